@@ -1,0 +1,85 @@
+"""What a scanner process sends to the mirror: one scan is Begin, any number of Rows and Gone, at most one Objects, End.
+
+A scan that found nothing to say is a lone Unchanged; one that failed a lone Failed. Frames travel pickled between two
+processes of the same program, ≤ 500 rows each, so that neither side ever holds the GIL for long.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.model import CommentStatus, DowntimeStatus, Generation, HostStatus, ObjectCache, ObjectKey, ServiceStatus
+
+ROWS_PER_FRAME = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """A scan starts. `first` = the scanner knew nothing before: rows not named until End are gone."""
+
+    poller: int
+    generation: Generation
+    first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """The object cache was read again (first scan, program_start or the file changed): it replaces all configuration rows."""
+
+    cache: ObjectCache
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """New or changed rows."""
+
+    hosts: tuple[HostStatus, ...] = ()
+    services: tuple[ServiceStatus, ...] = ()
+    downtimes: tuple[DowntimeStatus, ...] = ()
+    comments: tuple[CommentStatus, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """Rows whose blocks are no longer in the file. Downtimes and comments as (is_service, core_id)."""
+
+    objects: tuple[ObjectKey, ...] = ()
+    downtimes: tuple[tuple[bool, int], ...] = ()
+    comments: tuple[tuple[bool, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The scan is whole: `hosts` and `services` count the blocks of the file."""
+
+    poller: int
+    hosts: int
+    services: int
+    took_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """The file is the one already scanned."""
+
+    poller: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """No generation could be had. `health` is a word of PollerView.status_file_health, `detail` says what to do."""
+
+    poller: int
+    health: str
+    detail: str
+
+
+Frame = Begin | Objects | Rows | Gone | End | Unchanged | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class ScanRequest:
+    """Asks for one scan. Blocks of `forget` are sent even if their bytes are as before (dirty rows of the log lane)."""
+
+    forget: tuple[ObjectKey, ...] = ()
+    reread_objects: bool = False
