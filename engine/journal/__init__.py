@@ -1,0 +1,1 @@
+"""What must never be lost, in journal.db."""

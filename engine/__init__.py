@@ -1,0 +1,20 @@
+"""Signalbox's engine: it knows what a core is and has never heard of HTTP.
+
+The tour, in reading order:
+
+1. `model.py`, `errors.py`, `clock.py`, `config.py`: the words everything else is said in.
+2. `formats/`: bytes of a core's files ⇄ values; no I/O.
+3. `commands/`: `catalogue.py` is THE table of external commands; `wire.py` writes a row as a line, `profiles.py` says how kinds
+   of core differ, `lifecycle.py` is the life of a command as a table, `proof.py` judges what the core's files prove.
+4. `state/`: `frames.py` is what a scanner sends, `mirror.py` the one writer of state.db, `views.py` every read of it,
+   `changes.py` the diff, `scope.py` who may see what.
+5. `journal/`: `store.py` keeps commands and every step of their life, `identities.py` mints public ids, `history.py` keeps
+   downtimes, acknowledgements and comments, `accounts.py` users and tokens.
+6. `pollers/`: the thin edge: `command_file.py` (the FIFO), `tail.py` (logs through rotations), `scan.py` (scanner process),
+   `watch.py` (folders), `local.py` (the lane: one thread that carries a poller's commands).
+7. `runtime.py`: the engine process put together. `desk.py`: the front door every API dialect comes through.
+
+Where we differ from the first design, and why: a lane is a thread with synchronous code, so that the order "journal, write,
+journal" can be read off the page; a generation is one transaction of state.db, so that readers see it whole without a second
+set of tables; downtimes, acknowledgements and comments are listed from the journal, which holds ours and everybody's.
+"""

@@ -1,0 +1,75 @@
+"""What each kind of core does with a command, where kinds differ in ways that matter to us.
+
+**Source** for every row: facts measured on Nagios 4.4.6, Naemon 1.5.2 and Icinga 2.13.6, read in source for the others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from engine.model import CoreKind
+
+
+class Marks(Enum):
+    """How a line of ours leaves a trace in the core's log and does nothing else."""
+
+    CUSTOM = "custom"  # a name that begins with `_`: echoed like any command, no effect
+    UNKNOWN = "unknown"  # an unknown name: the warning about it is not gated by any setting
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Differences between kinds of core."""
+
+    marks: Marks
+    echo_has_bracket: bool  # the log shows the raw line, timestamp included
+    cuts_downtime_comment: bool  # a downtime's comment ends at its first `;`
+    bracket_is_entry_time: bool  # downtimes and user comments carry our timestamp
+    host_services_downtime_includes_host: bool
+    persists_at_once: bool  # what was executed survives kill -9 of the core, so absence proves "never executed"
+    unescapes_output: bool  # `\n` and `\\` in passive output are turned back
+    mark_overdue_s: float  # end mark later than this: push it out with a lone mark
+    overtakes_past_windows: bool = False
+
+
+_NAGIOS = Profile(
+    marks=Marks.CUSTOM,
+    echo_has_bracket=False,
+    cuts_downtime_comment=True,
+    bracket_is_entry_time=True,
+    host_services_downtime_includes_host=False,
+    persists_at_once=False,
+    unescapes_output=True,
+    mark_overdue_s=0.25,
+)
+
+_NAEMON = Profile(
+    marks=Marks.CUSTOM,
+    echo_has_bracket=False,
+    cuts_downtime_comment=False,
+    bracket_is_entry_time=True,
+    host_services_downtime_includes_host=False,
+    persists_at_once=False,
+    unescapes_output=True,
+    mark_overdue_s=0.25,
+)
+
+_ICINGA2 = Profile(
+    marks=Marks.UNKNOWN,
+    echo_has_bracket=True,
+    cuts_downtime_comment=False,
+    bracket_is_entry_time=False,
+    host_services_downtime_includes_host=True,
+    persists_at_once=True,
+    unescapes_output=False,
+    mark_overdue_s=2.5,
+)
+
+PROFILES: dict[CoreKind, Profile] = {
+    CoreKind.NAGIOS: _NAGIOS,
+    CoreKind.NAEMON: _NAEMON,
+    CoreKind.ICINGA1: _NAGIOS,
+    CoreKind.ICINGA2: _ICINGA2,
+    CoreKind.CENTREON: _NAGIOS,
+}

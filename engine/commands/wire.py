@@ -1,0 +1,145 @@
+"""Row and values → the one line that goes into the command file. Pure; the only place that makes such bytes.
+
+Rules: a line starts with `[epoch] `, ends with one newline, is at most LINE_LIMIT bytes with it, and no value can hold a byte
+that ends a line or starts another field. A value that cannot be written exactly is refused with InvalidField, never repaired
+in silence; the one repair (`;` in a comment a core would cut) is `stored_comment`, and its caller says so in the answer.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+
+from engine.commands.catalogue import Field, FieldType, Row
+from engine.commands.profiles import Profile
+from engine.errors import InvalidField
+
+# A batch is one write of at most PIPE_BUF (4096) bytes, so that writers cannot interleave; two marks take less than 96 of them.
+WRITE_LIMIT = 4096
+LINE_LIMIT = 4000
+MARK_PREFIX = "_SIGNALBOX_"
+_BLANKS = " \t\r\n\v\f"  # what cores strip at the end of a line
+
+
+def encode(row: Row, values: Mapping[str, object], epoch: int, core_id: int | None, profile: Profile) -> bytes:
+    """Return the whole line, newline included.
+
+    Args:
+        row: the catalogue row.
+        values: the journalled meaning, one value per field name.
+        epoch: bracket timestamp, seconds.
+        core_id: the core's own id for the row's ENTRY field.
+        profile: of the core that will read it.
+
+    Raises:
+        InvalidField: a value cannot be written; `facts["field"]` names it.
+    """
+    parts = [_encode_field(field, values.get(field.name), core_id, profile) for field in row.fields]
+    text = ";".join([row.name, *parts]).rstrip(_BLANKS)
+    line = f"[{epoch}] {text}\n".encode()
+    if len(line) > LINE_LIMIT:
+        field = row.fields[-1].name
+        raise InvalidField(
+            f"The command line would be {len(line)} bytes, {LINE_LIMIT} are possible: shorten {field}.",
+            field=field,
+            bytes=len(line),
+            limit=LINE_LIMIT,
+        )
+    return line
+
+
+def encode_mark(role: str, token: str, epoch: int) -> bytes:
+    """A line that does nothing but leave a trace. `role`: B before a batch, E after it, L lone."""
+    return f"[{epoch}] {MARK_PREFIX}{role}{token}\n".encode()
+
+
+def echo_text(line: bytes, profile: Profile) -> bytes:
+    """The text by which the core's log shows that it read `line`."""
+    body = line.rstrip(_BLANKS.encode())
+    if profile.echo_has_bracket:
+        return body
+    return body.split(b"] ", 1)[1]
+
+
+def stored_comment(text: str, row: Row, profile: Profile) -> str:
+    """The comment as that core will store it: right-trimmed, and with `;` replaced where the core would cut there."""
+    if row.entry_kind == "downtime" and profile.cuts_downtime_comment:
+        text = text.replace(";", ",")
+    return text.rstrip(_BLANKS)
+
+
+def check_name(value: str, field: str) -> str:
+    """Raise InvalidField if an object's name cannot be addressed by any command."""
+    if not value:
+        raise InvalidField(f"{field} is empty: give its name.", field=field)
+    if ";" in value:
+        raise InvalidField(f"{field} holds a semicolon: no external command can address such an object.", field=field)
+    return _check_text(value, field)
+
+
+def check_author(value: str) -> str:
+    """Raise InvalidField unless the author can be written as one field."""
+    if not value.strip():
+        raise InvalidField("author is empty: cores refuse that.", field="author")
+    if ";" in value:
+        raise InvalidField("author holds a semicolon, which would shift the fields behind it: leave it out.", field="author")
+    return _check_text(value, "author")
+
+
+def check_comment(value: str, field: str = "comment") -> str:
+    """Raise InvalidField unless the text can be written as a last field."""
+    if not value.strip():
+        raise InvalidField(f"{field} is empty: say why.", field=field)
+    return _check_text(value, field)
+
+
+def _check_text(value: str, field: str, allowed: str = "") -> str:
+    for character in value:
+        if character not in allowed and unicodedata.category(character) in ("Cc", "Cs"):
+            raise InvalidField(
+                f"{field} holds the control character U+{ord(character):04X}: remove it.", field=field, character=ord(character)
+            )
+    return value
+
+
+def _encode_field(field: Field, value: object, core_id: int | None, profile: Profile) -> str:
+    match field.type:
+        case FieldType.HOST | FieldType.SERVICE:
+            return check_name(_text(field, value), field.name)
+        case FieldType.AUTHOR:
+            return check_author(_text(field, value))
+        case FieldType.TEXT:
+            return check_comment(_text(field, value), field.name)
+        case FieldType.OUTPUT:
+            return _output(_text(field, value), field.name, profile)
+        case FieldType.ENTRY:
+            if core_id is None:
+                raise InvalidField("the core's id of that entry is not known", field=field.name)
+            return str(core_id)
+        case FieldType.BOOL:
+            return "1" if value else "0"
+        case FieldType.STICKY:
+            return "2" if value else "1"
+        case FieldType.TIME | FieldType.UINT | FieldType.CODE:
+            return str(_number(field, value))
+
+
+def _output(value: str, field: str, profile: Profile) -> str:
+    if not value.strip():
+        raise InvalidField(f"{field} is empty: cores refuse that.", field=field)
+    if not profile.unescapes_output:
+        return _check_text(value, field, allowed="\t")
+    checked = _check_text(value, field, allowed="\t\n")
+    return checked.replace("\\", "\\\\").replace("\n", "\\n")
+
+
+def _text(field: Field, value: object) -> str:
+    if not isinstance(value, str):
+        raise InvalidField(f"{field.name} must be text.", field=field.name)
+    return value
+
+
+def _number(field: Field, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 2**32:
+        raise InvalidField(f"{field.name} must be a number from 0 to {2**32 - 1}.", field=field.name)
+    return int(value)

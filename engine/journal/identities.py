@@ -1,0 +1,70 @@
+"""Public ids: `poller * 2^32 + n`, counted per poller, stable over restarts, never given out twice.
+
+Hosts and services are known by name: a name that comes back gets its own id back, another name never does. `_HOST_ID` and
+`_SERVICE_ID` custom variables are honoured unless another object holds that id.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+
+from engine.journal.store import Journal
+from engine.model import ObjectKey
+
+_SLICE = 500  # identities per transaction, so that accepting commands never waits long for a cold start
+
+
+def next_ids(connection: sqlite3.Connection, poller: int, kind: str, count: int) -> list[int]:
+    """Mint `count` ids inside the caller's transaction. `kind` is "object" or "entry": two separate number spaces."""
+    (last,) = connection.execute(
+        "INSERT INTO counter VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n RETURNING n", (poller, kind, count)
+    ).fetchone()
+    return [poller * 2**32 + n for n in range(last - count + 1, last + 1)]
+
+
+class Identities:
+    """Mints ids of hosts and services for the mirror."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def mint(self, poller: int, preferred: Mapping[ObjectKey, int | None]) -> dict[ObjectKey, int]:
+        """Return the public id of each object, existing or new. Values of `preferred` are ids the configuration asks for."""
+        keys = list(preferred)
+        minted: dict[ObjectKey, int] = {}
+        for start in range(0, len(keys), _SLICE):
+            part = keys[start : start + _SLICE]
+            with self._journal.transaction() as connection:
+                minted.update(_mint_slice(connection, poller, {key: preferred[key] for key in part}))
+        return minted
+
+
+def _mint_slice(connection: sqlite3.Connection, poller: int, preferred: Mapping[ObjectKey, int | None]) -> dict[ObjectKey, int]:
+    known = {key: _known(connection, poller, key) for key in preferred}
+    fresh = [key for key, (wanted, found) in _pairs(preferred, known) if found is None or (wanted is not None and wanted != found)]
+    minted = {key: found for key, found in known.items() if found is not None}
+    for key in fresh:
+        wanted = preferred[key]
+        if wanted is not None and not connection.execute("SELECT 1 FROM identity WHERE id = ?", (wanted,)).fetchone():
+            chosen = wanted
+        elif known[key] is not None:
+            continue
+        else:
+            (chosen,) = next_ids(connection, poller, "object", 1)
+        connection.execute("INSERT OR REPLACE INTO identity VALUES (?, ?, ?, ?)", (poller, key.host, key.service or "", chosen))
+        minted[key] = chosen
+    return minted
+
+
+def _pairs(
+    preferred: Mapping[ObjectKey, int | None], known: Mapping[ObjectKey, int | None]
+) -> list[tuple[ObjectKey, tuple[int | None, int | None]]]:
+    return [(key, (wanted, known[key])) for key, wanted in preferred.items()]
+
+
+def _known(connection: sqlite3.Connection, poller: int, key: ObjectKey) -> int | None:
+    found = connection.execute(
+        "SELECT id FROM identity WHERE poller = ? AND host = ? AND service = ?", (poller, key.host, key.service or "")
+    ).fetchone()
+    return None if found is None else int(found[0])

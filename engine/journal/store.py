@@ -1,0 +1,302 @@
+"""journal.db: the one write path, and the rows of commands, steps and batches.
+
+Theory of operation. Several processes write (API workers accept, the engine proves), so every write goes through
+`Journal.transaction`: a thread lock, then `flock` on journal.lock, then BEGIN IMMEDIATE … COMMIT with synchronous=FULL. With
+SQLite's own busy handler alone three writers starve each other. What the context manager has left is durable. Reads use
+whatever connection they like; WAL readers never wait.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from engine.commands.lifecycle import LATE, State, check_move
+from engine.errors import JournalError
+from engine.journal import accounts
+
+SCHEMA_VERSION = "1"
+JOURNAL_FILE = "journal.db"
+LOCK_FILE = "journal.lock"
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+-- Public ids: n counts per poller, is never given out twice, and becomes poller * 2^32 + n.
+CREATE TABLE IF NOT EXISTS counter (poller INTEGER NOT NULL, kind TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (poller, kind))
+  WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS identity (
+  poller INTEGER NOT NULL, host TEXT NOT NULL, service TEXT NOT NULL, id INTEGER NOT NULL UNIQUE,
+  PRIMARY KEY (poller, host, service)) WITHOUT ROWID;
+
+-- One row per command: its meaning (arguments), and where its life stands. Bytes exist only from `writing` on.
+CREATE TABLE IF NOT EXISTS command (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, operation TEXT NOT NULL, name TEXT NOT NULL,
+  poller INTEGER NOT NULL, host TEXT NOT NULL, service TEXT NOT NULL, arguments TEXT NOT NULL,
+  state TEXT NOT NULL, reason TEXT NOT NULL DEFAULT '', accepted_at REAL NOT NULL, updated_at REAL NOT NULL,
+  deadline_at REAL NOT NULL, entry_id INTEGER, twin_key TEXT, twin_start REAL, twin_end REAL,
+  seen_state_change REAL, author TEXT NOT NULL, user TEXT NOT NULL, address TEXT NOT NULL, token TEXT NOT NULL,
+  epoch INTEGER, line BLOB, batch TEXT, attempts INTEGER NOT NULL DEFAULT 0,
+  executed_at REAL, watch_from REAL, core_ids TEXT NOT NULL DEFAULT '[]');
+CREATE INDEX IF NOT EXISTS command_open ON command (poller, state, seq);
+CREATE INDEX IF NOT EXISTS command_object ON command (poller, host, service, seq);
+CREATE INDEX IF NOT EXISTS command_twin ON command (twin_key, seq) WHERE twin_key IS NOT NULL;
+CREATE INDEX IF NOT EXISTS command_entry ON command (entry_id, seq) WHERE entry_id IS NOT NULL;
+
+CREATE TABLE IF NOT EXISTS step (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, command_id TEXT NOT NULL, state TEXT NOT NULL, at REAL NOT NULL,
+  evidence TEXT NOT NULL DEFAULT '', late INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX IF NOT EXISTS step_command ON step (command_id, seq);
+
+-- A batch row is durable before its bytes are written: what recovery after a crash reads.
+CREATE TABLE IF NOT EXISTS batch (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, token TEXT NOT NULL UNIQUE, poller INTEGER NOT NULL, bytes BLOB NOT NULL,
+  command_ids TEXT NOT NULL, fifo TEXT NOT NULL, position TEXT NOT NULL, program_start REAL NOT NULL,
+  open INTEGER NOT NULL, at REAL NOT NULL);
+CREATE INDEX IF NOT EXISTS batch_open ON batch (poller, seq) WHERE open = 1;
+
+-- Downtimes, acknowledgements and comments: ours and everybody's, past and present.
+CREATE TABLE IF NOT EXISTS entry (
+  id INTEGER PRIMARY KEY, kind TEXT NOT NULL, poller INTEGER NOT NULL, host TEXT NOT NULL, service TEXT NOT NULL,
+  author TEXT NOT NULL, comment TEXT NOT NULL, proof TEXT NOT NULL, present INTEGER NOT NULL,
+  entry_time REAL NOT NULL, start_time REAL, end_time REAL, fixed INTEGER, duration REAL, is_in_effect INTEGER,
+  actual_start REAL, actual_end REAL, cancelled INTEGER NOT NULL DEFAULT 0, deleted_at REAL, deleted_by TEXT,
+  sticky INTEGER, notify INTEGER, persistent INTEGER, object_state INTEGER,
+  core_id INTEGER, core_start REAL, command_id TEXT);
+CREATE INDEX IF NOT EXISTS entry_present ON entry (poller, kind, present);
+CREATE INDEX IF NOT EXISTS entry_object ON entry (poller, host, service, kind, id);
+CREATE INDEX IF NOT EXISTS entry_kind ON entry (kind, id);
+CREATE INDEX IF NOT EXISTS entry_command ON entry (command_id) WHERE command_id IS NOT NULL;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRow:
+    """One row of `command`. `service` is "" for a host; `arguments` is the meaning, by field name."""
+
+    seq: int
+    id: str
+    operation: str
+    name: str
+    poller: int
+    host: str
+    service: str
+    arguments: Mapping[str, object]
+    state: State
+    reason: str
+    accepted_at: float
+    updated_at: float
+    deadline_at: float
+    entry_id: int | None
+    twin_key: str | None
+    twin_start: float | None
+    twin_end: float | None
+    seen_state_change: float | None
+    author: str
+    user: str
+    address: str
+    token: str
+    epoch: int | None
+    line: bytes | None
+    batch: str | None
+    attempts: int
+    executed_at: float | None  # log second of the mark that proved execution, core's clock
+    watch_from: float | None  # absence counts only in generations created later than this, core's clock
+    core_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRow:
+    """One batch as written. `fifo` is device:inode, `position` the log's place before the write (tail.Position as JSON)."""
+
+    token: str
+    poller: int
+    bytes: bytes
+    command_ids: tuple[str, ...]
+    fifo: str
+    position: str
+    program_start: float
+
+
+COMMAND_COLUMNS = ", ".join(CommandRow.__slots__)
+
+
+def command_row(values: Sequence[object]) -> CommandRow:
+    """One SELECT of COMMAND_COLUMNS as a value."""
+    row = dict(zip(CommandRow.__slots__, values, strict=True))
+    row["arguments"] = orjson.loads(str(row["arguments"]))
+    row["state"] = State(str(row["state"]))
+    row["core_ids"] = tuple(orjson.loads(str(row["core_ids"])))
+    return CommandRow(**row)  # type: ignore[arg-type]
+
+
+class Journal:
+    """One process's way into journal.db. Thread-safe: `transaction` serialises writers of this and all other processes."""
+
+    def __init__(self, data: Path) -> None:
+        self.path = data / JOURNAL_FILE
+        self._mutex = threading.RLock()
+        try:
+            self._lock = os.open(data / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
+            self._connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=10)
+            with self._mutex, self._flock():
+                self._prepare()
+        except (OSError, sqlite3.Error) as error:
+            raise JournalError(f"The journal {self.path} cannot be opened: {error}. Check the folder's rights and space.") from error
+
+    @classmethod
+    def open(cls, data: Path) -> Journal:
+        """Open (and on first use create) the journal of a data folder. Raises JournalError."""
+        return cls(data)
+
+    def close(self) -> None:
+        """Close the connection and the lock file."""
+        with self._mutex:
+            self._connection.close()
+            os.close(self._lock)
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """For reads by the thread that owns this journal."""
+        return self._connection
+
+    def synchronous(self) -> int:
+        """`PRAGMA synchronous` of the live writer connection: 2 is FULL."""
+        with self._mutex:
+            return int(self._connection.execute("PRAGMA synchronous").fetchone()[0])
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Yield the writer connection; what was written is durable when the block has ended. Raises JournalError."""
+        with self._mutex:
+            try:
+                with self._flock():
+                    self._connection.execute("BEGIN IMMEDIATE")
+                    try:
+                        yield self._connection
+                    except BaseException:
+                        self._connection.execute("ROLLBACK")
+                        raise
+                    self._connection.execute("COMMIT")
+            except (sqlite3.OperationalError, sqlite3.DatabaseError, OSError) as error:
+                if isinstance(error, sqlite3.IntegrityError):
+                    raise
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise JournalError(
+                    f"The journal {self.path} cannot be written: {error}. Nothing was accepted; check space and rights."
+                ) from error
+
+    @contextmanager
+    def _flock(self) -> Iterator[None]:
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    def _prepare(self) -> None:
+        self._connection.execute("PRAGMA journal_mode=WAL")
+        self._connection.execute("PRAGMA synchronous=FULL")
+        self._connection.executescript(SCHEMA + accounts.SCHEMA)
+        self._connection.execute("INSERT OR IGNORE INTO meta VALUES ('schema_version', ?)", (SCHEMA_VERSION,))
+        (found,) = self._connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
+        if found != SCHEMA_VERSION:
+            raise JournalError(f"The journal {self.path} has schema {found}, this program knows {SCHEMA_VERSION}: use the newer program.")
+
+
+# --- commands ---------------------------------------------------------------------------------------------------------------
+
+
+def insert_command(connection: sqlite3.Connection, row: CommandRow) -> None:
+    """Store a new command and its first step. `row.seq` is ignored: the database counts."""
+    values = {name: getattr(row, name) for name in CommandRow.__slots__ if name != "seq"}
+    values["arguments"] = orjson.dumps(dict(row.arguments)).decode()
+    values["core_ids"] = orjson.dumps(list(row.core_ids)).decode()
+    values["state"] = str(row.state)
+    columns = ", ".join(values)
+    connection.execute(f"INSERT INTO command ({columns}) VALUES ({','.join('?' * len(values))})", list(values.values()))
+    connection.execute("INSERT INTO step (command_id, state, at) VALUES (?, ?, ?)", (row.id, str(row.state), row.accepted_at))
+
+
+def move(
+    connection: sqlite3.Connection,
+    command: CommandRow,
+    state: State,
+    at: float,
+    *,
+    evidence: str = "",
+    reason: str = "",
+    **columns: object,
+) -> None:
+    """Take one step of a command's life. `columns` are other columns of `command` to set with it.
+
+    Raises ValueError when the lifecycle table does not allow it.
+    """
+    check_move(command.state, state)
+    late = command.state in LATE
+    sets = {"state": str(state), "reason": reason, "updated_at": at, **columns}
+    assignments = ", ".join(f"{name} = ?" for name in sets)
+    connection.execute(f"UPDATE command SET {assignments} WHERE id = ?", [*sets.values(), command.id])
+    connection.execute(
+        "INSERT INTO step (command_id, state, at, evidence, late) VALUES (?, ?, ?, ?, ?)",
+        (command.id, str(state), at, evidence, late),
+    )
+
+
+def command_by_id(connection: sqlite3.Connection, command_id: str, schema: str = "main") -> CommandRow | None:
+    """The command, or None."""
+    found = connection.execute(f"SELECT {COMMAND_COLUMNS} FROM {schema}.command WHERE id = ?", (command_id,)).fetchone()
+    return command_row(found) if found else None
+
+
+def commands_in(connection: sqlite3.Connection, poller: int, states: frozenset[State], limit: int = 10000) -> list[CommandRow]:
+    """A poller's commands in any of these states, oldest first."""
+    marks = ",".join("?" * len(states))
+    query = f"SELECT {COMMAND_COLUMNS} FROM command WHERE poller = ? AND state IN ({marks}) ORDER BY seq LIMIT ?"
+    return [command_row(row) for row in connection.execute(query, [poller, *map(str, states), limit])]
+
+
+# --- batches ----------------------------------------------------------------------------------------------------------------
+
+
+def insert_batch(connection: sqlite3.Connection, batch: BatchRow, at: float) -> None:
+    """Store a batch before its bytes are written."""
+    connection.execute(
+        "INSERT INTO batch (token, poller, bytes, command_ids, fifo, position, program_start, open, at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?)",
+        (
+            batch.token,
+            batch.poller,
+            batch.bytes,
+            orjson.dumps(list(batch.command_ids)).decode(),
+            batch.fifo,
+            batch.position,
+            batch.program_start,
+            at,
+        ),
+    )
+
+
+def close_batch(connection: sqlite3.Connection, token: str) -> None:
+    """A batch is settled: every command of it was proven, disproven or taken back."""
+    connection.execute("UPDATE batch SET open = 0 WHERE token = ?", (token,))
+
+
+def open_batches(connection: sqlite3.Connection, poller: int) -> list[BatchRow]:
+    """A poller's unsettled batches, oldest first."""
+    rows = connection.execute(
+        "SELECT token, poller, bytes, command_ids, fifo, position, program_start FROM batch"
+        " WHERE open = 1 AND poller = ? ORDER BY seq",
+        (poller,),
+    )
+    return [BatchRow(token, number, data, tuple(orjson.loads(ids)), fifo, position, start)
+            for token, number, data, ids, fifo, position, start in rows]  # fmt: skip
