@@ -150,7 +150,9 @@ class Journal:
             with self._mutex, self._flock():
                 self._prepare()
         except (OSError, sqlite3.Error) as error:
-            raise JournalError(f"The journal {self.path} cannot be opened: {error}. Check the folder's rights and space.") from error
+            raise JournalError(
+                f"The journal {self.path} cannot be opened: {error}. Check the folder's rights and space."
+            ) from error
 
     @classmethod
     def open(cls, data: Path) -> Journal:
@@ -210,7 +212,9 @@ class Journal:
         self._connection.execute("INSERT OR IGNORE INTO meta VALUES ('schema_version', ?)", (SCHEMA_VERSION,))
         (found,) = self._connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
         if found != SCHEMA_VERSION:
-            raise JournalError(f"The journal {self.path} has schema {found}, this program knows {SCHEMA_VERSION}: use the newer program.")
+            raise JournalError(
+                f"The journal {self.path} has schema {found}, this program knows {SCHEMA_VERSION}: use the newer program."
+            )
 
 
 # --- commands ---------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,317 @@
+"""Downtimes, acknowledgements and comments: ours and everybody's, present and past.
+
+Entries of ours are inserted when their command is accepted and bound to a block of the status file when the core shows it;
+blocks nobody knows become entries with proof `seen`; an entry whose block is gone in a newer generation has ended. Only the lane of
+a poller calls `reconcile`, so binding has one author. Times in entries are by the core's clock.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from engine.commands.proof import Content, Known, bind, comment_content, downtime_content
+from engine.journal.identities import next_ids
+from engine.model import CommentStatus, DowntimeStatus
+
+USER_COMMENT = 1
+ACKNOWLEDGEMENT_COMMENT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRow:
+    """One row of `entry`; `service` is "" for a host."""
+
+    id: int
+    kind: str
+    poller: int
+    host: str
+    service: str
+    author: str
+    comment: str
+    proof: str
+    present: int
+    entry_time: float
+    start_time: float | None = None
+    end_time: float | None = None
+    fixed: int | None = None
+    duration: float | None = None
+    is_in_effect: int | None = None
+    actual_start: float | None = None
+    actual_end: float | None = None
+    cancelled: int = 0
+    deleted_at: float | None = None
+    deleted_by: str | None = None
+    sticky: int | None = None
+    notify: int | None = None
+    persistent: int | None = None
+    object_state: int | None = None
+    core_id: int | None = None
+    core_start: float | None = None
+    command_id: str | None = None
+
+
+ENTRY_COLUMNS = ", ".join(EntryRow.__slots__)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What is known of the writing of an own entry that no generation has shown yet."""
+
+    entry_time: float
+    exact_time: bool
+    comment: str  # as the core stores it
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """An acknowledged object as its row and comments show it."""
+
+    host: str
+    service: str
+    sticky: bool
+    state: int
+    comment: CommentStatus | None  # its newest acknowledgement comment
+
+
+def insert_entry(connection: sqlite3.Connection, row: EntryRow) -> None:
+    """Store a new entry."""
+    values = [getattr(row, name) for name in EntryRow.__slots__]
+    connection.execute(f"INSERT INTO entry ({ENTRY_COLUMNS}) VALUES ({','.join('?' * len(values))})", values)
+
+
+def update_entry(connection: sqlite3.Connection, entry_id: int, **columns: object) -> None:
+    """Set columns of one entry."""
+    assignments = ", ".join(f"{name} = ?" for name in columns)
+    connection.execute(f"UPDATE entry SET {assignments} WHERE id = ?", [*columns.values(), entry_id])
+
+
+def entries(connection: sqlite3.Connection, where: str, values: Sequence[object], schema: str = "main") -> list[EntryRow]:
+    """Entries that satisfy an SQL condition, in the order of the condition."""
+    return [EntryRow(*row) for row in connection.execute(f"SELECT {ENTRY_COLUMNS} FROM {schema}.entry WHERE {where}", values)]
+
+
+def entry_by_id(connection: sqlite3.Connection, entry_id: int) -> EntryRow | None:
+    """The entry, or None."""
+    found = entries(connection, "id = ?", (entry_id,))
+    return found[0] if found else None
+
+
+def entries_of(connection: sqlite3.Connection, command_id: str) -> list[EntryRow]:
+    """What one command makes."""
+    return entries(connection, "command_id = ? ORDER BY id", (command_id,))
+
+
+# --- reconciliation with one generation --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """The generation reconciled with. `written` gives, per own entry not seen yet, what was written; absent = nothing was."""
+
+    poller: int
+    created: float
+    program_start: float
+    written: Mapping[int, Written]
+    deleted_by: Callable[[EntryRow], str | None]  # who asked us to delete it, None when nobody did
+
+
+def reconcile_downtimes(connection: sqlite3.Connection, moment: Moment, blocks: Sequence[DowntimeStatus]) -> None:
+    """Bind downtime blocks to entries, add those nobody knew, end those that are gone."""
+    keyed = [(downtime_content(block), block.core_id, block.entry_time) for block in blocks]
+    open_entries = _open_entries(connection, moment, "downtime")
+    bound, strangers = bind([_known(entry, moment) for entry in open_entries.values()], keyed)
+    for entry_id, index in bound.items():
+        _update_changed(connection, open_entries[entry_id], _downtime_columns(blocks[index], moment))
+    for index, entry_id in zip(strangers, _mint(connection, moment.poller, len(strangers)), strict=True):
+        content, _, entry_time = keyed[index]
+        base = EntryRow(
+            entry_id,
+            "downtime",
+            moment.poller,
+            content.host,
+            content.service,
+            content.author,
+            content.comment,
+            "seen",
+            1,
+            entry_time,
+        )
+        insert_entry(connection, base)
+        _update_changed(connection, base, _downtime_columns(blocks[index], moment) | {"proof": "seen"})
+    _end_missing(connection, moment, [entry for entry in open_entries.values() if entry.id not in bound])
+
+
+def reconcile_comments(connection: sqlite3.Connection, moment: Moment, blocks: Iterable[CommentStatus]) -> None:
+    """The same for users' comments."""
+    users = [block for block in blocks if block.entry_type == USER_COMMENT]
+    keyed = [(comment_content(block), block.core_id, block.entry_time) for block in users]
+    open_entries = _open_entries(connection, moment, "comment")
+    bound, strangers = bind([_known(entry, moment) for entry in open_entries.values()], keyed)
+    for entry_id, index in bound.items():
+        _update_changed(connection, open_entries[entry_id], _comment_columns(users[index], moment))
+    for index, entry_id in zip(strangers, _mint(connection, moment.poller, len(strangers)), strict=True):
+        content, _, entry_time = keyed[index]
+        base = EntryRow(
+            entry_id,
+            "comment",
+            moment.poller,
+            content.host,
+            content.service,
+            content.author,
+            content.comment,
+            "seen",
+            1,
+            entry_time,
+        )
+        insert_entry(connection, base)
+        _update_changed(connection, base, _comment_columns(users[index], moment) | {"proof": "seen"})
+    _end_missing(connection, moment, [entry for entry in open_entries.values() if entry.id not in bound])
+
+
+def reconcile_acknowledgements(connection: sqlite3.Connection, moment: Moment, standing: Sequence[Acknowledged]) -> None:
+    """An acknowledged object has one standing entry: ours if its comment is that of ours, else a new one by whoever set it."""
+    now_standing = {(item.host, item.service): item for item in standing}
+    present = entries(connection, "poller = ? AND kind = 'acknowledgement' AND present = 1 ORDER BY id DESC", (moment.poller,))
+    served: set[tuple[str, str]] = set()
+    for entry in present:
+        key = (entry.host, entry.service)
+        item = now_standing.get(key)
+        unseen = entry.proof != "confirmed" and entry.proof != "seen"
+        if item is not None and key not in served and _is_acknowledgement(entry, item):
+            served.add(key)
+            if item.comment is not None:
+                columns = {"core_id": item.comment.core_id, "core_start": moment.program_start}
+                if not unseen:
+                    _update_changed(connection, entry, columns)
+        elif not unseen:
+            _end(connection, moment, entry)
+    for key, item in now_standing.items():
+        waiting = any(entry.proof == "processed" and (entry.host, entry.service) == key for entry in present)
+        if key not in served and not waiting:
+            _insert_foreign_acknowledgement(connection, moment, item)
+
+
+def _is_acknowledgement(entry: EntryRow, item: Acknowledged) -> bool:
+    if item.comment is None:
+        return True
+    return (entry.author, entry.comment) == (item.comment.author, item.comment.comment) and (
+        item.comment.entry_time >= entry.entry_time - 1
+    )
+
+
+def _insert_foreign_acknowledgement(connection: sqlite3.Connection, moment: Moment, item: Acknowledged) -> None:
+    (entry_id,) = _mint(connection, moment.poller, 1)
+    comment = item.comment
+    insert_entry(
+        connection,
+        EntryRow(
+            entry_id,
+            "acknowledgement",
+            moment.poller,
+            item.host,
+            item.service,
+            comment.author if comment else "",
+            comment.comment if comment else "",
+            "seen",
+            1,
+            comment.entry_time if comment else moment.created,
+            sticky=int(item.sticky),
+            persistent=comment.persistent if comment else None,
+            object_state=item.state,
+            core_id=comment.core_id if comment else None,
+            core_start=moment.program_start,
+        ),
+    )
+
+
+def _open_entries(connection: sqlite3.Connection, moment: Moment, kind: str) -> dict[int, EntryRow]:
+    """Entries that may have a block: those present, and own ones whose line was written."""
+    found = entries(connection, "poller = ? AND kind = ? AND present = 1", (moment.poller, kind))
+    return {entry.id: entry for entry in found if entry.core_id is not None or entry.id in moment.written}
+
+
+def _known(entry: EntryRow, moment: Moment) -> Known:
+    written = moment.written.get(entry.id) if entry.core_id is None else None
+    comment = written.comment if written else entry.comment
+    content = Content(entry.host, entry.service, entry.author, comment)
+    if entry.kind == "downtime":
+        content = Content(
+            entry.host,
+            entry.service,
+            entry.author,
+            comment,
+            int(entry.start_time or 0),
+            int(entry.end_time or 0),
+            entry.fixed,
+            None if entry.fixed else int(entry.duration or 0),
+        )
+    if written:
+        return Known(entry.id, content, None, written.entry_time, written.exact_time)
+    return Known(entry.id, content, entry.core_id, entry.entry_time, True)
+
+
+def _downtime_columns(block: DowntimeStatus, moment: Moment) -> dict[str, object]:
+    in_effect = block.is_in_effect
+    started = block.actual_start or (max(block.start_time, block.entry_time) if in_effect == 1 else None)
+    return {
+        "proof": "confirmed",
+        "comment": block.comment,
+        "entry_time": block.entry_time,
+        "start_time": block.start_time,
+        "end_time": block.end_time,
+        "fixed": int(bool(block.fixed)),
+        "duration": block.end_time - block.start_time if block.fixed else block.duration,
+        "is_in_effect": None if in_effect < 0 else in_effect,
+        "actual_start": started,
+        "core_id": block.core_id,
+        "core_start": moment.program_start,
+    }
+
+
+def _comment_columns(block: CommentStatus, moment: Moment) -> dict[str, object]:
+    return {
+        "proof": "confirmed",
+        "comment": block.comment,
+        "entry_time": block.entry_time,
+        "persistent": block.persistent,
+        "core_id": block.core_id,
+        "core_start": moment.program_start,
+    }
+
+
+def _update_changed(connection: sqlite3.Connection, entry: EntryRow, columns: Mapping[str, object]) -> None:
+    changed = {name: value for name, value in columns.items() if getattr(entry, name) != value}
+    if changed.get("proof") == "confirmed" and entry.proof == "seen":
+        del changed["proof"]
+    if changed:
+        update_entry(connection, entry.id, **changed)
+
+
+def _end_missing(connection: sqlite3.Connection, moment: Moment, missing: Iterable[EntryRow]) -> None:
+    """Entries that stood in the core and stand there no more. Own ones never seen are the lane's to judge, not ours."""
+    for entry in missing:
+        if entry.core_id is not None:
+            _end(connection, moment, entry)
+
+
+def _end(connection: sqlite3.Connection, moment: Moment, entry: EntryRow) -> None:
+    expired = entry.kind == "downtime" and entry.end_time is not None and entry.end_time <= moment.created
+    asked_by = moment.deleted_by(entry)
+    cancelled = asked_by is not None or not expired
+    ended_at = min(moment.created, entry.end_time) if entry.end_time is not None and not cancelled else moment.created
+    update_entry(
+        connection,
+        entry.id,
+        present=0,
+        is_in_effect=0 if entry.is_in_effect is not None else None,
+        cancelled=int(cancelled),
+        deleted_at=moment.created if cancelled else None,
+        deleted_by=asked_by,
+        actual_end=ended_at if entry.actual_start is not None else None,
+    )
+
+
+def _mint(connection: sqlite3.Connection, poller: int, count: int) -> list[int]:
+    return next_ids(connection, poller, "entry", count) if count else []

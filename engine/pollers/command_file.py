@@ -1,0 +1,103 @@
+"""The FIFO's edge: the only code that opens a command file.
+
+Never created, never opened blocking, never followed through a symlink, checked by `fstat` after opening, reopened for every
+batch (a descriptor kept over a re-creation writes into nowhere), and never given more than one atomic write of whole lines.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.commands.wire import WRITE_LIMIT
+from engine.errors import CommandFileMissing, NoReader, NotAFifo, PipeFull, PollerError
+
+
+class NotWritable(PollerError):
+    """The rights do not allow us to write the command file."""
+
+    code = "command_file_not_writable"
+
+
+@dataclass(slots=True)
+class CommandFile:
+    """An open command file. `identity` is device:inode."""
+
+    path: Path
+    descriptor: int
+    identity: str
+
+    @classmethod
+    def open(cls, path: Path) -> CommandFile:
+        """Open for writing without blocking.
+
+        Raises: CommandFileMissing, NotAFifo, NoReader, NotWritable.
+        """
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError as error:
+            raise _translated(path, error) from error
+        found = os.fstat(descriptor)
+        if not stat.S_ISFIFO(found.st_mode):
+            os.close(descriptor)
+            raise _not_a_fifo(path)
+        return cls(path, descriptor, f"{found.st_dev}:{found.st_ino}")
+
+    def write(self, lines: bytes) -> None:
+        """Write whole lines at once or not at all. Raises PipeFull, NoReader: nothing was written then."""
+        if not lines.startswith(b"[") or not lines.endswith(b"\n") or len(lines) > WRITE_LIMIT:
+            raise ValueError("a write is whole lines that begin with `[`, at most 4096 bytes")
+        try:
+            written = os.write(self.descriptor, lines)
+        except OSError as error:
+            raise _translated(self.path, error) from error
+        if written != len(lines):
+            raise OSError(errno.EIO, f"a write of {len(lines)} bytes to a FIFO was cut at {written}, which POSIX forbids")
+
+    def close(self) -> None:
+        """Close the descriptor; the FIFO stays."""
+        os.close(self.descriptor)
+
+
+def probe(path: Path) -> tuple[str, str]:
+    """(health word, detail) of a command file, without writing anything."""
+    try:
+        CommandFile.open(path).close()
+    except CommandFileMissing as error:
+        return "missing", str(error)
+    except NotAFifo as error:
+        return "not_a_fifo", str(error)
+    except NoReader as error:
+        return "no_reader", str(error)
+    except PollerError as error:
+        return "not_writable", str(error)
+    return "reading", ""
+
+
+def _not_a_fifo(path: Path) -> NotAFifo:
+    return NotAFifo(
+        f"{path} is not a FIFO: something created it while the core was stopped. Stop the core, remove it, start the core.",
+        path=str(path),
+    )
+
+
+def _translated(path: Path, error: OSError) -> PollerError:
+    match error.errno:
+        case errno.ENOENT | errno.ENOTDIR:
+            return CommandFileMissing(
+                f"{path} does not exist: the core is stopped, or check_external_commands=0. Start the core.", path=str(path)
+            )
+        case errno.ENXIO | errno.EPIPE:
+            return NoReader(
+                f"Nobody reads {path}: the core (or its command file worker) is stopped. Start the core.", path=str(path)
+            )
+        case errno.EAGAIN:
+            return PipeFull(f"{path} is full: the core is not reading. See whether it hangs.", path=str(path))
+        case errno.ELOOP | errno.EISDIR:
+            return _not_a_fifo(path)
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            return NotWritable(f"{path} may not be written by this user: add it to the core's command group.", path=str(path))
+    return PollerError(f"{path}: {error.strerror}", path=str(path))
