@@ -1,0 +1,303 @@
+"""Users, tokens and the memory of failed logins: rows of journal.db and the functions over them.
+
+Rules: a password is kept only as its argon2 hash (made and verified by `api.auth.passwords`), a token's secret only as its
+SHA-256: it is 256 random bits, so nothing slower is needed. Names are what people type; ids are never given out twice.
+Functions take a connection: writes that of `Journal.transaction()`, reads any. Times are epoch seconds by our clock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import orjson
+
+from engine.errors import InvalidField, NotPossible, UnknownObject
+from engine.state.scope import EVERYTHING, Scope
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS user (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  name TEXT NOT NULL UNIQUE,
+  role TEXT NOT NULL,
+  password_hash TEXT NOT NULL,
+  author TEXT NOT NULL,
+  scope TEXT NOT NULL,                -- JSON {"pollers": [number …] | null, "hostgroups": [name …] | null}
+  created_at REAL NOT NULL
+);
+CREATE TABLE IF NOT EXISTS token (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  name TEXT NOT NULL UNIQUE,          -- its public name, never its secret
+  kind TEXT NOT NULL,                 -- 'login' (ends by idling) or 'bearer' (ends by its date)
+  user_id INTEGER NOT NULL,
+  fingerprint BLOB NOT NULL UNIQUE,   -- SHA-256 of the secret
+  created_at REAL NOT NULL,
+  expires_at REAL,                    -- NULL: never
+  idle_s REAL,                        -- NULL: does not end by idling
+  last_used_at REAL NOT NULL
+);
+CREATE INDEX IF NOT EXISTS token_user ON token (user_id);
+CREATE TABLE IF NOT EXISTS login_failure (
+  subject TEXT PRIMARY KEY,           -- 'address …' or 'user …'
+  count INTEGER NOT NULL,
+  last_at REAL NOT NULL
+);
+"""
+
+LONGEST_NAME = 64  # characters; names stand in logs and in paths
+_PREFIX = "sbx_"  # lets secret scanners and people recognise a leaked one
+TOUCH_S = 60.0  # how often at most a use is written down: a request must not cost an fsync
+
+
+class Role(StrEnum):
+    """What a user may do: read; read and command; read, command and say on whose behalf."""
+
+    READER = "reader"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person or program. `author` is what the core is told."""
+
+    id: int
+    name: str
+    role: Role
+    password_hash: str
+    author: str
+    scope: Scope
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What is known of a token; its secret is not. `idle_s` None = does not end by idling."""
+
+    id: int
+    name: str
+    kind: str
+    user_id: int
+    created_at: float
+    expires_at: float | None
+    idle_s: float | None
+    last_used_at: float
+
+    def is_valid(self, now: float) -> bool:
+        """Neither its date nor its idle time has passed."""
+        if self.expires_at is not None and now >= self.expires_at:
+            return False
+        return self.idle_s is None or now < self.last_used_at + self.idle_s
+
+    def is_touch_due(self, now: float) -> bool:
+        """Its use is to be written down again: at least each minute, more often where the idle time is short."""
+        return now - self.last_used_at >= min(TOUCH_S, TOUCH_S if self.idle_s is None else self.idle_s / 4)
+
+
+_PERSON = "user.id, user.name, user.role, user.password_hash, user.author, user.scope, user.created_at"
+_GRANT = "token.id, token.name, token.kind, token.user_id, token.created_at, token.expires_at, token.idle_s, token.last_used_at"
+
+# --- users --------------------------------------------------------------------------------------------------------------------
+
+
+def add_user(
+    connection: sqlite3.Connection,
+    name: str,
+    role: Role,
+    password_hash: str,
+    at: float,
+    *,
+    author: str | None = None,
+    scope: Scope = EVERYTHING,
+) -> int:
+    """Store a user and return the id. Raises InvalidField for a bad name, NotPossible if the name is taken."""
+    check_account_name(name)
+    if user_by_name(connection, name) is not None:
+        raise NotPossible(f"There is a user {name} already: choose another name, or change the password of that one.", user=name)
+    cursor = connection.execute(
+        "INSERT INTO user (name, role, password_hash, author, scope, created_at) VALUES (?, ?, ?, ?, ?, ?)",
+        (name, str(role), password_hash, author or name, _encode_scope(scope), at),
+    )
+    return int(cursor.lastrowid or 0)
+
+
+def user_by_name(connection: sqlite3.Connection, name: str) -> User | None:
+    """The user of that exact name, or None."""
+    found = connection.execute(f"SELECT {_PERSON} FROM user WHERE name = ?", (name,)).fetchone()
+    return _user(found) if found else None
+
+
+def user_by_id(connection: sqlite3.Connection, user_id: int) -> User | None:
+    """The user of that id, or None."""
+    found = connection.execute(f"SELECT {_PERSON} FROM user WHERE id = ?", (user_id,)).fetchone()
+    return _user(found) if found else None
+
+
+def users(connection: sqlite3.Connection) -> list[User]:
+    """Every user, by name."""
+    return [_user(row) for row in connection.execute(f"SELECT {_PERSON} FROM user ORDER BY name")]
+
+
+def remove_user(connection: sqlite3.Connection, name: str) -> None:
+    """Remove a user with every token of it. Raises UnknownObject."""
+    user = _existing(connection, name)
+    connection.execute("DELETE FROM token WHERE user_id = ?", (user.id,))
+    connection.execute("DELETE FROM user WHERE id = ?", (user.id,))
+
+
+def set_password(connection: sqlite3.Connection, name: str, password_hash: str) -> None:
+    """Change a password; logins made with the old one end, bearer tokens stay. Raises UnknownObject."""
+    user = _existing(connection, name)
+    connection.execute("UPDATE user SET password_hash = ? WHERE id = ?", (password_hash, user.id))
+    connection.execute("DELETE FROM token WHERE user_id = ? AND kind = 'login'", (user.id,))
+
+
+def check_account_name(name: str) -> str:
+    """Raise InvalidField unless the name can stand in a log line, a header and a command line."""
+    if not name or len(name) > LONGEST_NAME or not name.isprintable() or any(c in name for c in " :;/"):
+        raise InvalidField(
+            f"A name is 1 to {LONGEST_NAME} printable characters without blank, colon, semicolon or slash: {name!r} is not.",
+            field="name",
+        )
+    return name
+
+
+def _existing(connection: sqlite3.Connection, name: str) -> User:
+    user = user_by_name(connection, name)
+    if user is None:
+        raise UnknownObject(f"There is no user {name}: see `signalbox user list`.", user=name)
+    return user
+
+
+def _user(row: Sequence[object]) -> User:
+    number, name, role, password_hash, author, scope, created_at = row
+    return User(int(str(number)), str(name), Role(str(role)), str(password_hash), str(author), _decode_scope(str(scope)),
+                float(str(created_at)))  # fmt: skip
+
+
+def _encode_scope(scope: Scope) -> str:
+    pollers = None if scope.pollers is None else sorted(scope.pollers)
+    hostgroups = None if scope.hostgroups is None else sorted(scope.hostgroups)
+    return orjson.dumps({"pollers": pollers, "hostgroups": hostgroups}).decode()
+
+
+def _decode_scope(text: str) -> Scope:
+    limits = orjson.loads(text)
+    pollers, hostgroups = limits["pollers"], limits["hostgroups"]
+    return Scope(
+        pollers=None if pollers is None else frozenset(pollers),
+        hostgroups=None if hostgroups is None else frozenset(hostgroups),
+    )
+
+
+# --- tokens -------------------------------------------------------------------------------------------------------------------
+
+
+def new_secret() -> str:
+    """A fresh secret: 256 random bits, url-safe."""
+    return _PREFIX + secrets.token_urlsafe(32)
+
+
+def fingerprint(secret: str) -> bytes:
+    """By what a secret is found again."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).digest()
+
+
+def add_token(
+    connection: sqlite3.Connection, name: str, user_id: int, secret: str, at: float, *, expires_at: float | None = None
+) -> None:
+    """Store a bearer token. Raises InvalidField for a bad name, NotPossible if the name is taken."""
+    check_account_name(name)
+    if connection.execute("SELECT 1 FROM token WHERE name = ?", (name,)).fetchone():
+        raise NotPossible(f"There is a token {name} already: revoke it or choose another name.", token=name)
+    _insert_token(connection, name, "bearer", user_id, secret, at, expires_at, None)
+
+
+def add_login(connection: sqlite3.Connection, user_id: int, secret: str, at: float, idle_s: float) -> str:
+    """Store the token of a login, which ends after `idle_s` without use, and return its public name."""
+    name = f"login-{secrets.token_hex(6)}"
+    _insert_token(connection, name, "login", user_id, secret, at, None, idle_s)
+    return name
+
+
+def token_by_secret(connection: sqlite3.Connection, secret: str) -> tuple[Token, User] | None:
+    """The token and whose it is, valid or not; None when there is none."""
+    row = connection.execute(
+        f"SELECT {_GRANT}, {_PERSON} FROM token JOIN user ON user.id = token.user_id WHERE token.fingerprint = ?",
+        (fingerprint(secret),),
+    ).fetchone()
+    return (Token(*row[:8]), _user(row[8:])) if row else None
+
+
+def tokens(connection: sqlite3.Connection) -> list[tuple[Token, User]]:
+    """Every token with its user, by name."""
+    rows = connection.execute(f"SELECT {_GRANT}, {_PERSON} FROM token JOIN user ON user.id = token.user_id ORDER BY token.name")
+    return [(Token(*row[:8]), _user(row[8:])) for row in rows]
+
+
+def touch_token(connection: sqlite3.Connection, token: Token, at: float) -> None:
+    """Write down that it was used."""
+    connection.execute("UPDATE token SET last_used_at = max(last_used_at, ?) WHERE id = ?", (at, token.id))
+
+
+def revoke_token(connection: sqlite3.Connection, name: str) -> None:
+    """End a token by its public name. Raises UnknownObject."""
+    if not connection.execute("DELETE FROM token WHERE name = ?", (name,)).rowcount:
+        raise UnknownObject(f"There is no token {name}: see `signalbox token list`.", token=name)
+
+
+def end_login(connection: sqlite3.Connection, secret: str) -> None:
+    """End a login by its secret. A bearer token is not ended that way: it belongs to whoever made it."""
+    connection.execute("DELETE FROM token WHERE fingerprint = ? AND kind = 'login'", (fingerprint(secret),))
+
+
+def sweep_logins(connection: sqlite3.Connection, now: float) -> None:
+    """Forget logins that have ended by idling."""
+    connection.execute("DELETE FROM token WHERE kind = 'login' AND last_used_at + idle_s <= ?", (now,))
+
+
+def _insert_token(
+    connection: sqlite3.Connection,
+    name: str,
+    kind: str,
+    user_id: int,
+    secret: str,
+    at: float,
+    expires_at: float | None,
+    idle_s: float | None,
+) -> None:
+    connection.execute(
+        "INSERT INTO token (name, kind, user_id, fingerprint, created_at, expires_at, idle_s, last_used_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (name, kind, user_id, fingerprint(secret), at, expires_at, idle_s, at),
+    )
+
+
+# --- failed logins ------------------------------------------------------------------------------------------------------------
+
+
+def failures(connection: sqlite3.Connection, subjects: Sequence[str]) -> dict[str, tuple[int, float]]:
+    """How often each subject failed and when last; subjects without failures are left out."""
+    marks = ",".join("?" * len(subjects))
+    rows = connection.execute(f"SELECT subject, count, last_at FROM login_failure WHERE subject IN ({marks})", list(subjects))
+    return {subject: (count, last_at) for subject, count, last_at in rows}
+
+
+def add_failure(connection: sqlite3.Connection, subjects: Sequence[str], at: float, forget_s: float) -> None:
+    """Count one more failure of each subject; whatever has not failed for `forget_s` is forgotten."""
+    connection.execute("DELETE FROM login_failure WHERE last_at <= ?", (at - forget_s,))
+    for subject in subjects:
+        connection.execute(
+            "INSERT INTO login_failure VALUES (?, 1, ?)"
+            " ON CONFLICT (subject) DO UPDATE SET count = count + 1, last_at = excluded.last_at",
+            (subject, at),
+        )
+
+
+def clear_failures(connection: sqlite3.Connection, subject: str) -> None:
+    """Forget a subject's failures."""
+    connection.execute("DELETE FROM login_failure WHERE subject = ?", (subject,))
