@@ -204,7 +204,7 @@ def new_secret() -> str:
 
 def fingerprint(secret: str) -> bytes:
     """By what a secret is found again."""
-    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).digest()
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 
 def add_token(

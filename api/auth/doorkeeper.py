@@ -1,0 +1,193 @@
+"""Who is at the door: logins, tokens and the throttle on failed logins. Every dialect asks here and nowhere else.
+
+Theory of operation. The loop only waits: password hashing runs in two threads (which also bounds how many guesses can be in
+flight past the throttle), database work in one more with a read connection of its own. Failures are counted in the journal,
+so that all workers know them and a restart forgives nothing. A subject (an address, an IPv6 one by its /64, or a user name)
+may fail FREE times; then it waits 1, 2, 4 … seconds after each further failure, up to a cap that is lower for a user, whom
+strangers could otherwise lock out. While it waits nothing is verified and nothing is counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import math
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TypeVar
+
+from api.auth.passwords import is_password
+from engine.clock import Clock, SystemClock
+from engine.config import Settings
+from engine.desk import Caller
+from engine.errors import Forbidden, InvalidField, JournalError, NotAuthenticated, TooManyLogins
+from engine.journal import accounts
+from engine.journal.store import Journal
+
+FREE = 5
+ADDRESS_CAP_S = 300.0
+USER_CAP_S = 30.0
+FORGET_S = 900.0
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A login that was let in. `secret` is told to the caller once and is stored nowhere."""
+
+    secret: str
+    caller: Caller
+    user_id: int
+
+
+class Doorkeeper:
+    """See the module. Belongs to one event loop; `close` ends its threads."""
+
+    def __init__(self, journal: Journal, settings: Settings, clock: Clock | None = None) -> None:
+        self._journal = journal
+        self._settings = settings
+        self._clock = clock or SystemClock()
+        self._reader = _open_reader(journal)  # the accounts thread's own
+        self._books = ThreadPoolExecutor(1, thread_name_prefix="accounts")
+        self._guards = ThreadPoolExecutor(2, thread_name_prefix="passwords")
+
+    def close(self) -> None:
+        """End the threads and close the connection. Blocks for as long as a verification takes."""
+        self._guards.shutdown()
+        self._books.shutdown()
+        self._reader.close()
+
+    async def login(self, user: str, password: str, address: str) -> Login:
+        """Let a user in by password. Raises NotAuthenticated, TooManyLogins."""
+        return await self._in(self._guards, lambda: self._login(user, password, address))
+
+    async def caller_of(self, secret: str, address: str) -> Caller:
+        """Whose token that is; using it keeps a login alive. Raises NotAuthenticated."""
+        return await self._in(self._books, lambda: self._caller_of(secret, address))
+
+    async def logout(self, secret: str) -> None:
+        """End a login. Unknown secrets and bearer tokens are left as they are."""
+        await self._in(self._books, lambda: self._logout(secret))
+
+    async def user_id(self, name: str) -> int | None:
+        """The id of a user by name, None when there is no such user."""
+        if not _is_account_name(name):
+            return None
+        user = await self._in(self._books, lambda: accounts.user_by_name(self._reader, name))
+        return user.id if user else None
+
+    async def user_name(self, user_id: int) -> str | None:
+        """The name of a user by id, None when there is no such user."""
+        user = await self._in(self._books, lambda: accounts.user_by_id(self._reader, user_id))
+        return user.name if user else None
+
+    async def _in(self, threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(threads, work)
+
+    # --- in threads ------------------------------------------------------------------------------------------------------
+
+    def _login(self, name: str, password: str, address: str) -> Login:
+        by_user = f"user {name}"
+        is_name = _is_account_name(name)
+        subjects = [f"address {_network(address)}", *([by_user] if is_name else [])]
+        with closing(_open_reader(self._journal)) as reader:
+            self._check_throttle(accounts.failures(reader, subjects))
+            user = accounts.user_by_name(reader, name) if is_name else None
+        if not is_password(password, user.password_hash if user else None) or user is None:
+            with self._journal.transaction() as connection:
+                accounts.add_failure(connection, subjects, self._clock.now(), FORGET_S)
+            log.warning("login failed: user %r from %s", name[: accounts.LONGEST_NAME], address)
+            raise _wrong()
+        secret = accounts.new_secret()
+        now = self._clock.now()
+        with self._journal.transaction() as connection:
+            if accounts.user_by_name(connection, name) != user:  # removed, or changed, while this password was being verified
+                raise _wrong()
+            accounts.clear_failures(connection, by_user)
+            accounts.sweep_logins(connection, now)
+            token_name = accounts.add_login(connection, user.id, secret, now, self._settings.token_idle_s)
+        return Login(secret, _caller(user, token_name, address), user.id)
+
+    def _check_throttle(self, failures: dict[str, tuple[int, float]]) -> None:
+        now = self._clock.now()
+        wait = max((_wait(subject, count, last_at, now) for subject, (count, last_at) in failures.items()), default=0.0)
+        if wait > 0:
+            seconds = math.ceil(wait)
+            raise TooManyLogins(f"Too many failed logins: try again in {seconds} s.", retry_after_s=seconds)
+
+    def _caller_of(self, secret: str, address: str) -> Caller:
+        found = accounts.token_by_secret(self._reader, secret)
+        now = self._clock.now()
+        if found is None or not found[0].is_valid(now):
+            raise NotAuthenticated("The token is unknown or has ended: log in again, or ask for a new one.")
+        token, user = found
+        if token.is_touch_due(now):
+            self._touch(token, now)
+        return _caller(user, token.name, address)
+
+    def _touch(self, token: accounts.Token, now: float) -> None:
+        try:
+            with self._journal.transaction() as connection:
+                accounts.touch_token(connection, token, now)
+        except JournalError as error:
+            # Reading must stay possible when nothing can be stored; the token just does not slide.
+            log.warning("use of token %s was not written down: %s", token.name, error)
+
+    def _logout(self, secret: str) -> None:
+        with self._journal.transaction() as connection:
+            accounts.end_login(connection, secret)
+
+
+def check_may_command(caller: Caller) -> None:
+    """Raise Forbidden if the caller's role only reads."""
+    if caller.role == accounts.Role.READER:
+        raise Forbidden(f"{caller.user} has the role reader, which may not command: ask for the role operator.", right="operator")
+
+
+def _open_reader(journal: Journal) -> sqlite3.Connection:
+    connection = sqlite3.connect(journal.path, isolation_level=None, check_same_thread=False, timeout=10)
+    connection.execute("PRAGMA query_only=ON")
+    return connection
+
+
+def _wrong() -> NotAuthenticated:
+    return NotAuthenticated("User name or password is wrong.")
+
+
+def _caller(user: accounts.User, token_name: str, address: str) -> Caller:
+    return Caller(user=user.name, author=user.author, role=str(user.role), scope=user.scope, address=address, token=token_name)
+
+
+def _wait(subject: str, count: int, last_at: float, now: float) -> float:
+    """Seconds that subject has still to wait."""
+    if count < FREE or now >= last_at + FORGET_S:
+        return 0.0
+    cap = ADDRESS_CAP_S if subject.startswith("address ") else USER_CAP_S
+    pause = min(2.0 ** min(count - FREE, 20), cap)
+    # A clock that was set back must not make anybody wait longer than one pause.
+    return min(last_at + pause - now, pause)
+
+
+def _network(address: str) -> str:
+    """By what an address is throttled: an IPv6 customer owns a whole /64."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv6Address):
+        return str(parsed.ipv4_mapped or ipaddress.ip_network((parsed, 64), strict=False))
+    return str(parsed)
+
+
+def _is_account_name(name: str) -> bool:
+    try:
+        accounts.check_account_name(name)
+    except InvalidField:
+        return False
+    return True
