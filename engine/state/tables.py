@@ -1,0 +1,107 @@
+"""The tables of state.db, made from the model's rows: one column per field, in the model's order.
+
+Rules: the writer is mirror.py, the reader views.py, and both take names and order of columns from here. Times are REAL, lists JSON
+arrays. Raise SCHEMA_VERSION whenever a column, or the meaning of what a scanner puts into one, changes: the file is then
+rebuilt from the cores (rows whose block hash is unchanged would otherwise keep what an older program made of them).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from engine.model import (
+    CommentStatus,
+    ContactConfig,
+    DowntimeStatus,
+    HostConfig,
+    HostStatus,
+    ServiceConfig,
+    ServiceStatus,
+)
+
+SCHEMA_VERSION = 1
+STATE_FILE = "state.db"
+
+# A core may write `nan`; SQLite stores it as NULL, and no field of the model is NULL by accident.
+_TYPES = {
+    "int": "INTEGER NOT NULL ON CONFLICT REPLACE DEFAULT 0",
+    "float": "REAL NOT NULL ON CONFLICT REPLACE DEFAULT 0",
+    "str": "TEXT NOT NULL",
+    "str | None": "TEXT",
+    "tuple[str, ...]": "TEXT NOT NULL",
+}
+
+PROBLEM = "state <> 0 AND has_been_checked <> 0"
+
+
+def columns(row: type[NamedTuple], alias: str = "") -> str:
+    """The columns of a model row for a SELECT or an INSERT, in the row's order."""
+    return ", ".join(f"{alias}.{name}" if alias else name for name in row._fields)
+
+
+def marks(row: type[NamedTuple]) -> str:
+    """One question mark per field of a model row."""
+    return ", ".join("?" * len(row._fields))
+
+
+def _typed(row: type[NamedTuple]) -> str:
+    return ", ".join(f"{name} {_TYPES[str(row.__annotations__[name])]}" for name in row._fields)
+
+
+SCHEMA = f"""
+CREATE TABLE meta (schema_version INTEGER NOT NULL);
+INSERT INTO meta VALUES ({SCHEMA_VERSION});
+
+CREATE TABLE poller (
+  number INTEGER PRIMARY KEY, name TEXT NOT NULL, kind TEXT NOT NULL, status_file TEXT NOT NULL,
+  status_update_interval_s REAL NOT NULL, version TEXT NOT NULL DEFAULT '', program_start REAL NOT NULL DEFAULT 0,
+  created REAL NOT NULL DEFAULT 0, generation INTEGER NOT NULL DEFAULT 0, read_at REAL NOT NULL DEFAULT 0,
+  clock_offset_s REAL NOT NULL DEFAULT 0, command_file_health TEXT NOT NULL DEFAULT 'unknown',
+  command_file_detail TEXT NOT NULL DEFAULT '', status_file_health TEXT NOT NULL DEFAULT 'unknown',
+  status_file_detail TEXT NOT NULL DEFAULT '', program TEXT NOT NULL DEFAULT '{{}}');
+
+-- A host exists when its hoststatus block does. `id` is its public id. Keyed by an index of its own, so that counting and
+-- paging read small pages, not plugin output.
+CREATE TABLE host (poller INTEGER NOT NULL, id INTEGER NOT NULL, {_typed(HostStatus)});
+CREATE UNIQUE INDEX host_name ON host (poller, name);
+CREATE INDEX host_id ON host (id);
+CREATE INDEX host_problem ON host (poller, name) WHERE {PROBLEM};
+CREATE INDEX host_acknowledged ON host (poller) WHERE acknowledged <> 0;
+
+CREATE TABLE service (poller INTEGER NOT NULL, id INTEGER NOT NULL, {_typed(ServiceStatus)});
+CREATE UNIQUE INDEX service_name ON service (poller, host_name, description);
+CREATE INDEX service_id ON service (id);
+CREATE INDEX service_problem ON service (poller, host_name, description) WHERE {PROBLEM};
+CREATE INDEX service_acknowledged ON service (poller) WHERE acknowledged <> 0;
+
+CREATE TABLE downtime (
+  poller INTEGER NOT NULL, is_service INTEGER NOT NULL, {_typed(DowntimeStatus)},
+  PRIMARY KEY (poller, is_service, core_id)) WITHOUT ROWID;
+CREATE TABLE comment (
+  poller INTEGER NOT NULL, is_service INTEGER NOT NULL, {_typed(CommentStatus)},
+  PRIMARY KEY (poller, is_service, core_id)) WITHOUT ROWID;
+CREATE INDEX comment_object ON comment (poller, host_name, service_description);
+
+-- Rows the log is ahead of: `at` is the log line's second (core's clock). A service's description is '' for a host.
+CREATE TABLE dirty (
+  poller INTEGER NOT NULL, host_name TEXT NOT NULL, description TEXT NOT NULL, at INTEGER NOT NULL,
+  PRIMARY KEY (poller, host_name, description)) WITHOUT ROWID;
+
+-- The object cache. `wanted_id` is the public id a _HOST_ID or _SERVICE_ID custom variable asks for.
+CREATE TABLE host_config (
+  poller INTEGER NOT NULL, wanted_id INTEGER, {_typed(HostConfig)}, PRIMARY KEY (poller, name)) WITHOUT ROWID;
+CREATE TABLE service_config (
+  poller INTEGER NOT NULL, wanted_id INTEGER, {_typed(ServiceConfig)}, PRIMARY KEY (poller, host_name, description)) WITHOUT ROWID;
+CREATE TABLE object_group (
+  poller INTEGER NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, alias TEXT NOT NULL,
+  PRIMARY KEY (poller, kind, name)) WITHOUT ROWID;
+-- Members: host_name holds a contact's name in a contactgroup; service_description is '' but in servicegroups.
+CREATE TABLE group_member (
+  poller INTEGER NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, host_name TEXT NOT NULL, service_description TEXT NOT NULL,
+  PRIMARY KEY (poller, kind, host_name, name, service_description)) WITHOUT ROWID;
+CREATE INDEX group_member_group ON group_member (kind, name, poller, host_name);
+CREATE TABLE contact (poller INTEGER NOT NULL, {_typed(ContactConfig)}, PRIMARY KEY (poller, name)) WITHOUT ROWID;
+"""
+
+STATUS_TABLES = ("host", "service", "downtime", "comment", "dirty")
+CONFIG_TABLES = ("host_config", "service_config", "object_group", "group_member", "contact")

@@ -1,0 +1,461 @@
+"""Every read of state.db: hosts, services, pollers, groups, and the core's own downtime and comment blocks.
+
+Rules: whatever is read for somebody takes that caller's scope first, compiled into the SQL, so that what is out of scope is
+unknown in rows, counts and near matches alike. Reads for the engine itself (proof, encoding) come last and take none.
+A page is chosen from an index alone and only then joined with the wide rows: deep pages and counts read no plugin output.
+One call sees one generation of each poller; several calls do so inside `snapshot()`. Keep that block short: an open reader
+lets the write-ahead log grow.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from difflib import SequenceMatcher
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+
+from engine.errors import PollerError
+from engine.model import (
+    CommentStatus,
+    DowntimeStatus,
+    HostConfig,
+    HostStatus,
+    HostView,
+    ObjectKey,
+    PollerView,
+    ServiceConfig,
+    ServiceStatus,
+    ServiceView,
+)
+from engine.state.scope import Scope
+from engine.state.tables import PROBLEM, SCHEMA_VERSION, STATE_FILE, columns
+
+Order = Literal["name", "id"]
+Condition = tuple[str, Sequence[object]]
+
+_NEAR_RATIO = 0.6  # difflib's own "close match"
+_NEAR_CANDIDATES = 50
+
+# All cores but Naemon write the time of the file itself into every block (cores.md 4.4); the mirror keeps such rows as they
+# are when nothing else in them changed, so the generation's time is the truth about them.
+_LAST_UPDATE = "iif(p.kind = 'naemon', {0}.last_update, p.created)"
+
+
+def _status_columns(row: type[HostStatus] | type[ServiceStatus], alias: str) -> str:
+    return columns(row, alias).replace(f"{alias}.last_update", _LAST_UPDATE.format(alias))
+
+
+_HOST_SELECT = (
+    f"SELECT h.id, h.poller, p.name, {_status_columns(HostStatus, 'h')}, {columns(HostConfig, 'c')}"
+    " FROM ({chosen}) k JOIN state.host h ON h.rowid = k.rowid JOIN state.poller p ON p.number = h.poller"
+    " LEFT JOIN state.host_config c ON c.poller = h.poller AND c.name = h.name ORDER BY {order}"
+)
+_HOST_ORDER: dict[Order, str] = {"name": "h.poller, h.name", "id": "h.id"}
+_HOST_CONFIG_AT = 3 + len(HostStatus._fields)
+_HOST_LISTS = slice(HostConfig._fields.index("parents"), HostConfig._fields.index("contact_groups") + 1)
+
+_SERVICE_SELECT = (
+    "SELECT s.id, s.poller, p.name, h.id, coalesce(hc.alias, s.host_name), coalesce(hc.display_name, s.host_name),"
+    " coalesce(hc.address, ''), h.state, h.has_been_checked, h.acknowledged, h.scheduled_downtime_depth,"
+    f" {_status_columns(ServiceStatus, 's')}, {columns(ServiceConfig, 'c')}"
+    " FROM ({chosen}) k JOIN state.service s ON s.rowid = k.rowid JOIN state.poller p ON p.number = s.poller"
+    " JOIN state.host h ON h.poller = s.poller AND h.name = s.host_name"
+    " LEFT JOIN state.host_config hc ON hc.poller = s.poller AND hc.name = s.host_name"
+    " LEFT JOIN state.service_config c ON c.poller = s.poller AND c.host_name = s.host_name AND c.description = s.description"
+    " ORDER BY {order}"
+)
+_SERVICE_ORDER: dict[Order, str] = {"name": "s.poller, s.host_name, s.description", "id": "s.id"}
+_SERVICE_STATUS_AT = 11
+_SERVICE_CONFIG_AT = _SERVICE_STATUS_AT + len(ServiceStatus._fields)
+_SERVICE_LISTS = slice(ServiceConfig._fields.index("contacts"), ServiceConfig._fields.index("contact_groups") + 1)
+
+_POLLER_SELECT = (
+    "SELECT number, name, kind, version, program_start, created, generation, read_at, clock_offset_s, status_update_interval_s,"
+    " command_file_health, status_file_health, trim(status_file_detail || ' ' || command_file_detail) FROM state.poller p"
+)
+
+# A name on any poller, by the index that starts with the poller.
+_ANY_POLLER = "{0}.poller IN (SELECT number FROM state.poller)"
+
+
+class Reader:
+    """Reads state.db over one connection in which it is attached as `state` (and journal.db as `journal`).
+
+    Not for two threads at once.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self._file: tuple[Path, int] | None = None
+
+    @classmethod
+    def open(cls, data: Path) -> Reader:
+        """Open the databases of a data folder for reading. Raises PollerError while the engine has not made state.db."""
+        state, journal = data / STATE_FILE, data / "journal.db"
+        connection = sqlite3.connect("file::memory:", uri=True, isolation_level=None, check_same_thread=False, timeout=10)
+        try:
+            connection.execute("ATTACH ? AS state", (f"{state.absolute().as_uri()}?mode=rw",))
+            (version,) = connection.execute("SELECT schema_version FROM state.meta").fetchone()
+            if version != SCHEMA_VERSION:
+                raise sqlite3.DatabaseError(f"schema version {version}, not {SCHEMA_VERSION}")
+            if journal.exists():
+                connection.execute("ATTACH ? AS journal", (f"{journal.absolute().as_uri()}?mode=rw",))
+            connection.execute("PRAGMA query_only = ON")
+            inode = state.stat().st_ino
+        except (sqlite3.Error, OSError) as error:
+            connection.close()
+            raise PollerError(
+                f"The mirror of the cores, {state}, cannot be read yet ({error}): the engine is not up. Start `signalbox serve`, "
+                "or look at its log if it runs.",
+                file=str(state),
+            ) from error
+        reader = cls(connection)
+        reader._file = (state, inode)
+        return reader
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.connection.close()
+
+    def is_replaced(self) -> bool:
+        """Whether another file stands at state.db's path now (a damaged one was rebuilt): open a new reader then."""
+        if self._file is None:
+            return False
+        path, inode = self._file
+        try:
+            return path.stat().st_ino != inode
+        except OSError:
+            return True
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """All reads inside see the same generation of every poller."""
+        if self.connection.in_transaction:
+            yield
+            return
+        self.connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self.connection.execute("COMMIT")
+
+    # --- pollers ----------------------------------------------------------------------------------------------------------
+
+    def pollers(self, scope: Scope) -> tuple[PollerView, ...]:
+        """The pollers within scope, by number."""
+        where, values = _poller_scope(scope)
+        found = self.connection.execute(f"{_POLLER_SELECT} WHERE {where} ORDER BY number", values)
+        return tuple(PollerView._make(row) for row in found)
+
+    def poller(self, scope: Scope, number_or_name: int | str) -> PollerView | None:
+        """One poller by number or by name; a text of digits that is no poller's name counts as a number."""
+        views = self.pollers(scope)
+        wanted = str(number_or_name)
+        by_name = (view for view in views if view.name == number_or_name)
+        by_number = (view for view in views if str(view.number) == wanted)
+        return next(by_name, None) or next(by_number, None)
+
+    # --- hosts ------------------------------------------------------------------------------------------------------------
+
+    def hosts(
+        self,
+        scope: Scope,
+        *,
+        poller: int | None = None,
+        problems: bool = False,
+        hostgroup: str | None = None,
+        limit: int = 100,
+        offset: int = 0,
+        order: Order = "name",
+    ) -> tuple[tuple[HostView, ...], int]:
+        """One page of hosts, and how many there are in all. Problems: checked and not UP."""
+        conditions: list[Condition] = [scope.sql("h.poller", "h.name")]
+        if poller is not None:
+            conditions.append(("h.poller = ?", [poller]))
+        if problems:
+            conditions.append((PROBLEM, []))
+        if hostgroup is not None:
+            conditions.append(Scope(hostgroups=frozenset({hostgroup})).sql("h.poller", "h.name"))
+        with self.snapshot():
+            return self._host_views(conditions, order, limit, offset), self._count("state.host h", conditions)
+
+    def host(self, scope: Scope, name: str, poller: int | None = None) -> tuple[HostView, ...]:
+        """The host of that name on each poller that has it."""
+        return self._host_views([scope.sql("h.poller", "h.name"), ("h.name = ?", [name]), _on_poller("h", poller)])
+
+    def host_by_id(self, scope: Scope, id: int) -> HostView | None:
+        """The host with that public id."""
+        return next(iter(self._host_views([scope.sql("h.poller", "h.name"), ("h.id = ?", [id])])), None)
+
+    def _host_views(
+        self, conditions: Sequence[Condition], order: Order = "name", limit: int = -1, offset: int = 0
+    ) -> tuple[HostView, ...]:
+        where, values = _all_of(conditions)
+        by = _HOST_ORDER[order]
+        chosen = f"SELECT h.rowid FROM state.host h WHERE {where} ORDER BY {by} LIMIT ? OFFSET ?"
+        found = self.connection.execute(_HOST_SELECT.format(chosen=chosen, order=by), [*values, limit, offset])
+        return tuple(_host_view(row) for row in found)
+
+    # --- services ---------------------------------------------------------------------------------------------------------
+
+    def services(
+        self,
+        scope: Scope,
+        *,
+        poller: int | None = None,
+        host: str | None = None,
+        host_id: int | None = None,
+        problems: bool = False,
+        limit: int = 100,
+        offset: int = 0,
+        order: Order = "name",
+    ) -> tuple[tuple[ServiceView, ...], int]:
+        """One page of services, and how many there are in all. Problems: checked and not OK."""
+        conditions: list[Condition] = [scope.sql("s.poller", "s.host_name")]
+        if poller is not None or host is not None:
+            conditions.append(_on_poller("s", poller))
+        if host is not None:
+            conditions.append(("s.host_name = ?", [host]))
+        if host_id is not None:
+            conditions.append(("(s.poller, s.host_name) IN (SELECT poller, name FROM state.host WHERE id = ?)", [host_id]))
+        if problems:
+            conditions.append((PROBLEM, []))
+        with self.snapshot():
+            return self._service_views(conditions, order, limit, offset), self._count("state.service s", conditions)
+
+    def service(self, scope: Scope, host: str, description: str, poller: int | None = None) -> tuple[ServiceView, ...]:
+        """The service of that name on each poller that has it."""
+        named = ("s.host_name = ? AND s.description = ?", [host, description])
+        return self._service_views([scope.sql("s.poller", "s.host_name"), named, _on_poller("s", poller)])
+
+    def service_by_id(self, scope: Scope, id: int) -> ServiceView | None:
+        """The service with that public id."""
+        return next(iter(self._service_views([scope.sql("s.poller", "s.host_name"), ("s.id = ?", [id])])), None)
+
+    def services_of_hosts(self, scope: Scope, host_ids: Sequence[int]) -> dict[int, tuple[ServiceView, ...]]:
+        """The services of each of these hosts, by host id; an empty tuple for a host without any (or out of scope)."""
+        found: dict[int, list[ServiceView]] = {id: [] for id in host_ids}
+        marks = ",".join("?" * len(found))
+        of_hosts = (f"(s.poller, s.host_name) IN (SELECT poller, name FROM state.host WHERE id IN ({marks}))", list(found))
+        for view in self._service_views([scope.sql("s.poller", "s.host_name"), of_hosts]):
+            found[view.host_id].append(view)
+        return {id: tuple(views) for id, views in found.items()}
+
+    def _service_views(
+        self, conditions: Sequence[Condition], order: Order = "name", limit: int = -1, offset: int = 0
+    ) -> tuple[ServiceView, ...]:
+        where, values = _all_of(conditions)
+        by = _SERVICE_ORDER[order]
+        chosen = f"SELECT s.rowid FROM state.service s WHERE {where} ORDER BY {by} LIMIT ? OFFSET ?"
+        found = self.connection.execute(_SERVICE_SELECT.format(chosen=chosen, order=by), [*values, limit, offset])
+        return tuple(_service_view(row) for row in found)
+
+    def _count(self, table: str, conditions: Sequence[Condition]) -> int:
+        where, values = _all_of(conditions)
+        (count,) = self.connection.execute(f"SELECT count(*) FROM {table} WHERE {where}", values).fetchone()
+        return int(count)
+
+    # --- names ------------------------------------------------------------------------------------------------------------
+
+    def near_hosts(self, scope: Scope, name: str, limit: int = 5) -> tuple[str, ...]:
+        """Host names within scope that look like this one, best first."""
+        where, values = scope.sql("h.poller", "h.name")
+        pieces = sorted({name[at : at + 2].lower() for at in range(len(name) - 1)} or {name.lower()})[:40]
+        score = " + ".join(["(instr(lower(h.name), ?) > 0)"] * len(pieces))
+        found = self.connection.execute(
+            f"SELECT DISTINCT h.name FROM state.host h WHERE {where} ORDER BY {score} DESC, abs(length(h.name) - ?) LIMIT ?",
+            [*values, *pieces, len(name), _NEAR_CANDIDATES],
+        )
+        return _nearest(name, (candidate for (candidate,) in found), limit)
+
+    def near_services(self, scope: Scope, host: str, description: str, limit: int = 5) -> tuple[str, ...]:
+        """Descriptions of this host's services within scope that look like this one, best first."""
+        where, values = _all_of([scope.sql("s.poller", "s.host_name"), ("s.host_name = ?", [host]), _on_poller("s", None)])
+        found = self.connection.execute(f"SELECT DISTINCT s.description FROM state.service s WHERE {where}", values)
+        return _nearest(description, (candidate for (candidate,) in found), limit)
+
+    def host_groups_of(self, poller: int, host: str) -> tuple[str, ...]:
+        """The hostgroups a host is a member of, by name."""
+        found = self.connection.execute(
+            "SELECT name FROM state.group_member WHERE poller = ? AND kind = 'hostgroup' AND host_name = ? ORDER BY name",
+            (poller, host),
+        )
+        return tuple(name for (name,) in found)
+
+    # --- for the engine itself: no scope ------------------------------------------------------------------------------------
+
+    def object_row(self, poller: int, host: str, service: str | None) -> HostStatus | ServiceStatus | None:
+        """The mirror's row of one host or service."""
+        if service is None:
+            query = f"SELECT {columns(HostStatus)} FROM state.host WHERE poller = ? AND name = ?"
+            row = self.connection.execute(query, (poller, host)).fetchone()
+            return None if row is None else HostStatus._make(row)
+        query = f"SELECT {columns(ServiceStatus)} FROM state.service WHERE poller = ? AND host_name = ? AND description = ?"
+        row = self.connection.execute(query, (poller, host, service)).fetchone()
+        return None if row is None else ServiceStatus._make(row)
+
+    def service_names(self, poller: int, host: str) -> tuple[str, ...]:
+        """The descriptions of a host's services, sorted."""
+        found = self.connection.execute(
+            "SELECT description FROM state.service WHERE poller = ? AND host_name = ? ORDER BY description", (poller, host)
+        )
+        return tuple(description for (description,) in found)
+
+    def poller_generation(self, poller: int) -> tuple[int, float, float]:
+        """(generation, created, program_start) of the newest applied status file; zeros when there was none."""
+        row = self.connection.execute(
+            "SELECT generation, created, program_start FROM state.poller WHERE number = ?", (poller,)
+        ).fetchone()
+        return (0, 0.0, 0.0) if row is None else (int(row[0]), float(row[1]), float(row[2]))
+
+    def downtime_blocks(self, poller: int) -> tuple[DowntimeStatus, ...]:
+        """All downtimes that stand in the core."""
+        found = self.connection.execute(f"SELECT {columns(DowntimeStatus)} FROM state.downtime WHERE poller = ?", (poller,))
+        return tuple(DowntimeStatus._make(row) for row in found)
+
+    def comment_blocks(self, poller: int) -> tuple[CommentStatus, ...]:
+        """All comments that stand in the core."""
+        found = self.connection.execute(f"SELECT {columns(CommentStatus)} FROM state.comment WHERE poller = ?", (poller,))
+        return tuple(CommentStatus._make(row) for row in found)
+
+    def comments_of(self, poller: int, host: str, service: str | None) -> tuple[CommentStatus, ...]:
+        """The comments on one host or service, by the core's id."""
+        found = self.connection.execute(
+            f"SELECT {columns(CommentStatus)} FROM state.comment"
+            " WHERE poller = ? AND host_name = ? AND service_description IS ? ORDER BY core_id",
+            (poller, host, service),
+        )
+        return tuple(CommentStatus._make(row) for row in found)
+
+    def acknowledged(self, poller: int) -> tuple[HostStatus | ServiceStatus, ...]:
+        """The rows of all acknowledged hosts, then services."""
+        where = "WHERE poller = ? AND acknowledged <> 0"
+        hosts = self.connection.execute(f"SELECT {columns(HostStatus)} FROM state.host {where}", (poller,))
+        services = self.connection.execute(f"SELECT {columns(ServiceStatus)} FROM state.service {where}", (poller,))
+        return (*map(HostStatus._make, hosts), *map(ServiceStatus._make, services))
+
+    def object_ids(self, poller: int, keys: Iterable[ObjectKey]) -> dict[ObjectKey, int]:
+        """Public ids of those of these objects that exist."""
+        ids: dict[ObjectKey, int] = {}
+        for key in keys:
+            if key.service is None:
+                query, values = "SELECT id FROM state.host WHERE poller = ? AND name = ?", [poller, key.host]
+            else:
+                query = "SELECT id FROM state.service WHERE poller = ? AND host_name = ? AND description = ?"
+                values = [poller, key.host, key.service]
+            row = self.connection.execute(query, values).fetchone()
+            if row is not None:
+                ids[key] = int(row[0])
+        return ids
+
+
+def _all_of(conditions: Sequence[Condition]) -> tuple[str, list[object]]:
+    return " AND ".join(sql for sql, _ in conditions), [value for _, values in conditions for value in values]
+
+
+def _on_poller(alias: str, poller: int | None) -> Condition:
+    return (_ANY_POLLER.format(alias), []) if poller is None else (f"{alias}.poller = ?", [poller])
+
+
+def _poller_scope(scope: Scope) -> Condition:
+    """A poller is seen by whoever may see it by number and, if limited to hostgroups, has one with members there."""
+    conditions: list[Condition] = [Scope(pollers=scope.pollers).sql("p.number", "")]
+    if scope.hostgroups is not None:
+        names = sorted(scope.hostgroups)
+        member = "SELECT gm.poller FROM state.group_member gm WHERE gm.kind = 'hostgroup' AND gm.name IN"
+        conditions.append((f"p.number IN ({member} ({','.join('?' * len(names))}))", names))
+    return _all_of(conditions)
+
+
+def _nearest(wanted: str, candidates: Iterable[str], limit: int) -> tuple[str, ...]:
+    """Names alike in spelling, or of which one contains the other."""
+    target = wanted.casefold()
+    matcher = SequenceMatcher(b=target, autojunk=False)
+    scored: list[tuple[float, str]] = []
+    for candidate in candidates:
+        name = candidate.casefold()
+        matcher.set_seq1(name)
+        contained = bool(target) and (name in target or target in name)
+        ratio = matcher.ratio()
+        if contained or ratio >= _NEAR_RATIO:
+            scored.append((-ratio, candidate))
+    return tuple(name for _, name in sorted(scored)[:limit])
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return () if text == "[]" else tuple(orjson.loads(text))
+
+
+def _host_view(row: Sequence[Any]) -> HostView:
+    status = HostStatus._make(row[3:_HOST_CONFIG_AT])
+    config = row[_HOST_CONFIG_AT:]
+    if config[0] is None:
+        return HostView(row[0], row[1], row[2], status, _host_without_config(status))
+    parents, contacts, contact_groups = map(_names, config[_HOST_LISTS])
+    known = HostConfig._make(config)._replace(parents=parents, contacts=contacts, contact_groups=contact_groups)
+    return HostView(row[0], row[1], row[2], status, known)
+
+
+def _service_view(row: Sequence[Any]) -> ServiceView:
+    status = ServiceStatus._make(row[_SERVICE_STATUS_AT:_SERVICE_CONFIG_AT])
+    config = row[_SERVICE_CONFIG_AT:]
+    if config[0] is None:
+        known = _service_without_config(status)
+    else:
+        contacts, contact_groups = map(_names, config[_SERVICE_LISTS])
+        known = ServiceConfig._make(config)._replace(contacts=contacts, contact_groups=contact_groups)
+    return ServiceView(row[0], row[1], row[2], status, known, *row[3:_SERVICE_STATUS_AT])
+
+
+def _host_without_config(status: HostStatus) -> HostConfig:
+    """What can be said of a host whose core writes no object cache (or has not yet): its status file's words."""
+    return HostConfig(
+        name=status.name,
+        alias=status.name,
+        display_name=status.name,
+        address="",
+        icon_image="",
+        icon_image_alt="",
+        notes="",
+        notes_url="",
+        action_url="",
+        check_command=status.check_command,
+        check_period=status.check_period,
+        check_interval=status.check_interval,
+        notification_interval=0.0,
+        notification_options="",
+        notification_period=status.notification_period,
+        max_check_attempts=status.max_check_attempts,
+        parents=(),
+        contacts=(),
+        contact_groups=(),
+        custom_variables=status.custom_variables,
+    )
+
+
+def _service_without_config(status: ServiceStatus) -> ServiceConfig:
+    """The same for a service."""
+    return ServiceConfig(
+        host_name=status.host_name,
+        description=status.description,
+        display_name=status.description,
+        icon_image="",
+        icon_image_alt="",
+        notes="",
+        notes_url="",
+        action_url="",
+        check_command=status.check_command,
+        check_period=status.check_period,
+        check_interval=status.check_interval,
+        notification_interval=0.0,
+        notification_options="",
+        notification_period=status.notification_period,
+        max_check_attempts=status.max_check_attempts,
+        contacts=(),
+        contact_groups=(),
+        custom_variables=status.custom_variables,
+    )
