@@ -1,0 +1,165 @@
+"""Real cores for tests: what contrib/demo_cores.py starts, and everything that hurts a core.
+
+The generator and start/stop have their one copy in contrib/demo_cores.py. Here: which versions must answer, kill -9, SIGSTOP,
+reload, rotation of logs, a damaged FIFO, and waiting for what a core wrote.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from contrib.demo_cores import (
+    HOW_TO_INSTALL,
+    ICINGA2_VERSION,
+    NAGIOS_VERSION,
+    Core,
+    Host,
+    Icinga2Core,
+    NagiosCore,
+    Service,
+    has_reader,
+    missing_programs,
+    until,
+)
+from tests.support import oracle
+
+__all__ = ["Core", "Host", "Icinga2Core", "NagiosCore", "Service", "has_reader", "until"]
+
+
+def require_cores() -> None:
+    """Where a core is missing, fail if CI is set, else skip and say how to install it. Versions are held to those of the notes."""
+    missing = missing_programs()
+    if missing:
+        words = f"{', '.join(missing)} not installed: {HOW_TO_INSTALL}"
+        if os.environ.get("CI"):
+            pytest.fail(words, pytrace=False)
+        pytest.skip(words)
+    assert NagiosCore.version() == NAGIOS_VERSION
+    assert Icinga2Core.version() == ICINGA2_VERSION
+
+
+@contextmanager
+def core_folder() -> Iterator[Path]:
+    """A folder an ordinary user can reach; at the end nothing runs in it any more, and it is removed."""
+    folder = Path(tempfile.mkdtemp(prefix="signalbox-test-"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+        left = running_in(folder)
+        for pid in left:
+            os.kill(pid, signal.SIGKILL)
+        assert not left, f"left running: {left}"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def running_in(folder: Path) -> dict[int, str]:
+    """Processes whose arguments name something below the folder, dead ones not counted."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                command = (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if os.fsencode(folder) + b"/" in command:
+                found[int(entry.name)] = command.replace(b"\0", b" ").decode("utf-8", "replace")
+    return found
+
+
+@contextmanager
+def running(*cores: Core) -> Iterator[None]:
+    """Prepare and start cores together, stop them at the end."""
+    try:
+        for core in cores:
+            core.prepare()
+            core.start()
+        for core in cores:
+            core.wait_ready()
+        yield
+    finally:
+        for core in cores:
+            core.stop()
+
+
+# --- what hurts -------------------------------------------------------------------------------------------------------------
+
+
+def kill(core: Core) -> None:
+    """kill -9 of the whole core, as the machine's power switch would; its files stay as they are."""
+    assert core.process is not None
+    for pid in core.pids():
+        os.kill(pid, signal.SIGKILL)
+    core.process.wait()
+    core.process = None
+    core.wait_gone()
+
+
+def freeze(core: Core) -> None:
+    """SIGSTOP: the FIFO is open, nobody at home. Workers first, so that nothing of it goes on."""
+    for pid in reversed(core.pids()):
+        os.kill(pid, signal.SIGSTOP)
+
+
+def thaw(core: Core) -> None:
+    """SIGCONT."""
+    for pid in core.pids():
+        os.kill(pid, signal.SIGCONT)
+
+
+def restart(core: Core) -> None:
+    """Start again after `stop` or `kill`, and wait until it reads commands."""
+    core.start()
+    core.wait_ready()
+
+
+def reload(core: Core, hosts: Sequence[Host] | None = None) -> None:
+    """HUP, with another set of hosts if given; back when a status file of the new run is there."""
+    if hosts is not None:
+        core.hosts = hosts
+        core.write_config()
+    before = oracle.program_start(core.status_file)
+    # Program starts are whole seconds in Nagios: a reload within the second of the start could not be told from none.
+    until(lambda: time.time() >= int(before) + 1.01, 3, "the second after the core's start")
+    core.signal(signal.SIGHUP)
+    until(lambda: oracle.program_start(core.status_file) > before, 20, f"{core.folder.name} reloaded")
+    until(lambda: has_reader(core.command_file), 10, "the reloaded core reads commands")
+
+
+def rotate_log(core: Core, number: int) -> None:
+    """Rotate as logrotate does without a signal the core would take: copy, then truncate (Nagios 4 keeps its descriptor)."""
+    shutil.copyfile(core.log_file, core.folder / "archives" / f"{core.log_file.name}.{number}")
+    os.truncate(core.log_file, 0)
+
+
+# --- waiting for what a core wrote --------------------------------------------------------------------------------------------
+
+
+def wait_for_log(core: Core, condition: Callable[[list[bytes]], object], deadline_s: float, what: str) -> None:
+    """Wait until the main log's lines satisfy a condition."""
+    until(lambda: condition(core.main_log.read_bytes().splitlines()), deadline_s, what)
+
+
+def wait_for_generation(core: Core, deadline_s: float = 10.0) -> None:
+    """Wait for a status file created after this second, i.e. one that shows everything done until now."""
+    now = int(time.time())
+    until(lambda: oracle.created(core.status_file) > now, deadline_s, f"a newer status file of {core.folder.name}")
+
+
+def wait_for_state(core: Core, host: str, service: str, state: int, deadline_s: float = 10.0) -> None:
+    """Wait until the status file shows the object checked and in that state."""
+
+    def is_so() -> bool:
+        row = oracle.status_of(core.status_file, host, service)
+        return row.get("has_been_checked") == "1" and row.get("current_state") == str(state)
+
+    until(is_so, deadline_s, f"{host};{service} in state {state}")
