@@ -1,0 +1,491 @@
+"""The lane: one thread that carries one local poller's commands from the journal to the core and their proof back.
+
+Theory of operation. Everything is one synchronous step, so that the order "journal, write, journal" can be read off the page:
+follow the log and store what it proves; take a new generation if there is one and store what that proves; write what waits.
+A step begins when somebody pokes the lane (a command was accepted, a generation was applied) or after a pause that is short while
+something is unproven. The batch row with the exact bytes is durable before they are written; after a crash of ours the lane reads the
+log from the oldest open batch's position, writes a lone mark, and sends nothing else until that mark settled every open batch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import secrets
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from engine.clock import Clock
+from engine.commands.lifecycle import IN_FLIGHT, UNWRITTEN, State
+from engine.commands.profiles import PROFILES, Marks, Profile
+from engine.commands.proof import BatchWatch, Expected, Verdict, WatchedBatch
+from engine.commands.wire import echo_text, encode_mark
+from engine.config import Poller, Settings
+from engine.errors import NoReader, PipeFull, PollerError
+from engine.faults import AFTER_ACCEPT, AFTER_BATCH_ROW, AFTER_END_MARK, AFTER_WRITE, crash_point
+from engine.formats.corelog import LogKind, StateEvent, parse_icinga2_line, parse_line, state_event
+from engine.journal.store import (
+    BatchRow,
+    CommandRow,
+    Journal,
+    close_batch,
+    command_by_id,
+    commands_in,
+    insert_batch,
+    move,
+    open_batches,
+)
+from engine.model import CoreKind
+from engine.pollers.command_file import CommandFile, probe
+from engine.pollers.proving import Prover, refused
+from engine.pollers.sending import Line, Situation, batches, plan
+from engine.pollers.tail import LogTail, Position
+from engine.state.views import Reader
+
+log = logging.getLogger(__name__)
+
+UNPROVEN_LIMIT = 64 * 1024  # bytes: what a FIFO holds; more would be waiting in a core that does not read
+WAITING_ROWS = 5000  # commands looked at in one step
+WRITTEN_WITHIN_S = 0.05  # the step `written` is stored by then, with whatever else is to be stored
+PROBE_EVERY_S = 1.0
+STALLED_AFTER_S = 5.0
+_LONE_MARKS_S = (0.25, 1.0, 5.0, 30.0)  # pauses between lone marks when none comes back
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """Whom the lane tells. `moved`: ids of commands that went on; `events`: what the log says of states; `health`: (word, detail)."""
+
+    moved: Callable[[list[str]], None]
+    events: Callable[[int, Sequence[StateEvent]], None]
+    health: Callable[[int, str, str], None]
+
+
+@dataclass(slots=True)
+class _Flight:
+    """Bytes on their way: written, not settled."""
+
+    size: int
+    written_at: float  # monotonic
+    lone: bool
+
+
+@dataclass(slots=True)
+class Lane:
+    """See the module. `run` is the thread's body; `poke` and `generation_applied` may be called from any thread."""
+
+    poller: Poller
+    settings: Settings
+    journal: Journal
+    reader: Callable[[], Reader]
+    clock: Clock
+    reports: Reports
+    profile: Profile = field(init=False)
+    prover: Prover = field(init=False)
+    watch: BatchWatch = field(init=False)
+    tail: LogTail = field(init=False)
+    events_tail: LogTail | None = field(init=False)
+    _poked: threading.Event = field(default_factory=threading.Event)
+    _stopping: bool = False
+    _generation_due: bool = True
+    _reader: Reader | None = None
+    _flights: dict[str, _Flight] = field(default_factory=dict)
+    _recovering: set[str] = field(default_factory=set)  # open batches of a former life
+    _unsaved_written: list[str] = field(default_factory=list)
+    _unsaved_since: float = 0.0
+    _health: tuple[str, str] = ("", "")
+    _probed_at: float = -1e9
+    _back_at: float = 0.0  # core's second since which it reads without a break; older status files tell nothing new
+    _hole: bool = False
+    _lone_marks: int = 0
+    _lone_at: float = -1e9
+    _look: bool = True  # commands may wait in the journal
+
+    def __post_init__(self) -> None:
+        profile = PROFILES[self.poller.kind]
+        if not self.poller.log_external_commands:
+            profile = dataclasses.replace(profile, marks=Marks.UNKNOWN)
+        self.profile = profile
+        self.prover = Prover(self.poller.number, profile)
+        self.watch = BatchWatch(profile)
+        icinga2 = self.poller.kind is CoreKind.ICINGA2 and self.poller.main_log is not None
+        self.tail = LogTail(self.poller.main_log or self.poller.log_file if icinga2 else self.poller.log_file, None)
+        self.tail.archive_path = None if icinga2 else self.poller.log_archive_path
+        self.events_tail = LogTail(self.poller.log_file, self.poller.log_archive_path) if icinga2 else None
+
+    # --- from other threads ------------------------------------------------------------------------------------------------------
+
+    def poke(self) -> None:
+        """Somebody accepted a command for this poller."""
+        self._look = True
+        self._poked.set()
+
+    def generation_applied(self) -> None:
+        """The mirror has a new generation of this poller."""
+        self._generation_due = True
+        self._look = True
+        self._poked.set()
+
+    def stop(self) -> None:
+        """Let `run` end after the present step."""
+        self._stopping = True
+        self._poked.set()
+
+    # --- the thread --------------------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Recover, then step until stopped."""
+        self.recover()
+        while not self._stopping:
+            self.step()
+            self._poked.wait(self._pause())
+            self._poked.clear()
+        self._save_written()
+        self.tail.close()
+
+    def step(self) -> None:
+        """One round: what the log says, what the status file says, what waits."""
+        self.follow_log()
+        if self._generation_due:
+            self._generation_due = False
+            self.take_generation()
+        self._look_after_command_file()
+        self.send()
+        self._push_overdue()
+        if self._unsaved_written and self.clock.monotonic() - self._unsaved_since > WRITTEN_WITHIN_S:
+            self._save_written()
+
+    def _pause(self) -> float:
+        """Seconds until the next look at the log, poked or not: short while something is unproven, longer the longer it takes."""
+        if not self._flights:
+            return 0.1
+        newest = max(flight.written_at for flight in self._flights.values())
+        waited = self.clock.monotonic() - newest
+        return 0.001 if waited < 0.05 else 0.005 if waited < 0.5 else 0.02 if waited < 5 else 0.1
+
+    # --- recovery ----------------------------------------------------------------------------------------------------------------
+
+    def recover(self) -> None:
+        """Take up the open batches of a former life at the place in the log where the oldest of them was written."""
+        unsettled = open_batches(self.journal.connection, self.poller.number)
+        self.tail.open(Position.load(unsettled[0].position) if unsettled and unsettled[0].position else None)
+        if self.events_tail is not None:
+            self.events_tail.open(None)
+        for batch in unsettled:
+            self.watch.add(WatchedBatch(batch.token, self._expected(batch)))
+            self._flights[batch.token] = _Flight(len(batch.bytes), self.clock.monotonic(), False)
+            self._recovering.add(batch.token)
+            if not batch.position:
+                self.tail.hole = True  # there was no log yet when it was written
+        if unsettled:
+            log.info("poller %s: %d open batches to settle", self.poller.name, len(unsettled))
+
+    def _expected(self, batch: BatchRow) -> list[Expected]:
+        found = [command_by_id(self.journal.connection, command_id) for command_id in batch.command_ids]
+        return [
+            self._expectation(command.id, command.name, command.line)
+            for command in found
+            if command is not None and command.line is not None and command.state in IN_FLIGHT and command.batch == batch.token
+        ]
+
+    def _expectation(self, command_id: str, name: str, line: bytes) -> Expected:
+        is_result = name.startswith("PROCESS_") and self.poller.kind is not CoreKind.ICINGA2
+        logged = self.poller.log_passive_checks if is_result else self.poller.log_external_commands
+        return Expected(command_id, echo_text(line, self.profile), logged or self.poller.kind is CoreKind.ICINGA2)
+
+    # --- the log -----------------------------------------------------------------------------------------------------------------
+
+    def follow_log(self) -> None:
+        """Read what is new and store what it proves."""
+        parse = parse_icinga2_line if self.events_tail is not None else parse_line
+        while lines := self.tail.read():
+            self._note_hole()
+            settled: list[str] = []
+            verdicts: list[Verdict] = []
+            events: list[StateEvent] = []
+            for raw in lines:
+                line = parse(raw)
+                if line is None or line.kind is LogKind.OTHER:
+                    continue
+                if line.kind is LogKind.START:
+                    self._started(float(line.at))
+                tokens, proven = self.watch.feed(line)
+                settled += tokens
+                verdicts += proven
+                if self.events_tail is None and (event := state_event(line)) is not None:
+                    events.append(event)
+            if settled:
+                self._settle(settled, verdicts)
+            if events:
+                self.reports.events(self.poller.number, events)
+        self._note_hole()
+        self._follow_events()
+
+    def _follow_events(self) -> None:
+        while self.events_tail is not None and (lines := self.events_tail.read()):
+            parsed = [line for line in map(parse_line, lines) if line is not None]
+            events = [event for line in parsed if (event := state_event(line)) is not None]
+            if events:
+                self.reports.events(self.poller.number, events)
+
+    def _started(self, at: float) -> None:
+        """The core was started or reloaded: status files before that second no longer tell its ids."""
+        self._back_at = max(self._back_at, at)
+        self._lone_marks, self._lone_at = 0, -1e9
+
+    def _note_hole(self) -> None:
+        if self.tail.hole:
+            self.tail.hole = False
+            self._hole = bool(self.watch.batches)
+            self.watch.hole()
+
+    def _settle(self, tokens: list[str], verdicts: list[Verdict]) -> None:
+        if verdicts:
+            crash_point(AFTER_END_MARK)
+        at = self.clock.now()
+        with self.journal.transaction() as connection:
+            written = self._store_written(connection)
+            moved = [verdict.command_id for verdict in verdicts if self.prover.take_verdict(connection, verdict, self._hole, at)]
+            for token in tokens:
+                close_batch(connection, token)
+        for token in tokens:
+            self._flights.pop(token, None)
+            self._recovering.discard(token)
+        if not self._flights:
+            self._hole = False
+        self._lone_marks = 0
+        self._look = True
+        self.reports.moved(sorted({*moved, *written}))
+
+    # --- the status file -----------------------------------------------------------------------------------------------------------
+
+    def take_generation(self) -> None:
+        """Judge effects by the newest generation."""
+        reader = self._opened_reader()
+        if reader is None:
+            return
+        with self.journal.transaction() as connection:
+            moved = self.prover.take_generation(connection, reader, self.clock.now())
+        if moved:
+            self.reports.moved(moved)
+
+    def _opened_reader(self) -> Reader | None:
+        if self._reader is None:
+            try:
+                self._reader = self.reader()
+            except PollerError:
+                return None
+        return self._reader
+
+    # --- the command file --------------------------------------------------------------------------------------------------------------
+
+    def _look_after_command_file(self) -> None:
+        now = self.clock.monotonic()
+        if now - self._probed_at < PROBE_EVERY_S:
+            return
+        self._probed_at = now
+        word, detail = probe(self.poller.command_file)
+        oldest = min((flight.written_at for flight in self._flights.values()), default=now)
+        if word == "reading" and now - oldest > STALLED_AFTER_S:
+            word = "stalled"
+            detail = f"The core has not read its command file for {now - oldest:.0f} s: see whether it hangs."
+        self._report_health(word, detail)
+
+    def _report_health(self, word: str, detail: str) -> None:
+        if word in ("reading", "stalled") and self._health[0] not in ("reading", "stalled", ""):
+            self._back_at = max(self._back_at, self.clock.now())
+            self._lone_marks, self._lone_at = 0, -1e9
+            self._look = True
+        if word != self._health[0]:
+            log.log(
+                logging.INFO if word == "reading" else logging.WARNING,
+                "poller %s: command file %s %s",
+                self.poller.name,
+                word,
+                detail,
+            )
+            self.reports.health(self.poller.number, word, detail)
+            self._look = True
+        self._health = (word, detail)
+
+    def _is_reading(self) -> bool:
+        return self._health[0] in ("reading", "stalled")
+
+    # --- writing -------------------------------------------------------------------------------------------------------------------
+
+    def send(self) -> None:
+        """Write what waits, as far as the core's proof keeps up."""
+        if self._recovering or not self._look:
+            return
+        self._look = False
+        waiting = commands_in(self.journal.connection, self.poller.number, UNWRITTEN, WAITING_ROWS)
+        reader = self._opened_reader()
+        if not waiting or reader is None:
+            self._look = bool(waiting)
+            return
+        crash_point(AFTER_ACCEPT)
+        self._probed_at = -1e9
+        self._look_after_command_file()
+        room = UNPROVEN_LIMIT - sum(flight.size for flight in self._flights.values())
+        _, created, program_start = reader.poller_generation(self.poller.number)
+        situation = Situation(
+            self.poller.number, self.clock.now(), self.profile, created, program_start, self._back_at, self._is_reading()
+        )
+        decided = plan(waiting, situation, self.journal.connection, reader, room)
+        self._expire(decided.expired)
+        if not situation.reading:
+            self._hold([command for command in waiting if command.state is State.ACCEPTED])
+            self._look = True
+        else:
+            self._look = len(waiting) > len(decided.lines) + len(decided.expired)
+            self._write(batches(decided.lines, room))
+
+    def _expire(self, expired: Sequence[tuple[CommandRow, str]]) -> None:
+        if not expired:
+            return
+        with self.journal.transaction() as connection:
+            for command, reason in expired:
+                now = command_by_id(connection, command.id)
+                if now is not None and now.state in UNWRITTEN:
+                    refused(connection, now, State.EXPIRED, self.clock.now(), reason=reason)
+        self.reports.moved([command.id for command, _ in expired])
+
+    def _hold(self, commands: Sequence[CommandRow]) -> None:
+        held: list[str] = []
+        if commands:
+            with self.journal.transaction() as connection:
+                for command in commands:
+                    now = command_by_id(connection, command.id)
+                    if now is not None and now.state is State.ACCEPTED:
+                        move(connection, now, State.HELD, self.clock.now(), reason=self._health[1] or self._health[0])
+                        held.append(now.id)
+        self.reports.moved(held)
+
+    def _write(self, parts: list[list[Line]]) -> None:
+        if not parts:
+            return
+        try:
+            command_file = CommandFile.open(self.poller.command_file)
+        except PollerError as error:
+            self._report_health("no_reader" if isinstance(error, NoReader) else probe(self.poller.command_file)[0], str(error))
+            self._look = True
+            return
+        try:
+            rows = self._journal_batches(parts, command_file.identity)
+            crash_point(AFTER_BATCH_ROW)
+            for position, row in enumerate(rows):
+                try:
+                    command_file.write(row.bytes)
+                except (PipeFull, NoReader) as error:
+                    self._take_back(rows[position:], error)
+                    return
+                crash_point(AFTER_WRITE)
+                self._flights[row.token] = _Flight(len(row.bytes), self.clock.monotonic(), False)
+                self._unsaved_since = self._unsaved_since if self._unsaved_written else self.clock.monotonic()
+                self._unsaved_written += row.command_ids
+        finally:
+            command_file.close()
+
+    def _journal_batches(self, parts: list[list[Line]], identity: str) -> list[BatchRow]:
+        """Make the batch rows durable; commands that were cancelled meanwhile are left out."""
+        at = self.clock.now()
+        place = self.tail.position()
+        position = place.dump() if place is not None else ""
+        rows: list[BatchRow] = []
+        with self.journal.transaction() as connection:
+            self._store_written(connection)
+            for part in parts:
+                token = secrets.token_hex(8)
+                lines: list[Line] = []
+                for line in part:
+                    now = command_by_id(connection, line.command.id)
+                    if now is None or now.state not in UNWRITTEN:
+                        continue
+                    move(
+                        connection,
+                        now,
+                        State.WRITING,
+                        at,
+                        line=line.text,
+                        epoch=line.epoch,
+                        batch=token,
+                        attempts=now.attempts + 1,
+                        executed_at=None,
+                        watch_from=None,
+                    )
+                    lines.append(line)
+                if lines:
+                    body = b"".join(line.text for line in lines)
+                    framed = self._mark("B", token) + body + self._mark("E", token)
+                    row = BatchRow(
+                        token, self.poller.number, framed, tuple(line.command.id for line in lines), identity, position, 0.0
+                    )
+                    insert_batch(connection, row, at)
+                    rows.append(row)
+                    self.watch.add(
+                        WatchedBatch(token, [self._expectation(line.command.id, line.command.name, line.text) for line in lines])
+                    )
+        return rows
+
+    def _mark(self, role: str, token: str) -> bytes:
+        return encode_mark(role, token, int(self.clock.now()))
+
+    def _take_back(self, rows: Sequence[BatchRow], error: PollerError) -> None:
+        """These bytes were not written: nothing of them is in the command file."""
+        at = self.clock.now()
+        with self.journal.transaction() as connection:
+            for row in rows:
+                self.watch.drop(row.token)
+                close_batch(connection, row.token)
+                for command_id in row.command_ids:
+                    now = command_by_id(connection, command_id)
+                    if now is not None:
+                        move(connection, now, State.ACCEPTED, at, reason=str(error), batch=None, line=None, epoch=None)
+        self._report_health("stalled" if isinstance(error, PipeFull) else "no_reader", str(error))
+        self._look = True
+
+    def _save_written(self) -> None:
+        with self.journal.transaction() as connection:
+            written = self._store_written(connection)
+        self.reports.moved(written)
+
+    def _store_written(self, connection: sqlite3.Connection) -> list[str]:
+        unsaved, self._unsaved_written = self._unsaved_written, []
+        self._move_written(connection, unsaved)
+        return unsaved
+
+    def _move_written(self, connection: sqlite3.Connection, unsaved: Sequence[str]) -> None:
+        at = self.clock.now()
+        for command_id in unsaved:
+            now = command_by_id(connection, command_id)
+            if now is not None and now.state is State.WRITING:
+                move(connection, now, State.WRITTEN, at)
+
+    def _push_overdue(self) -> None:
+        """A fragment on the FIFO withholds the last line, a dead writer leaves batches unsettled: a lone mark brings proof."""
+        if not self._flights or not self._is_reading():
+            return
+        now = self.clock.monotonic()
+        oldest = min(flight.written_at for flight in self._flights.values())
+        pause = _LONE_MARKS_S[min(self._lone_marks, len(_LONE_MARKS_S) - 1)]
+        overdue = bool(self._recovering and self._lone_marks == 0) or now - oldest > self.profile.mark_overdue_s
+        if not overdue or now - self._lone_at < pause:
+            return
+        token = secrets.token_hex(8)
+        mark = self._mark("L", token)
+        self.watch.add(WatchedBatch(token, []))
+        try:
+            command_file = CommandFile.open(self.poller.command_file)
+            try:
+                command_file.write(mark)
+            finally:
+                command_file.close()
+        except PollerError:
+            self.watch.drop(token)
+            self._probed_at = -1e9
+            return
+        self._flights[token] = _Flight(len(mark), now, True)
+        self._lone_at = now
+        self._lone_marks += 1

@@ -1,0 +1,315 @@
+"""Turns verdicts of the log and generations of the status file into steps of commands' lives. One poller, one thread.
+
+Everything here happens inside a journal transaction of the lane: it reads what the files show and stores what that proves, never
+more. The judgements themselves are pure and live in engine/commands/proof.py.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import orjson
+
+from engine.commands.catalogue import CATALOGUE, Effect, Row
+from engine.commands.lifecycle import IN_FLIGHT, LATE, MOVES, State
+from engine.commands.profiles import Profile
+from engine.commands.proof import (
+    Effected,
+    Judgement,
+    Outcome,
+    Seen,
+    Verdict,
+    is_decisive,
+    judge_acknowledged,
+    judge_checked,
+    judge_not_acknowledged,
+    judge_result,
+)
+from engine.commands.wire import stored_comment
+from engine.journal import history
+from engine.journal.history import Acknowledged, EntryRow, Moment, Written, entries_of, update_entry
+from engine.journal.store import CommandRow, command_by_id, commands_in, move
+from engine.model import CommentStatus, HostStatus, ServiceStatus
+from engine.state.views import Reader
+
+_FILES_DECIDE = "the core was started, or its log has a hole, before there was proof: its next status file decides"
+_LATE_FOR_S = 3600.0  # how long an `unknown` or `no_effect` command is still looked for
+
+
+@dataclass(frozen=True, slots=True)
+class Prover:
+    """What one lane proves with."""
+
+    poller: int
+    profile: Profile
+
+    # --- what the log says ----------------------------------------------------------------------------------------------------
+
+    def take_verdict(self, connection: sqlite3.Connection, verdict: Verdict, hole: bool, at: float) -> bool:
+        """Store what the log proved about one command. False: it had gone on already."""
+        command = command_by_id(connection, verdict.command_id)
+        if command is None or command.state not in IN_FLIGHT:
+            return False
+        match verdict.outcome:
+            case Outcome.PROCESSED:
+                self._processed(connection, command, verdict, at)
+            case Outcome.REFUSED:
+                refused(connection, command, State.REFUSED, at, evidence=verdict.evidence, reason=_core_words(verdict.evidence))
+            case Outcome.NOT_EXECUTED:
+                self._again(connection, command, at, "the core read past its line without executing it: it will be written again")
+            case Outcome.UNCLEAR if hole or verdict.hole or verdict.evidence or self.profile.persists_at_once:
+                connection.execute(
+                    "UPDATE command SET watch_from = ?, reason = ?, updated_at = ? WHERE id = ?",
+                    (float(verdict.at), _FILES_DECIDE, at, command.id),
+                )
+            case Outcome.UNCLEAR:
+                self._again(connection, command, at, "the core was started again before it executed it: it will be written again")
+        return True
+
+    def _processed(self, connection: sqlite3.Connection, command: CommandRow, verdict: Verdict, at: float) -> None:
+        reason = (
+            "its line was executed more than once: another program's bytes were on the command file" if verdict.duplicate else ""
+        )
+        executed = float(verdict.at)
+        move(
+            connection,
+            command,
+            State.PROCESSED,
+            at,
+            evidence=verdict.evidence,
+            reason=reason,
+            executed_at=executed,
+            watch_from=executed,
+        )
+        connection.execute("UPDATE entry SET proof = 'processed' WHERE command_id = ? AND proof = 'accepted'", (command.id,))
+
+    def _again(self, connection: sqlite3.Connection, command: CommandRow, at: float, reason: str) -> None:
+        move(connection, command, State.ACCEPTED, at, reason=reason, batch=None, executed_at=None, watch_from=None)
+
+    # --- what the status file says ------------------------------------------------------------------------------------------------
+
+    def take_generation(self, connection: sqlite3.Connection, reader: Reader, at: float) -> list[str]:
+        """Reconcile entries with the newest generation and judge what waits for an effect. Returns the ids that moved."""
+        with one_view(reader):
+            _, created, program_start = reader.poller_generation(self.poller)
+            if not created:
+                return []
+            watched = self._watched(connection, at)
+            moment = Moment(
+                self.poller, created, program_start, self._written(connection, watched), _Deletions(connection).asked_by
+            )
+            history.reconcile_downtimes(connection, moment, reader.downtime_blocks(self.poller))
+            comments = reader.comment_blocks(self.poller)
+            history.reconcile_comments(connection, moment, comments)
+            history.reconcile_acknowledgements(connection, moment, _standing(reader.acknowledged(self.poller), comments))
+            moved = [self._judge(connection, reader, command, created, program_start, at) for command in watched]
+        self._forget_lost_entries(connection, at)
+        return [command_id for command_id in moved if command_id]
+
+    def _forget_lost_entries(self, connection: sqlite3.Connection, at: float) -> None:
+        connection.execute(
+            "UPDATE entry SET present = 0 WHERE poller = ? AND present = 1 AND core_id IS NULL AND command_id IN"
+            " (SELECT id FROM command WHERE poller = ? AND state = 'unknown' AND updated_at < ?)",
+            (self.poller, self.poller, at - _LATE_FOR_S),
+        )
+
+    def _watched(self, connection: sqlite3.Connection, at: float) -> list[CommandRow]:
+        """Commands whose effect a status file may show: executed, possibly executed, or given up not long ago."""
+        found = commands_in(connection, self.poller, IN_FLIGHT | LATE | {State.PROCESSED})
+        return [
+            command for command in found if command.line and (command.state not in LATE or at - command.updated_at < _LATE_FOR_S)
+        ]
+
+    def _written(self, connection: sqlite3.Connection, watched: Sequence[CommandRow]) -> dict[int, Written]:
+        written: dict[int, Written] = {}
+        for command in watched:
+            row = CATALOGUE[command.name]
+            if row.effect is not Effect.ENTRY_CREATED or command.epoch is None:
+                continue
+            comment = stored_comment(str(command.arguments["comment"]), row, self.profile)
+            for entry in entries_of(connection, command.id):
+                if entry.core_id is None and entry.present:
+                    written[entry.id] = Written(float(command.epoch), self.profile.bracket_is_entry_time, comment)
+        return written
+
+    def _judge(
+        self, connection: sqlite3.Connection, reader: Reader, command: CommandRow, created: float, program_start: float, at: float
+    ) -> str | None:
+        row = CATALOGUE[command.name]
+        judgement = self._judgement(connection, reader, command, row, created, program_start)
+        match judgement.effected:
+            case Effected.YES:
+                self._confirmed(connection, command, row, judgement, at)
+                return command.id
+            case Effected.NOT_YET:
+                return None
+        if command.state in LATE or command.watch_from is None:
+            return None
+        if self._absent(connection, command, row, judgement, program_start, at):
+            return command.id
+        return None
+
+    def _judgement(
+        self, connection: sqlite3.Connection, reader: Reader, command: CommandRow, row: Row, created: float, program_start: float
+    ) -> Judgement:
+        executed_at = command.watch_from if command.watch_from is not None else float("inf")
+        if row.effect is Effect.ENTRY_CREATED:
+            return _judge_created(entries_of(connection, command.id), created, executed_at, row.effect_deadline_s)
+        if row.effect is Effect.ENTRY_GONE:
+            entry = history.entry_by_id(connection, command.entry_id or 0)
+            return _judge_gone(entry, created, executed_at, row.effect_deadline_s)
+        found = reader.object_row(self.poller, command.host, command.service or None)
+        comments = reader.comments_of(self.poller, command.host, command.service or None)
+        seen = Seen(created, program_start, found, comments)
+        since = float(command.epoch or 0)
+        match row.effect:
+            case Effect.ACKNOWLEDGED:
+                comment = stored_comment(str(command.arguments["comment"]), row, self.profile)
+                sticky = bool(command.arguments["sticky"])
+                return judge_acknowledged(seen, command.author, comment, sticky, executed_at, since, row.effect_deadline_s)
+            case Effect.NOT_ACKNOWLEDGED:
+                return judge_not_acknowledged(seen, executed_at, row.effect_deadline_s)
+            case Effect.CHECKED:
+                at = command.arguments.get("at")
+                return judge_checked(seen, float(at) if isinstance(at, int | float) else since, executed_at, row.effect_deadline_s)
+            case _:
+                return judge_result(seen, since, executed_at, row.effect_deadline_s)
+
+    def _confirmed(self, connection: sqlite3.Connection, command: CommandRow, row: Row, judgement: Judgement, at: float) -> None:
+        state = State.CONFIRMED if State.CONFIRMED in MOVES[command.state] else command.state
+        ids = orjson.dumps(list(judgement.core_ids)).decode()
+        move(connection, command, state, at, evidence=judgement.evidence, reason=command.reason, core_ids=ids)
+        if row.effect is Effect.ACKNOWLEDGED:
+            for entry in entries_of(connection, command.id):
+                update_entry(connection, entry.id, proof="confirmed", present=1, core_id=judgement.core_ids[0])
+
+    def _absent(
+        self, connection: sqlite3.Connection, command: CommandRow, row: Row, judgement: Judgement, program_start: float, at: float
+    ) -> bool:
+        """The files show that the effect is not there: say why, or write it again if the core lost it."""
+        unclear = command.state in IN_FLIGHT
+        lost = unclear or program_start > (command.executed_at or 0)
+        again = row.idempotent or row.resend_when_absent or (unclear and self.profile.persists_at_once)
+        if judgement.effected is Effected.CLEARED and row.effect is Effect.RESULT_SEEN and not unclear:
+            # Executed without an error, and overlaid by a newer result before a status file was written: nothing will ever show more.
+            connection.execute("UPDATE command SET watch_from = NULL, reason = ? WHERE id = ?", (judgement.reason, command.id))
+            return True
+        if judgement.effected is Effected.CLEARED:
+            refused(connection, command, State.UNKNOWN, at, reason=judgement.reason)
+        elif row.effect is Effect.ACKNOWLEDGED and not lost and (remover := _removed_by(connection, command)):
+            refused(connection, command, State.UNKNOWN, at, reason=f"{remover} removed it before a status file could show it")
+        elif lost and again:
+            why = "before it executed it" if unclear else "and lost it"
+            self._again(connection, command, at, f"the core was started again {why}, as its files show: it will be written again")
+        elif lost:
+            refused(connection, command, State.UNKNOWN, at, reason=f"the core was started again, and {judgement.reason}")
+        elif judgement.core_ids:
+            ids = orjson.dumps(list(judgement.core_ids)).decode()
+            move(connection, command, State.PARTIAL, at, evidence=judgement.evidence, reason=judgement.reason, core_ids=ids)
+        else:
+            refused(connection, command, State.NO_EFFECT, at, reason=judgement.reason)
+        return True
+
+
+def refused(
+    connection: sqlite3.Connection, command: CommandRow, state: State, at: float, *, evidence: str = "", reason: str = ""
+) -> None:
+    """End a command, and with it the entries it was to make; one that may stand after all is still looked for."""
+    move(connection, command, state, at, evidence=evidence, reason=reason)
+    may_stand = state is State.UNKNOWN and CATALOGUE[command.name].effect is Effect.ENTRY_CREATED
+    if not may_stand:
+        connection.execute("UPDATE entry SET present = 0 WHERE command_id = ? AND core_id IS NULL", (command.id,))
+
+
+def _removed_by(connection: sqlite3.Connection, command: CommandRow) -> str | None:
+    """Who asked us to take an acknowledgement back after `command` set it."""
+    found = connection.execute(
+        "SELECT user FROM command WHERE poller = ? AND host = ? AND service = ? AND name LIKE 'REMOVE_%' AND seq > ?"
+        " AND state IN ('processed', 'confirmed') ORDER BY seq LIMIT 1",
+        (command.poller, command.host, command.service, command.seq),
+    ).fetchone()
+    return str(found[0]) if found else None
+
+
+@contextmanager
+def one_view(reader: Reader) -> Iterator[None]:
+    """Everything read inside comes from one generation."""
+    reader.connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        reader.connection.execute("COMMIT")
+
+
+def _judge_created(made: Sequence[EntryRow], created: float, executed_at: float, deadline_s: float) -> Judgement:
+    shown = [entry for entry in made if entry.core_id is not None]
+    ids = tuple(entry.core_id for entry in shown if entry.core_id is not None)
+    if made and len(shown) == len(made):
+        kind = made[0].kind
+        words = ", ".join(f"{kind}_id={number}" for number in ids[:20])
+        return Judgement(Effected.YES, f"{words} in the status file of {created:.0f}", core_ids=ids)
+    if not is_decisive(Seen(created, 0.0, None), executed_at, deadline_s):
+        return Judgement(Effected.NOT_YET)
+    missing = ", ".join(f"{entry.host}{'/' + entry.service if entry.service else ''}" for entry in made if entry.core_id is None)
+    if not shown and all(entry.end_time is not None and entry.end_time <= created for entry in made):
+        return Judgement(Effected.CLEARED, reason="its window ended before a status file could show it")
+    evidence = f"{len(shown)} of {len(made)} in the status file of {created:.0f}" if shown else ""
+    return Judgement(Effected.NO, evidence, f"not in the status file of {created:.0f}: {missing}", ids)
+
+
+def _judge_gone(entry: EntryRow | None, created: float, executed_at: float, deadline_s: float) -> Judgement:
+    if entry is None or not entry.present:
+        if created <= executed_at:
+            return Judgement(Effected.NOT_YET)
+        core_id = entry.core_id if entry else None
+        return Judgement(Effected.YES, f"id {core_id} is not in the status file of {created:.0f}")
+    if not is_decisive(Seen(created, 0.0, None), executed_at, deadline_s):
+        return Judgement(Effected.NOT_YET)
+    return Judgement(Effected.NO, reason=f"id {entry.core_id} still stands in the status file of {created:.0f}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Deletions:
+    """Who asked us to delete an entry."""
+
+    connection: sqlite3.Connection
+
+    def asked_by(self, entry: EntryRow) -> str | None:
+        where, values = "entry_id = ? AND name LIKE 'DEL_%'", [entry.id]
+        if entry.kind == "acknowledgement":
+            where, values = (
+                "poller = ? AND host = ? AND service = ? AND name LIKE 'REMOVE_%' AND epoch >= ?",
+                [
+                    entry.poller,
+                    entry.host,
+                    entry.service,
+                    int(entry.entry_time),
+                ],
+            )
+        found = self.connection.execute(
+            f"SELECT user FROM command WHERE {where} AND state IN ('writing', 'written', 'processed', 'confirmed')"
+            " ORDER BY seq DESC LIMIT 1",
+            values,
+        ).fetchone()
+        return str(found[0]) if found else None
+
+
+def _standing(rows: Sequence[HostStatus | ServiceStatus], comments: Sequence[CommentStatus]) -> list[Acknowledged]:
+    newest: dict[tuple[str, str], CommentStatus] = {}
+    for comment in comments:
+        if comment.entry_type == history.ACKNOWLEDGEMENT_COMMENT:
+            key = (comment.host_name, comment.service_description or "")
+            if key not in newest or (comment.entry_time, comment.core_id) > (newest[key].entry_time, newest[key].core_id):
+                newest[key] = comment
+    standing = []
+    for row in rows:
+        host, service = (row.name, "") if isinstance(row, HostStatus) else (row.host_name, row.description)
+        standing.append(Acknowledged(host, service, row.acknowledgement_type == 2, row.state, newest.get((host, service))))
+    return standing
+
+
+def _core_words(evidence: str) -> str:
+    return evidence.split("] ", 1)[-1]

@@ -1,0 +1,242 @@
+"""The engine process, put together: builds, starts, stops; straight functions.
+
+Threads: one lane per poller (commands and proof), one scan thread per poller (waits for its scanner process), one mirror thread (the
+one writer of state.db), the folder watcher's own, and the main thread, which receives the desks' pokes. Everything that reaches
+state.db goes through the mirror thread's queue. Any thread that fails ends the process: the supervisor starts it again and recovery
+takes up what was open.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import queue
+import select
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from pathlib import Path
+
+from engine import hints
+from engine.clock import Clock, SystemClock
+from engine.config import Config, Poller, decode_config
+from engine.errors import ConfigError
+from engine.formats.corelog import StateEvent
+from engine.journal.identities import Identities
+from engine.journal.store import Journal
+from engine.pollers.local import Lane, Reports
+from engine.pollers.scan import ScannerProcess
+from engine.pollers.watch import FolderWatch
+from engine.state.frames import Failed, Frame, ScanRequest
+from engine.state.mirror import Mirror
+from engine.state.views import Reader
+
+log = logging.getLogger(__name__)
+
+LOCK_FILE = "engine.lock"
+STATE_FILE = "state.db"
+_BUFFERED_FRAMES = 20  # read from a scanner before the mirror is asked: small scans never make it wait for a scanner
+_QUEUE_LENGTH = 1000
+_SCAN_GAP_S = 0.2  # a file that is rewritten all the time is scanned at most this often
+_FAILED_GAP_S = 1.0
+
+Job = Callable[[Mirror], None]
+
+
+@dataclass(slots=True)
+class Runtime:
+    """One running engine. `fail` may be called from any thread: the process ends."""
+
+    config: Config
+    clock: Clock
+    journal: Journal
+    mirror: Mirror
+    jobs: queue.Queue[Job | None] = field(default_factory=lambda: queue.Queue(_QUEUE_LENGTH))
+    lanes: dict[int, Lane] = field(default_factory=dict)
+    scans: dict[int, ScanLoop] = field(default_factory=dict)
+    failed: threading.Event = field(default_factory=threading.Event)
+
+    def fail(self) -> None:
+        """Called by a thread that met a bug: nothing is trusted any more."""
+        log.critical("the engine ends because a thread failed; what was accepted is in the journal", exc_info=True)
+        logging.shutdown()
+        os._exit(70)
+
+
+@dataclass(slots=True)
+class ScanLoop:
+    """Scans one poller's files whenever they change, and at least every `scan_poll_s`."""
+
+    runtime: Runtime
+    poller: Poller
+    scanner: ScannerProcess
+    due: threading.Event = field(default_factory=threading.Event)
+    stopping: bool = False
+
+    def run(self) -> None:
+        pause = 0.0
+        while not self.stopping:
+            self.due.wait(self.runtime.config.settings.scan_poll_s)
+            self.due.clear()
+            pause = self.scan()
+            threading.Event().wait(pause)
+        self.scanner.close()
+
+    def scan(self) -> float:
+        """Scan once and wait until the mirror has it. Returns how long to rest."""
+        number = self.poller.number
+        frames = self.scanner.scan(ScanRequest(forget=self.runtime.mirror.dirty(number)))
+        head = list(islice(frames, _BUFFERED_FRAMES))
+        if not head:
+            return _FAILED_GAP_S
+        done = threading.Event()
+        self.runtime.jobs.put(lambda mirror: self._apply(mirror, chain(head, frames), done))
+        done.wait()
+        return _FAILED_GAP_S if isinstance(head[-1], Failed) else _SCAN_GAP_S
+
+    def _apply(self, mirror: Mirror, frames: Iterator[Frame], done: threading.Event) -> None:
+        try:
+            applied = mirror.apply(frames)
+        finally:
+            done.set()
+        if applied.health == "fresh" and applied.changed:
+            self.runtime.lanes[self.poller.number].generation_applied()
+
+
+def main() -> int:
+    """Entry of `python -m engine.runtime`: the configuration is the first line of standard input; its end means stop."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s engine %(levelname)s %(message)s", stream=sys.stderr)
+    line = sys.stdin.readline()
+    config = decode_config(line)
+    sys.setswitchinterval(0.0005)  # the lane must not wait 5 ms for the mirror to give up the GIL
+    locks = [_locked(config.data / LOCK_FILE), *[_locked(_lock_of(config.data, poller)) for poller in config.pollers]]
+    runtime = build(config, SystemClock())
+    try:
+        serve(runtime)
+    finally:
+        for lock in locks:
+            os.close(lock)
+    return 0
+
+
+def build(config: Config, clock: Clock) -> Runtime:
+    """Open the databases and put the parts together; nothing runs yet."""
+    journal = Journal.open(config.data)
+    mirror = Mirror.open(config.data / STATE_FILE, Identities(journal).mint)
+    mirror.configure(config.pollers)
+    runtime = Runtime(config, clock, journal, mirror)
+    for poller in config.pollers:
+        runtime.lanes[poller.number] = Lane(
+            poller, config.settings, Journal.open(config.data), lambda: Reader.open(config.data), clock, _reports(runtime)
+        )
+        runtime.scans[poller.number] = ScanLoop(runtime, poller, ScannerProcess(poller))
+    return runtime
+
+
+def _reports(runtime: Runtime) -> Reports:
+    def moved(command_ids: list[str]) -> None:
+        if command_ids:
+            hints.tell_desks(runtime.config.data, command_ids)
+
+    def events(poller: int, seen: Sequence[StateEvent]) -> None:
+        runtime.jobs.put(lambda mirror: mirror.log_events(poller, seen))
+
+    def health(poller: int, word: str, detail: str) -> None:
+        runtime.jobs.put(lambda mirror: mirror.command_file_health(poller, word, detail))
+
+    return Reports(moved, events, health)
+
+
+def serve(runtime: Runtime) -> None:
+    """Run until standard input ends or a signal asks to stop; stop in reverse order."""
+    receiver = hints.listen(runtime.config.data, hints.ENGINE_SOCKET)
+    watch = FolderWatch()
+    for loop in runtime.scans.values():
+        watch.watch(loop.poller.status_file, loop.due.set)
+    threads = [_thread(runtime, "mirror", lambda: _mirror_loop(runtime))]
+    for number, loop in runtime.scans.items():
+        threads.append(_thread(runtime, f"scan-{number}", loop.run))
+        loop.due.set()
+    lane_threads = [_thread(runtime, f"lane-{number}", lane.run) for number, lane in runtime.lanes.items()]
+    watch.start()
+    log.info("engine up: %d pollers", len(runtime.lanes))
+    try:
+        _receive(runtime, receiver)
+    finally:
+        _stop(runtime, watch, lane_threads)
+        receiver.close()
+
+
+def _receive(runtime: Runtime, receiver: hints.socket.socket) -> None:
+    """Pass pokes on until standard input ends or a signal comes."""
+    wake_read, wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: os.write(wake_write, b"x"))
+    poll = select.poll()
+    for source in (receiver.fileno(), wake_read, sys.stdin.fileno()):
+        poll.register(source, select.POLLIN | select.POLLHUP)
+    while True:
+        ready = {descriptor for descriptor, _ in poll.poll()}
+        if wake_read in ready or (sys.stdin.fileno() in ready and not os.read(sys.stdin.fileno(), 4096)):
+            return
+        for word in hints.received(receiver):
+            lane = runtime.lanes.get(int(word)) if word.isdigit() else None
+            if lane is not None:
+                lane.poke()
+
+
+def _stop(runtime: Runtime, watch: FolderWatch, lane_threads: Sequence[threading.Thread]) -> None:
+    watch.close()
+    for lane in runtime.lanes.values():
+        lane.stop()
+    for thread in lane_threads:
+        thread.join(5)
+    for loop in runtime.scans.values():
+        loop.stopping = True
+        loop.scanner.close()
+    log.info("engine stopped")
+
+
+def _mirror_loop(runtime: Runtime) -> None:
+    while (job := runtime.jobs.get()) is not None:
+        job(runtime.mirror)
+
+
+def _thread(runtime: Runtime, name: str, body: Callable[[], None]) -> threading.Thread:
+    def guarded() -> None:
+        try:
+            body()
+        except BaseException:
+            runtime.fail()
+
+    thread = threading.Thread(target=guarded, name=name, daemon=True)
+    thread.start()
+    return thread
+
+
+def _lock_of(data: Path, poller: Poller) -> Path:
+    """One engine per command file, whichever data folder it uses: the lock stands beside the FIFO when that folder can be written."""
+    folder = poller.command_file.parent
+    if os.access(folder, os.W_OK):
+        return folder / f".{poller.command_file.name}.signalbox.lock"
+    return data / f"poller-{poller.number}.lock"
+
+
+def _locked(path: Path) -> int:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o660)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise ConfigError(
+            [f"{path}: another Signalbox engine holds it. Stop that one, or give this one other pollers and data."]
+        ) from None
+    return descriptor
+
+
+if __name__ == "__main__":
+    sys.exit(main())
