@@ -1,0 +1,219 @@
+"""Lines of a core's log as values: what was commanded, what was refused, what changed, and when the core started.
+
+What belongs here: the classic log (`[epoch] text`) of Nagios, Naemon, Icinga 1, Centreon Engine and Icinga 2's compat log, and
+Icinga 2's own main log (`[2026-01-31 12:00:00 +0000] severity/Facility: text`). Pure; one line in, one value out.
+Rules: only a known beginning makes a line mean something. The end of a line is whatever somebody submitted, so nothing is ever
+searched for *inside* a text, and an `EXTERNAL COMMAND:` line is never a state, whatever it quotes.
+
+Source for every form of line: docs of the cores' behaviour, tests/golden/*/*.log (recorded).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from engine.formats.text import text_of
+
+
+class LogKind(Enum):
+    """What a line of the log is about."""
+
+    EXTERNAL_COMMAND = "external_command"
+    COMMAND_ERROR = "command_error"
+    START = "start"
+    HOST_ALERT = "host_alert"
+    SERVICE_ALERT = "service_alert"
+    HOST_DOWNTIME = "host_downtime"
+    SERVICE_DOWNTIME = "service_downtime"
+    HOST_FLAPPING = "host_flapping"
+    SERVICE_FLAPPING = "service_flapping"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line. `at` is the epoch second it shows (not monotone: rotation stamps its first lines with the rotation's time).
+
+    `text` is what stands behind the time (Icinga 2 main log: behind `severity/Facility: `); of an EXTERNAL_COMMAND what stands
+    behind `EXTERNAL COMMAND: `, in Icinga 2's main log the raw line as it was written to the command file.
+    """
+
+    at: int
+    kind: LogKind
+    text: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StateEvent:
+    """What an alert, downtime or flapping line says of one object.
+
+    Alerts carry `state`, `state_type` (0 soft, 1 hard) and `attempt`; downtime and flapping lines carry `word`: STARTED,
+    STOPPED, CANCELLED or DISABLED. `output` is the plugin's first line, or the core's sentence.
+    """
+
+    at: int
+    kind: LogKind
+    host: str
+    service: str | None
+    state: int | None
+    state_type: int | None
+    attempt: int | None
+    output: str
+    word: str
+
+
+# --- the classic log ----------------------------------------------------------------------------------------------------------
+
+_CLASSIC = re.compile(rb"\[(\d{1,12})\] (?:\[\d{1,9}\] )?(.*)", re.DOTALL)
+_COMMAND = b"EXTERNAL COMMAND: "
+_PREFIXES = (
+    (b"HOST ALERT: ", LogKind.HOST_ALERT),
+    (b"SERVICE ALERT: ", LogKind.SERVICE_ALERT),
+    (b"HOST DOWNTIME ALERT: ", LogKind.HOST_DOWNTIME),
+    (b"SERVICE DOWNTIME ALERT: ", LogKind.SERVICE_DOWNTIME),
+    (b"HOST FLAPPING ALERT: ", LogKind.HOST_FLAPPING),
+    (b"SERVICE FLAPPING ALERT: ", LogKind.SERVICE_FLAPPING),
+    (b"Warning: Unrecognized external command -> ", LogKind.COMMAND_ERROR),
+    (b"Error: External command failed", LogKind.COMMAND_ERROR),
+    (b"Error: Failed to ", LogKind.COMMAND_ERROR),
+    (b"External command error: ", LogKind.COMMAND_ERROR),
+    (b"Warning: External command parse error", LogKind.COMMAND_ERROR),
+    (b"Info: External command blocked by broker module", LogKind.COMMAND_ERROR),
+    (b"unknown host: ", LogKind.COMMAND_ERROR),
+    (b"unknown service: ", LogKind.COMMAND_ERROR),
+    (b"unknown host group: ", LogKind.COMMAND_ERROR),
+    (b"unknown service group: ", LogKind.COMMAND_ERROR),
+)
+# (beginning, end): between them stands what somebody submitted.
+# `Warning:  Passive check result was received for service 'S' on host 'H', but the service could not be found!`
+# `External command [epoch] NAME;args returned error Command failed` (Nagios ≥ 4.4.4)
+# `Error: Could not find host 'h' provided in external command!` (Icinga 1)
+_FRAMES = (
+    (b"Warning:  Passive ", (b"could not be found!",)),
+    (
+        b"External command ",
+        (b"returned error Command failed", b"returned error Malformed command", b"returned error Unknown or unsupported command"),
+    ),
+    (b"Error: Could not find ", (b" provided in external command!",)),
+)
+# `Nagios 4.4.6 starting... (PID=7)`, `Icinga 2 r2.13.6-1 starting...`, `Caught SIGHUP, restarting...`
+_START = re.compile(
+    rb"(?:(?:Nagios|Naemon|Icinga|Centreon)[^;]{0,80} starting\.\.\.(?: \(PID=\d+\))?"
+    rb"|Caught SIGHUP, restarting\.\.\."
+    rb"|PROGRAM_RESTART event encountered, restarting\.\.\.)\s*\Z"
+)
+
+
+def parse_line(raw: bytes) -> LogLine | None:
+    """One line of the classic log, given without its newline; None when it is not one."""
+    found = _CLASSIC.match(raw)
+    if found is None:
+        return None
+    at, text = int(found[1]), found[2]
+    if text.startswith(_COMMAND):
+        return LogLine(at, LogKind.EXTERNAL_COMMAND, text[len(_COMMAND) :])
+    return LogLine(at, _kind(text), text)
+
+
+def _kind(text: bytes) -> LogKind:
+    for prefix, kind in _PREFIXES:
+        if text.startswith(prefix):
+            return kind
+    for beginning, ends in _FRAMES:
+        if text.startswith(beginning) and text.rstrip().endswith(ends):
+            return LogKind.COMMAND_ERROR
+    return LogKind.START if _START.match(text) else LogKind.OTHER
+
+
+# --- Icinga 2's main log --------------------------------------------------------------------------------------------------------
+
+_ICINGA2 = re.compile(rb"\[(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4})\] ([a-z]+)/([A-Za-z0-9_.:-]+): (.*)", re.DOTALL)
+_ICINGA2_COMMAND = b"Executing external command: "
+_LISTENER = b"ExternalCommandListener"
+_STARTERS = (b"FileLogger", _LISTENER)
+
+
+def parse_icinga2_line(raw: bytes) -> LogLine | None:
+    """One line of Icinga 2's main log, given without its newline; None for continuation lines and anything else."""
+    found = _ICINGA2.match(raw)
+    if found is None:
+        return None
+    at = _epoch(found[1])
+    if at is None:
+        return None
+    severity, facility, text = found[2], found[3], found[4]
+    if facility == _LISTENER and text.startswith(_ICINGA2_COMMAND):
+        return LogLine(at, LogKind.EXTERNAL_COMMAND, text[len(_ICINGA2_COMMAND) :])
+    return LogLine(at, _icinga2_kind(severity, facility, text), text)
+
+
+def _icinga2_kind(severity: bytes, facility: bytes, text: bytes) -> LogKind:
+    """Every start of Icinga 2's worker (start, reload, RESTART_PROCESS) begins with its loggers and the command listener.
+
+    Source: Icinga 2.13.6; at severity `warning` only the listener's DEPRECATED line tells (it is no refusal, though it looks
+    like one). tests/golden/icinga2-2.13.6/icinga2.log.
+    """
+    if facility == _LISTENER and severity == b"warning" and text.startswith(b"External command failed: "):
+        return LogKind.COMMAND_ERROR
+    if facility in _STARTERS and text.startswith(b"'") and text.endswith(b"' started."):
+        return LogKind.START
+    if facility == _LISTENER and text.startswith(b"This feature is DEPRECATED"):
+        return LogKind.START
+    return LogKind.OTHER
+
+
+def _epoch(words: bytes) -> int | None:
+    try:
+        return int(datetime.strptime(words.decode("ascii"), "%Y-%m-%d %H:%M:%S %z").timestamp())
+    except (ValueError, OverflowError):
+        return None
+
+
+# --- what a line says of an object ----------------------------------------------------------------------------------------------
+
+_STATES = {
+    LogKind.HOST_ALERT: {b"UP": 0, b"DOWN": 1, b"UNREACHABLE": 2},
+    LogKind.SERVICE_ALERT: {b"OK": 0, b"WARNING": 1, b"CRITICAL": 2, b"UNKNOWN": 3},
+}
+_TYPES = {b"SOFT": 0, b"HARD": 1}
+_WORDS = (b"STARTED", b"STOPPED", b"CANCELLED", b"DISABLED")
+_OF_HOSTS = (LogKind.HOST_ALERT, LogKind.HOST_DOWNTIME, LogKind.HOST_FLAPPING)
+_OF_SERVICES = (LogKind.SERVICE_ALERT, LogKind.SERVICE_DOWNTIME, LogKind.SERVICE_FLAPPING)
+
+
+def state_event(line: LogLine) -> StateEvent | None:
+    """What an alert, downtime or flapping line says; None for all other lines and for those that say nothing intelligible."""
+    if line.kind in _OF_HOSTS:
+        names = 1
+    elif line.kind in _OF_SERVICES:
+        names = 2
+    else:
+        return None
+    fields = line.text.split(b": ", 1)[1].split(b";")
+    if len(fields) <= names:
+        return None
+    host, service = text_of(fields[0]), text_of(fields[1]) if names == 2 else None
+    rest = fields[names:]
+    return _alert(line, host, service, rest) if line.kind in _STATES else _passage(line, host, service, rest)
+
+
+def _alert(line: LogLine, host: str, service: str | None, fields: list[bytes]) -> StateEvent | None:
+    """`DOWN;HARD;3;output`, where the output may hold more semicolons."""
+    if len(fields) < 3 or not fields[2].isdigit() or len(fields[2]) > 9:
+        return None
+    state, state_type = _STATES[line.kind].get(fields[0]), _TYPES.get(fields[1])
+    if state is None or state_type is None:
+        return None
+    output = text_of(b";".join(fields[3:]))
+    return StateEvent(line.at, line.kind, host, service, state, state_type, int(fields[2]), output, "")
+
+
+def _passage(line: LogLine, host: str, service: str | None, fields: list[bytes]) -> StateEvent | None:
+    """`STARTED; Host has entered a period of scheduled downtime`."""
+    if fields[0] not in _WORDS:
+        return None
+    sentence = text_of(b";".join(fields[1:])).strip()
+    return StateEvent(line.at, line.kind, host, service, None, None, None, sentence, fields[0].decode("ascii"))
