@@ -1,9 +1,9 @@
 """The engine process, put together: builds, starts, stops; straight functions.
 
-Threads: one lane per poller (commands and proof), one scan thread per poller (waits for its scanner process), one mirror thread (the
-one writer of state.db), the folder watcher's own, and the main thread, which receives the desks' pokes. Everything that reaches
-state.db goes through the mirror thread's queue. Any thread that fails ends the process: the supervisor starts it again and recovery
-takes up what was open.
+Threads: one lane per poller (commands and proof), one scan thread per poller (waits for its scanner process), one mirror
+thread (the one writer of state.db), the folder watcher's own, and the main thread, which receives the desks' pokes.
+Everything that reaches state.db goes through the mirror thread's queue. Any thread that fails ends the process: the
+supervisor starts it again and recovery takes up what was open.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ import os
 import queue
 import select
 import signal
+import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
+from typing import TypeVar
 
 from engine import hints
 from engine.clock import Clock, SystemClock
@@ -31,19 +34,19 @@ from engine.journal.store import Journal
 from engine.pollers.local import Lane, Reports
 from engine.pollers.scan import ScannerProcess
 from engine.pollers.watch import FolderWatch
-from engine.state.frames import Failed, Frame, ScanRequest
+from engine.state.frames import ScanRequest
 from engine.state.mirror import Mirror
-from engine.state.views import Reader
+from engine.state.views import STATE_FILE, Reader
 
 log = logging.getLogger(__name__)
 
 LOCK_FILE = "engine.lock"
-STATE_FILE = "state.db"
 _BUFFERED_FRAMES = 20  # read from a scanner before the mirror is asked: small scans never make it wait for a scanner
 _QUEUE_LENGTH = 1000
 _SCAN_GAP_S = 0.2  # a file that is rewritten all the time is scanned at most this often
 _FAILED_GAP_S = 1.0
 
+T = TypeVar("T")
 Job = Callable[[Mirror], None]
 
 
@@ -89,22 +92,24 @@ class ScanLoop:
     def scan(self) -> float:
         """Scan once and wait until the mirror has it. Returns how long to rest."""
         number = self.poller.number
-        frames = self.scanner.scan(ScanRequest(forget=self.runtime.mirror.dirty(number)))
+        frames = self.scanner.scan(ScanRequest(forget=self._ask(lambda mirror: mirror.dirty(number))))
         head = list(islice(frames, _BUFFERED_FRAMES))
         if not head:
             return _FAILED_GAP_S
-        done = threading.Event()
-        self.runtime.jobs.put(lambda mirror: self._apply(mirror, chain(head, frames), done))
-        done.wait()
-        return _FAILED_GAP_S if isinstance(head[-1], Failed) else _SCAN_GAP_S
-
-    def _apply(self, mirror: Mirror, frames: Iterator[Frame], done: threading.Event) -> None:
-        try:
-            applied = mirror.apply(frames)
-        finally:
-            done.set()
+        applied = self._ask(lambda mirror: mirror.apply(chain(head, frames)))
         if applied.health == "fresh" and applied.changed:
-            self.runtime.lanes[self.poller.number].generation_applied()
+            self.runtime.lanes[number].generation_applied()
+        return _SCAN_GAP_S if applied.health == "fresh" else _FAILED_GAP_S
+
+    def _ask(self, question: Callable[[Mirror], T]) -> T:
+        """Have the mirror thread answer."""
+        answer: Future[T] = Future()
+
+        def job(mirror: Mirror) -> None:
+            answer.set_result(question(mirror))
+
+        self.runtime.jobs.put(job)
+        return answer.result()
 
 
 def main() -> int:
@@ -113,7 +118,9 @@ def main() -> int:
     line = sys.stdin.readline()
     config = decode_config(line)
     sys.setswitchinterval(0.0005)  # the lane must not wait 5 ms for the mirror to give up the GIL
-    locks = [_locked(config.data / LOCK_FILE), *[_locked(_lock_of(config.data, poller)) for poller in config.pollers]]
+    (config.data / LOCK_FILE).touch(0o660)
+    folders = {poller.command_file.parent for poller in config.pollers}
+    locks = [_locked(path) for path in [config.data / LOCK_FILE, *sorted(folders)] if path.exists()]
     runtime = build(config, SystemClock())
     try:
         serve(runtime)
@@ -171,7 +178,7 @@ def serve(runtime: Runtime) -> None:
         receiver.close()
 
 
-def _receive(runtime: Runtime, receiver: hints.socket.socket) -> None:
+def _receive(runtime: Runtime, receiver: socket.socket) -> None:
     """Pass pokes on until standard input ends or a signal comes."""
     wake_read, wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -210,7 +217,7 @@ def _thread(runtime: Runtime, name: str, body: Callable[[], None]) -> threading.
     def guarded() -> None:
         try:
             body()
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - the top of a thread: any bug ends the process
             runtime.fail()
 
     thread = threading.Thread(target=guarded, name=name, daemon=True)
@@ -218,23 +225,15 @@ def _thread(runtime: Runtime, name: str, body: Callable[[], None]) -> threading.
     return thread
 
 
-def _lock_of(data: Path, poller: Poller) -> Path:
-    """One engine per command file, whichever data folder it uses: the lock stands beside the FIFO when that folder can be written."""
-    folder = poller.command_file.parent
-    if os.access(folder, os.W_OK):
-        return folder / f".{poller.command_file.name}.signalbox.lock"
-    return data / f"poller-{poller.number}.lock"
-
-
 def _locked(path: Path) -> int:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o660)
+    """One engine per data folder and per folder of a command file: `flock` on the lock file, and on the folder itself."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
-        raise ConfigError(
-            [f"{path}: another Signalbox engine holds it. Stop that one, or give this one other pollers and data."]
-        ) from None
+        words = f"{path}: another Signalbox engine holds it. Stop that one, or give this one other pollers and another data folder."
+        raise ConfigError([words]) from None
     return descriptor
 
 

@@ -115,7 +115,7 @@ class Lane:
         self.tail.archive_path = None if icinga2 else self.poller.log_archive_path
         self.events_tail = LogTail(self.poller.log_file, self.poller.log_archive_path) if icinga2 else None
 
-    # --- from other threads ------------------------------------------------------------------------------------------------------
+    # --- from other threads ----------------------------------------------------------------------------------------------
 
     def poke(self) -> None:
         """Somebody accepted a command for this poller."""
@@ -133,7 +133,7 @@ class Lane:
         self._stopping = True
         self._poked.set()
 
-    # --- the thread --------------------------------------------------------------------------------------------------------------
+    # --- the thread ------------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
         """Recover, then step until stopped."""
@@ -165,7 +165,7 @@ class Lane:
         waited = self.clock.monotonic() - newest
         return 0.001 if waited < 0.05 else 0.005 if waited < 0.5 else 0.02 if waited < 5 else 0.1
 
-    # --- recovery ----------------------------------------------------------------------------------------------------------------
+    # --- recovery --------------------------------------------------------------------------------------------------------
 
     def recover(self) -> None:
         """Take up the open batches of a former life at the place in the log where the oldest of them was written."""
@@ -195,7 +195,7 @@ class Lane:
         logged = self.poller.log_passive_checks if is_result else self.poller.log_external_commands
         return Expected(command_id, echo_text(line, self.profile), logged or self.poller.kind is CoreKind.ICINGA2)
 
-    # --- the log -----------------------------------------------------------------------------------------------------------------
+    # --- the log ---------------------------------------------------------------------------------------------------------
 
     def follow_log(self) -> None:
         """Read what is new and store what it proves."""
@@ -259,7 +259,7 @@ class Lane:
         self._look = True
         self.reports.moved(sorted({*moved, *written}))
 
-    # --- the status file -----------------------------------------------------------------------------------------------------------
+    # --- the status file -------------------------------------------------------------------------------------------------
 
     def take_generation(self) -> None:
         """Judge effects by the newest generation."""
@@ -279,7 +279,7 @@ class Lane:
                 return None
         return self._reader
 
-    # --- the command file --------------------------------------------------------------------------------------------------------------
+    # --- the command file ------------------------------------------------------------------------------------------------
 
     def _look_after_command_file(self) -> None:
         now = self.clock.monotonic()
@@ -313,7 +313,7 @@ class Lane:
     def _is_reading(self) -> bool:
         return self._health[0] in ("reading", "stalled")
 
-    # --- writing -------------------------------------------------------------------------------------------------------------------
+    # --- writing ---------------------------------------------------------------------------------------------------------
 
     def send(self) -> None:
         """Write what waits, as far as the core's proof keeps up."""
@@ -430,7 +430,7 @@ class Lane:
         return rows
 
     def _mark(self, role: str, token: str) -> bytes:
-        return encode_mark(role, token, int(self.clock.now()))
+        return encode_mark(role, token, int(self.clock.now()), self.profile.marks)
 
     def _take_back(self, rows: Sequence[BatchRow], error: PollerError) -> None:
         """These bytes were not written: nothing of them is in the command file."""

@@ -7,8 +7,7 @@ more. The judgements themselves are pure and live in engine/commands/proof.py.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -93,7 +92,7 @@ class Prover:
 
     def take_generation(self, connection: sqlite3.Connection, reader: Reader, at: float) -> list[str]:
         """Reconcile entries with the newest generation and judge what waits for an effect. Returns the ids that moved."""
-        with one_view(reader):
+        with reader.snapshot():
             _, created, program_start = reader.poller_generation(self.poller)
             if not created:
                 return []
@@ -194,7 +193,7 @@ class Prover:
         lost = unclear or program_start > (command.executed_at or 0)
         again = row.idempotent or row.resend_when_absent or (unclear and self.profile.persists_at_once)
         if judgement.effected is Effected.CLEARED and row.effect is Effect.RESULT_SEEN and not unclear:
-            # Executed without an error, and overlaid by a newer result before a status file was written: nothing will ever show more.
+            # Executed without an error, then overlaid by a newer result: no status file will ever show more.
             connection.execute("UPDATE command SET watch_from = NULL, reason = ? WHERE id = ?", (judgement.reason, command.id))
             return True
         if judgement.effected is Effected.CLEARED:
@@ -234,16 +233,6 @@ def _removed_by(connection: sqlite3.Connection, command: CommandRow) -> str | No
     return str(found[0]) if found else None
 
 
-@contextmanager
-def one_view(reader: Reader) -> Iterator[None]:
-    """Everything read inside comes from one generation."""
-    reader.connection.execute("BEGIN")
-    try:
-        yield
-    finally:
-        reader.connection.execute("COMMIT")
-
-
 def _judge_created(made: Sequence[EntryRow], created: float, executed_at: float, deadline_s: float) -> Judgement:
     shown = [entry for entry in made if entry.core_id is not None]
     ids = tuple(entry.core_id for entry in shown if entry.core_id is not None)
@@ -278,17 +267,11 @@ class _Deletions:
     connection: sqlite3.Connection
 
     def asked_by(self, entry: EntryRow) -> str | None:
-        where, values = "entry_id = ? AND name LIKE 'DEL_%'", [entry.id]
+        where: str = "entry_id = ? AND name LIKE 'DEL_%'"
+        values: list[object] = [entry.id]
         if entry.kind == "acknowledgement":
-            where, values = (
-                "poller = ? AND host = ? AND service = ? AND name LIKE 'REMOVE_%' AND epoch >= ?",
-                [
-                    entry.poller,
-                    entry.host,
-                    entry.service,
-                    int(entry.entry_time),
-                ],
-            )
+            where = "poller = ? AND host = ? AND service = ? AND name LIKE 'REMOVE_%' AND epoch >= ?"
+            values = [entry.poller, entry.host, entry.service, int(entry.entry_time)]
         found = self.connection.execute(
             f"SELECT user FROM command WHERE {where} AND state IN ('writing', 'written', 'processed', 'confirmed')"
             " ORDER BY seq DESC LIMIT 1",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from engine.commands.catalogue import CATALOGUE, Effect, FieldType, Recheck, Row
 from engine.commands.profiles import Profile
