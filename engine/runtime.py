@@ -36,7 +36,8 @@ from engine.pollers.scan import ScannerProcess
 from engine.pollers.watch import FolderWatch
 from engine.state.frames import ScanRequest
 from engine.state.mirror import Mirror
-from engine.state.views import STATE_FILE, Reader
+from engine.state.tables import STATE_FILE
+from engine.state.views import Reader
 
 log = logging.getLogger(__name__)
 
@@ -97,8 +98,8 @@ class ScanLoop:
         if not head:
             return _FAILED_GAP_S
         applied = self._ask(lambda mirror: mirror.apply(chain(head, frames)))
-        if applied.health == "fresh" and applied.changed:
-            self.runtime.lanes[number].generation_applied()
+        if applied.health == "fresh":
+            self.runtime.lanes[number].generation_applied(applied.generation)
         return _SCAN_GAP_S if applied.health == "fresh" else _FAILED_GAP_S
 
     def _ask(self, question: Callable[[Mirror], T]) -> T:

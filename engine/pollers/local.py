@@ -2,9 +2,10 @@
 
 Theory of operation. Everything is one synchronous step, so that the order "journal, write, journal" can be read off the page:
 follow the log and store what it proves; take a new generation if there is one and store what that proves; write what waits.
-A step begins when somebody pokes the lane (a command was accepted, a generation was applied) or after a pause that is short while
-something is unproven. The batch row with the exact bytes is durable before they are written; after a crash of ours the lane reads the
-log from the oldest open batch's position, writes a lone mark, and sends nothing else until that mark settled every open batch.
+A step begins when somebody pokes the lane (a command was accepted, a generation was applied) or after a pause that is short
+while something is unproven. The batch row with the exact bytes is durable before they are written; after a crash of ours the
+lane reads the log from the oldest open batch's position, writes a lone mark, and sends nothing else until that mark settled
+every open batch.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ _LONE_MARKS_S = (0.25, 1.0, 5.0, 30.0)  # pauses between lone marks when none co
 
 @dataclass(frozen=True, slots=True)
 class Reports:
-    """Whom the lane tells. `moved`: ids of commands that went on; `events`: what the log says of states; `health`: (word, detail)."""
+    """Whom the lane tells: ids of commands that went on, what the log says of states, the command file's health in words."""
 
     moved: Callable[[list[str]], None]
     events: Callable[[int, Sequence[StateEvent]], None]
@@ -89,6 +90,8 @@ class Lane:
     events_tail: LogTail | None = field(init=False)
     _poked: threading.Event = field(default_factory=threading.Event)
     _stopping: bool = False
+    _generation: int = -1
+    _generation_created: float = 0.0
     _generation_due: bool = True
     _reader: Reader | None = None
     _flights: dict[str, _Flight] = field(default_factory=dict)
@@ -122,8 +125,11 @@ class Lane:
         self._look = True
         self._poked.set()
 
-    def generation_applied(self) -> None:
-        """The mirror has a new generation of this poller."""
+    def generation_applied(self, generation: int) -> None:
+        """The mirror shows this generation of the poller."""
+        if generation == self._generation:
+            return
+        self._generation = generation
         self._generation_due = True
         self._look = True
         self._poked.set()
@@ -257,6 +263,8 @@ class Lane:
             self._hole = False
         self._lone_marks = 0
         self._look = True
+        # Presence proves in any generation, and this one may be young enough to show it.
+        self._generation_due |= any(verdict.at <= self._generation_created for verdict in verdicts)
         self.reports.moved(sorted({*moved, *written}))
 
     # --- the status file -------------------------------------------------------------------------------------------------
@@ -268,8 +276,8 @@ class Lane:
             return
         with self.journal.transaction() as connection:
             moved = self.prover.take_generation(connection, reader, self.clock.now())
-        if moved:
-            self.reports.moved(moved)
+            _, self._generation_created, _ = reader.poller_generation(self.poller.number)
+        self.reports.moved(moved)
 
     def _opened_reader(self) -> Reader | None:
         if self._reader is None:
