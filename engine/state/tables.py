@@ -7,7 +7,7 @@ rebuilt from the cores (rows whose block hash is unchanged would otherwise keep 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, get_type_hints
 
 from engine.model import (
     CommentStatus,
@@ -23,12 +23,12 @@ SCHEMA_VERSION = 1
 STATE_FILE = "state.db"
 
 # A core may write `nan`; SQLite stores it as NULL, and no field of the model is NULL by accident.
-_TYPES = {
-    "int": "INTEGER NOT NULL ON CONFLICT REPLACE DEFAULT 0",
-    "float": "REAL NOT NULL ON CONFLICT REPLACE DEFAULT 0",
-    "str": "TEXT NOT NULL",
-    "str | None": "TEXT",
-    "tuple[str, ...]": "TEXT NOT NULL",
+_TYPES: dict[object, str] = {
+    int: "INTEGER NOT NULL ON CONFLICT REPLACE DEFAULT 0",
+    float: "REAL NOT NULL ON CONFLICT REPLACE DEFAULT 0",
+    str: "TEXT NOT NULL",
+    str | None: "TEXT",
+    tuple[str, ...]: "TEXT NOT NULL",
 }
 
 PROBLEM = "state <> 0 AND has_been_checked <> 0"
@@ -45,7 +45,8 @@ def marks(row: type[NamedTuple]) -> str:
 
 
 def _typed(row: type[NamedTuple]) -> str:
-    return ", ".join(f"{name} {_TYPES[str(row.__annotations__[name])]}" for name in row._fields)
+    types = get_type_hints(row)
+    return ", ".join(f"{name} {_TYPES[types[name]]}" for name in row._fields)
 
 
 SCHEMA = f"""

@@ -59,11 +59,12 @@ _HOST_CONFIG_AT = 3 + len(HostStatus._fields)
 _HOST_LISTS = slice(HostConfig._fields.index("parents"), HostConfig._fields.index("contact_groups") + 1)
 
 _SERVICE_SELECT = (
-    "SELECT s.id, s.poller, p.name, h.id, coalesce(hc.alias, s.host_name), coalesce(hc.display_name, s.host_name),"
-    " coalesce(hc.address, ''), h.state, h.has_been_checked, h.acknowledged, h.scheduled_downtime_depth,"
+    "SELECT s.id, s.poller, p.name, coalesce(h.id, 0), coalesce(hc.alias, s.host_name), coalesce(hc.display_name, s.host_name),"
+    " coalesce(hc.address, ''), coalesce(h.state, 0), coalesce(h.has_been_checked, 0), coalesce(h.acknowledged, 0),"
+    " coalesce(h.scheduled_downtime_depth, 0),"
     f" {_status_columns(ServiceStatus, 's')}, {columns(ServiceConfig, 'c')}"
     " FROM ({chosen}) k JOIN state.service s ON s.rowid = k.rowid JOIN state.poller p ON p.number = s.poller"
-    " JOIN state.host h ON h.poller = s.poller AND h.name = s.host_name"
+    " LEFT JOIN state.host h ON h.poller = s.poller AND h.name = s.host_name"
     " LEFT JOIN state.host_config hc ON hc.poller = s.poller AND hc.name = s.host_name"
     " LEFT JOIN state.service_config c ON c.poller = s.poller AND c.host_name = s.host_name AND c.description = s.description"
     " ORDER BY {order}"

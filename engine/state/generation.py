@@ -1,0 +1,321 @@
+"""One scan on its way into the tables of state.db: which rows are new, changed or gone, and which the log is ahead of.
+
+Theory of operation. `admit` takes a frame outside any transaction and drops what is already as it should be; `write` puts what
+is left into the tables inside the mirror's transaction; `finish` removes what a first scan did not name, checks that the mirror
+now has as many objects as the file, and advances the generation. Nothing here commits.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import orjson
+
+from engine.errors import PollerError
+from engine.model import (
+    CommentStatus,
+    ContactConfig,
+    DowntimeStatus,
+    HostConfig,
+    HostStatus,
+    ObjectCache,
+    ObjectKey,
+    ServiceConfig,
+    ServiceStatus,
+)
+from engine.state.frames import Begin, End, Gone, Objects, Rows
+from engine.state.tables import CONFIG_TABLES, columns, marks
+
+Mint = Callable[[int, Mapping[ObjectKey, int | None]], dict[ObjectKey, int]]
+"""Gives each object of a poller its public id. The value is the id its configuration asks for."""
+
+# Ids from 2^32 on are minted from the poller's number; one asked for there could meet one still to be minted.
+_WANTED_BELOW = 2**32
+# What lies between a core writing its file and our reading it: a whole second cut off, the slow poll, the scan's start.
+_CLOCK_TOLERANCE_S = 3.0
+
+
+class Diverged(PollerError):
+    """The scanner's and the mirror's ideas of the file differ; only a scan by a fresh scanner mends that."""
+
+    code = "mirror_diverged"
+
+
+@dataclass(frozen=True, slots=True)
+class _ObjectTable:
+    """Statements for one of the two tables of objects."""
+
+    name: str
+    row: type[HostStatus] | type[ServiceStatus]
+    config: str
+    keys: tuple[str, ...]
+    id_variable: str
+
+    def key(self, poller: int, row: HostStatus | ServiceStatus) -> ObjectKey:
+        return ObjectKey(poller, *row[: len(self.keys)])  # type: ignore[arg-type]
+
+    @property
+    def insert(self) -> str:
+        return f"INSERT OR REPLACE INTO {self.name} (poller, id, {columns(self.row)}) VALUES (?, ?, {marks(self.row)})"
+
+    @property
+    def update(self) -> str:
+        sets = ", ".join(f"{name} = ?" for name in self.row._fields[len(self.keys) :])
+        return f"UPDATE {self.name} SET {sets} WHERE {self.where}"
+
+    @property
+    def where(self) -> str:
+        return " AND ".join(f"{name} = ?" for name in ("poller", *self.keys))
+
+
+_HOST = _ObjectTable("host", HostStatus, "host_config", ("name",), "HOST_ID")
+_SERVICE = _ObjectTable("service", ServiceStatus, "service_config", ("host_name", "description"), "SERVICE_ID")
+
+
+def _values(key: ObjectKey) -> tuple[object, ...]:
+    """A key's values for `_ObjectTable.where`."""
+    return (key.poller, key.host) if key.service is None else tuple(key)
+
+
+def _dirty_key(key: ObjectKey) -> tuple[object, ...]:
+    """A key as the dirty table has it."""
+    return (key.poller, key.host, key.service or "")
+
+
+class GenerationWriter:
+    """Puts one scan of one poller into state.db. `changed`: a reader will see other rows than before."""
+
+    def __init__(self, connection: sqlite3.Connection, mint: Mint, begin: Begin) -> None:
+        self._connection = connection
+        self._mint = mint
+        self.begin = begin
+        self.poller = begin.poller
+        self.changed = False
+        self.objects_reread = False
+        self._dirty: dict[ObjectKey, int] = {}
+        self._hashes = self._read_hashes() if begin.first else None
+        self._unnamed = set(self._hashes or ())
+
+    def _read_hashes(self) -> dict[ObjectKey, int]:
+        """The block hash of every object the mirror has of this poller."""
+        hashes = {}
+        for table in (_HOST, _SERVICE):
+            query = f"SELECT poller, {', '.join(table.keys)}, block_hash FROM {table.name} WHERE poller = ?"
+            for *key, block_hash in self._connection.execute(query, (self.poller,)):
+                hashes[ObjectKey(*key)] = block_hash
+        return hashes
+
+    # --- outside the transaction --------------------------------------------------------------------------------------------
+
+    def admit(self, frame: Objects | Rows | Gone) -> Objects | Rows | Gone:
+        """The frame without rows the mirror already has (after a scanner's restart nearly all of them)."""
+        if self._hashes is None or not isinstance(frame, Rows):
+            return frame
+        hosts = tuple(row for row in frame.hosts if self._is_news(_HOST.key(self.poller, row), row.block_hash))
+        services = tuple(row for row in frame.services if self._is_news(_SERVICE.key(self.poller, row), row.block_hash))
+        return Rows(hosts, services, frame.downtimes, frame.comments)
+
+    def _is_news(self, key: ObjectKey, block_hash: int) -> bool:
+        assert self._hashes is not None
+        self._unnamed.discard(key)
+        return block_hash == -1 or self._hashes.get(key) != block_hash
+
+    # --- inside the transaction ---------------------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Start writing: see how far the log is ahead, and of a first scan take nothing over but hosts and services."""
+        (self._previous_created,) = self._connection.execute(
+            "SELECT created FROM poller WHERE number = ?", (self.poller,)
+        ).fetchone()
+        marked = self._connection.execute("SELECT poller, host_name, description, at FROM dirty WHERE poller = ?", (self.poller,))
+        self._dirty = {ObjectKey(poller, host, service or None): at for poller, host, service, at in marked}
+        if self.begin.first:
+            for table in ("downtime", "comment"):
+                self._delete(f"DELETE FROM {table} WHERE poller = ?", [(self.poller,)])
+
+    def write(self, frame: Objects | Rows | Gone) -> None:
+        """Put one admitted frame into the tables."""
+        match frame:
+            case Objects():
+                self._write_objects(frame.cache)
+            case Rows():
+                self._write_status(_HOST, frame.hosts)
+                self._write_status(_SERVICE, frame.services)
+                self._write_blocks("downtime", DowntimeStatus, frame.downtimes)
+                self._write_blocks("comment", CommentStatus, frame.comments)
+            case Gone():
+                self._write_gone(frame)
+
+    def finish(self, end: End) -> None:
+        """Close the generation. Raises Diverged."""
+        self._remove(self._unnamed)
+        if self.objects_reread:
+            for table in (_HOST, _SERVICE):
+                self._honour_wanted_ids(table)
+        if not self.begin.first:
+            self._check_counts(end)
+        self._advance()
+
+    def _write_status(self, table: _ObjectTable, rows: Sequence[HostStatus] | Sequence[ServiceStatus]) -> None:
+        rows_by_key = {table.key(self.poller, row): row for row in rows}
+        current = {key: row for key, row in rows_by_key.items() if not self._log_is_ahead(key)}
+        if not current:
+            return
+        missing = self._update(table, current)
+        if missing:
+            self._insert(table, {key: current[key] for key in missing})
+        clean = [_dirty_key(key) for key in current if key in self._dirty]
+        self._connection.executemany("DELETE FROM dirty WHERE poller = ? AND host_name = ? AND description = ?", clean)
+        self.changed = True
+
+    def _log_is_ahead(self, key: ObjectKey) -> bool:
+        """A generation of the log line's own second may be from before the line; a core's clock set back settles nothing."""
+        created = self.begin.generation.created
+        return key in self._dirty and self._dirty[key] >= created >= self._previous_created
+
+    def _update(self, table: _ObjectTable, rows: Mapping[ObjectKey, HostStatus | ServiceStatus]) -> list[ObjectKey]:
+        """Update the rows that exist. Returns the keys of those that do not."""
+        if self._hashes is not None:
+            hashes = self._hashes
+            missing = [key for key in rows if key not in hashes]
+            existing = {key: row for key, row in rows.items() if key in hashes}
+        else:
+            missing, existing = [], dict(rows)
+        skip = len(table.keys)
+        values = ((*row[skip:], *_values(key)) for key, row in existing.items())
+        updated = self._connection.executemany(table.update, values).rowcount if existing else 0
+        if updated < len(existing):
+            query = f"SELECT 1 FROM {table.name} WHERE {table.where}"
+            missing += [key for key in existing if self._connection.execute(query, _values(key)).fetchone() is None]
+        return missing
+
+    def _insert(self, table: _ObjectTable, rows: Mapping[ObjectKey, HostStatus | ServiceStatus]) -> None:
+        query = f"SELECT wanted_id FROM {table.config} WHERE {table.where}"
+        preferred = {}
+        for key, row in rows.items():
+            configured = self._connection.execute(query, _values(key)).fetchone()
+            preferred[key] = configured[0] if configured and configured[0] else wanted_id(row.custom_variables, table.id_variable)
+        ids = self._mint(self.poller, preferred)
+        self._connection.executemany(table.insert, ((self.poller, ids[key], *row) for key, row in rows.items()))
+
+    def _write_blocks(
+        self, table: str, kind: type[DowntimeStatus] | type[CommentStatus], rows: Sequence[DowntimeStatus] | Sequence[CommentStatus]
+    ) -> None:
+        if not rows:
+            return
+        insert = f"INSERT OR REPLACE INTO {table} (poller, is_service, {columns(kind)}) VALUES (?, ?, {marks(kind)})"
+        self._connection.executemany(insert, ((self.poller, row.service_description is not None, *row) for row in rows))
+        self.changed = True
+
+    def _write_gone(self, gone: Gone) -> None:
+        self._remove(gone.objects)
+        for table, ids in (("downtime", gone.downtimes), ("comment", gone.comments)):
+            where = "poller = ? AND is_service = ? AND core_id = ?"
+            self._delete(f"DELETE FROM {table} WHERE {where}", [(self.poller, *id) for id in ids])
+
+    def _remove(self, keys: Iterable[ObjectKey]) -> None:
+        """Hosts and services that are no longer in the file."""
+        for table, is_service in ((_HOST, False), (_SERVICE, True)):
+            values = [_values(key) for key in keys if (key.service is not None) is is_service]
+            self._delete(f"DELETE FROM {table.name} WHERE {table.where}", values)
+        dirty = [_dirty_key(key) for key in keys if key in self._dirty]
+        self._connection.executemany("DELETE FROM dirty WHERE poller = ? AND host_name = ? AND description = ?", dirty)
+
+    def _delete(self, query: str, values: Sequence[Sequence[object]]) -> None:
+        if values and self._connection.executemany(query, values).rowcount > 0:
+            self.changed = True
+
+    # --- the object cache ---------------------------------------------------------------------------------------------------
+
+    def _write_objects(self, cache: ObjectCache) -> None:
+        self.objects_reread = self.changed = True
+        for table in CONFIG_TABLES:
+            self._connection.execute(f"DELETE FROM {table} WHERE poller = ?", (self.poller,))
+        self._write_config(_HOST, HostConfig, cache.hosts)
+        self._write_config(_SERVICE, ServiceConfig, cache.services)
+        groups = ((self.poller, group.kind, group.name, group.alias) for group in cache.groups)
+        self._connection.executemany("INSERT OR REPLACE INTO object_group VALUES (?, ?, ?, ?)", groups)
+        self._connection.executemany("INSERT OR IGNORE INTO group_member VALUES (?, ?, ?, ?, ?)", self._members(cache))
+        insert = f"INSERT OR REPLACE INTO contact (poller, {columns(ContactConfig)}) VALUES (?, {marks(ContactConfig)})"
+        self._connection.executemany(insert, ((self.poller, *contact) for contact in cache.contacts))
+
+    def _write_config(
+        self,
+        table: _ObjectTable,
+        kind: type[HostConfig] | type[ServiceConfig],
+        configs: Sequence[HostConfig] | Sequence[ServiceConfig],
+    ) -> None:
+        insert = f"INSERT OR REPLACE INTO {table.config} (poller, wanted_id, {columns(kind)}) VALUES (?, ?, {marks(kind)})"
+        rows = ((self.poller, wanted_id(config.custom_variables, table.id_variable), *map(_stored, config)) for config in configs)
+        self._connection.executemany(insert, rows)
+
+    def _members(self, cache: ObjectCache) -> Iterator[tuple[object, ...]]:
+        for group in cache.groups:
+            for host, service in group.members:
+                yield self.poller, group.kind, group.name, host, service or ""
+
+    def _honour_wanted_ids(self, table: _ObjectTable) -> None:
+        """Give objects whose configuration began to ask for an id that id (if it is free)."""
+        keys = ", ".join(f"o.{name}" for name in table.keys)
+        same = " AND ".join(f"c.{name} = o.{name}" for name in ("poller", *table.keys))
+        found = self._connection.execute(
+            f"SELECT c.wanted_id, o.poller, {keys} FROM {table.config} c JOIN {table.name} o ON {same}"
+            " WHERE c.poller = ? AND c.wanted_id <> o.id",
+            (self.poller,),
+        )
+        preferred: dict[ObjectKey, int | None] = {ObjectKey(*key): wanted for wanted, *key in found}
+        if preferred:
+            ids = self._mint(self.poller, preferred)
+            update = f"UPDATE {table.name} SET id = ? WHERE {table.where}"
+            self._connection.executemany(update, ((id, *_values(key)) for key, id in ids.items()))
+
+    # --- the end --------------------------------------------------------------------------------------------------------------
+
+    def _check_counts(self, end: End) -> None:
+        counts = [
+            self._connection.execute(f"SELECT count(*) FROM {table} WHERE poller = ?", (self.poller,)).fetchone()[0]
+            for table in ("host", "service")
+        ]
+        if counts != [end.hosts, end.services]:
+            raise Diverged(
+                f"The status file has {end.hosts} hosts and {end.services} services, the mirror {counts[0]} and {counts[1]}: "
+                "the file is read whole again.",
+                poller=self.poller,
+            )
+
+    def _advance(self) -> None:
+        generation = self.begin.generation
+        self._connection.execute(
+            "UPDATE poller SET version = ?, program_start = ?, created = ?, generation = generation + 1, read_at = ?,"
+            " status_file_health = 'fresh', status_file_detail = '', program = ? WHERE number = ?",
+            (
+                generation.version,
+                generation.program_start,
+                generation.created,
+                generation.read_at,
+                orjson.dumps(generation.program).decode(),
+                self.poller,
+            ),
+        )
+        # Only a file that was replaced while we watched was read when it was written; the first may be of any age.
+        if not self.begin.first and generation.created != self._previous_created:
+            offset = generation.created - generation.read_at
+            offset = round(offset, 1) if abs(offset) > _CLOCK_TOLERANCE_S else 0.0
+            self._connection.execute("UPDATE poller SET clock_offset_s = ? WHERE number = ?", (offset, self.poller))
+
+
+def wanted_id(custom_variables: str, name: str) -> int | None:
+    """The public id a custom variable asks for; None without one, or for what cannot be one."""
+    if name not in custom_variables.upper():
+        return None
+    variables = {key.upper(): value for key, value in orjson.loads(custom_variables).items()}
+    value = str(variables.get(name, "")).strip()
+    if not (value.isascii() and value.isdigit() and len(value) <= 10):
+        return None
+    return int(value) if 0 < int(value) < _WANTED_BELOW else None
+
+
+def _stored(value: object) -> object:
+    return orjson.dumps(value).decode() if isinstance(value, tuple) else value

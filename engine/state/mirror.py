@@ -1,0 +1,309 @@
+"""state.db: the one writer of the mirror of all cores.
+
+Theory of operation. One scan is one transaction, so readers see a generation whole or not at all; a scan that fails, or ends
+before its End, leaves nothing behind but a health word. What a scan brings is gathered first and written when the scan is whole,
+so that a slow scanner holds no lock; only a scan of very many changed rows (a core's first) is written as it comes. Between
+generations the log lane changes single rows and marks them dirty: a generation of the line's own second or older does not touch
+them, the first later one does. The file can be lost at any time (synchronous=OFF): it is rebuilt from the cores.
+
+Thread-safe. Never call it inside a journal transaction: a scan with new objects mints ids in one of its own.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.config import Poller
+from engine.errors import JournalError
+from engine.formats.corelog import StateEvent
+from engine.model import ObjectKey
+from engine.state.alerts import row_update
+from engine.state.frames import Begin, End, Failed, Frame, Gone, Objects, Rows, Unchanged
+from engine.state.generation import Diverged, GenerationWriter, Mint
+from engine.state.tables import CONFIG_TABLES, SCHEMA, SCHEMA_VERSION, STATUS_TABLES
+
+_GATHERED_ROWS = 20_000  # some 50 MB of Python objects at most wait for a scan's end
+_WAL_LIMIT_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of one scan. `health` is "fresh" or the word of the failure; `changed` = readers see other rows than before.
+
+    `resync`: mirror and scanner lost each other. Close the scanner, so that the next scan is a first one.
+    """
+
+    poller: int
+    generation: int
+    created: float
+    program_start: float
+    version: str
+    first: bool
+    objects_reread: bool
+    health: str
+    detail: str
+    changed: bool
+    resync: bool = False
+
+
+class _Abandoned(Exception):
+    """Ends a scan's transaction without a generation."""
+
+    def __init__(self, failed: Failed, resync: bool = False) -> None:
+        super().__init__(failed.detail)
+        self.failed = failed
+        self.resync = resync
+
+
+class Mirror:
+    """Writes state.db. See the module."""
+
+    def __init__(self, connection: sqlite3.Connection, mint: Mint) -> None:
+        self._connection = connection
+        self._mint = mint
+        self._lock = threading.RLock()
+
+    @classmethod
+    def open(cls, path: Path, mint: Mint) -> Mirror:
+        """Open state.db, or make it anew when it is missing, damaged or of another schema."""
+        connection = _connect(path)
+        if connection is None:
+            for suffix in ("", "-wal", "-shm"):  # readers notice the new file by its inode
+                Path(f"{path}{suffix}").unlink(missing_ok=True)
+            connection = _create(path)
+        return cls(connection, mint)
+
+    def close(self) -> None:
+        """Close the connection."""
+        with self._lock:
+            self._connection.close()
+
+    def configure(self, pollers: Sequence[Poller]) -> None:
+        """Set the pollers there are. Rows of others, and of one whose status file is now another, are dropped.
+
+        Health starts as unknown: nothing was looked at yet.
+        """
+        upsert = (
+            "INSERT INTO poller (number, name, kind, status_file, status_update_interval_s) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET name = excluded.name, kind = excluded.kind,"
+            " status_update_interval_s = excluded.status_update_interval_s, command_file_health = 'unknown',"
+            " command_file_detail = '', status_file_health = 'unknown', status_file_detail = ''"
+        )
+        with self._transaction():
+            known = self._connection.execute("SELECT number, status_file FROM poller").fetchall()
+            wanted = {(poller.number, str(poller.status_file)) for poller in pollers}
+            for number, _ in set(known) - wanted:
+                for table in (*STATUS_TABLES, *CONFIG_TABLES):
+                    self._connection.execute(f"DELETE FROM {table} WHERE poller = ?", (number,))
+                self._connection.execute("DELETE FROM poller WHERE number = ?", (number,))
+            for poller in pollers:
+                values = (poller.number, poller.name, str(poller.kind), str(poller.status_file), poller.status_update_interval_s)
+                self._connection.execute(upsert, values)
+
+    # --- scans ------------------------------------------------------------------------------------------------------------
+
+    def apply(self, frames: Iterable[Frame]) -> Applied:
+        """Take one scan over whole, or not at all. `frames` is read to its end."""
+        try:
+            with ExitStack() as transaction:
+                return self._apply(frames, transaction)
+        except _Abandoned as end:
+            return self._without_generation(end.failed, end.resync)
+
+    def _apply(self, frames: Iterable[Frame], transaction: ExitStack) -> Applied:
+        writer: GenerationWriter | None = None
+        ended: End | None = None
+        failed: Failed | None = None
+        unchanged: Unchanged | None = None
+        gathered = _Gathered()
+        for frame in frames:
+            match frame:
+                case Unchanged():
+                    unchanged = frame
+                case Failed():
+                    failed = frame
+                case Begin():
+                    with self._lock:
+                        writer = GenerationWriter(self._connection, self._mint, frame)
+                case End():
+                    ended = frame
+                case _:
+                    if writer is None:
+                        raise ValueError("a scan starts with Begin")
+                    gathered.add(writer.admit(frame))
+                    if gathered.is_full:
+                        self._write(writer, gathered, transaction)
+        if failed is not None:
+            raise _Abandoned(failed)
+        if unchanged is not None:
+            return self._unchanged(unchanged.poller)
+        if writer is None:
+            raise ValueError("a scan without frames")
+        if ended is None:
+            raise _Abandoned(Failed(writer.poller, "unknown", "The scan broke off before its end; it is tried again."))
+        self._write(writer, gathered, transaction)
+        return self._finish(writer, ended)
+
+    def _write(self, writer: GenerationWriter, gathered: _Gathered, transaction: ExitStack) -> None:
+        if not gathered.is_streaming:
+            transaction.enter_context(self._transaction())
+            writer.open()
+        for frame in gathered.take():
+            writer.write(frame)
+
+    def _finish(self, writer: GenerationWriter, end: End) -> Applied:
+        try:
+            writer.finish(end)
+        except Diverged as error:
+            raise _Abandoned(Failed(writer.poller, "unknown", str(error)), resync=True) from error
+        return self._applied(writer.poller, changed=writer.changed, first=writer.begin.first, objects_reread=writer.objects_reread)
+
+    def _unchanged(self, poller: int) -> Applied:
+        with self._lock:
+            changed = self._set_health(poller, "status_file", "fresh", "")
+            return self._applied(poller, changed=changed)
+
+    def _without_generation(self, failed: Failed, resync: bool) -> Applied:
+        with self._lock:
+            changed = self._set_health(failed.poller, "status_file", failed.health, failed.detail)
+            return self._applied(failed.poller, changed=changed, resync=resync)
+
+    def _applied(
+        self, poller: int, *, changed: bool, first: bool = False, objects_reread: bool = False, resync: bool = False
+    ) -> Applied:
+        generation, created, program_start, version, health, detail = self._connection.execute(
+            "SELECT generation, created, program_start, version, status_file_health, status_file_detail FROM poller"
+            " WHERE number = ?",
+            (poller,),
+        ).fetchone()
+        return Applied(
+            poller=poller,
+            generation=generation,
+            created=created,
+            program_start=program_start,
+            version=version,
+            first=first,
+            objects_reread=objects_reread,
+            health=health,
+            detail=detail,
+            changed=changed,
+            resync=resync,
+        )
+
+    # --- the log lane -------------------------------------------------------------------------------------------------------
+
+    def log_events(self, poller: int, events: Sequence[StateEvent]) -> None:
+        """Change the rows these log lines are about and mark them dirty. Lines older than the generation say nothing new."""
+        with self._transaction():
+            row = self._connection.execute("SELECT created FROM poller WHERE number = ?", (poller,)).fetchone()
+            for event in events:
+                if row is not None and event.at >= int(row[0]):
+                    self._log_event(poller, event)
+
+    def _log_event(self, poller: int, event: StateEvent) -> None:
+        update = row_update(poller, event)
+        if update is not None and self._connection.execute(*update).rowcount:
+            self._connection.execute(
+                "INSERT INTO dirty VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET at = max(at, excluded.at)",
+                (poller, event.host, event.service or "", event.at),
+            )
+
+    def dirty(self, poller: int) -> tuple[ObjectKey, ...]:
+        """The objects whose blocks the next scan must send even if unchanged."""
+        with self._lock:
+            found = self._connection.execute("SELECT poller, host_name, description FROM dirty WHERE poller = ?", (poller,))
+            return tuple(ObjectKey(number, host, service or None) for number, host, service in found)
+
+    # --- health -------------------------------------------------------------------------------------------------------------
+
+    def command_file_health(self, poller: int, word: str, detail: str) -> None:
+        """Record what was last seen of the command file, if it is news."""
+        self._set_health(poller, "command_file", word, detail)
+
+    def _set_health(self, poller: int, file: str, word: str, detail: str) -> bool:
+        """Returns whether it is news."""
+        with self._lock:
+            query = f"SELECT {file}_health, {file}_detail FROM poller WHERE number = ?"
+            if self._connection.execute(query, (poller,)).fetchone() == (word, detail):
+                return False
+            with self._transaction():
+                update = f"UPDATE poller SET {file}_health = ?, {file}_detail = ? WHERE number = ?"
+                self._connection.execute(update, (word, detail, poller))
+            return True
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """One write of state.db, whole or not at all. Raises JournalError when there is no room or no right to write."""
+        with self._lock:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                yield
+                self._connection.execute("COMMIT")
+            except sqlite3.OperationalError as error:
+                raise JournalError(
+                    f"The mirror of the cores cannot be written: {error}. Check the folder's space and rights."
+                ) from error
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+
+
+class _Gathered:
+    """Frames of a scan that wait to be written."""
+
+    def __init__(self) -> None:
+        self._frames: list[Objects | Rows | Gone] = []
+        self._rows = 0
+        self.is_streaming = False
+
+    def add(self, frame: Objects | Rows | Gone) -> None:
+        self._frames.append(frame)
+        if isinstance(frame, Rows):
+            self._rows += len(frame.hosts) + len(frame.services) + len(frame.downtimes) + len(frame.comments)
+
+    @property
+    def is_full(self) -> bool:
+        return self.is_streaming or self._rows > _GATHERED_ROWS
+
+    def take(self) -> list[Objects | Rows | Gone]:
+        """Hand the frames out; from now on each is written as it comes."""
+        taken, self._frames, self.is_streaming = self._frames, [], True
+        return taken
+
+
+def _connect(path: Path) -> sqlite3.Connection | None:
+    """A connection to a sound state.db of our schema, else None."""
+    connection = _open(path)
+    try:
+        (version,) = connection.execute("SELECT schema_version FROM meta").fetchone()
+        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if (version, verdict) == (SCHEMA_VERSION, "ok"):
+            return connection
+    except (sqlite3.DatabaseError, TypeError):
+        pass
+    connection.close()
+    return None
+
+
+def _create(path: Path) -> sqlite3.Connection:
+    connection = _open(path)
+    connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
+    return connection
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+    try:
+        connection.execute("PRAGMA page_size = 8192")  # a row with its plugin output is about 1 KB
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT_BYTES}")
+        connection.execute("PRAGMA cache_size = -65536")
+    except sqlite3.DatabaseError:
+        pass  # not a database: whoever asks it a question is told so
+    return connection
