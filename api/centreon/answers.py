@@ -1,0 +1,63 @@
+"""The paging every list shares, and a list's body."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from starlette.datastructures import QueryParams
+from starlette.responses import Response
+
+from api.render import JSON, encode_json
+from engine.errors import InvalidField
+
+LARGEST = 2**31 - 1  # of limit and page; the original knows no maximum, SQLite's integers do
+_UNSERVED = ("search", "sort_by")
+
+
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """One page of a list. A limit of 0 asks for the total only."""
+
+    page: int = 1
+    limit: int = 10
+
+    @property
+    def offset(self) -> int:
+        return (self.page - 1) * self.limit
+
+
+def parse_paging(query: QueryParams) -> Paging:
+    """The page asked for. Raises InvalidField, also for search and sort_by: to ignore them would answer something else."""
+    for name in query:
+        if (name in _UNSERVED and query[name].strip() not in ("", "{}")) or name.startswith("filter["):
+            raise InvalidField(f"The parameter {name} is not served yet: leave it out and filter what comes back.", field=name)
+    return Paging(_whole_number(query, "page", 1, least=1), _whole_number(query, "limit", 10, least=0))
+
+
+def is_true(query: QueryParams, name: str) -> bool:
+    """A switch in the query is on when it says `true`, in lower case; anything else is off, as in the original."""
+    return query.get(name) == "true"
+
+
+def encoded_answer(body: bytes) -> Response:
+    """A body that was encoded where its rows were read, in a thread."""
+    return Response(body, 200, {"Cache-Control": "no-store"}, JSON)
+
+
+def encoded_page(rows: Sequence[object], paging: Paging, total: int) -> bytes:
+    """A list's body: the rows and `meta`, which is flat in every version but the oldest."""
+    meta = {"page": paging.page, "limit": paging.limit, "search": {}, "sort_by": {}, "total": total}
+    return encode_json({"result": rows, "meta": meta})
+
+
+def _whole_number(query: QueryParams, name: str, default: int, least: int) -> int:
+    text = query.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= 10):
+        raise InvalidField(f'The parameter "{name}" must be an integer', field=name)
+    number = int(text)
+    if not least <= number <= LARGEST:
+        raise InvalidField(f'The parameter "{name}" must be between {least} and {LARGEST}', field=name)
+    return number

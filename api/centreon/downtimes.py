@@ -1,0 +1,129 @@
+"""Downtimes: list, show, set, cancel.
+
+`id` is ours and stays the same over restarts of the core; a downtime is listed under it from the moment it is accepted.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from starlette.responses import Response
+
+from api.centreon.answers import is_true
+from api.centreon.bodies import DowntimeBody, HostDowntimeBody, NoFields, read_body
+from api.centreon.entry_shapes import downtime_shape
+from api.centreon.listing import Shape, author_ids, entries_page
+from api.centreon.objects import host_of, host_target, service_of, service_target
+from api.centreon.outcomes import outcome
+from api.centreon.place import Visit
+from api.centreon.times import parse_time
+from api.render import json_response
+from engine.desk import EntryFilter, Target
+from engine.errors import Forbidden, InvalidField, UnknownObject
+
+ALL = EntryFilter(kind="downtime")
+
+
+async def downtimes(visit: Visit) -> Response:
+    """All downtimes, those that ended included."""
+    return await entries_page(visit, ALL, _shape(visit))
+
+
+async def hosts_downtimes(visit: Visit) -> Response:
+    """The downtimes of hosts."""
+    return await entries_page(visit, EntryFilter(kind="downtime", services=False), _shape(visit))
+
+
+async def services_downtimes(visit: Visit) -> Response:
+    """The downtimes of services."""
+    return await entries_page(visit, EntryFilter(kind="downtime", services=True), _shape(visit))
+
+
+async def of_host(visit: Visit) -> Response:
+    """The downtimes of one host; with `with_services=true` (or the reference's `show_service=true`) of its services, too."""
+    found, query = await host_of(visit), visit.request.query_params
+    services = None if is_true(query, "with_services") or is_true(query, "show_service") else False
+    which = EntryFilter(kind="downtime", poller=found.poller, host=found.status.name, services=services)
+    return await entries_page(visit, which, _shape(visit))
+
+
+async def of_service(visit: Visit) -> Response:
+    """The downtimes of one service."""
+    found = await service_of(visit)
+    which = EntryFilter(
+        kind="downtime", poller=found.poller, host=found.status.host_name, service=found.status.description, services=True
+    )
+    return await entries_page(visit, which, _shape(visit))
+
+
+async def downtime(visit: Visit) -> Response:
+    """One downtime."""
+    entry = await visit.desk.entry(visit.caller, "downtime", _id(visit))
+    return json_response(200, downtime_shape(entry, await author_ids(visit, [entry]), visit.services.clock.now()))
+
+
+async def set_on_host(visit: Visit) -> Response:
+    """Set a downtime on a host and, if asked, on its services."""
+    target = host_target(await host_of(visit))
+    body = await read_body(visit.request, HostDowntimeBody)
+    return await _set(visit, target, body, with_services=body.with_services)
+
+
+async def set_on_service(visit: Visit) -> Response:
+    """Set a downtime on a service."""
+    target = service_target(await service_of(visit))
+    return await _set(visit, target, await read_body(visit.request, DowntimeBody))
+
+
+async def cancel(visit: Visit) -> Response:
+    """Cancel a downtime; one that was not yet written to its core is withdrawn."""
+    await read_body(visit.request, NoFields)
+    receipts = await visit.desk.delete_entry(visit.caller, "downtime", _id(visit), hold=False)
+    return await outcome(visit, receipts, withdrawn_is_done=True)
+
+
+async def _set(visit: Visit, target: Target, body: DowntimeBody, *, with_services: bool = False) -> Response:
+    author = await _author(visit, body.author_id)
+    receipts = await visit.desk.schedule_downtime(
+        visit.caller,
+        [target],
+        start=parse_time(body.start_time, "start_time"),
+        end=parse_time(body.end_time, "end_time"),
+        fixed=body.is_fixed,
+        duration=_flexible_duration(body),
+        comment=body.comment,
+        with_services=with_services,
+        author=author,
+        hold=False,
+    )
+    return await outcome(visit, receipts)
+
+
+def _flexible_duration(body: DowntimeBody) -> float | None:
+    """A flexible downtime lasts as long as its duration says; a fixed one from start to end."""
+    if body.is_fixed:
+        return None
+    if not body.duration:
+        raise InvalidField("[duration] The property duration is required and above 0 when is_fixed is false", field="duration")
+    return float(body.duration)
+
+
+async def _author(visit: Visit, author_id: int | None) -> str | None:
+    """The author to tell the core, None = the caller's own. Raises Forbidden when others than admins name somebody else."""
+    doorkeeper, caller = visit.services.doorkeeper, visit.caller
+    if author_id is None or author_id == await doorkeeper.user_id(caller.user):
+        return None
+    if caller.role != "admin":
+        raise Forbidden(f"[author_id] Only an admin may name another author than oneself: {author_id} is not you.", right="admin")
+    name = await doorkeeper.user_name(author_id)
+    if name is None:
+        raise InvalidField(f"[author_id] There is no contact {author_id}.", field="author_id")
+    return name
+
+
+def _id(visit: Visit) -> int:
+    return visit.id("downtime_id", UnknownObject, "Downtime")
+
+
+def _shape(visit: Visit) -> Shape:
+    return partial(downtime_shape, now=visit.services.clock.now())

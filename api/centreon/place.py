@@ -1,0 +1,129 @@
+"""One path of the dialect: what a visit carries, who may pass, which of its methods is meant, and how errors are told.
+
+Handlers are plain functions from a `Visit` to an answer; they contain no `try`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from api.auth.doorkeeper import Doorkeeper, check_may_command
+from api.centreon.errors import NoRoute, error_answer, refusal
+from api.centreon.versions import NEWEST, Version, parse_version
+from engine.clock import Clock
+from engine.config import Settings
+from engine.desk import Caller, Desk
+from engine.errors import CallerError, NotAuthenticated, SignalboxError
+
+HEADER = "X-AUTH-TOKEN"
+LARGEST_ID = 2**63 - 1
+NO_CREDENTIALS = "Authentication Required"
+NOT_FOUND_BY_IT = "No token could be found. It is unknown or has expired: log in again."
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What every handler may ask."""
+
+    desk: Desk
+    doorkeeper: Doorkeeper
+    settings: Settings
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One request: who asks, in which version, for what."""
+
+    services: Services
+    request: Request
+    version: Version
+    caller: Caller
+
+    @property
+    def desk(self) -> Desk:
+        return self.services.desk
+
+    def id(self, name: str, unknown: type[CallerError], noun: str) -> int:
+        """The id in a path's segment. Raises NoRoute unless it is digits, `unknown` when no id is that large."""
+        text = self.request.path_params[name]
+        if not (text.isascii() and text.isdigit()):
+            raise NoRoute(self.request.method, self.request.url.path)
+        if len(text) > 19 or int(text) > LARGEST_ID:
+            raise unknown(f"{noun} not found")
+        return int(text)
+
+
+Handler = Callable[[Visit], Awaitable[Response]]
+OpenHandler = Callable[[Services, Request, Version], Awaitable[Response]]
+
+
+def address_of(request: Request) -> str:
+    """Where the request comes from, for throttling and the record."""
+    return request.client.host if request.client else ""
+
+
+class Place:
+    """An ASGI endpoint: the handlers of one path by method. `open_to_all` ones need no token; those that change need a right."""
+
+    def __init__(
+        self, services: Services, handlers: Mapping[str, Handler], open_to_all: Mapping[str, OpenHandler] | None = None
+    ) -> None:
+        self._services = services
+        self._handlers = handlers
+        self._open = open_to_all or {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        try:
+            answer = await self._answer(request)
+        except SignalboxError as error:
+            answer = error_answer(error)
+        except ClientDisconnect:
+            return
+        answer.headers["Api-Version"] = NEWEST
+        await answer(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        version = parse_version(request.path_params.get("version", ""))
+        if version is None:
+            raise NoRoute(request.method, request.url.path)
+        method = "GET" if request.method == "HEAD" else request.method
+        if method in self._open:
+            return await self._open[method](self._services, request, version)
+        secret = request.headers.get(HEADER)
+        if not secret:
+            return refusal(401, NO_CREDENTIALS)
+        try:
+            caller = await self._services.doorkeeper.caller_of(secret, address_of(request))
+        except NotAuthenticated:
+            return refusal(version.bad_token_status, NOT_FOUND_BY_IT)
+        return await self._handled(Visit(self._services, request, version, caller), method)
+
+    async def _handled(self, visit: Visit, method: str) -> Response:
+        handler = self._handlers.get(method)
+        if handler is None:
+            return self._wrong_method(visit.request)
+        if method != "GET":
+            check_may_command(visit.caller)
+        return await handler(visit)
+
+    def _wrong_method(self, request: Request) -> Response:
+        allowed = ", ".join(sorted({*self._handlers, *self._open}))
+        answer = refusal(405, f"{NoRoute(request.method, request.url.path)}: Method Not Allowed (Allow: {allowed})")
+        answer.headers["Allow"] = allowed
+        return answer
+
+
+class Nowhere:
+    """What stands at every other path below the dialect's prefix."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        answer = error_answer(NoRoute(request.method, request.url.path))
+        await answer(scope, receive, send)

@@ -1,0 +1,206 @@
+"""The mirror's rows in Centreon's shapes: one table per kind of object, a line per field, in the original's order. Pure.
+
+Each field belongs to a level: MIN where an object stands inside another, MAIN in lists, FULL when it is asked for alone. Every key
+is always present; what plain cores do not know is null. Sources: the reference (19.10) and the serialisers of 20.04 to 22.10,
+whose keys are given together, since additional keys break no client. Times are by the core's clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+import orjson
+
+from api.centreon.times import age_words, iso_time
+from engine.model import HostStatus, HostView, ServiceStatus, ServiceView
+
+PENDING = 4
+
+
+class Level(IntEnum):
+    """How much of an object is shown."""
+
+    MIN = 0
+    MAIN = 1
+    FULL = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """What a rendering depends on beside the row. `now` is for ages."""
+
+    now: float
+    attempt_is_text: bool = True
+
+
+class HostField(NamedTuple):
+    key: str
+    level: Level
+    value: Callable[[HostView], object]
+
+
+class ServiceField(NamedTuple):
+    key: str
+    level: Level
+    value: Callable[[ServiceView, Manner], object]
+
+
+MIN, MAIN, FULL = Level.MIN, Level.MAIN, Level.FULL
+
+HOST_FIELDS: tuple[HostField, ...] = (
+    HostField("id", MIN, lambda v: v.id),
+    HostField("poller_id", MAIN, lambda v: v.poller),
+    HostField("poller_name", FULL, lambda v: v.poller_name),
+    HostField("name", MIN, lambda v: v.status.name),
+    HostField("acknowledged", MAIN, lambda v: bool(v.status.acknowledged)),
+    HostField("active_checks", FULL, lambda v: bool(v.status.checks_enabled)),
+    HostField("address_ip", MAIN, lambda v: v.config.address),
+    HostField("alias", MIN, lambda v: v.config.alias),
+    HostField("check_attempt", MAIN, lambda v: v.status.current_attempt),
+    HostField("check_command", FULL, lambda v: v.status.check_command or v.config.check_command),
+    HostField("check_interval", FULL, lambda v: float(v.status.check_interval)),
+    HostField("check_period", FULL, lambda v: v.status.check_period),
+    HostField("check_type", FULL, lambda v: v.status.check_type),
+    HostField("checked", MAIN, lambda v: bool(v.status.has_been_checked)),
+    HostField("display_name", MIN, lambda v: v.config.display_name),
+    HostField("execution_time", MAIN, lambda v: float(v.status.execution_time)),
+    HostField("flapping", FULL, lambda v: bool(v.status.is_flapping)),
+    HostField("icon_image", MAIN, lambda v: v.config.icon_image),
+    HostField("icon_image_alt", MAIN, lambda v: v.config.icon_image_alt),
+    HostField("last_check", MAIN, lambda v: iso_time(v.status.last_check)),
+    HostField("last_hard_state", FULL, lambda v: v.status.last_hard_state),
+    HostField("last_hard_state_change", MAIN, lambda v: iso_time(v.status.last_hard_state_change)),
+    HostField("last_notification", FULL, lambda v: iso_time(v.status.last_notification)),
+    HostField("last_state_change", MAIN, lambda v: iso_time(v.status.last_state_change)),
+    HostField("last_time_down", MAIN, lambda v: iso_time(v.status.last_time_down)),
+    HostField("last_time_unreachable", MAIN, lambda v: iso_time(v.status.last_time_unreachable)),
+    HostField("last_time_up", MAIN, lambda v: iso_time(v.status.last_time_up)),
+    HostField("last_update", MAIN, lambda v: iso_time(v.status.last_update)),
+    HostField("latency", FULL, lambda v: float(v.status.latency)),
+    HostField("max_check_attempts", MAIN, lambda v: v.status.max_check_attempts),
+    HostField("next_check", FULL, lambda v: iso_time(v.status.next_check)),
+    HostField("next_host_notification", FULL, lambda v: int(v.status.next_notification)),
+    HostField("notification_interval", FULL, lambda v: float(v.config.notification_interval)),
+    HostField("notification_number", FULL, lambda v: v.status.current_notification_number),
+    HostField("notification_period", FULL, lambda v: v.status.notification_period),
+    HostField("notify", FULL, lambda v: bool(v.status.notifications_enabled)),
+    HostField("notify_on_down", FULL, lambda v: _notifies(v.config.notification_options, "d")),
+    HostField("notify_on_downtime", FULL, lambda v: _notifies(v.config.notification_options, "s")),
+    HostField("notify_on_flapping", FULL, lambda v: _notifies(v.config.notification_options, "f")),
+    HostField("notify_on_recovery", FULL, lambda v: _notifies(v.config.notification_options, "r")),
+    HostField("notify_on_unreachable", FULL, lambda v: _notifies(v.config.notification_options, "u")),
+    HostField("output", MAIN, lambda v: _output(v.status)),
+    HostField("passive_checks", MAIN, lambda v: bool(v.status.accept_passive_checks)),
+    HostField("percent_state_change", FULL, lambda v: float(v.status.percent_state_change)),
+    HostField("scheduled_downtime_depth", MAIN, lambda v: v.status.scheduled_downtime_depth),
+    HostField("criticality", MAIN, lambda v: _criticality(v)),
+    HostField("state", MIN, lambda v: _state(v.status)),
+    HostField("state_type", MAIN, lambda v: v.status.state_type),
+    HostField("timezone", MAIN, lambda v: (_custom(v, "TIMEZONE") or "").lstrip(":") or None),
+)
+
+SERVICE_FIELDS: tuple[ServiceField, ...] = (
+    ServiceField("id", MIN, lambda v, _: v.id),
+    ServiceField("duration", MAIN, lambda v, manner: age_words(v.status.last_state_change, manner.now)),
+    ServiceField("check_attempt", MAIN, lambda v, manner: _attempt(v.status.current_attempt, manner)),
+    ServiceField("check_command", FULL, lambda v, _: v.status.check_command or v.config.check_command),
+    ServiceField("check_interval", FULL, lambda v, _: float(v.status.check_interval)),
+    ServiceField("check_period", FULL, lambda v, _: v.status.check_period),
+    ServiceField("check_type", FULL, lambda v, _: v.status.check_type),
+    ServiceField("command_line", FULL, lambda v, _: None),  # the expanded line is in no file of the core
+    ServiceField("criticality", MAIN, lambda v, _: _criticality(v)),
+    ServiceField("description", MIN, lambda v, _: v.status.description),
+    ServiceField("display_name", MIN, lambda v, _: v.config.display_name),
+    ServiceField("execution_time", FULL, lambda v, _: float(v.status.execution_time)),
+    ServiceField("flapping", FULL, lambda v, _: bool(v.status.is_flapping)),
+    ServiceField("icon_image", MAIN, lambda v, _: v.config.icon_image),
+    ServiceField("icon_image_alt", MAIN, lambda v, _: v.config.icon_image_alt),
+    ServiceField("is_acknowledged", MAIN, lambda v, _: bool(v.status.acknowledged)),
+    ServiceField("is_active_check", FULL, lambda v, _: bool(v.status.checks_enabled)),
+    ServiceField("is_checked", FULL, lambda v, _: bool(v.status.has_been_checked)),
+    ServiceField("last_check", MAIN, lambda v, _: iso_time(v.status.last_check)),
+    ServiceField("last_hard_state_change", FULL, lambda v, _: iso_time(v.status.last_hard_state_change)),
+    ServiceField("last_notification", FULL, lambda v, _: iso_time(v.status.last_notification)),
+    ServiceField("last_state_change", MAIN, lambda v, _: iso_time(v.status.last_state_change)),
+    ServiceField("last_time_critical", FULL, lambda v, _: iso_time(v.status.last_time_critical)),
+    ServiceField("last_time_ok", FULL, lambda v, _: iso_time(v.status.last_time_ok)),
+    ServiceField("last_time_unknown", FULL, lambda v, _: iso_time(v.status.last_time_unknown)),
+    ServiceField("last_time_warning", FULL, lambda v, _: iso_time(v.status.last_time_warning)),
+    ServiceField("last_update", FULL, lambda v, _: iso_time(v.status.last_update)),
+    ServiceField("latency", FULL, lambda v, _: float(v.status.latency)),
+    ServiceField("max_check_attempts", MAIN, lambda v, _: v.status.max_check_attempts),
+    ServiceField("next_check", FULL, lambda v, _: iso_time(v.status.next_check)),
+    ServiceField("output", MAIN, lambda v, _: _output(v.status)),
+    ServiceField("percent_state_change", FULL, lambda v, _: float(v.status.percent_state_change)),
+    ServiceField("performance_data", FULL, lambda v, _: v.status.perf_data),
+    ServiceField("scheduled_downtime_depth", MAIN, lambda v, _: v.status.scheduled_downtime_depth),
+    ServiceField("state", MIN, lambda v, _: _state(v.status)),
+    ServiceField("state_type", MAIN, lambda v, _: v.status.state_type),
+    ServiceField("status", MAIN, lambda v, _: _service_status(_state(v.status))),
+)
+
+_SERVICE_WORDS = {0: ("OK", 5), 1: ("WARNING", 2), 2: ("CRITICAL", 1), 3: ("UNKNOWN", 3), PENDING: ("PENDING", 4)}
+
+
+def host_shape(view: HostView, level: Level) -> dict[str, object]:
+    """A host at that level."""
+    return {field.key: field.value(view) for field in HOST_FIELDS if field.level <= level}
+
+
+def service_shape(view: ServiceView, level: Level, manner: Manner) -> dict[str, object]:
+    """A service at that level."""
+    return {field.key: field.value(view, manner) for field in SERVICE_FIELDS if field.level <= level}
+
+
+def host_of_service_shape(view: ServiceView) -> dict[str, object]:
+    """The host of a service, at the level MIN."""
+    state = view.host_state if view.host_has_been_checked else PENDING
+    return {
+        "id": view.host_id,
+        "alias": view.host_alias,
+        "display_name": view.host_display_name,
+        "name": view.status.host_name,
+        "state": state,
+    }
+
+
+def _state(status: HostStatus | ServiceStatus) -> int:
+    return status.state if status.has_been_checked else PENDING
+
+
+def _service_status(state: int) -> dict[str, object]:
+    name, severity = _SERVICE_WORDS.get(state, ("UNKNOWN", 3))
+    return {"code": state, "name": name, "severity_code": severity}
+
+
+def _output(status: HostStatus | ServiceStatus) -> str:
+    """The plugin's first line, a line break, and what else it said."""
+    return f"{status.plugin_output}\n{status.long_plugin_output}"
+
+
+def _attempt(attempt: int, manner: Manner) -> int | str:
+    return str(attempt) if manner.attempt_is_text else attempt
+
+
+def _notifies(options: str, letter: str) -> bool:
+    letters = {word.strip() for word in options.split(",")}
+    return letter in letters or "a" in letters
+
+
+def _criticality(view: HostView | ServiceView) -> int | None:
+    """Centreon's severity level, which it writes into its engines' configuration as a custom variable."""
+    text = _custom(view, "CRITICALITY_LEVEL") or ""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
+def _custom(view: HostView | ServiceView, name: str) -> str | None:
+    """A custom variable by its name without the underscore: as it is now, else as configured."""
+    for text in (view.status.custom_variables, view.config.custom_variables):
+        if name in text:
+            variables: dict[str, Any] = orjson.loads(text)
+            if name in variables:
+                return str(variables[name])
+    return None

@@ -1,0 +1,47 @@
+"""Times and ages in the dialect's form: ISO 8601 with an offset. Pure.
+
+Written in UTC with `Z` and whole seconds (the original writes the offset of its contact's zone). Taken with `Z`, `+02:00` or
+`+0200`, with or without seconds and fractions; a time without offset means something else on every machine and is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from api.render import rfc3339_or_none
+from engine.errors import InvalidField
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_SECOND = 253_402_300_799  # of the year 9999
+_FORM = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?(Z|[+-][0-9]{2}:?[0-9]{2})")
+_UNITS = (("y", 31_536_000), ("M", 2_592_000), ("w", 604_800), ("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
+
+
+def parse_time(text: str, field: str) -> float:
+    """Epoch seconds of an ISO 8601 time with offset. Raises InvalidField naming `field`."""
+    if _FORM.fullmatch(text):
+        try:
+            return (datetime.fromisoformat(text) - _EPOCH).total_seconds()
+        except ValueError:
+            pass
+    raise InvalidField(
+        f'[{field}] Invalid datetime "{text[:60]}", expected ISO 8601 with an offset, as in 2020-01-03T10:16:00+01:00.', field=field
+    )
+
+
+def iso_time(epoch: float | None) -> str | None:
+    """That second in UTC; None for "never" (0) and "not known". Beyond year 9999, which no client can read: its last second."""
+    return rfc3339_or_none(min(max(int(epoch), 0), _LAST_SECOND) if epoch else None)
+
+
+def age_words(since: float, now: float) -> str | None:
+    """The age in its two largest units, as in `2h 5m`; None when `since` is never."""
+    if not since:
+        return None
+    rest, words = max(int(now - since), 0), []
+    for unit, size in _UNITS:
+        count, rest = divmod(rest, size)
+        if count:
+            words.append(f"{count}{unit}")
+    return " ".join(words[:2]) or "0s"
