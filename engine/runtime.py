@@ -27,7 +27,7 @@ from typing import TypeVar
 from engine import hints
 from engine.clock import Clock, SystemClock
 from engine.config import Config, Poller, decode_config
-from engine.errors import ConfigError
+from engine.errors import ConfigError, SignalboxError
 from engine.formats.corelog import StateEvent
 from engine.journal.identities import Identities
 from engine.journal.store import Journal
@@ -116,9 +116,16 @@ class ScanLoop:
 def main() -> int:
     """Entry of `python -m engine.runtime`: the configuration is the first line of standard input; its end means stop."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s engine %(levelname)s %(message)s", stream=sys.stderr)
-    line = sys.stdin.readline()
-    config = decode_config(line)
+    config = decode_config(sys.stdin.readline())
     sys.setswitchinterval(0.0005)  # the lane must not wait 5 ms for the mirror to give up the GIL
+    try:
+        return _run(config)
+    except SignalboxError as error:
+        log.critical("%s", error)
+        return 69
+
+
+def _run(config: Config) -> int:
     (config.data / LOCK_FILE).touch(0o660)
     folders = {poller.command_file.parent for poller in config.pollers}
     locks = [_locked(path) for path in [config.data / LOCK_FILE, *sorted(folders)] if path.exists()]
