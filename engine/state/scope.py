@@ -15,7 +15,7 @@ class Scope:
     def sql(self, poller: str, host: str) -> tuple[str, list[object]]:
         """Return (condition, parameters) over the SQL expressions that hold an object's poller number and host name.
 
-        The condition is a complete boolean expression; it reads the table `state.group_member`.
+        The condition is a complete boolean expression; it reads the tables `state.group_member` and `state.poller`.
         """
         parts: list[str] = []
         values: list[object] = []
@@ -23,12 +23,12 @@ class Scope:
             parts.append(f"{poller} IN ({','.join('?' * len(self.pollers))})")
             values += sorted(self.pollers)
         if self.hostgroups is not None:
-            marks = ",".join("?" * len(self.hostgroups))
-            parts.append(
-                f"EXISTS (SELECT 1 FROM state.group_member gm WHERE gm.poller = {poller} AND gm.kind = 'hostgroup'"
-                f" AND gm.host_name = {host} AND gm.name IN ({marks}))"
-            )
-            values += sorted(self.hostgroups)
+            # The first two parts say nothing the third does not; they let SQLite seek by its index of (poller, host).
+            member = f"state.group_member gm WHERE gm.kind = 'hostgroup' AND gm.name IN ({','.join('?' * len(self.hostgroups))})"
+            parts.append(f"{poller} IN (SELECT number FROM state.poller)")
+            parts.append(f"{host} IN (SELECT gm.host_name FROM {member})")
+            parts.append(f"({poller}, {host}) IN (SELECT gm.poller, gm.host_name FROM {member})")
+            values += [*sorted(self.hostgroups), *sorted(self.hostgroups)]
         return " AND ".join(parts) or "1", values
 
 

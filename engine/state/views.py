@@ -222,7 +222,7 @@ class Reader:
         if host is not None:
             conditions.append(("s.host_name = ?", [host]))
         if host_id is not None:
-            conditions.append(("(s.poller, s.host_name) IN (SELECT poller, name FROM state.host WHERE id = ?)", [host_id]))
+            conditions.append(_of_hosts([host_id]))
         if problems:
             conditions.append((PROBLEM, []))
         with self.snapshot():
@@ -240,9 +240,7 @@ class Reader:
     def services_of_hosts(self, scope: Scope, host_ids: Sequence[int]) -> dict[int, tuple[ServiceView, ...]]:
         """The services of each of these hosts, by host id; an empty tuple for a host without any (or out of scope)."""
         found: dict[int, list[ServiceView]] = {id: [] for id in host_ids}
-        marks = ",".join("?" * len(found))
-        of_hosts = (f"(s.poller, s.host_name) IN (SELECT poller, name FROM state.host WHERE id IN ({marks}))", list(found))
-        for view in self._service_views([scope.sql("s.poller", "s.host_name"), of_hosts]):
+        for view in self._service_views([scope.sql("s.poller", "s.host_name"), _of_hosts(list(found))]):
             found[view.host_id].append(view)
         return {id: tuple(views) for id, views in found.items()}
 
@@ -360,6 +358,12 @@ def _all_of(conditions: Sequence[Condition]) -> tuple[str, list[object]]:
 
 def _on_poller(alias: str, poller: int | None) -> Condition:
     return (_ANY_POLLER.format(alias), []) if poller is None else (f"{alias}.poller = ?", [poller])
+
+
+def _of_hosts(ids: Sequence[int]) -> Condition:
+    """The services of these hosts, found from the hosts on (a row value IN would walk all services of the poller)."""
+    join = "SELECT o.rowid FROM state.host g JOIN state.service o ON o.poller = g.poller AND o.host_name = g.name"
+    return f"s.rowid IN ({join} WHERE g.id IN ({','.join('?' * len(ids))}))", list(ids)
 
 
 def _poller_scope(scope: Scope) -> Condition:
