@@ -22,6 +22,7 @@ from typing import Any
 import orjson
 
 from engine.errors import ConfigError, FormatError
+from engine.formats.maincfg import parse_main_config
 from engine.model import CoreKind
 
 
@@ -370,18 +371,24 @@ def _from_main_config(table: _Table, gathered: _Gathered) -> dict[str, Any]:
     path: Path | None = table.values.get("main_config")
     if path is None:
         return {}
-    from engine.formats.maincfg import parse_main_config
-
     try:
-        main = parse_main_config(path.read_bytes().decode("utf-8", "replace"), path)
+        text = path.read_bytes().decode("utf-8", "replace")
+        main = parse_main_config(text, path)
     except OSError as error:
         gathered.mistakes.append(f"{table.at('main_config')}: {path}: {error.strerror}: name the core's main configuration file")
         return {}
     except FormatError as error:
         gathered.mistakes.append(f"{table.at('main_config')}: {path}: {error}")
         return {}
-    values = {entry.name: getattr(main, entry.name) for entry in dataclasses.fields(main) if entry.name in _POLLER_FIELDS}
-    return {key: value for key, value in values.items() if value is not None}
+    named = {entry.name: getattr(main, entry.name) for entry in dataclasses.fields(main) if entry.name in _POLLER_FIELDS}
+    values = {key: value for key, value in named.items() if value is not None}
+    if not all(key in {**values, **table.values} for key in _REQUIRED):
+        gathered.mistakes.append(
+            f"{table.at('main_config')}: {path} does not name a core's files: give its main configuration file"
+        )
+        return {}
+    kind = detected_kind(values["status_file"]) if "status_file" in values else None
+    return {**values, "kind": kind or _kind_by_main_config(path, text)}
 
 
 def _numbered(pollers: list[Poller], gathered: _Gathered) -> tuple[Poller, ...]:
@@ -415,15 +422,30 @@ def detected_kind(status_file: Path) -> CoreKind | None:
     """
     try:
         with status_file.open("rb") as opened:
-            head = opened.read(4096).upper()
+            head = opened.read(1024).upper()
     except OSError:
         return None
+    comments = b"".join(line for line in head.splitlines() if line.startswith(b"#"))
     for word, kind in ((b"CENTREON", CoreKind.CENTREON), (b"NAEMON", CoreKind.NAEMON), (b"NAGIOS", CoreKind.NAGIOS)):
-        if word in head:
+        if word in comments:
             return kind
-    if b"ICINGA" in head:
+    if b"ICINGA" in comments:
         return CoreKind.ICINGA2 if re.search(rb"VERSION=[RV]?2\.", head) else CoreKind.ICINGA1
     return None
+
+
+def _kind_by_main_config(path: Path, text: str) -> CoreKind:
+    """The kind of a core that has no status file yet, by names only its own main configuration has.
+
+    Source: the configurations that Naemon 1.5, Icinga 1.14 and Centreon Engine ship.
+    """
+    if path.stem == "naemon" or re.search(r"^\s*naemon_(user|group)\s*=", text, re.MULTILINE):
+        return CoreKind.NAEMON
+    if path.stem == "icinga" or re.search(r"^\s*icinga_(user|group)\s*=", text, re.MULTILINE):
+        return CoreKind.ICINGA1
+    if path.stem == "centengine" or re.search(r"^\s*broker_module\s*=\S*(cbmod|externalcmd)\.so", text, re.MULTILINE):
+        return CoreKind.CENTREON
+    return CoreKind.NAGIOS
 
 
 # --- between processes --------------------------------------------------------------------------------------------------------

@@ -1,0 +1,154 @@
+"""The supervisor: one engine process and N API workers, each started again when it dies.
+
+Theory of operation. The listening socket is bound here and lives as long as the supervisor, so that a caller who connects
+while a worker is being replaced waits instead of being refused. Every child gets the configuration as the first line on its
+standard input, which then stays open: its end tells a child that the supervisor was killed. Children stand in process groups
+of their own, so that Ctrl-C reaches the supervisor alone and the order of stopping is ours: workers first (they finish their
+answers), the engine last (it proves what they accepted). A child that dies is started again at once; one that keeps dying
+waits 0.1, 0.2, 0.4 … up to PAUSE_MAX_S seconds in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import ssl
+import sys
+from asyncio.subprocess import PIPE, Process
+from dataclasses import dataclass, field
+
+from engine.config import Config, Settings, encode_config
+from engine.errors import ConfigError
+
+PAUSE_MIN_S = 0.1
+PAUSE_MAX_S = 5.0
+STEADY_S = 10.0  # a child that lived this long is started again without a pause
+STOP_WORKER_S = 15.0  # a little more than a worker's own grace
+STOP_ENGINE_S = 10.0
+
+log = logging.getLogger(__name__)
+
+
+def bind(settings: Settings) -> socket.socket:
+    """The listening socket. Raises ConfigError when the address cannot be had."""
+    where = f"{settings.listen_host}:{settings.listen_port}"
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            settings.listen_host, settings.listen_port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(2048)
+    except OSError as error:
+        raise ConfigError([f"Cannot listen on {where}: {error.strerror}. Choose another address with --listen."]) from error
+    return listener
+
+
+def url_of(listener: socket.socket, settings: Settings) -> str:
+    """The address people use, with the port really bound."""
+    host, port = listener.getsockname()[:2]
+    scheme = "https" if settings.tls_cert else "http"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def check_tls(settings: Settings) -> None:
+    """Raise ConfigError unless certificate and key can be read and belong together."""
+    if settings.tls_cert is None:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.tls_cert, settings.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(
+            [f"{settings.tls_cert} and {settings.tls_key} cannot be used: {error}. Give PEM files this user can read."]
+        ) from error
+
+
+def run(config: Config, listener: socket.socket) -> None:
+    """Keep engine and workers running until SIGTERM or SIGINT."""
+    asyncio.run(_supervise(config, listener))
+
+
+async def _supervise(config: Config, listener: socket.socket) -> None:
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    line = encode_config(config).encode() + b"\n"
+    descriptor = listener.fileno()
+    engine = Child("engine", ("engine.runtime",), line)
+    workers = [
+        Child(f"worker {n}", ("api.worker", str(descriptor)), line, (descriptor,)) for n in range(1, config.settings.workers + 1)
+    ]
+    async with asyncio.TaskGroup() as group:
+        for child in (engine, *workers):
+            group.create_task(child.keep(), name=child.name)
+        await told.wait()
+        log.info("stopping")
+        listener.close()
+        await asyncio.gather(*(worker.stop(STOP_WORKER_S) for worker in workers))
+        await engine.stop(STOP_ENGINE_S)
+    log.info("stopped")
+
+
+@dataclass(slots=True)
+class Child:
+    """A process that is to run: `python -m` of `arguments`, with `line` first on its standard input."""
+
+    name: str
+    arguments: tuple[str, ...]
+    line: bytes
+    descriptors: tuple[int, ...] = ()
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    process: Process | None = None
+
+    async def keep(self) -> None:
+        """Run it, and run it again whenever it dies, until `stop`."""
+        pause = 0.0
+        while not self.stopping.is_set():
+            began = asyncio.get_running_loop().time()
+            code = await self._run()
+            if self.stopping.is_set():
+                return
+            lived = asyncio.get_running_loop().time() - began
+            pause = PAUSE_MIN_S if lived >= STEADY_S else max(PAUSE_MIN_S, min(pause * 2, PAUSE_MAX_S))
+            log.warning("%s %s after %.1f s, starting it again in %.1f s", self.name, _ended(code), lived, pause)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self.stopping.wait()
+
+    async def stop(self, timeout_s: float) -> None:
+        """Ask it to end, and kill it when it has not after `timeout_s`."""
+        self.stopping.set()
+        process = self.process
+        if process is None or process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            async with asyncio.timeout(timeout_s):
+                await process.wait()
+        except TimeoutError:
+            log.warning("%s did not stop within %.0f s and is killed", self.name, timeout_s)
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+
+    async def _run(self) -> int:
+        self.process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", *self.arguments, stdin=PIPE, pass_fds=self.descriptors, process_group=0
+        )
+        log.info("%s runs as process %d", self.name, self.process.pid)
+        if self.stopping.is_set():  # `stop` came while it was being started, and did not see it
+            self.process.terminate()
+        if self.process.stdin is not None:
+            # Its standard input stays open: the end of it tells the child that we are gone.
+            with contextlib.suppress(ConnectionError):
+                self.process.stdin.write(self.line)
+                await self.process.stdin.drain()
+        return await self.process.wait()
+
+
+def _ended(code: int) -> str:
+    return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"

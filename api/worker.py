@@ -1,0 +1,77 @@
+"""One API worker process: uvicorn around the application, on a listening socket the supervisor bound.
+
+Started as `python -m api.worker DESCRIPTOR`; the configuration is the first line on standard input. The end of standard input
+means that the supervisor is gone: the worker then stops as it does on SIGTERM.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+import threading
+
+import uvicorn
+
+from api.app import build_app
+from engine.config import Config, Settings, decode_config
+
+GRACE_S = 12  # longer than the longest default wait of a request, so that a restart cuts nobody's answer off
+
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    logging.basicConfig(format=LOG_FORMAT, level=logging.INFO)
+    config = decode_config(read_first_line())
+    listener = socket.socket(fileno=int(sys.argv[1]))
+    server = build_server(config)
+    threading.Thread(target=_stop_at_end_of_input, args=(server,), name="parent", daemon=True).start()
+    server.run(sockets=[listener])
+    if not server.started:
+        sys.exit(3)
+
+
+def build_server(config: Config) -> uvicorn.Server:
+    """uvicorn with everything said explicitly: no environment variable changes whom we believe."""
+    settings: Settings = config.settings
+    return uvicorn.Server(
+        uvicorn.Config(
+            build_app(config),
+            loop="uvloop",
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=bool(settings.behind_proxy),
+            forwarded_allow_ips=list(settings.behind_proxy),
+            ssl_certfile=settings.tls_cert,
+            ssl_keyfile=settings.tls_key,
+            timeout_graceful_shutdown=GRACE_S,
+        )
+    )
+
+
+def read_first_line(descriptor: int = 0) -> str:
+    """The first line of standard input, read without a buffer that would swallow what follows."""
+    line = b""
+    while not line.endswith(b"\n"):
+        byte = os.read(descriptor, 1 << 16)
+        if not byte:
+            sys.exit("the configuration did not arrive on standard input: start this through `signalbox serve`")
+        line += byte
+    return line.decode()
+
+
+def _stop_at_end_of_input(server: uvicorn.Server) -> None:
+    while os.read(0, 4096):
+        pass
+    server.should_exit = True
+
+
+if __name__ == "__main__":
+    main()
