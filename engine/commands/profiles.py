@@ -30,7 +30,6 @@ class Profile:
     persists_at_once: bool  # what was executed survives kill -9 of the core, so absence proves "never executed"
     unescapes_output: bool  # `\n` and `\\` in passive output are turned back
     mark_overdue_s: float  # end mark later than this: push it out with a lone mark
-    overtakes_past_windows: bool = False
 
 
 _NAGIOS = Profile(

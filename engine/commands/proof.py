@@ -12,20 +12,37 @@ proves nothing: Nagios logs it before it executes, also for unknown hosts.
 
 from __future__ import annotations
 
+import re
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import islice
 
-from engine.commands.profiles import Marks, Profile
+from engine.commands.profiles import Profile
 from engine.commands.wire import MARK_PREFIX
 from engine.formats.corelog import LogKind, LogLine
 from engine.model import CommentStatus, DowntimeStatus, HostStatus, ServiceStatus
 
-_MARK = MARK_PREFIX.encode()
+_BLANKS = b" \t\r\n\v\f"
+_MARK_TEXT = re.compile(rb"(?:\[\d+\] )?" + b"_?" + MARK_PREFIX[1:].encode() + rb"([BEL])([0-9A-Za-z]+);?")
+_BRACKET = re.compile(rb"^\[\d+\] ")
+
+# How error lines that name a command begin.
+_UNKNOWN_NAME = b"Warning: Unrecognized external command -> "
+_ARROWS = (
+    b"Error: External command failed -> ",
+    _UNKNOWN_NAME,
+    b"Info: External command blocked by broker module -> ",
+)
+_RETURNED = b"External command "
+_PARSE_ERROR = b"Warning: External command parse error "
+_PASSIVE = b"Warning:  Passive check result was received for "
+# How those begin that name none and stand right behind the echo (Icinga 1, Centreon Engine).
+_NAMELESS = (b"Error: Could not find ", b"unknown host: ", b"unknown service: ")
 
 
-# --- was it executed? ---------------------------------------------------------------------------------------------------------
+# --- was it executed? ---------------------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -39,6 +56,12 @@ class Expected:
     evidence: str = ""
     error: str = ""
     extra_echoes: int = 0
+    doubtful: bool = False  # echoed, but what followed (an error line, its execution) may be lost, or the echo is another's
+    astray: str = ""  # evidence of an equal text while an earlier batch's marks were still awaited
+
+    def is_echoed_by(self, text: bytes) -> bool:
+        """Is it this command that the text shows? Commands without arguments are shown with a trailing semicolon."""
+        return text == self.echo or (b";" not in self.echo and text == self.echo + b";")
 
 
 @dataclass(slots=True)
@@ -49,24 +72,30 @@ class WatchedBatch:
     commands: list[Expected]
     begun: bool = False
     restarted: bool = False  # the core started (or the log has a hole) between the write and now
+    holed: bool = False  # of the two, it was a hole
 
 
 class Outcome(Enum):
     PROCESSED = "processed"
     REFUSED = "refused"
     NOT_EXECUTED = "not_executed"  # read past without it: it can be written again
-    UNCLEAR = "unclear"  # a start of the core or a hole in the log lies between: only its files can tell
+    UNCLEAR = "unclear"  # only the core's files can tell, see `Verdict`
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the log proved about one command. `at` is the log's second (core's clock)."""
+    """What the log proved about one command. `at` is the log's second (core's clock).
+
+    UNCLEAR with evidence: echoed, but then the core started, lines are missing, or the echo stood out of its place. UNCLEAR
+    without: no echo, and the core started meanwhile (or `hole`: lines are missing).
+    """
 
     command_id: str
     outcome: Outcome
     at: int
     evidence: str
     duplicate: bool = False
+    hole: bool = False
 
 
 @dataclass(slots=True)
@@ -76,7 +105,6 @@ class BatchWatch:
     profile: Profile
     batches: deque[WatchedBatch] = field(default_factory=deque)
     _last_echo: Expected | None = None
-    _settled: deque[Expected] = field(default_factory=lambda: deque(maxlen=64))
 
     def add(self, batch: WatchedBatch) -> None:
         """Start watching a batch that is about to be written."""
@@ -87,112 +115,153 @@ class BatchWatch:
         self.batches = deque(batch for batch in self.batches if batch.token != token)
 
     def hole(self) -> None:
-        """Lines are missing from the log: nothing unproven can be called unexecuted any more."""
+        """Lines are missing from the log: nothing unproven can be called unexecuted, nor unrefused, any more."""
         for batch in self.batches:
-            batch.restarted = True
+            batch.holed = True
+        self._interrupted()
 
     def feed(self, line: LogLine) -> tuple[list[str], list[Verdict]]:
         """Take one line. Return (tokens of batches it settled, verdicts on their commands)."""
         if line.kind is LogKind.EXTERNAL_COMMAND:
             return self._command(line)
         if line.kind is LogKind.COMMAND_ERROR:
-            return self._error(line)
+            mark = mark_in(line.text.removeprefix(_UNKNOWN_NAME)) if line.text.startswith(_UNKNOWN_NAME) else None
+            if mark is not None:
+                return self._mark(*mark, line.at)
+            self._error(line)
         if line.kind is LogKind.START:
-            self.hole()
+            self._interrupted()
         return [], []
 
+    def _interrupted(self) -> None:
+        """A core killed right after an echo had not executed it yet, or lost what it did: an echo before this proves little."""
+        self._last_echo = None
+        for batch in self.batches:
+            batch.restarted = True
+            for expected in batch.commands:
+                expected.doubtful = expected.doubtful or expected.echoed_at is not None
+
     def _command(self, line: LogLine) -> tuple[list[str], list[Verdict]]:
+        self._last_echo = None
         mark = mark_in(line.text)
         if mark is not None:
-            self._last_echo = None
             return self._mark(*mark, line.at)
-        text = line.text.rstrip(b" \t\r\n\v\f")
-        self._last_echo = self._echoed(text, line) if self.batches else None
+        self._last_echo = self._echoed(line.text.rstrip(_BLANKS), line)
         return [], []
 
     def _echoed(self, text: bytes, line: LogLine) -> Expected | None:
-        same = [expected for expected in self.batches[0].commands if text in (expected.echo, expected.echo + b";")]
+        """Note an echo of the oldest batch; one of a later batch counts for little as long as the marks before it are awaited."""
+        evidence = f"[{line.at}] {line.text.decode('utf-8', 'replace')}"
+        for batch in islice(self.batches, 1, None):
+            for expected in batch.commands:
+                if expected.is_echoed_by(text):
+                    expected.astray = evidence
+        same = [expected for expected in self.batches[0].commands if expected.is_echoed_by(text)] if self.batches else []
         if not same:
             return None
         for expected in same:
             if expected.echoed_at is None:
                 expected.echoed_at = line.at
-                expected.evidence = f"[{line.at}] {line.text.decode('utf-8', 'replace')}"
+                expected.evidence = evidence
                 return expected
         same[-1].extra_echoes += 1
         return same[-1]
 
-    def _error(self, line: LogLine) -> tuple[list[str], list[Verdict]]:
-        words = line.text.decode("utf-8", "replace")
-        if self.profile.marks is Marks.UNKNOWN:
-            if _MARK in line.text:
-                return [], []
+    def _error(self, line: LogLine) -> None:
+        """Blame the command an error line names; some name none and are about the command echoed last."""
+        names = _naming(line.text)
+        if self.profile.echo_has_bracket or line.text.startswith(_NAMELESS):
             guilty = self._last_echo
+        elif names is not None:
+            guilty = self._last_echo = self._named(names)
         else:
-            guilty = self._named_in(line.text) or (self._last_echo if words.startswith("Warning:  Passive check result") else None)
-            mark = mark_in(line.text)
-            if mark is not None:
-                return self._mark(*mark, line.at)
+            return
         if guilty is not None and not guilty.error:
-            guilty.error = f"[{line.at}] {words}"
-        return [], []
+            guilty.error = f"[{line.at}] {line.text.decode('utf-8', 'replace')}"
 
-    def _named_in(self, text: bytes) -> Expected | None:
-        if not self.batches:
-            return None
-        found = [expected for expected in self.batches[0].commands if expected.echo in text]
-        pending = [expected for expected in found if not expected.error]
-        return pending[0] if pending else None
+    def _named(self, names: Callable[[Expected], bool]) -> Expected | None:
+        """The command echoed last, if it is meant: its error lines follow at once. Else one refused without an echo."""
+        if self._last_echo is not None and names(self._last_echo):
+            return self._last_echo
+        waiting = self.batches[0].commands if self.batches else []
+        return next((one for one in waiting if one.echoed_at is None and not one.error and names(one)), None)
 
     def _mark(self, role: str, token: str, at: int) -> tuple[list[str], list[Verdict]]:
-        if role == "B":
-            return self._begin(token, at)
         position = next((index for index, batch in enumerate(self.batches) if batch.token == token), None)
         if position is None:
             return [], []  # somebody else's mark, or one of ours from before a restart
-        return self._settle(position + 1, at)
-
-    def _begin(self, token: str, at: int) -> tuple[list[str], list[Verdict]]:
-        position = next((index for index, batch in enumerate(self.batches) if batch.token == token), None)
-        if position is None:
-            return [], []
-        result = self._settle(position, at)
+        if role != "B":
+            return self._settle(position + 1, token, at)
+        result = self._settle(position, token, at)
         self.batches[0].begun = True
         return result
 
-    def _settle(self, count: int, at: int) -> tuple[list[str], list[Verdict]]:
+    def _settle(self, count: int, token: str, at: int) -> tuple[list[str], list[Verdict]]:
         tokens: list[str] = []
         verdicts: list[Verdict] = []
         for _ in range(count):
             batch = self.batches.popleft()
             tokens.append(batch.token)
-            verdicts += [_verdict(expected, batch, at) for expected in batch.commands]
+            verdicts += [_verdict(expected, batch, batch.token == token, at) for expected in batch.commands]
+        for batch in self.batches:
+            for expected in batch.commands:
+                expected.astray = ""  # their place in the log begins here
         return tokens, verdicts
 
 
 def mark_in(text: bytes) -> tuple[str, str] | None:
-    """(role, token) of the mark a log text shows, or None."""
-    start = text.find(_MARK)
-    if start < 0:
-        return None
-    body = text[start + len(_MARK) :]
-    word = body[:1].decode("ascii", "replace")
-    token = bytes(byte for byte in body[1:17]).split(b";")[0].split(b"'")[0].split(b" ")[0].decode("ascii", "replace")
-    return (word, token) if word in ("B", "E", "L") and token.isalnum() else None
+    """(role, token) when the text of an EXTERNAL COMMAND line is a mark, else None. A comment may quote one: that is none."""
+    found = _MARK_TEXT.fullmatch(text.rstrip(_BLANKS))
+    return (found[1].decode(), found[2].decode()) if found else None
 
 
-def _verdict(expected: Expected, batch: WatchedBatch, at: int) -> Verdict:
+def _naming(text: bytes) -> Callable[[Expected], bool] | None:
+    """How to tell whether an error line of a Nagios-like core is about a command; None when it names none.
+
+    **Source**: Nagios 4.4.6 base/commands.c and the lines it wrote (cores.md 3.1); Naemon per cores.md 3.2.
+    """
+    if text.startswith(_PASSIVE):
+        return lambda expected: (
+            _passive_object(expected.echo) is not None and text.startswith(_PASSIVE + (_passive_object(expected.echo) or b""))
+        )
+    for prefix in _ARROWS:
+        if text.startswith(prefix):
+            return lambda expected: expected.is_echoed_by(text[len(prefix) :].rstrip(_BLANKS))
+    if text.startswith(_PARSE_ERROR):
+        raw = _BRACKET.sub(b"", text[len(_PARSE_ERROR) :])
+        return lambda expected: raw.startswith(expected.echo + b" (") and raw.endswith(b")")
+    if text.startswith(_RETURNED) and not text.startswith(b"External command error: "):
+        raw = _BRACKET.sub(b"", text[len(_RETURNED) :]).rpartition(b" returned error ")[0]
+        return lambda expected: expected.is_echoed_by(raw)
+    return None
+
+
+def _passive_object(echo: bytes) -> bytes | None:
+    """How the warning about a passive result for an unknown object names the object of this command."""
+    name, *parts = echo.split(b";", 3)
+    if name == b"PROCESS_SERVICE_CHECK_RESULT" and len(parts) == 3:
+        return b"service '%s' on host '%s', but " % (parts[1], parts[0])
+    if name == b"PROCESS_HOST_CHECK_RESULT" and len(parts) >= 2:
+        return b"host '%s', but " % parts[0]
+    return None
+
+
+def _verdict(expected: Expected, batch: WatchedBatch, own_mark: bool, at: int) -> Verdict:
     if expected.error:
         return Verdict(expected.command_id, Outcome.REFUSED, expected.echoed_at or at, expected.error)
-    if expected.echoed_at is not None:
+    if expected.echoed_at is not None and not expected.doubtful:
         # The end mark's second: every effect that needs no scheduled event has happened by then.
         return Verdict(expected.command_id, Outcome.PROCESSED, at, expected.evidence, expected.extra_echoes > 0)
-    if not expected.echoes_expected and batch.begun:
-        return Verdict(expected.command_id, Outcome.PROCESSED, at, f"[{at}] {MARK_PREFIX}E{batch.token}")
-    return Verdict(expected.command_id, Outcome.UNCLEAR if batch.restarted else Outcome.NOT_EXECUTED, at, "")
+    evidence = expected.evidence or expected.astray
+    if not expected.echoes_expected and not evidence:
+        if batch.begun and own_mark and not batch.restarted:
+            return Verdict(expected.command_id, Outcome.PROCESSED, at, f"[{at}] {MARK_PREFIX}E{batch.token}")
+        return Verdict(expected.command_id, Outcome.UNCLEAR, at, f"[{at}] no line of the log can show it", hole=batch.holed)
+    unclear = batch.restarted or bool(evidence)
+    return Verdict(expected.command_id, Outcome.UNCLEAR if unclear else Outcome.NOT_EXECUTED, at, evidence, hole=batch.holed)
 
 
-# --- did it work? ----------------------------------------------------------------------------------------------------------------
+# --- did it work? -------------------------------------------------------------------------------------------------------
 
 
 class Effected(Enum):
@@ -266,10 +335,10 @@ def judge_not_acknowledged(seen: Seen, executed_at: float, deadline_s: float) ->
 
 
 def judge_checked(seen: Seen, at: float, executed_at: float, deadline_s: float) -> Judgement:
-    """Scheduled as a forced check for that time, or actively checked since then."""
+    """Scheduled as a forced check for that time, or actively checked since then. `at` is not before the line was written."""
     row = seen.row
     if row is not None:
-        if row.last_check >= at and row.check_type == 0 and row.has_been_checked:
+        if row.last_check >= at and row.check_type == 0 and row.has_been_checked and seen.created >= executed_at:
             return Judgement(
                 Effected.YES, f"last_check={row.last_check:.0f}, check_type=0 in the status file of {seen.created:.0f}"
             )
@@ -297,7 +366,7 @@ def judge_result(seen: Seen, checked_at: float, executed_at: float, deadline_s: 
     return Judgement(Effected.NO, reason=f"last_check={row.last_check:.0f} in the status file of {seen.created:.0f}")
 
 
-# --- which block is which entry? ----------------------------------------------------------------------------------------------------
+# --- which block is which entry? ----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,29 +419,32 @@ class Known:
 def bind(known: Iterable[Known], blocks: Sequence[tuple[Content, int, float]]) -> tuple[dict[int, int], list[int]]:
     """Say which block is which entry: ({entry_id: index of its block}, indexes of blocks nobody knows).
 
-    A block is (content, core id, entry_time). First those whose core id and content both agree, then by content and time; of
-    equal candidates the nearest in time, then the oldest, so that no entry takes another's block.
+    A block is (content, core id, entry_time). First those whose core id and content both agree, then by content and time: exact
+    times before lower bounds, the nearest first, so that no entry takes another's block, whatever order they come in.
     """
-    bound: dict[int, int] = {}
-    free: dict[Content, list[int]] = {}
+    by_id = {(content, core_id): index for index, (content, core_id, _) in enumerate(blocks)}
+    by_content: dict[Content, list[int]] = {}
     for index, (content, _, _) in enumerate(blocks):
-        free.setdefault(content, []).append(index)
-    rest: list[Known] = []
-    for entry in known:
-        exact = next((index for index in free.get(entry.content, ()) if blocks[index][1] == entry.core_id), None)
-        if exact is not None and _time_fits(entry, blocks[exact][2]):
-            bound[entry.entry_id] = exact
-            free[entry.content].remove(exact)
-        else:
-            rest.append(entry)
-    for entry in rest:
-        fitting = [index for index in free.get(entry.content, ()) if _time_fits(entry, blocks[index][2])]
-        if fitting:
-            best = min(fitting, key=lambda index: (abs(blocks[index][2] - entry.entry_time), blocks[index][1]))
-            bound[entry.entry_id] = best
-            free[entry.content].remove(best)
-    strangers = sorted(index for indexes in free.values() for index in indexes)
-    return bound, strangers
+        by_content.setdefault(content, []).append(index)
+    bound: dict[int, int] = {}
+    taken: set[int] = set()
+    pairs: list[tuple[bool, float, float, int, int, int]] = []
+    for entry in sorted(known, key=lambda one: one.entry_id):
+        same_id = by_id.get((entry.content, entry.core_id)) if entry.core_id is not None else None
+        if same_id is not None and same_id not in taken and _time_fits(entry, blocks[same_id][2]):
+            bound[entry.entry_id] = same_id
+            taken.add(same_id)
+            continue
+        for index in by_content.get(entry.content, ()):
+            _, core_id, entry_time = blocks[index]
+            if _time_fits(entry, entry_time):
+                distance = abs(entry_time - entry.entry_time)
+                pairs.append((not entry.exact_time, distance, entry.entry_time, entry.entry_id, core_id, index))
+    for *_, entry_id, _, index in sorted(pairs):
+        if entry_id not in bound and index not in taken:
+            bound[entry_id] = index
+            taken.add(index)
+    return bound, [index for index in range(len(blocks)) if index not in taken]
 
 
 def _time_fits(entry: Known, entry_time: float) -> bool:

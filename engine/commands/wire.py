@@ -34,7 +34,7 @@ def encode(row: Row, values: Mapping[str, object], epoch: int, core_id: int | No
     Raises:
         InvalidField: a value cannot be written; `facts["field"]` names it.
     """
-    parts = [_encode_field(field, values.get(field.name), core_id, profile) for field in row.fields]
+    parts = [_encode_field(row, field, values.get(field.name), core_id, profile) for field in row.fields]
     text = ";".join([row.name, *parts]).rstrip(_BLANKS)
     line = f"[{epoch}] {text}\n".encode()
     if len(line) > LINE_LIMIT:
@@ -48,9 +48,14 @@ def encode(row: Row, values: Mapping[str, object], epoch: int, core_id: int | No
     return line
 
 
-def encode_mark(role: str, token: str, epoch: int) -> bytes:
-    """A line that does nothing but leave a trace. `role`: B before a batch, E after it, L lone."""
-    return f"[{epoch}] {MARK_PREFIX}{role}{token}\n".encode()
+def encode_mark(role: str, token: str, epoch: int, echoed: bool = True) -> bytes:
+    """A line that does nothing but leave a trace. `role`: B before a batch, E after it, L lone.
+
+    Where the core does not echo commands (log_external_commands=0), a name without the `_` of custom commands draws a warning
+    that no setting silences.
+    """
+    prefix = MARK_PREFIX if echoed else MARK_PREFIX[1:]
+    return f"[{epoch}] {prefix}{role}{token}\n".encode()
 
 
 def echo_text(line: bytes, profile: Profile) -> bytes:
@@ -74,6 +79,8 @@ def check_name(value: str, field: str) -> str:
         raise InvalidField(f"{field} is empty: give its name.", field=field)
     if ";" in value:
         raise InvalidField(f"{field} holds a semicolon: no external command can address such an object.", field=field)
+    if value != value.strip(_BLANKS):
+        raise InvalidField(f"{field} begins or ends with a blank, which cores do not keep: leave it out.", field=field)
     return _check_text(value, field)
 
 
@@ -102,14 +109,14 @@ def _check_text(value: str, field: str, allowed: str = "") -> str:
     return value
 
 
-def _encode_field(field: Field, value: object, core_id: int | None, profile: Profile) -> str:
+def _encode_field(row: Row, field: Field, value: object, core_id: int | None, profile: Profile) -> str:
     match field.type:
         case FieldType.HOST | FieldType.SERVICE:
             return check_name(_text(field, value), field.name)
         case FieldType.AUTHOR:
             return check_author(_text(field, value))
         case FieldType.TEXT:
-            return check_comment(_text(field, value), field.name)
+            return stored_comment(check_comment(_text(field, value), field.name), row, profile)
         case FieldType.OUTPUT:
             return _output(_text(field, value), field.name, profile)
         case FieldType.ENTRY:
@@ -117,11 +124,13 @@ def _encode_field(field: Field, value: object, core_id: int | None, profile: Pro
                 raise InvalidField("the core's id of that entry is not known", field=field.name)
             return str(core_id)
         case FieldType.BOOL:
-            return "1" if value else "0"
+            return "1" if _flag(field, value) else "0"
         case FieldType.STICKY:
-            return "2" if value else "1"
-        case FieldType.TIME | FieldType.UINT | FieldType.CODE:
-            return str(_number(field, value))
+            return "2" if _flag(field, value) else "1"
+        case FieldType.CODE:
+            return str(_number(field, value, 3 if row.is_service else 2))
+        case FieldType.TIME | FieldType.UINT:
+            return str(_number(field, value, 2**32 - 1))
 
 
 def _output(value: str, field: str, profile: Profile) -> str:
@@ -139,7 +148,13 @@ def _text(field: Field, value: object) -> str:
     return value
 
 
-def _number(field: Field, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 2**32:
-        raise InvalidField(f"{field.name} must be a number from 0 to {2**32 - 1}.", field=field.name)
+def _flag(field: Field, value: object) -> bool:
+    if not isinstance(value, bool | int) or value not in (0, 1):
+        raise InvalidField(f"{field.name} must be true or false.", field=field.name)
+    return bool(value)
+
+
+def _number(field: Field, value: object, most: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
+        raise InvalidField(f"{field.name} must be a number from 0 to {most}.", field=field.name)
     return int(value)

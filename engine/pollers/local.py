@@ -438,7 +438,7 @@ class Lane:
         return rows
 
     def _mark(self, role: str, token: str) -> bytes:
-        return encode_mark(role, token, int(self.clock.now()), self.profile.marks)
+        return encode_mark(role, token, int(self.clock.now()), self.poller.log_external_commands)
 
     def _take_back(self, rows: Sequence[BatchRow], error: PollerError) -> None:
         """These bytes were not written: nothing of them is in the command file."""

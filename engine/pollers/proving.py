@@ -173,7 +173,7 @@ class Prover:
                 return judge_not_acknowledged(seen, executed_at, row.effect_deadline_s)
             case Effect.CHECKED:
                 at = command.arguments.get("at")
-                return judge_checked(seen, float(at) if isinstance(at, int | float) else since, executed_at, row.effect_deadline_s)
+                return judge_checked(seen, max(float(at), since) if isinstance(at, int | float) else since, executed_at, row.effect_deadline_s)
             case _:
                 return judge_result(seen, since, executed_at, row.effect_deadline_s)
 
