@@ -1,9 +1,9 @@
 """The engine process, put together: builds, starts, stops; straight functions.
 
-Threads: one lane per poller (commands and proof), one scan thread per poller (waits for its scanner process), one mirror
-thread (the one writer of state.db), the folder watcher's own, and the main thread, which receives the desks' pokes.
-Everything that reaches state.db goes through the mirror thread's queue. Any thread that fails ends the process: the
-supervisor starts it again and recovery takes up what was open.
+Threads: one lane per poller (commands and proof), one scan thread per poller (carries what its scanner process found into
+the mirror), one thread that carries the lanes' reports into the mirror (a lane never waits for it), the folder watcher's own,
+and the main thread, which receives the desks' pokes. Any thread that fails ends the process: the supervisor starts it again
+and recovery takes up what was open.
 """
 
 from __future__ import annotations
@@ -18,11 +18,8 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, field
-from itertools import chain, islice
 from pathlib import Path
-from typing import TypeVar
 
 from engine import hints
 from engine.clock import Clock, SystemClock
@@ -42,12 +39,10 @@ from engine.state.views import Reader
 log = logging.getLogger(__name__)
 
 LOCK_FILE = "engine.lock"
-_BUFFERED_FRAMES = 20  # read from a scanner before the mirror is asked: small scans never make it wait for a scanner
 _QUEUE_LENGTH = 1000
 _SCAN_GAP_S = 0.2  # a file that is rewritten all the time is scanned at most this often
 _FAILED_GAP_S = 1.0
 
-T = TypeVar("T")
 Job = Callable[[Mirror], None]
 
 
@@ -91,26 +86,15 @@ class ScanLoop:
         self.scanner.close()
 
     def scan(self) -> float:
-        """Scan once and wait until the mirror has it. Returns how long to rest."""
+        """Scan once into the mirror. Returns how long to rest."""
         number = self.poller.number
-        frames = self.scanner.scan(ScanRequest(forget=self._ask(lambda mirror: mirror.dirty(number))))
-        head = list(islice(frames, _BUFFERED_FRAMES))
-        if not head:
-            return _FAILED_GAP_S
-        applied = self._ask(lambda mirror: mirror.apply(chain(head, frames)))
+        mirror = self.runtime.mirror
+        applied = mirror.apply(self.scanner.scan(ScanRequest(forget=mirror.dirty(number))))
+        if applied.resync:
+            self.scanner.close()
         if applied.health == "fresh":
             self.runtime.lanes[number].generation_applied(applied.generation)
         return _SCAN_GAP_S if applied.health == "fresh" else _FAILED_GAP_S
-
-    def _ask(self, question: Callable[[Mirror], T]) -> T:
-        """Have the mirror thread answer."""
-        answer: Future[T] = Future()
-
-        def job(mirror: Mirror) -> None:
-            answer.set_result(question(mirror))
-
-        self.runtime.jobs.put(job)
-        return answer.result()
 
 
 def main() -> int:
@@ -172,7 +156,7 @@ def serve(runtime: Runtime) -> None:
     watch = FolderWatch()
     for loop in runtime.scans.values():
         watch.watch(loop.poller.status_file, loop.due.set)
-    threads = [_thread(runtime, "mirror", lambda: _mirror_loop(runtime))]
+    threads = [_thread(runtime, "reports", lambda: _carry_reports(runtime))]
     for number, loop in runtime.scans.items():
         threads.append(_thread(runtime, f"scan-{number}", loop.run))
         loop.due.set()
@@ -216,7 +200,7 @@ def _stop(runtime: Runtime, watch: FolderWatch, lane_threads: Sequence[threading
     log.info("engine stopped")
 
 
-def _mirror_loop(runtime: Runtime) -> None:
+def _carry_reports(runtime: Runtime) -> None:
     while (job := runtime.jobs.get()) is not None:
         job(runtime.mirror)
 
