@@ -3,204 +3,146 @@
 A dialect translates its paths and words into these calls and the values that come back into its own shapes. A desk lives in an
 API worker; it reads state.db and journal.db, writes accepted commands into journal.db and pokes the engine process.
 Every call takes the caller, whose scope bounds what can be seen or touched.
+
+A command's way over the desk: `asked` (may this caller?) → `Resolver` (which object on which poller?) → an `Order` per external
+command (what is known to fail is refused) → `Accept` inside a shared transaction (twins, ids, rows) → receipts. The other desk_*
+modules hold one of these steps each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, TypeVar
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
+from engine.clock import Clock, SystemClock
+from engine.commands.lifecycle import State
 from engine.config import Config
-from engine.state.scope import EVERYTHING, Scope
+from engine.desk_accept import Accept, ended, withdraw_all, withdraw_by_id
+from engine.desk_entries import one_entry, page_of_entries
+from engine.desk_ids import CommandIds
+from engine.desk_lives import lives_of, page_of_lives, states_of
+from engine.desk_orders import (
+    Asked,
+    Order,
+    acknowledgement,
+    asked,
+    comment_order,
+    deletion,
+    downtimes,
+    forced_check,
+    passive_result,
+    removal,
+    window,
+)
+from engine.desk_pollers import is_engine_alive, poller_away
+from engine.desk_readers import Readers
+from engine.desk_resolve import Found, Resolver, is_behind
+from engine.desk_values import Caller, CheckResult, Entry, EntryFilter, Life, Page, Receipt, Step, Target
+from engine.desk_waiting import Waiting
+from engine.desk_writer import COMMANDS_PER_TRANSACTION, GroupCommit, Written
+from engine.errors import InvalidField, JournalError, PollerAway, PollerError, UnknownHost, UnknownObject, UnknownService
+from engine.journal.store import SCHEMA_VERSION, Journal
+from engine.model import ObjectKey
+from engine.state.scope import EVERYTHING
+from engine.state.views import Reader
 
-if TYPE_CHECKING:
-    from engine.state.views import Reader
+__all__ = ["Caller", "CheckResult", "Desk", "Entry", "EntryFilter", "Life", "Page", "Receipt", "Step", "Target"]
 
 T = TypeVar("T")
+Plan = tuple[list[Order], Mapping[int, PollerAway]]  # what to journal, and the pollers nobody reads for
+Store = Callable[[Accept], Callable[..., Written[tuple[Receipt, ...]]]]
+
+_CATCH_UP_S = 2.0  # how long a name unknown so far is looked for in files that the mirror has not read yet
+_CATCH_UP_STEP_S = 0.05
+_LARGEST_ID = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks. `author` is what the core is told; `role` is reader, operator or admin."""
+class _Open:
+    """What is there between `open` and `close`."""
 
-    user: str
-    author: str
-    role: str
-    scope: Scope = EVERYTHING
-    address: str = ""
-    token: str = ""  # the token's public name, never its secret
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A host, or one of its services, by name. `poller` None = find it; on several pollers: Ambiguous."""
-
-    host: str
-    service: str | None = None
-    poller: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step of a command's life: the state reached, when (our clock), and what the core wrote that proves it."""
-
-    state: str
-    at: float
-    evidence: str = ""
-    late: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Life:
-    """One command and all that is known of it. Times are epoch seconds by our clock."""
-
-    id: str
-    command: str
-    poller: int
-    poller_name: str
-    host: str
-    service: str | None
-    arguments: dict[str, object]
-    state: str
-    final: bool
-    reason: str
-    advice: str  # what a person should do next; empty when nothing
-    accepted_at: float
-    updated_at: float
-    deadline_at: float  # a held command is given up then
-    user: str
-    author: str
-    entry_id: int | None  # public id of the downtime, acknowledgement or comment it makes or deletes
-    effect_pending: bool  # `processed`, and an effect is still to be proven
-    steps: tuple[Step, ...]
-    line: str  # the line as written, empty before
-    created_core_ids: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What accepting gave: the command, the public id of what it makes, and whether a twin was joined instead."""
-
-    command_id: str
-    command: str
-    poller: int
-    host: str
-    service: str | None
-    entry_id: int | None
-    joined: bool = False
-    notes: tuple[str, ...] = ()  # what was changed on the way, e.g. a replaced semicolon
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A downtime, acknowledgement or comment: ours or anybody's, present or past. `None` = not known or not yet.
-
-    kind: "downtime" | "acknowledgement" | "comment". proof: "accepted" | "processed" | "confirmed" | "seen" (made by
-    somebody else). present: it stands in the core now, as far as known. Times by the core's clock.
-    """
-
-    id: int
-    kind: str
-    poller: int
-    poller_name: str
-    host: str
-    service: str | None
-    host_id: int | None
-    service_id: int | None
-    author: str
-    comment: str
-    proof: str
-    present: bool
-    entry_time: float
-    start_time: float | None = None
-    end_time: float | None = None
-    fixed: bool | None = None
-    duration: float | None = None
-    is_in_effect: bool | None = None
-    actual_start: float | None = None
-    actual_end: float | None = None
-    cancelled: bool = False
-    deleted_at: float | None = None
-    deleted_by: str | None = None
-    sticky: bool | None = None
-    notify: bool | None = None
-    persistent: bool | None = None
-    state: int | None = None  # acknowledgements: the object's state when acknowledged
-    core_id: int | None = None
-    command_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CheckResult:
-    """A passive result. `checked_at` None = now."""
-
-    target: Target
-    return_code: int
-    plugin_output: str
-    perf_data: str = ""
-    checked_at: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class EntryFilter:
-    """Which entries or commands to list; None = any."""
-
-    kind: str | None = None
-    poller: int | None = None
-    host: str | None = None
-    service: str | None = None
-    services: bool | None = None  # True: services' only, False: hosts' only
-    present: bool | None = None
-    latest_per_object: bool = False
-    state: str | None = None  # commands: life state
-    limit: int = 100
-    offset: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
-    """One page and how many rows there are in all."""
-
-    rows: tuple[T, ...] = ()
-    total: int = 0
-    facts: dict[str, object] = field(default_factory=dict)
+    journal: Journal
+    writer: GroupCommit
+    readers: Readers
+    waiting: Waiting
 
 
 class Desk:
     """See the module. All methods but `open` raise CallerError subclasses for what the caller got wrong."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, clock: Clock | None = None) -> None:
         self.config = config
+        self._clock: Clock = clock or SystemClock()
+        self._pollers = {poller.number: poller for poller in config.pollers}
+        self._ids = CommandIds(self._clock.now)
+        self._opened: _Open | None = None
+        self._bulk: set[asyncio.Task[tuple[Receipt, ...]]] = set()
 
     async def open(self) -> None:
         """Open the databases and start listening for the engine's hints."""
-        raise NotImplementedError
+        journal = await asyncio.to_thread(Journal.open, self.config.data)
+        opened = _Open(journal, GroupCommit(journal, self.config.data), Readers(self.config.data), Waiting(self.config.data))
+        opened.writer.start()
+        opened.waiting.open()
+        self._opened = opened
 
     async def close(self) -> None:
-        """Close everything `open` opened."""
-        raise NotImplementedError
+        """Close everything `open` opened; what was handed in is stored first."""
+        if self._opened is None:
+            return
+        opened, self._opened = self._opened, None
+        if self._bulk:
+            await asyncio.wait(self._bulk)
+        opened.waiting.close()
+        await asyncio.to_thread(opened.writer.close)
+        await asyncio.to_thread(opened.readers.close)
+        await asyncio.to_thread(opened.journal.close)
 
     # --- reading ---------------------------------------------------------------------------------------------------------
     async def read(self, work: Callable[[Reader], T]) -> T:
         """Run `work` on a reader of state.db in a thread and return what it returns."""
-        raise NotImplementedError
+        return await self._parts.readers.run(work)
 
     async def life(self, caller: Caller, command_id: str) -> Life:
         """One command. Raises UnknownObject."""
-        raise NotImplementedError
+        return (await self._lives(caller, [command_id]))[0]
 
     async def commands(self, caller: Caller, which: EntryFilter) -> Page[Life]:
         """Commands, newest first."""
-        raise NotImplementedError
+        if not _is_answerable(which):
+            return Page()
+        return await self.read(lambda reader: page_of_lives(reader.connection, caller.scope, which, self._pollers))
 
     async def entries(self, caller: Caller, which: EntryFilter) -> Page[Entry]:
         """Downtimes, acknowledgements or comments, newest id first."""
-        raise NotImplementedError
+        if not _is_answerable(which):
+            return Page()
+        return await self.read(lambda reader: page_of_entries(reader, caller.scope, which, self._pollers))
 
     async def entry(self, caller: Caller, kind: str, entry_id: int) -> Entry:
         """One of them. Raises UnknownObject."""
-        raise NotImplementedError
+        found = None
+        if 0 <= entry_id <= _LARGEST_ID:
+            found = await self.read(lambda reader: one_entry(reader, caller.scope, kind, entry_id, self._pollers))
+        if found is None:
+            raise _unknown_entry(kind, entry_id)
+        return found[0]
+
+    async def health(self) -> dict[str, object]:
+        """This worker's truth: how durable its writes are, whether the engine lives, how old each poller's view is."""
+        parts = self._parts
+        synchronous = await parts.readers.call(parts.journal.synchronous)
+        alive = await parts.readers.call(partial(is_engine_alive, self.config.data))
+        try:
+            views = await self.read(lambda reader: reader.pollers(EVERYTHING))
+        except PollerError:
+            views = ()
+        now = self._clock.now()
+        ages = {view.name: round(now + view.clock_offset_s - view.created, 1) if view.generation else None for view in views}
+        return {"synchronous": synchronous, "journal_schema": SCHEMA_VERSION, "engine_alive": alive, "view_age_s": ages}
 
     # --- commanding ------------------------------------------------------------------------------------------------------
     # `hold=False`: raise PollerAway, journalling nothing, when a poller's core is not reading.
@@ -219,7 +161,15 @@ class Desk:
         hold: bool = True,
     ) -> tuple[Receipt, ...]:
         """Downtimes on hosts or services. `duration` in seconds is for flexible ones (None when fixed)."""
-        raise NotImplementedError
+        who = self._asked(caller, author)
+        when = window(start, end, fixed, duration)
+        if with_services and any(target.service is not None for target in targets):
+            raise InvalidField("with_services is for hosts: leave it out for a service.", field="with_services")
+
+        def orders(found: Found) -> list[Order]:
+            return downtimes(who, found, when, comment, with_services)
+
+        return await self._order(who, targets, orders, hold, with_services=with_services)
 
     async def acknowledge(
         self,
@@ -234,42 +184,212 @@ class Desk:
         hold: bool = True,
     ) -> tuple[Receipt, ...]:
         """Acknowledge problems. Raises NotPossible for an object that is OK or UP."""
-        raise NotImplementedError
+        who = self._asked(caller, author)
+        return await self._order(
+            who, targets, lambda found: [acknowledgement(who, found, comment, sticky, notify, persistent)], hold
+        )
 
     async def remove_acknowledgement(self, caller: Caller, targets: Sequence[Target], *, hold: bool = True) -> tuple[Receipt, ...]:
         """Take acknowledgements back. Raises NotPossible for an object that is not acknowledged."""
-        raise NotImplementedError
+        who = self._asked(caller)
+        return await self._order(who, targets, lambda found: [removal(who, found)], hold, lambda accept: accept.removals)
 
     async def add_comment(
-        self, caller: Caller, targets: Sequence[Target], *, comment: str, persistent: bool, author: str | None = None, hold: bool = True
+        self,
+        caller: Caller,
+        targets: Sequence[Target],
+        *,
+        comment: str,
+        persistent: bool,
+        author: str | None = None,
+        hold: bool = True,
     ) -> tuple[Receipt, ...]:
         """Comments on hosts or services."""
-        raise NotImplementedError
+        who = self._asked(caller, author)
+        return await self._order(who, targets, lambda found: [comment_order(who, found, comment, persistent)], hold)
 
     async def delete_entry(self, caller: Caller, kind: str, entry_id: int, *, hold: bool = True) -> tuple[Receipt, ...]:
         """Cancel a downtime or delete a comment by its public id; remove an acknowledgement by its public id.
 
         Raises UnknownObject; NotPossible when it already ended or was cancelled. An unwritten creation is withdrawn instead.
         """
-        raise NotImplementedError
+        who = self._asked(caller)
+        if not 0 <= entry_id <= _LARGEST_ID:
+            raise _unknown_entry(kind, entry_id)
+
+        def plan(reader: Reader) -> Plan:
+            found = one_entry(reader, caller.scope, kind, entry_id, self._pollers)
+            if found is None:
+                raise _unknown_entry(kind, entry_id)
+            row = found[1]
+            if not row.present:
+                raise ended(row, entry_id)
+            key = ObjectKey(row.poller, row.host, row.service or None)
+            order = deletion(who, Resolver(reader, caller.scope, self._pollers).stored(key), row)
+            return [order], _away([order], hold)
+
+        (order,), away = await self.read(plan)
+        accept = self._accept(who, away)
+        return await self._parts.writer.submit(lambda connection: accept.deletion(connection, order, entry_id))
 
     async def schedule_check(
         self, caller: Caller, targets: Sequence[Target], *, at: float | None = None, hold: bool = True
     ) -> tuple[Receipt, ...]:
         """Forced checks, now unless `at` says when."""
-        raise NotImplementedError
+        who = self._asked(caller)
+        return await self._order(who, targets, lambda found: [forced_check(who, found, at)], hold)
 
     async def submit_results(self, caller: Caller, results: Sequence[CheckResult], *, hold: bool = True) -> tuple[Receipt, ...]:
         """Passive check results."""
-        raise NotImplementedError
+        who = self._asked(caller)
+        _some(results, "results")
+
+        def plan(reader: Reader) -> Plan:
+            resolver = Resolver(reader, caller.scope, self._pollers)
+            orders = [passive_result(who, resolver.one(result.target), result) for result in results]
+            return orders, _away(orders, hold)
+
+        orders, away = await self._planned(caller, plan)
+        return await self._store(who, orders, away, lambda accept: accept.orders)
 
     async def cancel_command(self, caller: Caller, command_id: str) -> Life:
         """Withdraw a command that was not yet written. Raises UnknownObject, NotPossible."""
-        raise NotImplementedError
+        who = self._asked(caller)
+        await self._lives(caller, [command_id])
+        await self._parts.writer.submit(lambda connection: withdraw_by_id(connection, command_id, caller, who.now))
+        return await self.life(caller, command_id)
 
     async def settle(self, caller: Caller, command_ids: Sequence[str], *, until: str, timeout_s: float) -> tuple[Life, ...]:
         """Wait until each command is at least `processed` or (`until="final"`) at its last state; give back all lives.
 
         Returns when the time is up, too: the lives say how far each came.
         """
-        raise NotImplementedError
+        before = await self._lives(caller, command_ids)
+        await self._parts.waiting.until_reached(command_ids, until, timeout_s, self._states)
+        try:
+            return await self._lives(caller, command_ids)
+        except UnknownObject:
+            return before  # its object left the caller's scope meanwhile
+
+    # --- below the desk --------------------------------------------------------------------------------------------------
+    @property
+    def _parts(self) -> _Open:
+        if self._opened is None:
+            raise JournalError("This worker is not open: nothing can be read or accepted.")
+        return self._opened
+
+    def _asked(self, caller: Caller, author: str | None = None) -> Asked:
+        return asked(caller, author, self._clock.now(), self.config.settings)
+
+    async def _lives(self, caller: Caller, command_ids: Sequence[str]) -> tuple[Life, ...]:
+        wanted = [command_id for command_id in command_ids if _is_storable(command_id)]
+        lives = await self.read(lambda reader: lives_of(reader.connection, caller.scope, wanted, self._pollers))
+        unknown = [command_id for command_id in command_ids if command_id not in lives]
+        if unknown:
+            raise UnknownObject(f"There is no command {unknown[0]!r}.", id=unknown[0])
+        return tuple(lives[command_id] for command_id in command_ids)
+
+    async def _states(self, command_ids: Sequence[str]) -> dict[str, State]:
+        return await self.read(lambda reader: states_of(reader.connection, command_ids))
+
+    async def _order(
+        self,
+        who: Asked,
+        targets: Sequence[Target],
+        make: Callable[[Found], list[Order]],
+        hold: bool,
+        store: Store = lambda accept: accept.orders,
+        *,
+        with_services: bool = False,
+    ) -> tuple[Receipt, ...]:
+        """The way of every command that names its objects."""
+        _some(targets, "targets")
+
+        def plan(reader: Reader) -> Plan:
+            found = Resolver(reader, who.caller.scope, self._pollers).all(targets, with_services=with_services)
+            orders = [order for each in found for order in make(each)]
+            return orders, _away(orders, hold)
+
+        orders, away = await self._planned(who.caller, plan)
+        return await self._store(who, orders, away, store)
+
+    async def _planned(self, caller: Caller, plan: Callable[[Reader], Plan]) -> Plan:
+        """The plan; a name unknown so far gets a moment when a core has just written files that the mirror has not read yet."""
+        deadline = self._clock.monotonic() + _CATCH_UP_S
+        while True:
+            try:
+                return await self.read(plan)
+            except (UnknownHost, UnknownService):
+                behind = await self.read(lambda reader: is_behind(reader, caller.scope, self._pollers))
+                if not behind or self._clock.monotonic() >= deadline:
+                    raise
+            await asyncio.sleep(_CATCH_UP_STEP_S)
+
+    async def _store(
+        self, who: Asked, orders: Sequence[Order], away: Mapping[int, PollerAway], store: Store
+    ) -> tuple[Receipt, ...]:
+        """All orders or none: in one transaction, or in slices that are withdrawn when a later one cannot be stored."""
+        accept = self._accept(who, away)
+        if len(orders) <= COMMANDS_PER_TRANSACTION:
+            work = store(accept)
+            return await self._parts.writer.submit(lambda connection: work(connection, orders), len(orders))
+        task = asyncio.create_task(self._store_slices(accept, orders, store), name="bulk")
+        self._bulk.add(task)
+        task.add_done_callback(self._bulk.discard)
+        return await asyncio.shield(task)  # a client that goes away does not leave half of it
+
+    async def _store_slices(self, accept: Accept, orders: Sequence[Order], store: Store) -> tuple[Receipt, ...]:
+        writer, work = self._parts.writer, store(accept)
+        await writer.submit(lambda connection: accept.check(connection, orders), COMMANDS_PER_TRANSACTION)
+        receipts: list[Receipt] = []
+        try:
+            for start in range(0, len(orders), COMMANDS_PER_TRANSACTION):
+                part = orders[start : start + COMMANDS_PER_TRANSACTION]
+                stored: tuple[Receipt, ...] = await writer.submit(partial(_apply, work, part), len(part))
+                receipts += stored
+        except JournalError:
+            made = [receipt.command_id for receipt in receipts if not receipt.joined]
+            now = self._clock.now()
+            await writer.submit(lambda connection: withdraw_all(connection, made, accept.who.caller, now))
+            raise
+        return tuple(receipts)
+
+    def _accept(self, who: Asked, away: Mapping[int, PollerAway]) -> Accept:
+        return Accept(who, self._ids.next(), self._ids.next, away)
+
+
+def _apply(work: Callable[..., Written[T]], orders: Sequence[Order], connection: object) -> Written[T]:
+    return work(connection, orders)
+
+
+def _away(orders: Iterable[Order], hold: bool) -> dict[int, PollerAway]:
+    """Pollers nobody reads for; nothing is looked at when the caller can wait."""
+    if hold:
+        return {}
+    pollers = {order.found.poller.number: order.found for order in orders}
+    looked = {number: poller_away(found.poller, found.view) for number, found in pollers.items()}
+    return {number: away for number, away in looked.items() if away is not None}
+
+
+def _some(values: Sequence[object], field: str) -> None:
+    if not values:
+        raise InvalidField(f"{field} is empty: name at least one.", field=field)
+
+
+def _is_answerable(which: EntryFilter) -> bool:
+    """False when no row can have such a value: text no database can hold, numbers beyond its integers."""
+    numbers = (which.poller or 0, which.limit, which.offset)
+    texts = (which.kind, which.host, which.service, which.state)
+    return all(-_LARGEST_ID <= number <= _LARGEST_ID for number in numbers) and all(map(_is_storable, texts))
+
+
+def _is_storable(text: str | None) -> bool:
+    try:
+        (text or "").encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _unknown_entry(kind: str, entry_id: int) -> UnknownObject:
+    return UnknownObject(f"There is no {kind} {entry_id}.", kind=kind, id=entry_id)

@@ -1,0 +1,438 @@
+"""What a caller asks, turned into what will be journalled: one `Order` per external command. Pure: no clock, file or thread.
+
+Everything that is known to fail is refused here, before a core could see it. Refusals that rest on the object's state are
+made only while the poller's view is fresh, and only noted in the order: a twin that is joined, or a command of ours that is
+still under way for the object, overrules them (see desk_accept).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from engine.commands.catalogue import CATALOGUE, Effect, FieldType, Recheck, Row
+from engine.commands.profiles import PROFILES, Profile
+from engine.commands.wire import check_author, check_comment, encode, stored_comment
+from engine.config import Settings
+from engine.desk_resolve import Found
+from engine.desk_values import Caller, CheckResult
+from engine.errors import CallerError, Forbidden, InvalidField, NotPossible, UnsupportedCommand
+from engine.journal.history import EntryRow
+from engine.model import CoreKind
+
+_EARLIEST, _LATEST = 946_684_800, 4_102_444_800  # years 2000 and 2100: Centreon Engine clamps there, the others wrap later
+_LONGEST_DURATION_S = 366 * 86400  # Centreon Engine clamps flexible durations there
+_PAST_CHECK_S = 60  # a check asked for a time a little ago means now; longer ago is a mistake
+_CLOCK_SLACK_S = 1.0  # of a check time: callers round to whole seconds
+_ANY_CORE_ID = 2**31 - 1  # the longest a core's id gets, to measure the line before the id is known
+
+
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """By what a repeated request is known. Windows are equal within 60 s; the other arguments must agree."""
+
+    key: str
+    start: float | None = None
+    end: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One command to be journalled.
+
+    `entries` are drafts whose ids are minted with the insert. `refusal` is raised unless a twin is joined or one of `excused_by`
+    (rows by name) is still under way for the object. `deletes` is the public id of an entry it is to remove.
+    """
+
+    row: Row
+    found: Found
+    arguments: Mapping[str, object]
+    author: str
+    accepted_at: float
+    deadline_at: float
+    seen_state_change: float | None = None
+    entries: tuple[EntryRow, ...] = ()
+    deletes: int | None = None
+    twin: Twin | None = None
+    refusal: CallerError | None = None
+    excused_by: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """By whom and when, for all orders of one call. `author` is what the core is told; `now` is by our clock."""
+
+    caller: Caller
+    author: str
+    now: float
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A downtime's window: whole seconds by the core's clock. `duration` counts for flexible ones."""
+
+    start: int
+    end: int
+    fixed: bool
+    duration: int
+    notes: tuple[str, ...] = ()
+
+
+# --- who and what, before any object is looked up ------------------------------------------------------------------------------
+
+
+def asked(caller: Caller, author: str | None, now: float, settings: Settings) -> Asked:
+    """Raises Forbidden: a reader commands nothing, and only an admin speaks for somebody else."""
+    if caller.role not in ("operator", "admin"):
+        raise Forbidden(f"{caller.user} is a {caller.role} and may not send commands: ask an operator.", right="command")
+    if author is not None and author != caller.author and caller.role != "admin":
+        raise Forbidden(f"Only an admin may name another author than {caller.author}: leave author out.", right="author")
+    return Asked(caller, author if author is not None else caller.author, now, settings)
+
+
+def window(start: float, end: float, fixed: bool, duration: float | None) -> Window:
+    """Raises InvalidField for what no core would schedule, whatever the time is."""
+    first, last = _second(start, "start"), _second(end, "end")
+    if last <= first:
+        raise InvalidField("end must lie after start (by a second at least).", field="end", start=first, end=last)
+    if fixed:
+        notes = ("duration does not count for a fixed downtime: it lasts from start to end.",)
+        is_other = duration is not None and abs(duration - (last - first)) > 1
+        return Window(first, last, True, last - first, notes if is_other else ())
+    if duration is None:
+        raise InvalidField("A flexible downtime needs a duration: say how long it lasts once it has begun.", field="duration")
+    if not math.isfinite(duration) or not 1 <= duration <= _LONGEST_DURATION_S:
+        raise InvalidField(f"duration must be 1 to {_LONGEST_DURATION_S} seconds.", field="duration")
+    return Window(first, last, False, int(duration))
+
+
+def _second(value: float, field: str) -> int:
+    if isinstance(value, bool) or not math.isfinite(value) or not _EARLIEST <= value < _LATEST:
+        raise InvalidField(f"{field} must be a time from 2000 to 2099 in epoch seconds.", field=field)
+    return int(value)
+
+
+# --- orders ----------------------------------------------------------------------------------------------------------------------
+
+
+def downtimes(who: Asked, found: Found, when: Window, comment: str, with_services: bool) -> list[Order]:
+    """A host's or service's downtime; with `with_services` one or two commands, so that each object gets exactly one."""
+    if when.end <= _core_now(who, found):
+        raise InvalidField(
+            f"The window ends in the past by the clock of {found.poller.name}: no core schedules that.", field="end", end=when.end
+        )
+    if found.key.service is not None:
+        return [_downtime(who, found, "SCHEDULE_SVC_DOWNTIME", when, comment, [found.key.service])]
+    host: list[str | None] = [None]
+    if not with_services or not found.services:
+        return [_downtime(who, found, "SCHEDULE_HOST_DOWNTIME", when, comment, host)]
+    if _profile(found).host_services_downtime_includes_host:
+        return [_downtime(who, found, "SCHEDULE_HOST_SVC_DOWNTIME", when, comment, host + list(found.services))]
+    return [
+        _downtime(who, found, "SCHEDULE_HOST_DOWNTIME", when, comment, host),
+        _downtime(who, found, "SCHEDULE_HOST_SVC_DOWNTIME", when, comment, list(found.services)),
+    ]
+
+
+def _downtime(who: Asked, found: Found, name: str, when: Window, comment: str, members: list[str] | list[str | None]) -> Order:
+    row = _row(name, found)
+    text, notes = _comment(comment, row, found)
+    timing = {"start": when.start, "end": when.end, "fixed": when.fixed, "trigger": 0, "duration": when.duration}
+    entries = tuple(
+        _draft(
+            who,
+            found,
+            row,
+            service,
+            text,
+            start_time=float(when.start),
+            end_time=float(when.end),
+            fixed=int(when.fixed),
+            duration=float(when.duration),
+        )
+        for service in members
+    )
+    return _order(
+        who,
+        found,
+        row,
+        timing | {"author": who.author, "comment": text},
+        entries=entries,
+        twin=Twin(_twin_key(row, found, who.author, text), float(when.start), float(when.end)),
+        notes=when.notes + notes,
+    )
+
+
+def acknowledgement(who: Asked, found: Found, comment: str, sticky: bool, notify: bool, persistent: bool) -> Order:
+    """Refuses (unless overruled) an object that is OK, UP or pending, and on Icinga 2 one that is acknowledged already."""
+    row = _row(_by_object("ACKNOWLEDGE_HOST_PROBLEM", "ACKNOWLEDGE_SVC_PROBLEM", found), found)
+    text, notes = _comment(comment, row, found)
+    flags = {"sticky": sticky, "notify": notify, "persistent": persistent}
+    refusal, excused_by = _acknowledging_refused(who, found)
+    state = found.row.state if found.row is not None else None
+    draft = _draft(
+        who,
+        found,
+        row,
+        found.key.service,
+        text,
+        sticky=int(sticky),
+        notify=int(notify),
+        persistent=int(persistent),
+        object_state=state,
+    )
+    return _order(
+        who,
+        found,
+        row,
+        flags | {"author": who.author, "comment": text},
+        entries=(draft,),
+        twin=Twin(_twin_key(row, found, who.author, text)),
+        refusal=refusal,
+        excused_by=excused_by,
+        notes=notes,
+    )
+
+
+def _acknowledging_refused(who: Asked, found: Found) -> tuple[NotPossible | None, frozenset[str]]:
+    age_s = fresh_age(who, found)
+    if age_s is None or found.row is None:
+        return None, frozenset()
+    if found.row.state == 0 or not found.row.has_been_checked:
+        word = "pending" if not found.row.has_been_checked else "OK" if found.key.service is not None else "UP"
+        reason = f"{found.label} is {word} by a view {age_s:.0f} s old: there is no problem to acknowledge."
+        results = frozenset({_by_object("PROCESS_HOST_CHECK_RESULT", "PROCESS_SERVICE_CHECK_RESULT", found)})
+        return _not_possible(reason, found, age_s), results
+    if found.row.acknowledged and found.poller.kind is CoreKind.ICINGA2:
+        reason = (
+            f"{found.label} is acknowledged already by a view {age_s:.0f} s old, and Icinga 2 takes one acknowledgement only:"
+            " remove that one first."
+        )
+        removals = frozenset({_by_object("REMOVE_HOST_ACKNOWLEDGEMENT", "REMOVE_SVC_ACKNOWLEDGEMENT", found)})
+        return _not_possible(reason, found, age_s), removals
+    return None, frozenset()
+
+
+def removal(who: Asked, found: Found, entry_id: int | None = None) -> Order:
+    """Takes an acknowledgement back. `entry_id` None: whichever stands; the accept finds it."""
+    row = _row(_by_object("REMOVE_HOST_ACKNOWLEDGEMENT", "REMOVE_SVC_ACKNOWLEDGEMENT", found), found)
+    age_s = fresh_age(who, found)
+    refusal = None
+    if entry_id is None and age_s is not None and found.row is not None and not found.row.acknowledged:
+        reason = f"{found.label} is not acknowledged by a view {age_s:.0f} s old: there is nothing to remove."
+        refusal = _not_possible(reason, found, age_s)
+    acks = frozenset({_by_object("ACKNOWLEDGE_HOST_PROBLEM", "ACKNOWLEDGE_SVC_PROBLEM", found)})
+    return _order(who, found, row, {}, deletes=entry_id, refusal=refusal, excused_by=acks)
+
+
+def comment_order(who: Asked, found: Found, comment: str, persistent: bool) -> Order:
+    """A user's comment."""
+    row = _row(_by_object("ADD_HOST_COMMENT", "ADD_SVC_COMMENT", found), found)
+    text, notes = _comment(comment, row, found)
+    return _order(
+        who,
+        found,
+        row,
+        {"persistent": persistent, "author": who.author, "comment": text},
+        entries=(_draft(who, found, row, found.key.service, text, persistent=int(persistent)),),
+        twin=Twin(_twin_key(row, found, who.author, text)),
+        notes=notes,
+    )
+
+
+def deletion(who: Asked, found: Found, entry: EntryRow) -> Order:
+    """Removes a downtime, comment or acknowledgement by its public id."""
+    if entry.kind == "acknowledgement":
+        return removal(who, found, entry.id)
+    host_name, service_name = {"downtime": ("DEL_HOST_DOWNTIME", "DEL_SVC_DOWNTIME")}.get(
+        entry.kind, ("DEL_HOST_COMMENT", "DEL_SVC_COMMENT")
+    )
+    row = _row(_by_object(host_name, service_name, found), found)
+    arguments = {"entry": entry.id, "service": found.key.service}
+    return _order(who, found, row, arguments, deletes=entry.id)
+
+
+def forced_check(who: Asked, found: Found, at: float | None) -> Order:
+    """A forced check now, or at a time that lies ahead."""
+    row = _row(_by_object("SCHEDULE_FORCED_HOST_CHECK", "SCHEDULE_FORCED_SVC_CHECK", found), found)
+    core_now = _core_now(who, found)
+    when = int(core_now) if at is None else _second(at, "at")
+    notes: tuple[str, ...] = ()
+    if when < int(core_now):
+        if when < core_now - _PAST_CHECK_S:
+            raise InvalidField("The time of the check lies in the past: leave it out to check now.", field="at", at=when)
+        when = int(core_now)
+        notes = ("The time of the check had passed: it is asked for now.",)
+    if found.row is not None and found.row.has_been_checked and core_now + 1 > found.row.last_check >= when:
+        when = int(found.row.last_check) + 1  # else the check that has just run would be taken for the one asked for
+    return _order(who, found, row, {"at": when}, notes=notes)
+
+
+def passive_result(who: Asked, found: Found, result: CheckResult) -> Order:
+    """A passive result. The highest return code depends on object and kind of core."""
+    row = _row(_by_object("PROCESS_HOST_CHECK_RESULT", "PROCESS_SERVICE_CHECK_RESULT", found), found)
+    highest = 3 if found.key.service is not None else 1 if found.poller.kind is CoreKind.ICINGA2 else 2
+    if isinstance(result.return_code, bool) or not 0 <= result.return_code <= highest:
+        kind = "service" if found.key.service is not None else f"host of {found.poller.kind}"
+        raise InvalidField(f"return_code must be 0 to {highest} for a {kind}.", field="return_code")
+    core_now = _core_now(who, found)
+    checked_at = core_now if result.checked_at is None else float(_second(result.checked_at, "checked_at"))
+    if checked_at > core_now + _CLOCK_SLACK_S:
+        raise InvalidField("checked_at lies in the future: a check that is yet to come has no result.", field="checked_at")
+    arguments = {"return_code": result.return_code, "output": _output(result), "checked_at": int(min(checked_at, core_now))}
+    return _order(who, found, row, arguments)
+
+
+def _output(result: CheckResult) -> str:
+    """Plugin output with the performance data behind the first line, as a plugin prints it."""
+    first, newline, rest = result.plugin_output.partition("\n")
+    if not result.perf_data:
+        return result.plugin_output
+    if "\n" in result.perf_data:
+        raise InvalidField("perf_data is one line: put what follows into plugin_output.", field="perf_data")
+    if "|" in first:
+        raise InvalidField(
+            "plugin_output holds `|`, behind which cores look for performance data: give that as perf_data only.",
+            field="plugin_output",
+        )
+    return f"{first}|{result.perf_data}{newline}{rest}"
+
+
+# --- pieces ----------------------------------------------------------------------------------------------------------------------
+
+
+def fresh_age(who: Asked, found: Found) -> float | None:
+    """The view's age in seconds by the core's clock; None when it is too old (or not there) to refuse anything by it."""
+    view = found.view
+    if view is None or not view.generation:
+        return None
+    age_s = max(0.0, _core_now(who, found) - view.created)
+    return age_s if age_s <= who.settings.stale_after_intervals * view.status_update_interval_s else None
+
+
+def _order(
+    who: Asked,
+    found: Found,
+    row: Row,
+    arguments: dict[str, object],
+    *,
+    entries: tuple[EntryRow, ...] = (),
+    deletes: int | None = None,
+    twin: Twin | None = None,
+    refusal: CallerError | None = None,
+    excused_by: frozenset[str] = frozenset(),
+    notes: tuple[str, ...] = (),
+) -> Order:
+    named: dict[str, object] = {"host": found.key.host}
+    if found.key.service is not None:
+        named["service"] = found.key.service
+    meaning = named | arguments
+    _check_line(who, found, row, meaning)
+    seen = found.row.last_state_change if found.row is not None and row.recheck is Recheck.SAME_PROBLEM else None
+    return Order(
+        row=row,
+        found=found,
+        arguments=meaning,
+        author=str(meaning.get("author", who.author)),
+        accepted_at=who.now,
+        deadline_at=_deadline(who, found, row, meaning),
+        seen_state_change=seen,
+        entries=entries,
+        deletes=deletes,
+        twin=twin,
+        refusal=refusal,
+        excused_by=excused_by,
+        notes=notes,
+    )
+
+
+def _check_line(who: Asked, found: Found, row: Row, arguments: Mapping[str, object]) -> None:
+    """Raises InvalidField when the line could not be written; its length does not depend on the moment of writing."""
+    core_id = _ANY_CORE_ID if row.effect is Effect.ENTRY_GONE else None
+    try:
+        encode(row, arguments, int(who.now), core_id, _profile(found))
+    except InvalidField as error:
+        if error.facts.get("field") != "output":
+            raise
+        raise InvalidField(str(error).replace("output", "plugin_output"), **error.facts | {"field": "plugin_output"}) from error
+
+
+def _deadline(who: Asked, found: Found, row: Row, arguments: Mapping[str, object]) -> float:
+    """When a held command is given up, by our clock."""
+    if row.ttl is not None:
+        return who.now + float(getattr(who.settings, row.ttl))
+    end = arguments["end"]
+    assert isinstance(end, int)
+    return end - found.clock_offset_s
+
+
+def _draft(who: Asked, found: Found, row: Row, service: str | None, text: str, **columns: Any) -> EntryRow:
+    assert row.entry_kind is not None
+    base = EntryRow(
+        id=0,
+        kind=row.entry_kind,
+        poller=found.key.poller,
+        host=found.key.host,
+        service=service or "",
+        author=who.author,
+        comment=text,
+        proof="accepted",
+        present=1,
+        entry_time=math.floor(_core_now(who, found)),
+    )
+    return replace(base, **columns)
+
+
+def _comment(text: str, row: Row, found: Found) -> tuple[str, tuple[str, ...]]:
+    """(the text as the core will store it, what had to be changed)."""
+    stored = stored_comment(check_comment(text), row, _profile(found))
+    if ";" in text and ";" not in stored:
+        kind = found.poller.kind
+        return stored, (f"`;` in the comment was replaced by `,`: {kind} cuts a downtime's comment there.",)
+    return stored, ()
+
+
+def _row(name: str, found: Found) -> Row:
+    row = CATALOGUE[name]
+    if found.poller.kind not in row.kinds:
+        raise UnsupportedCommand(
+            f"{found.poller.name} runs {found.poller.kind}, which does not know {name}.", command=name, poller=found.poller.name
+        )
+    return row
+
+
+def _twin_key(row: Row, found: Found, author: str, text: str) -> str:
+    check_author(author)
+    target = f"{found.key.host};{found.key.service}" if found.key.service is not None else found.key.host
+    return "\x1f".join((row.name, str(found.key.poller), target, author, text))
+
+
+def same_meaning(row: Row, one: Mapping[str, object], other: Mapping[str, object]) -> bool:
+    """Do two commands with the same twin key ask for the same, as far as flags and flexible durations go?"""
+    flags = [field.name for field in row.fields if field.type in (FieldType.BOOL, FieldType.STICKY)]
+    if any(bool(one.get(name)) != bool(other.get(name)) for name in flags):
+        return False
+    if "fixed" not in flags or one.get("fixed"):
+        return True
+    mine, theirs = one.get("duration"), other.get("duration")
+    return isinstance(mine, int) and isinstance(theirs, int) and abs(mine - theirs) <= 60
+
+
+def _by_object(host_name: str, service_name: str, found: Found) -> str:
+    return host_name if found.key.service is None else service_name
+
+
+def _profile(found: Found) -> Profile:
+    return PROFILES[found.poller.kind]
+
+
+def _core_now(who: Asked, found: Found) -> float:
+    return who.now + found.clock_offset_s
+
+
+def _not_possible(reason: str, found: Found, age_s: float) -> NotPossible:
+    return NotPossible(reason, host=found.key.host, service=found.key.service, poller=found.poller.name, age_s=round(age_s, 1))

@@ -1,0 +1,101 @@
+"""Reads happen in threads, each with a connection of its own, inside one read transaction.
+
+A reader is dropped and opened anew when state.db is another file than the one it opened, or when reading fails: the mirror can
+be rebuilt at any time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from engine.errors import PollerError, SignalboxError
+from engine.state.views import Reader
+
+T = TypeVar("T")
+
+_THREADS = 4  # SQLite reads run outside the GIL; more than the cores of a small machine gain nothing
+_START_GRACE_S = 2.0  # the engine process starts beside us and makes state.db in its first second
+_RETRY_S = 0.05
+
+
+class _NotYet(Exception):
+    """state.db is not there, or not whole. `error` is what a caller is told when it stays so."""
+
+    def __init__(self, error: SignalboxError) -> None:
+        self.error = error
+
+
+@dataclass(slots=True)
+class Readers:
+    """A few threads that read. Reads beyond their number wait in the executor's queue."""
+
+    data: Path
+    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_THREADS, "desk-reader"))
+    _mine: threading.local = field(default_factory=threading.local)
+    _open: list[Reader] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _started: float = field(default_factory=time.monotonic)
+
+    async def run(self, work: Callable[[Reader], T]) -> T:
+        """Return what `work` returns. Raises PollerError when the engine has not made its view yet, or what `work` raises."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                return await loop.run_in_executor(self._pool, self._read, work)
+            except _NotYet as not_yet:
+                if time.monotonic() >= self._started + _START_GRACE_S:
+                    raise not_yet.error from not_yet
+            await asyncio.sleep(_RETRY_S)
+
+    async def call(self, work: Callable[[], T]) -> T:
+        """Run something that blocks, but reads no state, in the same threads."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+    def close(self) -> None:
+        """End the threads and close their connections. Blocks until running reads are done."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        with self._lock:
+            for reader in self._open:
+                reader.close()
+            self._open.clear()
+
+    def _read(self, work: Callable[[Reader], T]) -> T:
+        reader = self._reader()
+        try:
+            with reader.snapshot():
+                return work(reader)
+        except sqlite3.DatabaseError as error:
+            self._drop()
+            reason = PollerError(f"The view of the cores cannot be read: {error}. See whether the engine process runs.")
+            raise _NotYet(reason) from error
+
+    def _reader(self) -> Reader:
+        mine: Reader | None = getattr(self._mine, "reader", None)
+        if mine is not None and not mine.is_replaced():
+            return mine
+        self._drop()
+        try:
+            mine = Reader.open(self.data)
+        except SignalboxError as error:
+            raise _NotYet(error) from error
+        self._mine.reader = mine
+        with self._lock:
+            self._open.append(mine)
+        return mine
+
+    def _drop(self) -> None:
+        mine: Reader | None = getattr(self._mine, "reader", None)
+        if mine is None:
+            return
+        self._mine.reader = None
+        with self._lock:
+            self._open.remove(mine)
+        mine.close()

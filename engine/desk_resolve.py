@@ -1,0 +1,144 @@
+"""Names to objects: which poller owns a target, within the caller's scope. Out of scope equals unknown, also in near matches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from engine.commands.wire import check_name
+from engine.config import Poller
+from engine.desk_values import Target
+from engine.errors import Ambiguous, StatusFileStale, UnknownHost, UnknownPoller, UnknownService
+from engine.model import HostStatus, HostView, ObjectKey, PollerView, ServiceStatus, ServiceView
+from engine.state.scope import Scope
+from engine.state.views import Reader
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A target's object as the mirror has it, with its poller. `row` is None when only the journal still knows the object."""
+
+    key: ObjectKey
+    poller: Poller
+    view: PollerView | None
+    row: HostStatus | ServiceStatus | None
+    services: tuple[str, ...] = ()  # a host's, when asked for
+
+    @property
+    def label(self) -> str:
+        """The object in a sentence."""
+        return f"{self.key.host} / {self.key.service}" if self.key.service is not None else self.key.host
+
+    @property
+    def clock_offset_s(self) -> float:
+        """The core's clock minus ours."""
+        return self.view.clock_offset_s if self.view is not None else 0.0
+
+
+@dataclass(slots=True)
+class Resolver:
+    """Resolves the targets of one call over one reader."""
+
+    reader: Reader
+    scope: Scope
+    pollers: Mapping[int, Poller]
+    _views: dict[int, PollerView | None] = field(default_factory=dict)
+
+    def all(self, targets: Iterable[Target], *, with_services: bool = False) -> list[Found]:
+        """Every target's object, in order. Raises UnknownPoller, UnknownHost, UnknownService, Ambiguous, InvalidField."""
+        return [self.one(target, with_services=with_services) for target in targets]
+
+    def one(self, target: Target, *, with_services: bool = False) -> Found:
+        """One target's object."""
+        check_name(target.host, "host")
+        if target.service is not None:
+            check_name(target.service, "service")
+        if target.poller is not None and self._view(target.poller) is None:
+            raise self._unknown_poller(target.poller)
+        views = self._service(target, target.service) if target.service is not None else self._host(target)
+        if len(views) > 1:
+            raise self._ambiguous(target, [view.poller for view in views])
+        (view,) = views
+        key = ObjectKey(view.poller, target.host, target.service)
+        services = self.reader.service_names(view.poller, target.host) if with_services and target.service is None else ()
+        return Found(key, self.pollers[view.poller], self._view(view.poller), view.status, services)
+
+    def stored(self, key: ObjectKey) -> Found:
+        """The object of an entry the caller may see. Raises UnknownPoller when its poller is no longer configured."""
+        if key.poller not in self.pollers:
+            raise UnknownPoller(f"Poller {key.poller} is no longer configured.", poller=key.poller)
+        row = self.reader.object_row(key.poller, key.host, key.service)
+        return Found(key, self.pollers[key.poller], self._view(key.poller), row)
+
+    def _view(self, number: int) -> PollerView | None:
+        if number not in self.pollers:
+            return None
+        if number not in self._views:
+            self._views[number] = self.reader.poller(self.scope, number)
+        return self._views[number]
+
+    def _host(self, target: Target) -> Sequence[HostView]:
+        views = [view for view in self.reader.host(self.scope, target.host, target.poller) if view.poller in self.pollers]
+        if not views:
+            raise self._unknown_host(target)
+        return views
+
+    def _service(self, target: Target, service: str) -> Sequence[ServiceView]:
+        found = self.reader.service(self.scope, target.host, service, target.poller)
+        views = [view for view in found if view.poller in self.pollers]
+        if views:
+            return views
+        self._host(target)
+        near = self.reader.near_services(self.scope, target.host, service)
+        message = f"{target.host} has no service {service!r}.{_perhaps(near)}"
+        raise UnknownService(message, host=target.host, service=service, near=list(near))
+
+    def _unknown_host(self, target: Target) -> UnknownHost | StatusFileStale:
+        by_number = Scope(pollers=self.scope.pollers)  # group members are not known before the first status file either
+        views = [view for view in self.reader.pollers(by_number) if target.poller in (None, view.number)]
+        if any(not view.generation for view in views):
+            unseen = [view.name for view in self.reader.pollers(self.scope) if not view.generation]
+            return StatusFileStale(
+                f"Not every status file has been read yet, so {target.host} may stand in one of them: ask again in a moment,"
+                " and see the pollers' health if it stays so.",
+                host=target.host,
+                pollers=unseen,
+            )
+        near = self.reader.near_hosts(self.scope, target.host)
+        return UnknownHost(f"There is no host {target.host!r}.{_perhaps(near)}", host=target.host, near=list(near))
+
+    def _unknown_poller(self, number: int) -> UnknownPoller:
+        known = [{"number": view.number, "name": view.name} for view in self.reader.pollers(self.scope)]
+        names = ", ".join(f"{poller['number']} ({poller['name']})" for poller in known)
+        return UnknownPoller(f"There is no poller {number}. There are: {names or 'none'}.", poller=number, pollers=known)
+
+    def _ambiguous(self, target: Target, numbers: Sequence[int]) -> Ambiguous:
+        names = [self.pollers[number].name for number in numbers]
+        return Ambiguous(
+            f"{target.host} stands on {', '.join(names)}: say which with poller=.",
+            host=target.host,
+            pollers=[{"number": number, "name": name} for number, name in zip(numbers, names, strict=True)],
+        )
+
+
+def is_behind(reader: Reader, scope: Scope, pollers: Mapping[int, Poller]) -> bool:
+    """True when a core has written a status file or object cache that the mirror has not read yet.
+
+    A name unknown now may stand in it: a core that has just been reloaded writes both at once.
+    """
+    views = [view for view in reader.pollers(scope) if view.number in pollers]
+    return any(_written_at(pollers[view.number]) > view.read_at for view in views)
+
+
+def _written_at(poller: Poller) -> float:
+    newest = 0.0
+    for path in (poller.status_file, poller.object_cache_file):
+        try:
+            newest = max(newest, path.stat().st_mtime if path is not None else 0.0)
+        except OSError:
+            continue
+    return newest
+
+
+def _perhaps(near: Sequence[str]) -> str:
+    return f" Perhaps: {', '.join(near)}?" if near else " See the list of objects for the right name."

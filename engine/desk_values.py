@@ -1,0 +1,160 @@
+"""What goes over the desk: who asks, for what, and what comes back. Plain values, no behaviour.
+
+Times are epoch seconds: by our clock in commands (`Step`, `Life`), by the core's clock in entries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from engine.state.scope import EVERYTHING, Scope
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks. `author` is what the core is told; `role` is reader, operator or admin."""
+
+    user: str
+    author: str
+    role: str
+    scope: Scope = EVERYTHING
+    address: str = ""
+    token: str = ""  # the token's public name, never its secret
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A host, or one of its services, by name. `poller` None = find it; on several pollers: Ambiguous."""
+
+    host: str
+    service: str | None = None
+    poller: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a command's life: the state reached, when (our clock), and what the core wrote that proves it."""
+
+    state: str
+    at: float
+    evidence: str = ""
+    late: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """One command and all that is known of it. Times are epoch seconds by our clock."""
+
+    id: str
+    command: str
+    poller: int
+    poller_name: str
+    host: str
+    service: str | None
+    arguments: dict[str, object]
+    state: str
+    final: bool
+    reason: str
+    advice: str  # what a person should do next; empty when nothing
+    accepted_at: float
+    updated_at: float
+    deadline_at: float  # a held command is given up then
+    user: str
+    author: str
+    entry_id: int | None  # public id of the downtime, acknowledgement or comment it makes or deletes
+    effect_pending: bool  # `processed`, and an effect is still to be proven
+    steps: tuple[Step, ...]
+    line: str  # the line as written, empty before
+    created_core_ids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What accepting gave: the command, the public id of what it makes, and whether a twin was joined instead."""
+
+    command_id: str
+    command: str
+    poller: int
+    host: str
+    service: str | None
+    entry_id: int | None
+    joined: bool = False
+    notes: tuple[str, ...] = ()  # what was changed on the way, e.g. a replaced semicolon
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A downtime, acknowledgement or comment: ours or anybody's, present or past. `None` = not known or not yet.
+
+    kind: "downtime" | "acknowledgement" | "comment". proof: "accepted" | "processed" | "confirmed" | "seen" (made by
+    somebody else). present: it stands in the core now, as far as known. Times by the core's clock.
+    """
+
+    id: int
+    kind: str
+    poller: int
+    poller_name: str
+    host: str
+    service: str | None
+    host_id: int | None
+    service_id: int | None
+    author: str
+    comment: str
+    proof: str
+    present: bool
+    entry_time: float
+    start_time: float | None = None
+    end_time: float | None = None
+    fixed: bool | None = None
+    duration: float | None = None
+    is_in_effect: bool | None = None
+    actual_start: float | None = None
+    actual_end: float | None = None
+    cancelled: bool = False
+    deleted_at: float | None = None
+    deleted_by: str | None = None
+    sticky: bool | None = None
+    notify: bool | None = None
+    persistent: bool | None = None
+    state: int | None = None  # acknowledgements: the object's state when acknowledged
+    core_id: int | None = None
+    command_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """A passive result. `checked_at` None = now."""
+
+    target: Target
+    return_code: int
+    plugin_output: str
+    perf_data: str = ""
+    checked_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EntryFilter:
+    """Which entries or commands to list; None = any."""
+
+    kind: str | None = None
+    poller: int | None = None
+    host: str | None = None
+    service: str | None = None
+    services: bool | None = None  # True: services' only, False: hosts' only
+    present: bool | None = None
+    latest_per_object: bool = False
+    state: str | None = None  # commands: life state
+    limit: int = 100
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page and how many rows there are in all."""
+
+    rows: tuple[T, ...] = ()
+    total: int = 0
+    facts: dict[str, object] = field(default_factory=dict)

@@ -1,0 +1,152 @@
+"""Accepts of many requests share one commit: the thread of an API worker that writes journal.db.
+
+Theory of operation. A request hands in a job (a function of the writer connection). The thread takes what is waiting, up to 500
+commands, opens one `Journal.transaction`, runs each job inside a SAVEPOINT of its own, so that one job's error undoes that job
+only, and after the COMMIT pokes the engine and resolves the requests' futures: what a caller is told is durable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from engine.errors import JournalError
+from engine.hints import poke_engine, tell_desks
+from engine.journal.store import Journal
+
+T = TypeVar("T")
+
+COMMANDS_PER_TRANSACTION = 500
+_WAITING_JOBS = 2000  # more than that many requests wait for their turn before they get into the queue
+
+
+@dataclass(frozen=True, slots=True)
+class Written(Generic[T]):
+    """What a job gives back, and whom to wake once it is durable."""
+
+    value: T
+    pollers: frozenset[int] = frozenset()  # new work for the engine
+    moved: tuple[str, ...] = ()  # commands whose life went on, for other desks
+
+
+@dataclass(slots=True)
+class _Job:
+    work: Callable[[sqlite3.Connection], Written[Any]]
+    commands: int
+    future: asyncio.Future[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    written: Written[Any] | None = None
+    error: BaseException | None = None
+
+
+@dataclass(slots=True)
+class GroupCommit:
+    """The writer thread. `submit` belongs to one event loop; everything else is safe from any thread."""
+
+    journal: Journal
+    data: Path
+    _jobs: deque[_Job] = field(default_factory=deque)
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+    _closing: bool = False
+    _thread: threading.Thread | None = None
+    _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_WAITING_JOBS))
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread = threading.Thread(target=self._run, name="desk-writer")
+        self._thread.start()
+
+    def close(self) -> None:
+        """Finish what is waiting, then end the thread. Blocks; nothing may be submitted any more."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join()
+
+    async def submit(self, work: Callable[[sqlite3.Connection], Written[T]], commands: int = 1) -> T:
+        """Run `work` in a shared transaction; return its value once that is durable.
+
+        Raises what `work` raised (then nothing of it was stored), or JournalError. A request that goes away before its job's turn
+        takes the job with it; after that the job stands.
+        """
+        async with self._room:
+            future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+            with self._changed:
+                if self._closing:
+                    raise JournalError("This worker is shutting down: nothing was accepted, ask again.")
+                self._jobs.append(_Job(work, commands, future))
+                self._changed.notify()
+            return await future
+
+    def _run(self) -> None:
+        while jobs := self._next_jobs():
+            outcomes = self._commit(jobs)
+            self._wake(outcomes)
+            loop = jobs[0].future.get_loop()
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_deliver, jobs, outcomes)
+
+    def _next_jobs(self) -> list[_Job]:
+        """What shares the next transaction; at least one job, [] when closing and done."""
+        with self._changed:
+            while not self._jobs and not self._closing:
+                self._changed.wait()
+            taken: list[_Job] = []
+            commands = 0
+            while self._jobs and (not taken or commands + self._jobs[0].commands <= COMMANDS_PER_TRANSACTION):
+                taken.append(self._jobs.popleft())
+                commands += taken[-1].commands
+            return taken
+
+    def _commit(self, jobs: Sequence[_Job]) -> list[_Outcome]:
+        try:
+            with self.journal.transaction() as connection:
+                return [_run_job(connection, job) for job in jobs]
+        except JournalError as error:
+            return [_Outcome(error=error) for _ in jobs]
+
+    def _wake(self, outcomes: Sequence[_Outcome]) -> None:
+        written = [outcome.written for outcome in outcomes if outcome.written is not None]
+        pollers = set().union(*(result.pollers for result in written))
+        moved = [command_id for result in written for command_id in result.moved]
+        if pollers:
+            poke_engine(self.data, pollers)
+        if moved:
+            tell_desks(self.data, moved)
+
+
+def _run_job(connection: sqlite3.Connection, job: _Job) -> _Outcome:
+    """One job inside its own SAVEPOINT. What breaks the database breaks the transaction; anything else is the job's own."""
+    if job.future.cancelled():
+        return _Outcome()
+    connection.execute("SAVEPOINT job")
+    try:
+        written = job.work(connection)
+    except (sqlite3.OperationalError, sqlite3.InternalError, sqlite3.NotSupportedError):
+        raise
+    except Exception as error:  # noqa: BLE001 - handed to the request that brought the job, as an executor does
+        connection.execute("ROLLBACK TO job")
+        connection.execute("RELEASE job")
+        return _Outcome(error=error)
+    connection.execute("RELEASE job")
+    return _Outcome(written)
+
+
+def _deliver(jobs: Sequence[_Job], outcomes: Sequence[_Outcome]) -> None:
+    for job, outcome in zip(jobs, outcomes, strict=True):
+        if job.future.done():
+            continue
+        if outcome.error is not None:
+            job.future.set_exception(outcome.error)
+        elif outcome.written is not None:
+            job.future.set_result(outcome.written.value)
