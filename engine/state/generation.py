@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import orjson
 
-from engine.errors import PollerError
 from engine.model import (
     CommentStatus,
     ContactConfig,
@@ -26,7 +24,7 @@ from engine.model import (
     ServiceStatus,
 )
 from engine.state.frames import Begin, End, Gone, Objects, Rows
-from engine.state.tables import CONFIG_TABLES, columns, marks
+from engine.state.tables import CONFIG_TABLES, HOST, SERVICE, ObjectTable, columns, dirty_values, key_values, marks
 
 Mint = Callable[[int, Mapping[ObjectKey, int | None]], dict[ObjectKey, int]]
 """Gives each object of a poller its public id. The value is the id its configuration asks for."""
@@ -37,51 +35,8 @@ _WANTED_BELOW = 2**32
 _CLOCK_TOLERANCE_S = 3.0
 
 
-class Diverged(PollerError):
+class Diverged(Exception):
     """The scanner's and the mirror's ideas of the file differ; only a scan by a fresh scanner mends that."""
-
-    code = "mirror_diverged"
-
-
-@dataclass(frozen=True, slots=True)
-class _ObjectTable:
-    """Statements for one of the two tables of objects."""
-
-    name: str
-    row: type[HostStatus] | type[ServiceStatus]
-    config: str
-    keys: tuple[str, ...]
-    id_variable: str
-
-    def key(self, poller: int, row: HostStatus | ServiceStatus) -> ObjectKey:
-        return ObjectKey(poller, *row[: len(self.keys)])  # type: ignore[arg-type]
-
-    @property
-    def insert(self) -> str:
-        return f"INSERT OR REPLACE INTO {self.name} (poller, id, {columns(self.row)}) VALUES (?, ?, {marks(self.row)})"
-
-    @property
-    def update(self) -> str:
-        sets = ", ".join(f"{name} = ?" for name in self.row._fields[len(self.keys) :])
-        return f"UPDATE {self.name} SET {sets} WHERE {self.where}"
-
-    @property
-    def where(self) -> str:
-        return " AND ".join(f"{name} = ?" for name in ("poller", *self.keys))
-
-
-_HOST = _ObjectTable("host", HostStatus, "host_config", ("name",), "HOST_ID")
-_SERVICE = _ObjectTable("service", ServiceStatus, "service_config", ("host_name", "description"), "SERVICE_ID")
-
-
-def _values(key: ObjectKey) -> tuple[object, ...]:
-    """A key's values for `_ObjectTable.where`."""
-    return (key.poller, key.host) if key.service is None else tuple(key)
-
-
-def _dirty_key(key: ObjectKey) -> tuple[object, ...]:
-    """A key as the dirty table has it."""
-    return (key.poller, key.host, key.service or "")
 
 
 class GenerationWriter:
@@ -101,7 +56,7 @@ class GenerationWriter:
     def _read_hashes(self) -> dict[ObjectKey, int]:
         """The block hash of every object the mirror has of this poller."""
         hashes = {}
-        for table in (_HOST, _SERVICE):
+        for table in (HOST, SERVICE):
             query = f"SELECT poller, {', '.join(table.keys)}, block_hash FROM {table.name} WHERE poller = ?"
             for *key, block_hash in self._connection.execute(query, (self.poller,)):
                 hashes[ObjectKey(*key)] = block_hash
@@ -113,8 +68,8 @@ class GenerationWriter:
         """The frame without rows the mirror already has (after a scanner's restart nearly all of them)."""
         if self._hashes is None or not isinstance(frame, Rows):
             return frame
-        hosts = tuple(row for row in frame.hosts if self._is_news(_HOST.key(self.poller, row), row.block_hash))
-        services = tuple(row for row in frame.services if self._is_news(_SERVICE.key(self.poller, row), row.block_hash))
+        hosts = tuple(row for row in frame.hosts if self._is_news(HOST.key(self.poller, row), row.block_hash))
+        services = tuple(row for row in frame.services if self._is_news(SERVICE.key(self.poller, row), row.block_hash))
         return Rows(hosts, services, frame.downtimes, frame.comments)
 
     def _is_news(self, key: ObjectKey, block_hash: int) -> bool:
@@ -141,8 +96,8 @@ class GenerationWriter:
             case Objects():
                 self._write_objects(frame.cache)
             case Rows():
-                self._write_status(_HOST, frame.hosts)
-                self._write_status(_SERVICE, frame.services)
+                self._write_status(HOST, frame.hosts)
+                self._write_status(SERVICE, frame.services)
                 self._write_blocks("downtime", DowntimeStatus, frame.downtimes)
                 self._write_blocks("comment", CommentStatus, frame.comments)
             case Gone():
@@ -152,13 +107,13 @@ class GenerationWriter:
         """Close the generation. Raises Diverged."""
         self._remove(self._unnamed)
         if self.objects_reread:
-            for table in (_HOST, _SERVICE):
+            for table in (HOST, SERVICE):
                 self._honour_wanted_ids(table)
         if not self.begin.first:
             self._check_counts(end)
         self._advance()
 
-    def _write_status(self, table: _ObjectTable, rows: Sequence[HostStatus] | Sequence[ServiceStatus]) -> None:
+    def _write_status(self, table: ObjectTable, rows: Sequence[HostStatus] | Sequence[ServiceStatus]) -> None:
         rows_by_key = {table.key(self.poller, row): row for row in rows}
         current = {key: row for key, row in rows_by_key.items() if not self._log_is_ahead(key)}
         if not current:
@@ -166,7 +121,7 @@ class GenerationWriter:
         missing = self._update(table, current)
         if missing:
             self._insert(table, {key: current[key] for key in missing})
-        clean = [_dirty_key(key) for key in current if key in self._dirty]
+        clean = [dirty_values(key) for key in current if key in self._dirty]
         self._connection.executemany("DELETE FROM dirty WHERE poller = ? AND host_name = ? AND description = ?", clean)
         self.changed = True
 
@@ -175,7 +130,7 @@ class GenerationWriter:
         created = self.begin.generation.created
         return key in self._dirty and self._dirty[key] >= created >= self._previous_created
 
-    def _update(self, table: _ObjectTable, rows: Mapping[ObjectKey, HostStatus | ServiceStatus]) -> list[ObjectKey]:
+    def _update(self, table: ObjectTable, rows: Mapping[ObjectKey, HostStatus | ServiceStatus]) -> list[ObjectKey]:
         """Update the rows that exist. Returns the keys of those that do not."""
         if self._hashes is not None:
             hashes = self._hashes
@@ -183,19 +138,18 @@ class GenerationWriter:
             existing = {key: row for key, row in rows.items() if key in hashes}
         else:
             missing, existing = [], dict(rows)
-        skip = len(table.keys)
-        values = ((*row[skip:], *_values(key)) for key, row in existing.items())
+        values = (table.update_values(key, row) for key, row in existing.items())
         updated = self._connection.executemany(table.update, values).rowcount if existing else 0
         if updated < len(existing):
             query = f"SELECT 1 FROM {table.name} WHERE {table.where}"
-            missing += [key for key in existing if self._connection.execute(query, _values(key)).fetchone() is None]
+            missing += [key for key in existing if self._connection.execute(query, key_values(key)).fetchone() is None]
         return missing
 
-    def _insert(self, table: _ObjectTable, rows: Mapping[ObjectKey, HostStatus | ServiceStatus]) -> None:
+    def _insert(self, table: ObjectTable, rows: Mapping[ObjectKey, HostStatus | ServiceStatus]) -> None:
         query = f"SELECT wanted_id FROM {table.config} WHERE {table.where}"
         preferred = {}
         for key, row in rows.items():
-            configured = self._connection.execute(query, _values(key)).fetchone()
+            configured = self._connection.execute(query, key_values(key)).fetchone()
             preferred[key] = configured[0] if configured and configured[0] else wanted_id(row.custom_variables, table.id_variable)
         ids = self._mint(self.poller, preferred)
         self._connection.executemany(table.insert, ((self.poller, ids[key], *row) for key, row in rows.items()))
@@ -217,10 +171,10 @@ class GenerationWriter:
 
     def _remove(self, keys: Iterable[ObjectKey]) -> None:
         """Hosts and services that are no longer in the file."""
-        for table, is_service in ((_HOST, False), (_SERVICE, True)):
-            values = [_values(key) for key in keys if (key.service is not None) is is_service]
+        for table, is_service in ((HOST, False), (SERVICE, True)):
+            values = [key_values(key) for key in keys if (key.service is not None) is is_service]
             self._delete(f"DELETE FROM {table.name} WHERE {table.where}", values)
-        dirty = [_dirty_key(key) for key in keys if key in self._dirty]
+        dirty = [dirty_values(key) for key in keys if key in self._dirty]
         self._connection.executemany("DELETE FROM dirty WHERE poller = ? AND host_name = ? AND description = ?", dirty)
 
     def _delete(self, query: str, values: Sequence[Sequence[object]]) -> None:
@@ -233,8 +187,8 @@ class GenerationWriter:
         self.objects_reread = self.changed = True
         for table in CONFIG_TABLES:
             self._connection.execute(f"DELETE FROM {table} WHERE poller = ?", (self.poller,))
-        self._write_config(_HOST, HostConfig, cache.hosts)
-        self._write_config(_SERVICE, ServiceConfig, cache.services)
+        self._write_config(HOST, HostConfig, cache.hosts)
+        self._write_config(SERVICE, ServiceConfig, cache.services)
         groups = ((self.poller, group.kind, group.name, group.alias) for group in cache.groups)
         self._connection.executemany("INSERT OR REPLACE INTO object_group VALUES (?, ?, ?, ?)", groups)
         self._connection.executemany("INSERT OR IGNORE INTO group_member VALUES (?, ?, ?, ?, ?)", self._members(cache))
@@ -243,7 +197,7 @@ class GenerationWriter:
 
     def _write_config(
         self,
-        table: _ObjectTable,
+        table: ObjectTable,
         kind: type[HostConfig] | type[ServiceConfig],
         configs: Sequence[HostConfig] | Sequence[ServiceConfig],
     ) -> None:
@@ -256,7 +210,7 @@ class GenerationWriter:
             for host, service in group.members:
                 yield self.poller, group.kind, group.name, host, service or ""
 
-    def _honour_wanted_ids(self, table: _ObjectTable) -> None:
+    def _honour_wanted_ids(self, table: ObjectTable) -> None:
         """Give objects whose configuration began to ask for an id that id (if it is free)."""
         keys = ", ".join(f"o.{name}" for name in table.keys)
         same = " AND ".join(f"c.{name} = o.{name}" for name in ("poller", *table.keys))
@@ -269,7 +223,7 @@ class GenerationWriter:
         if preferred:
             ids = self._mint(self.poller, preferred)
             update = f"UPDATE {table.name} SET id = ? WHERE {table.where}"
-            self._connection.executemany(update, ((id, *_values(key)) for key, id in ids.items()))
+            self._connection.executemany(update, ((id, *key_values(key)) for key, id in ids.items()))
 
     # --- the end --------------------------------------------------------------------------------------------------------------
 
@@ -281,8 +235,7 @@ class GenerationWriter:
         if counts != [end.hosts, end.services]:
             raise Diverged(
                 f"The status file has {end.hosts} hosts and {end.services} services, the mirror {counts[0]} and {counts[1]}: "
-                "the file is read whole again.",
-                poller=self.poller,
+                "the file is read whole again."
             )
 
     def _advance(self) -> None:

@@ -13,19 +13,20 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.config import Poller
 from engine.errors import JournalError
 from engine.formats.corelog import StateEvent
 from engine.model import ObjectKey
-from engine.state.alerts import row_update
+from engine.state.changes import after
 from engine.state.frames import Begin, End, Failed, Frame, Gone, Objects, Rows, Unchanged
 from engine.state.generation import Diverged, GenerationWriter, Mint
-from engine.state.tables import CONFIG_TABLES, SCHEMA, SCHEMA_VERSION, STATUS_TABLES
+from engine.state.tables import CONFIG_TABLES, HOST, SCHEMA, SCHEMA_VERSION, SERVICE, STATUS_TABLES, dirty_values, key_values
 
 _GATHERED_ROWS = 20_000  # some 50 MB of Python objects at most wait for a scan's end
 _WAL_LIMIT_BYTES = 64 * 1024 * 1024
@@ -108,46 +109,51 @@ class Mirror:
     # --- scans ------------------------------------------------------------------------------------------------------------
 
     def apply(self, frames: Iterable[Frame]) -> Applied:
-        """Take one scan over whole, or not at all. `frames` is read to its end."""
+        """Take one scan over whole, or not at all. `frames` is read to its end unless the mirror cannot be written."""
+        scan = iter(frames)
+        head = next(scan, None)
+        if not isinstance(head, Begin | Unchanged | Failed):
+            raise ValueError(f"a scan does not start with {head}")
         try:
             with ExitStack() as transaction:
-                return self._apply(frames, transaction)
+                return self._apply(head, scan, transaction)
         except _Abandoned as end:
             return self._without_generation(end.failed, end.resync)
+        except JournalError as error:
+            return replace(self._applied(head.poller, changed=False, resync=True), health="unknown", detail=str(error))
 
-    def _apply(self, frames: Iterable[Frame], transaction: ExitStack) -> Applied:
-        writer: GenerationWriter | None = None
-        ended: End | None = None
-        failed: Failed | None = None
-        unchanged: Unchanged | None = None
+    def _apply(self, head: Begin | Unchanged | Failed, scan: Iterator[Frame], transaction: ExitStack) -> Applied:
+        if not isinstance(head, Begin):
+            deque(scan, maxlen=0)
+            if isinstance(head, Failed):
+                raise _Abandoned(head)
+            return self._unchanged(head.poller)
+        with self._lock:
+            writer = GenerationWriter(self._connection, self._mint, head)
         gathered = _Gathered()
-        for frame in frames:
+        end = self._gather(scan, writer, gathered, transaction)
+        self._write(writer, gathered, transaction)
+        return self._finish(writer, end)
+
+    def _gather(self, scan: Iterator[Frame], writer: GenerationWriter, gathered: _Gathered, transaction: ExitStack) -> End:
+        """Read a scan to its end, writing only what is too much to hold. Raises _Abandoned for a scan without End."""
+        end: End | None = None
+        failed = Failed(writer.poller, "unknown", "The scan broke off before its end; it is tried again.")
+        for frame in scan:
             match frame:
-                case Unchanged():
-                    unchanged = frame
-                case Failed():
-                    failed = frame
-                case Begin():
-                    with self._lock:
-                        writer = GenerationWriter(self._connection, self._mint, frame)
-                case End():
-                    ended = frame
-                case _:
-                    if writer is None:
-                        raise ValueError("a scan starts with Begin")
+                case Objects() | Rows() | Gone():
                     gathered.add(writer.admit(frame))
                     if gathered.is_full:
                         self._write(writer, gathered, transaction)
-        if failed is not None:
+                case Failed():
+                    failed = frame
+                case End():
+                    end = frame
+                case _:
+                    raise ValueError(f"{frame} within a scan")
+        if end is None:
             raise _Abandoned(failed)
-        if unchanged is not None:
-            return self._unchanged(unchanged.poller)
-        if writer is None:
-            raise ValueError("a scan without frames")
-        if ended is None:
-            raise _Abandoned(Failed(writer.poller, "unknown", "The scan broke off before its end; it is tried again."))
-        self._write(writer, gathered, transaction)
-        return self._finish(writer, ended)
+        return end
 
     def _write(self, writer: GenerationWriter, gathered: _Gathered, transaction: ExitStack) -> None:
         if not gathered.is_streaming:
@@ -206,12 +212,17 @@ class Mirror:
                     self._log_event(poller, event)
 
     def _log_event(self, poller: int, event: StateEvent) -> None:
-        update = row_update(poller, event)
-        if update is not None and self._connection.execute(*update).rowcount:
-            self._connection.execute(
-                "INSERT INTO dirty VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET at = max(at, excluded.at)",
-                (poller, event.host, event.service or "", event.at),
-            )
+        key = ObjectKey(poller, event.host, event.service)
+        table = HOST if event.service is None else SERVICE
+        found = self._connection.execute(table.select, key_values(key)).fetchone()
+        row = None if found is None else after(table.row._make(found), event)
+        if row is None:
+            return
+        self._connection.execute(table.update, table.update_values(key, row))
+        self._connection.execute(
+            "INSERT INTO dirty VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET at = max(at, excluded.at)",
+            (*dirty_values(key), event.at),
+        )
 
     def dirty(self, poller: int) -> tuple[ObjectKey, ...]:
         """The objects whose blocks the next scan must send even if unchanged."""

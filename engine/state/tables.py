@@ -7,6 +7,7 @@ rebuilt from the cores (rows whose block hash is unchanged would otherwise keep 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple, get_type_hints
 
 from engine.model import (
@@ -15,6 +16,7 @@ from engine.model import (
     DowntimeStatus,
     HostConfig,
     HostStatus,
+    ObjectKey,
     ServiceConfig,
     ServiceStatus,
 )
@@ -47,6 +49,54 @@ def marks(row: type[NamedTuple]) -> str:
 def _typed(row: type[NamedTuple]) -> str:
     types = get_type_hints(row)
     return ", ".join(f"{name} {_TYPES[types[name]]}" for name in row._fields)
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectTable:
+    """Statements for one of the two tables of objects."""
+
+    name: str
+    row: type[HostStatus] | type[ServiceStatus]
+    config: str
+    keys: tuple[str, ...]
+    id_variable: str
+
+    def key(self, poller: int, row: HostStatus | ServiceStatus) -> ObjectKey:
+        return ObjectKey(poller, *row[: len(self.keys)])  # type: ignore[arg-type]
+
+    @property
+    def select(self) -> str:
+        return f"SELECT {columns(self.row)} FROM {self.name} WHERE {self.where}"
+
+    @property
+    def insert(self) -> str:
+        return f"INSERT OR REPLACE INTO {self.name} (poller, id, {columns(self.row)}) VALUES (?, ?, {marks(self.row)})"
+
+    @property
+    def update(self) -> str:
+        sets = ", ".join(f"{name} = ?" for name in self.row._fields[len(self.keys) :])
+        return f"UPDATE {self.name} SET {sets} WHERE {self.where}"
+
+    def update_values(self, key: ObjectKey, row: HostStatus | ServiceStatus) -> tuple[object, ...]:
+        return (*row[len(self.keys) :], *key_values(key))
+
+    @property
+    def where(self) -> str:
+        return " AND ".join(f"{name} = ?" for name in ("poller", *self.keys))
+
+
+HOST = ObjectTable("host", HostStatus, "host_config", ("name",), "HOST_ID")
+SERVICE = ObjectTable("service", ServiceStatus, "service_config", ("host_name", "description"), "SERVICE_ID")
+
+
+def key_values(key: ObjectKey) -> tuple[object, ...]:
+    """A key's values for `ObjectTable.where`."""
+    return (key.poller, key.host) if key.service is None else tuple(key)
+
+
+def dirty_values(key: ObjectKey) -> tuple[object, ...]:
+    """A key as the dirty table has it."""
+    return (key.poller, key.host, key.service or "")
 
 
 SCHEMA = f"""
