@@ -1,0 +1,126 @@
+"""The HTTP application put together: every dialect's routes over one desk and one doorkeeper, and what belongs to no dialect.
+
+`build_app` opens what one API worker needs and closes it in reverse; `application` is the same over parts already made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from api.auth.doorkeeper import Doorkeeper
+from api.centreon import routes as centreon_routes
+from api.errors import MalformedRequest, MethodNotAllowed, NoSuchPath, internal_problem, problem_of
+from api.native import OPERATIONS
+from api.native.routing import native_routes
+from api.openapi import document
+from api.render import encode_json, json_response, problem_response
+from engine.clock import Clock
+from engine.config import Config, Settings
+from engine.desk import Desk
+from engine.errors import CallerError, SignalboxError
+from engine.journal.store import Journal
+
+HEALTH = ("synchronous", "engine_alive")  # what of the desk's health is anybody's business
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def build_app(config: Config) -> Starlette:
+    """The application of one API worker. The journal is opened here, before the loop runs; the desk when it starts."""
+    journal = Journal(config.data)
+    doorkeeper = Doorkeeper(journal, config.settings)
+    desk = Desk(config)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        try:
+            await desk.open()
+            try:
+                yield
+            finally:
+                await desk.close()
+        finally:
+            await asyncio.to_thread(doorkeeper.close)
+            await asyncio.to_thread(journal.close)
+
+    return application(desk, doorkeeper, config.settings, lifespan=lifespan)
+
+
+def application(
+    desk: Desk,
+    doorkeeper: Doorkeeper,
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    lifespan: Callable[[Starlette], object] | None = None,
+) -> Starlette:
+    """Every route over these parts."""
+    routes: list[BaseRoute] = [
+        Route("/healthz", _healthz(desk), methods=["GET"]),
+        Route("/openapi.json", _openapi(), methods=["GET"]),
+        *native_routes(OPERATIONS, desk, doorkeeper, settings, clock),
+        *centreon_routes(desk, doorkeeper, settings),
+    ]
+    handlers = {SignalboxError: _signalbox_error, HTTPException: _http_error, Exception: _bug}
+    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)  # type: ignore[arg-type]
+    app.router.redirect_slashes = False  # a redirect would normalise a path whose names must stay as they came
+    return app
+
+
+def program_version() -> str:
+    """The installed distribution's version."""
+    try:
+        return version("signalbox")
+    except PackageNotFoundError:
+        return "0"
+
+
+def _healthz(desk: Desk) -> Endpoint:
+    """Whether this process works: for load balancers, without a token, so without names. The truth about each core is /v1/pollers."""
+    running = program_version()
+
+    async def healthz(request: Request) -> Response:
+        known = await desk.health()
+        told = {name: known[name] for name in HEALTH if name in known}
+        return json_response(200, {"status": "ok", "version": running, **told})
+
+    return healthz
+
+
+def _openapi() -> Endpoint:
+    """The native API's document, encoded once."""
+    encoded = encode_json(document(OPERATIONS, program_version()))
+
+    async def openapi(request: Request) -> Response:
+        return Response(encoded, media_type="application/json")
+
+    return openapi
+
+
+async def _signalbox_error(request: Request, error: Exception) -> Response:
+    return problem_response(problem_of(error)) if isinstance(error, SignalboxError) else await _bug(request, error)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    allow = (getattr(error, "headers", None) or {}).get("Allow", "")
+    told: dict[int, CallerError] = {
+        404: NoSuchPath("Nothing is served here: /openapi.json lists every path. Names in paths must be percent-encoded."),
+        405: MethodNotAllowed(f"{request.method} is not possible here.", allow=sorted(allow.split(", ")) if allow else []),
+    }
+    if status >= 500:
+        return await _bug(request, error)
+    return problem_response(problem_of(told.get(status, MalformedRequest("The request is not acceptable HTTP."))))
+
+
+async def _bug(request: Request, error: Exception) -> Response:
+    """Starlette raises the error again behind this answer, so that the server's log has it whole."""
+    return problem_response(internal_problem())

@@ -1,0 +1,153 @@
+"""Acknowledgements: given, listed with their proof, shown, and removed by public id or by the object's name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from api.native.entries import EntriesQuery, delete_entry, entries, entry
+from api.native.operation import Answer, Call, Operation, Right
+from api.native.outcome import FAILURES, Outcome, outcome
+from api.native.requests import Author, Comment, NoQuery, TargetBody, WaitQuery, doc
+from api.native.targets import author_of, targets_of
+from api.render import rfc3339_or_none
+from engine.desk import Entry, Target
+
+KIND = "acknowledgement"
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """One acknowledgement, ours or anybody's; `state` is the object's when it was acknowledged. Times are by the core's clock.
+
+    `proof`: accepted, processed, confirmed (seen in the core's own files), or seen (made by somebody else).
+    """
+
+    id: int
+    poller: str
+    host: str
+    service: str | None
+    author: str
+    comment: str
+    proof: str
+    present: bool
+    sticky: bool | None
+    notify: bool | None
+    persistent: bool | None
+    state: int | None
+    entry_time: str | None
+    deleted_at: str | None
+    deleted_by: str | None
+    core_id: int | None
+    command_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgements:
+    """One page of acknowledgements, newest id first."""
+
+    total: int
+    limit: int
+    offset: int
+    items: list[Acknowledgement]
+
+
+class NewAcknowledgement(TargetBody, frozen=True, kw_only=True):
+    """A problem to be acknowledged. The defaults are those of the cores' own web interface."""
+
+    comment: Comment
+    sticky: Annotated[bool, doc("true: until the object is OK or UP again; false: until its state changes")] = True
+    notify: Annotated[bool, doc("tell the contacts")] = True
+    persistent: Annotated[bool, doc("keep the comment after the acknowledgement ended")] = False
+    author: Author | None = None
+
+
+class RemovalQuery(WaitQuery, frozen=True, kw_only=True):
+    """Whose acknowledgement."""
+
+    host: Annotated[str, doc("name of the host", min_length=1)]
+    service: Annotated[str, doc("description of the service; absent: the host itself", min_length=1)] = ""
+    poller: Annotated[str, doc("name or number of the poller, where the host stands on several", min_length=1)] = ""
+
+
+async def create_acknowledgement(call: Call, query: WaitQuery, body: NewAcknowledgement) -> Answer:
+    """Acknowledge problems and answer with what became of it."""
+    receipts = await call.desk.acknowledge(
+        call.caller,
+        await targets_of(call, body),
+        comment=body.comment,
+        sticky=body.sticky,
+        notify=body.notify,
+        persistent=body.persistent,
+        author=author_of(call, body.author),
+    )
+    return await outcome(call, query, receipts, creates="acknowledgements")
+
+
+async def remove_acknowledgement(call: Call, query: RemovalQuery) -> Answer:
+    """Take back the acknowledgement of an object."""
+    target = Target(query.host, query.service or None, await call.poller(query.poller))
+    return await outcome(call, query, await call.desk.remove_acknowledgement(call.caller, [target]), deletes=True)
+
+
+async def list_acknowledgements(call: Call, query: EntriesQuery) -> Answer:
+    """One page of acknowledgements."""
+    page = await entries(call, KIND, query)
+    return Answer(Acknowledgements(page.total, query.limit, query.offset, [acknowledgement_of(row) for row in page.rows]))
+
+
+async def show_acknowledgement(call: Call, query: NoQuery) -> Answer:
+    """One acknowledgement."""
+    return Answer(acknowledgement_of(await entry(call, KIND)))
+
+
+async def delete_acknowledgement(call: Call, query: WaitQuery) -> Answer:
+    """Take back an acknowledgement by its public id."""
+    return await delete_entry(call, KIND, query)
+
+
+def acknowledgement_of(row: Entry) -> Acknowledgement:
+    """The entry as people see it."""
+    return Acknowledgement(
+        id=row.id,
+        poller=row.poller_name,
+        host=row.host,
+        service=row.service,
+        author=row.author,
+        comment=row.comment,
+        proof=row.proof,
+        present=row.present,
+        sticky=row.sticky,
+        notify=row.notify,
+        persistent=row.persistent,
+        state=row.state,
+        entry_time=rfc3339_or_none(row.entry_time),
+        deleted_at=rfc3339_or_none(row.deleted_at),
+        deleted_by=row.deleted_by,
+        core_id=row.core_id,
+        command_id=row.command_id,
+    )
+
+
+EXAMPLE = {"host": "web01", "service": "HTTP", "comment": "I am on it"}
+PATH = "/v1/acknowledgements"
+
+OPERATIONS = (
+    Operation(
+        "GET", PATH, "Acknowledgements, newest first", list_acknowledgements, {200: Acknowledgements},
+        query=EntriesQuery, problems=(404,),
+    ),
+    Operation(
+        "POST", PATH, "Acknowledge a problem", create_acknowledgement, {200: Outcome, 201: Outcome, 202: Outcome},
+        right=Right.COMMAND, query=WaitQuery, body=NewAcknowledgement, problems=(404, *FAILURES), example=EXAMPLE,
+    ),
+    Operation(
+        "DELETE", PATH, "Take back an acknowledgement by the object's name", remove_acknowledgement, {200: Outcome, 202: Outcome},
+        right=Right.COMMAND, query=RemovalQuery, problems=(404, *FAILURES),
+    ),
+    Operation("GET", PATH + "/{id}", "One acknowledgement", show_acknowledgement, {200: Acknowledgement}, problems=(404,)),
+    Operation(
+        "DELETE", PATH + "/{id}", "Take back an acknowledgement", delete_acknowledgement, {200: Outcome, 202: Outcome},
+        right=Right.COMMAND, query=WaitQuery, problems=(404, *FAILURES),
+    ),
+)  # fmt: skip

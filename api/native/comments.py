@@ -1,0 +1,122 @@
+"""Comments: written, listed with their proof, shown, and deleted by their public id."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from api.native.entries import EntriesQuery, delete_entry, entries, entry
+from api.native.operation import Answer, Call, Operation, Right
+from api.native.outcome import FAILURES, Outcome, outcome
+from api.native.requests import Author, NoQuery, TargetBody, WaitQuery, doc
+from api.native.requests import Comment as CommentText
+from api.native.targets import author_of, targets_of
+from api.render import rfc3339_or_none
+from engine.desk import Entry
+
+KIND = "comment"
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """One comment, ours or anybody's. Times are by the core's clock.
+
+    `proof`: accepted, processed, confirmed (seen in the core's own files), or seen (made by somebody else).
+    """
+
+    id: int
+    poller: str
+    host: str
+    service: str | None
+    author: str
+    comment: str
+    proof: str
+    present: bool
+    persistent: bool | None
+    entry_time: str | None
+    deleted_at: str | None
+    deleted_by: str | None
+    core_id: int | None
+    command_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comments:
+    """One page of comments, newest id first."""
+
+    total: int
+    limit: int
+    offset: int
+    items: list[Comment]
+
+
+class NewComment(TargetBody, frozen=True, kw_only=True):
+    """A comment to be written."""
+
+    comment: CommentText
+    persistent: Annotated[bool, doc("true: it stays when the core is restarted")] = True
+    author: Author | None = None
+
+
+async def create_comment(call: Call, query: WaitQuery, body: NewComment) -> Answer:
+    """Write comments and answer with what became of it."""
+    receipts = await call.desk.add_comment(
+        call.caller,
+        await targets_of(call, body),
+        comment=body.comment,
+        persistent=body.persistent,
+        author=author_of(call, body.author),
+    )
+    return await outcome(call, query, receipts, creates="comments")
+
+
+async def list_comments(call: Call, query: EntriesQuery) -> Answer:
+    """One page of comments."""
+    page = await entries(call, KIND, query)
+    return Answer(Comments(page.total, query.limit, query.offset, [comment_of(row) for row in page.rows]))
+
+
+async def show_comment(call: Call, query: NoQuery) -> Answer:
+    """One comment."""
+    return Answer(comment_of(await entry(call, KIND)))
+
+
+async def delete_comment(call: Call, query: WaitQuery) -> Answer:
+    """Delete a comment."""
+    return await delete_entry(call, KIND, query)
+
+
+def comment_of(row: Entry) -> Comment:
+    """The entry as people see it."""
+    return Comment(
+        id=row.id,
+        poller=row.poller_name,
+        host=row.host,
+        service=row.service,
+        author=row.author,
+        comment=row.comment,
+        proof=row.proof,
+        present=row.present,
+        persistent=row.persistent,
+        entry_time=rfc3339_or_none(row.entry_time),
+        deleted_at=rfc3339_or_none(row.deleted_at),
+        deleted_by=row.deleted_by,
+        core_id=row.core_id,
+        command_id=row.command_id,
+    )
+
+
+EXAMPLE = {"host": "web01", "comment": "new power supply since Monday"}
+
+OPERATIONS = (
+    Operation("GET", "/v1/comments", "Comments, newest first", list_comments, {200: Comments}, query=EntriesQuery, problems=(404,)),
+    Operation(
+        "POST", "/v1/comments", "Write a comment", create_comment, {200: Outcome, 201: Outcome, 202: Outcome},
+        right=Right.COMMAND, query=WaitQuery, body=NewComment, problems=(404, *FAILURES), example=EXAMPLE,
+    ),
+    Operation("GET", "/v1/comments/{id}", "One comment", show_comment, {200: Comment}, problems=(404,)),
+    Operation(
+        "DELETE", "/v1/comments/{id}", "Delete a comment", delete_comment, {200: Outcome, 202: Outcome},
+        right=Right.COMMAND, query=WaitQuery, problems=(404, *FAILURES),
+    ),
+)  # fmt: skip

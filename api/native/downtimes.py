@@ -1,0 +1,186 @@
+"""Downtimes: set, listed with their proof, shown, and cancelled by their public id."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from api.native.entries import EntriesQuery, delete_entry, entries, entry
+from api.native.operation import Answer, Call, Operation, Right
+from api.native.outcome import FAILURES, Outcome, outcome
+from api.native.requests import Author, Comment, NoQuery, Span, TargetBody, Time, WaitQuery, doc
+from api.native.targets import author_of, targets_of
+from api.native.times import parse_duration, parse_time
+from api.render import rfc3339, rfc3339_or_none
+from engine.desk import Entry
+from engine.errors import InvalidField
+
+KIND = "downtime"
+AGREEMENT_S = 1.0  # cores count whole seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Downtime:
+    """One downtime, ours or anybody's. Times are by the core's clock.
+
+    `proof`: accepted, processed, confirmed (seen in the core's own files), or seen (made by somebody else). `duration` counts for
+    flexible ones: how many seconds it lasts once it is triggered.
+    """
+
+    id: int
+    poller: str
+    host: str
+    service: str | None
+    author: str
+    comment: str
+    proof: str
+    present: bool
+    start: str | None
+    end: str | None
+    fixed: bool | None
+    duration: float | None
+    is_in_effect: bool | None
+    cancelled: bool
+    entry_time: str | None
+    actual_start: str | None
+    actual_end: str | None
+    deleted_at: str | None
+    deleted_by: str | None
+    core_id: int | None
+    command_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Downtimes:
+    """One page of downtimes, newest id first."""
+
+    total: int
+    limit: int
+    offset: int
+    items: list[Downtime]
+
+
+class NewDowntime(TargetBody, frozen=True, kw_only=True):
+    """A downtime to be set: `end` or `duration`, either is enough."""
+
+    comment: Comment
+    start: Annotated[Time, doc("default: now")] | None = None
+    end: Annotated[Time, doc("default: start + duration")] | None = None
+    duration: Annotated[Span, doc("length of the window; of a flexible one: how long it lasts once triggered")] | None = None
+    fixed: Annotated[bool, doc("false: flexible, starts with the first problem between start and end")] = True
+    with_services: Annotated[bool, doc("the host and each of its services")] = False
+    author: Author | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """When a downtime is to be. `duration` in seconds for a flexible one, None when fixed."""
+
+    start: float
+    end: float
+    duration: float | None
+
+
+def window_of(body: NewDowntime, now: float) -> Window:
+    """The window a body asks for. Relative times are relative to now, never to each other. Raises InvalidField."""
+    start = now if body.start is None else parse_time(body.start, "start", now)
+    end = None if body.end is None else parse_time(body.end, "end", now)
+    duration = None if body.duration is None else parse_duration(body.duration, "duration")
+    if not body.fixed and duration is None:
+        raise InvalidField(
+            "duration is missing: a flexible downtime needs to know how long it lasts once triggered.", field="duration"
+        )
+    if end is None:
+        if duration is None:
+            raise InvalidField("end is missing: say end or duration.", field="end")
+        end = parse_time(start + duration, "end", now)
+    elif body.fixed and duration is not None and abs(end - start - duration) > AGREEMENT_S:
+        raise InvalidField(
+            f"duration and end disagree: end - start is {end - start:g} s, duration {duration:g} s; say one of them.",
+            field="duration",
+        )
+    if end <= start:
+        raise InvalidField(f"end must come after start: {rfc3339(end)} does not come after {rfc3339(start)}.", field="end")
+    if end <= now:
+        raise InvalidField(f"The window ended at {rfc3339(end)}, it is {rfc3339(now)} now: choose a later end.", field="end")
+    return Window(start, end, None if body.fixed else duration)
+
+
+async def create_downtime(call: Call, query: WaitQuery, body: NewDowntime) -> Answer:
+    """Set downtimes and answer with what became of them."""
+    if body.with_services and (body.service is not None or body.services is not None):
+        raise InvalidField("with_services goes with a host alone: leave service and services out.", field="with_services")
+    window = window_of(body, call.clock.now())
+    receipts = await call.desk.schedule_downtime(
+        call.caller,
+        await targets_of(call, body),
+        start=window.start,
+        end=window.end,
+        fixed=body.fixed,
+        duration=window.duration,
+        comment=body.comment,
+        with_services=body.with_services,
+        author=author_of(call, body.author),
+    )
+    return await outcome(call, query, receipts, creates="downtimes")
+
+
+async def list_downtimes(call: Call, query: EntriesQuery) -> Answer:
+    """One page of downtimes."""
+    page = await entries(call, KIND, query)
+    return Answer(Downtimes(page.total, query.limit, query.offset, [downtime_of(row) for row in page.rows]))
+
+
+async def show_downtime(call: Call, query: NoQuery) -> Answer:
+    """One downtime."""
+    return Answer(downtime_of(await entry(call, KIND)))
+
+
+async def delete_downtime(call: Call, query: WaitQuery) -> Answer:
+    """Cancel a downtime."""
+    return await delete_entry(call, KIND, query)
+
+
+def downtime_of(row: Entry) -> Downtime:
+    """The entry as people see it."""
+    return Downtime(
+        id=row.id,
+        poller=row.poller_name,
+        host=row.host,
+        service=row.service,
+        author=row.author,
+        comment=row.comment,
+        proof=row.proof,
+        present=row.present,
+        start=rfc3339_or_none(row.start_time),
+        end=rfc3339_or_none(row.end_time),
+        fixed=row.fixed,
+        duration=row.duration,
+        is_in_effect=row.is_in_effect,
+        cancelled=row.cancelled,
+        entry_time=rfc3339_or_none(row.entry_time),
+        actual_start=rfc3339_or_none(row.actual_start),
+        actual_end=rfc3339_or_none(row.actual_end),
+        deleted_at=rfc3339_or_none(row.deleted_at),
+        deleted_by=row.deleted_by,
+        core_id=row.core_id,
+        command_id=row.command_id,
+    )
+
+
+EXAMPLE = {"host": "web01", "service": "HTTP", "end": "+2h", "comment": "kernel update"}
+
+OPERATIONS = (
+    Operation(
+        "GET", "/v1/downtimes", "Downtimes, newest first", list_downtimes, {200: Downtimes}, query=EntriesQuery, problems=(404,),
+    ),
+    Operation(
+        "POST", "/v1/downtimes", "Set a downtime", create_downtime, {200: Outcome, 201: Outcome, 202: Outcome},
+        right=Right.COMMAND, query=WaitQuery, body=NewDowntime, problems=(404, *FAILURES), example=EXAMPLE,
+    ),
+    Operation("GET", "/v1/downtimes/{id}", "One downtime", show_downtime, {200: Downtime}, problems=(404,)),
+    Operation(
+        "DELETE", "/v1/downtimes/{id}", "Cancel a downtime", delete_downtime, {200: Outcome, 202: Outcome},
+        right=Right.COMMAND, query=WaitQuery, problems=(404, *FAILURES),
+    ),
+)  # fmt: skip

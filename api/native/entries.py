@@ -1,0 +1,57 @@
+"""What downtimes, acknowledgements and comments have in common: listing them, finding one, deleting one by its public id."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from api.native.operation import Answer, Call
+from api.native.outcome import outcome
+from api.native.requests import Paging, WaitQuery, doc
+from engine.desk import Entry, EntryFilter, Page
+from engine.errors import InvalidField, UnknownObject
+
+LARGEST_ID = 2**63 - 1
+
+
+class EntriesQuery(Paging, frozen=True, kw_only=True):
+    """Which of them."""
+
+    host: Annotated[str, doc("of this host and its services", min_length=1)] = ""
+    service: Annotated[str, doc("of this service; needs `host`", min_length=1)] = ""
+    present: Annotated[
+        Literal["true", "false", "any"], doc("`true`: those that stand now, `false`: those that ended, `any`: both")
+    ] = "true"
+
+
+async def entries(call: Call, kind: str, query: EntriesQuery) -> Page[Entry]:
+    """One page of them, newest id first."""
+    if query.service and not query.host:
+        raise InvalidField("service needs host: a description alone names no service.", field="host")
+    which = EntryFilter(
+        kind=kind,
+        poller=await call.poller(query.poller),
+        host=query.host or None,
+        service=query.service or None,
+        present={"true": True, "false": False, "any": None}[query.present],
+        limit=query.limit,
+        offset=query.offset,
+    )
+    return await call.desk.entries(call.caller, which)
+
+
+async def entry(call: Call, kind: str) -> Entry:
+    """The one the path names. Raises UnknownObject."""
+    return await call.desk.entry(call.caller, kind, _id(call, kind))
+
+
+async def delete_entry(call: Call, kind: str, query: WaitQuery) -> Answer:
+    """Delete the one the path names, and answer with what became of it."""
+    receipts = await call.desk.delete_entry(call.caller, kind, _id(call, kind))
+    return await outcome(call, query, receipts, deletes=True)
+
+
+def _id(call: Call, kind: str) -> int:
+    text = call.names["id"]
+    if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= LARGEST_ID):
+        raise UnknownObject(f"There is no {kind} {text!r}: ids are whole numbers, /v1/{kind}s lists them.", id=text)
+    return int(text)

@@ -1,0 +1,85 @@
+"""What one operation of the native API is: a row of a table, a function from a call to an answer, and the answer itself.
+
+Every noun's module ends with its rows. The rows serve the requests (`routing.py`) and make /openapi.json (`api/openapi.py`),
+so that the document cannot say anything else than what is served.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from api.native.requests import NoQuery
+from engine.clock import Clock
+from engine.config import Settings
+from engine.desk import Caller, Desk
+from engine.errors import UnknownPoller
+from engine.state.views import Reader
+
+
+class Right(Enum):
+    """What a caller's role must allow."""
+
+    READ = "read"
+    COMMAND = "command"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One authenticated request, its path's names decoded. `prefer_wait_s` is what `Prefer: wait=S` asked for."""
+
+    desk: Desk
+    caller: Caller
+    settings: Settings
+    clock: Clock
+    names: Mapping[str, str]
+    prefer_wait_s: float | None = None
+
+    async def poller(self, word: str | int | None) -> int | None:
+        """See `poller_number`; costs nothing when none is named."""
+        if word is None or word == "":
+            return None
+        return await self.desk.read(lambda reader: poller_number(reader, self.caller, word))
+
+
+def poller_number(reader: Reader, caller: Caller, word: str | int | None) -> int | None:
+    """The number of the poller of that name or number; None when none is named. Raises UnknownPoller."""
+    if word is None or word == "":
+        return None
+    view = reader.poller(caller.scope, word)
+    if view is None:
+        known = [poller.name for poller in reader.pollers(caller.scope)]
+        raise UnknownPoller(f"There is no poller {word!r}: known are {', '.join(known) or 'none'}.", poller=word, known=known)
+    return view.number
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an operation gives back. `problem` = the content is an RFC 9457 document."""
+
+    content: object
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    problem: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method of one path. `act(call, query)` or, with a body model, `act(call, query, body)`.
+
+    `answers` maps each status that is no problem to the type of its content; `problems` lists the others that may come.
+    """
+
+    method: str
+    path: str
+    summary: str
+    act: Callable[..., Awaitable[Answer]]
+    answers: Mapping[int, Any]
+    right: Right = Right.READ
+    query: type[Any] = NoQuery
+    body: type[Any] | None = None
+    problems: tuple[int, ...] = ()
+    example: Mapping[str, object] | None = None  # of the body
+    description: str = ""

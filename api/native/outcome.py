@@ -1,0 +1,168 @@
+"""What became of the commands of one call → status, body and headers of its answer. The status table of the native API.
+
+The worst command decides; all are listed. Nothing here claims more than the lives say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from api.errors import problem_members
+from api.native.operation import Answer, Call
+from api.native.requests import WAIT_CAP_S, WaitQuery
+from engine.commands.catalogue import CATALOGUE, Effect
+from engine.commands.lifecycle import State
+from engine.desk import Life, Receipt
+
+MOST_IDS_IN_HEADER = 100  # 3.7 KB; proxies and clients refuse header lines much longer
+
+# From the worst to the best. What failed comes before what nobody knows, that before what is under way.
+WORST_FIRST = (
+    State.REFUSED, State.NO_EFFECT, State.PARTIAL, State.EXPIRED, State.CANCELLED, State.UNKNOWN, State.HELD,
+    State.ACCEPTED, State.WRITING, State.WRITTEN, State.PROCESSED, State.CONFIRMED,
+)  # fmt: skip
+
+FAILED: dict[State, tuple[int, str]] = {
+    State.REFUSED: (422, "The core refused the command"),
+    State.NO_EFFECT: (409, "The command had no effect"),
+    State.PARTIAL: (409, "The command worked on some of its objects only"),
+    State.EXPIRED: (409, "The command was given up before it was sent"),
+    State.CANCELLED: (409, "The command was withdrawn before it was sent"),
+}
+FAILURES = tuple(sorted({status for status, _ in FAILED.values()}))
+
+SENTENCES: dict[State, str] = {
+    State.CONFIRMED: "Its effect was seen in the core's own files.",
+    State.PROCESSED: "The core read and executed it and printed no error.",
+    State.WRITTEN: "Its line went into the command file; that the core read it is not proved yet.",
+    State.WRITING: "It is being written; whether its line went out is not known yet.",
+    State.ACCEPTED: "It is durable and will be written next.",
+    State.HELD: "The core is not reading commands; it is kept and will be written when the core is back.",
+    State.UNKNOWN: "It was written, and neither proof nor disproof can be had.",
+    State.CANCELLED: "It was withdrawn before anything was sent.",
+    State.EXPIRED: "It was given up before anything was sent.",
+    State.REFUSED: "The core refused it.",
+    State.NO_EFFECT: "The core read it, but its effect is not there.",
+    State.PARTIAL: "Its effect was seen on some of its objects only.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CommandOutcome:
+    """One command of the call. `id` is the public id of what it makes or deletes; `joined`: a twin was joined instead."""
+
+    id: int | None
+    command_id: str
+    command: str
+    poller: str
+    host: str
+    service: str | None
+    state: str
+    detail: str
+    advice: str
+    joined: bool
+    notes: list[str]
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a call: `id` of the (first) object it made or deleted, all ids, the worst state, and every command."""
+
+    id: int | None
+    ids: list[int]
+    state: str
+    detail: str
+    advice: str
+    joined: bool
+    commands: list[CommandOutcome]
+
+
+async def outcome(
+    call: Call, query: WaitQuery, receipts: Sequence[Receipt], *, creates: str | None = None, deletes: bool = False
+) -> Answer:
+    """Wait as long as the caller wants, then answer. `creates`: the collection the created objects stand in."""
+    asked = query.wait if query.wait is not None else call.prefer_wait_s
+    until, timeout_s = ("processed", call.settings.wait_processed_s) if asked is None else ("final", min(asked, WAIT_CAP_S))
+    ids = list(dict.fromkeys(receipt.command_id for receipt in receipts))
+    lives = {life.id: life for life in await call.desk.settle(call.caller, ids, until=until, timeout_s=timeout_s)}
+    answer = answer_of([(receipt, lives[receipt.command_id]) for receipt in receipts], creates=creates, deletes=deletes)
+    if query.wait is None and call.prefer_wait_s is not None:
+        return Answer(
+            answer.content, answer.status, {**answer.headers, "Preference-Applied": f"wait={timeout_s:g}"}, answer.problem
+        )
+    return answer
+
+
+def answer_of(pairs: Sequence[tuple[Receipt, Life]], *, creates: str | None = None, deletes: bool = False) -> Answer:
+    """The status table."""
+    worst = min(pairs, key=lambda pair: WORST_FIRST.index(_state(pair[1], deletes)))
+    state, life = _state(worst[1], deletes), worst[1]
+    content = _content(pairs, state, worst)
+    headers = {"Signalbox-Command": ", ".join(dict.fromkeys(receipt.command_id for receipt, _ in pairs[:MOST_IDS_IN_HEADER]))}
+    if state in FAILED:
+        status, title = FAILED[state]
+        rest = asdict(content)
+        members = problem_members(str(state), title, status, str(rest.pop("detail")), rest)
+        return Answer(members, status, headers, problem=True)
+    if state is State.CONFIRMED or (state is State.PROCESSED and not life.effect_pending):
+        made = [receipt for receipt, _ in pairs if creates and not receipt.joined and receipt.entry_id is not None]
+        if state is State.CONFIRMED and made:
+            return Answer(content, 201, headers | {"Location": f"/v1/{creates}/{made[0].entry_id}"})
+        return Answer(content, 200, headers)
+    return Answer(content, 202, headers | {"Location": f"/v1/commands/{life.id}"})
+
+
+def words_of(life: Life) -> str:
+    """What the core wrote of it last, or our reason, or what its state means."""
+    evidence = life.steps[-1].evidence if life.steps else ""
+    return evidence or life.reason or SENTENCES[State(life.state)]
+
+
+def _state(life: Life, deletes: bool) -> State:
+    """A deletion that withdrew the unwritten creation has reached all it was asked for."""
+    state = State(life.state)
+    if state is State.CANCELLED and deletes and CATALOGUE[life.command].effect in (Effect.ENTRY_CREATED, Effect.ACKNOWLEDGED):
+        return State.CONFIRMED
+    return state
+
+
+def _content(pairs: Sequence[tuple[Receipt, Life]], state: State, worst: tuple[Receipt, Life]) -> Outcome:
+    commands = [_command(receipt, life) for receipt, life in pairs]
+    ids = list(dict.fromkeys(command.id for command in commands if command.id is not None))
+    return Outcome(
+        id=ids[0] if ids else None,
+        ids=ids,
+        state=str(state),
+        detail=_detail(worst[1], state),
+        advice=worst[1].advice if state is not State.CONFIRMED else "",
+        joined=all(receipt.joined for receipt, _ in pairs),
+        commands=commands,
+    )
+
+
+def _detail(life: Life, state: State) -> str:
+    if state is State.CONFIRMED and life.state == State.CANCELLED:
+        return "What was to be deleted had not been sent yet and was withdrawn; the core never saw it."
+    if state in FAILED or state is State.UNKNOWN:
+        subject = life.host if life.service is None else f"{life.host}, {life.service}"
+        return f"{subject} on {life.poller_name}: {words_of(life)}"
+    return SENTENCES[state]
+
+
+def _command(receipt: Receipt, life: Life) -> CommandOutcome:
+    return CommandOutcome(
+        id=receipt.entry_id,
+        command_id=life.id,
+        command=life.command,
+        poller=life.poller_name,
+        host=life.host,
+        service=life.service,
+        state=life.state,
+        detail=words_of(life),
+        advice=life.advice,
+        joined=receipt.joined,
+        notes=list(receipt.notes),
+        href=f"/v1/commands/{life.id}",
+    )

@@ -1,0 +1,146 @@
+"""Pollers: the truth about each core, and how old a view is. Every answer on state carries the latter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from api.native.operation import Answer, Call, Operation
+from api.native.requests import NoQuery
+from api.render import rfc3339_or_none
+from engine.config import Settings
+from engine.errors import UnknownPoller
+from engine.model import PollerView
+from engine.state.views import Reader
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How fresh what is said of one poller's objects is. `created_at` is by the core's clock, `age_s` allows for its offset."""
+
+    poller: str
+    generation: int
+    created_at: str | None
+    age_s: float | None
+    stale: bool
+    health: str
+
+
+@dataclass(frozen=True, slots=True)
+class Poller:
+    """One poller. `health` is one word: `ok`, `stale`, or what is wrong with its command file or status file."""
+
+    number: int
+    name: str
+    kind: str
+    version: str
+    health: str
+    detail: str
+    command_file: str
+    status_file: str
+    stale: bool
+    age_s: float | None
+    generation: int
+    created_at: str | None
+    read_at: str | None
+    program_start: str | None
+    clock_offset_s: float
+    status_update_interval_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pollers:
+    """Every poller within the caller's scope."""
+
+    total: int
+    items: list[Poller]
+
+
+def age_s(poller: PollerView, now: float) -> float | None:
+    """Seconds since the core wrote the newest generation, None before the first."""
+    return max(0.0, round(now + poller.clock_offset_s - poller.created, 3)) if poller.created else None
+
+
+def is_stale(poller: PollerView, now: float, settings: Settings) -> bool:
+    """True when the newest generation is older than it should be, or none can be read."""
+    age = age_s(poller, now)
+    limit = settings.stale_after_intervals * poller.status_update_interval_s
+    return age is None or age > limit or poller.status_file_health != "fresh"
+
+
+def health(poller: PollerView, now: float, settings: Settings) -> str:
+    """One word for both of a core's files; the command file comes first: without it nothing can be done."""
+    if poller.command_file_health not in ("reading", "unknown"):
+        return poller.command_file_health
+    if poller.status_file_health != "fresh":
+        return poller.status_file_health
+    if is_stale(poller, now, settings):
+        return "stale"
+    return "ok" if poller.command_file_health == "reading" else "unknown"
+
+
+def view_of(poller: PollerView, now: float, settings: Settings) -> View:
+    """How fresh that poller's objects are."""
+    return View(
+        poller=poller.name,
+        generation=poller.generation,
+        created_at=rfc3339_or_none(poller.created),
+        age_s=age_s(poller, now),
+        stale=is_stale(poller, now, settings),
+        health=health(poller, now, settings),
+    )
+
+
+def views_of(reader: Reader, call: Call, numbers: Iterable[int]) -> dict[int, View]:
+    """How fresh the objects of these pollers are."""
+    wanted = set(numbers)
+    now = call.clock.now()
+    return {
+        poller.number: view_of(poller, now, call.settings)
+        for poller in reader.pollers(call.caller.scope)
+        if poller.number in wanted
+    }  # fmt: skip
+
+
+async def list_pollers(call: Call, query: NoQuery) -> Answer:
+    """Every poller."""
+    views = await call.desk.read(lambda reader: reader.pollers(call.caller.scope))
+    items = [_poller(view, call) for view in views]
+    return Answer(Pollers(len(items), items))
+
+
+async def show_poller(call: Call, query: NoQuery) -> Answer:
+    """One poller by name or number."""
+    word = call.names["poller"]
+    view = await call.desk.read(lambda reader: reader.poller(call.caller.scope, word))
+    if view is None:
+        raise UnknownPoller(f"There is no poller {word!r}: /v1/pollers lists them.", poller=word)
+    return Answer(_poller(view, call))
+
+
+def _poller(view: PollerView, call: Call) -> Poller:
+    now = call.clock.now()
+    return Poller(
+        number=view.number,
+        name=view.name,
+        kind=view.kind,
+        version=view.version,
+        health=health(view, now, call.settings),
+        detail=view.detail,
+        command_file=view.command_file_health,
+        status_file=view.status_file_health,
+        stale=is_stale(view, now, call.settings),
+        age_s=age_s(view, now),
+        generation=view.generation,
+        created_at=rfc3339_or_none(view.created),
+        read_at=rfc3339_or_none(view.read_at),
+        program_start=rfc3339_or_none(view.program_start),
+        clock_offset_s=round(view.clock_offset_s, 3),
+        status_update_interval_s=view.status_update_interval_s,
+    )
+
+
+OPERATIONS = (
+    Operation("GET", "/v1/pollers", "The truth about each core", list_pollers, {200: Pollers}),
+    Operation("GET", "/v1/pollers/{poller}", "One poller, by name or number", show_poller, {200: Poller}, problems=(404,)),
+)

@@ -1,0 +1,148 @@
+"""The edge of the native API: a raw path is matched, the caller authenticated, query and body decoded, the answer sent.
+
+Paths are split while they are still percent-encoded, and each segment is decoded once: `Disk /var` is `Disk%20%2Fvar`, a service
+called `..` is `..` or `%2E%2E`. Nothing is normalised, collapsed or redirected.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Match
+from starlette.types import Receive, Scope, Send
+
+from api.auth.doorkeeper import Doorkeeper, check_may_command
+from api.errors import MEDIA_TYPE, BodyTooLarge, MalformedRequest, MethodNotAllowed, problem_of
+from api.native.operation import Answer, Call, Operation, Right
+from api.native.requests import BODY_LIMIT_BYTES, LARGE_BODY_BYTES, decode_body, decode_query, decode_text
+from api.render import json_response, problem_response
+from engine.clock import Clock, SystemClock
+from engine.config import Settings
+from engine.desk import Caller, Desk
+from engine.errors import NotAuthenticated, SignalboxError
+
+_BEARER = re.compile(r"bearer +(\S+) *", re.IGNORECASE | re.ASCII)
+_PREFER_WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?(\d{1,9}(?:\.\d+)?)"?\s*(?=$|[,;])', re.IGNORECASE | re.ASCII)
+
+
+def native_routes(
+    operations: Sequence[Operation], desk: Desk, doorkeeper: Doorkeeper, settings: Settings, clock: Clock | None = None
+) -> list[BaseRoute]:
+    """One route per path, in the order the paths first appear."""
+    paths: dict[str, dict[str, Operation]] = {}
+    for operation in operations:
+        paths.setdefault(operation.path, {})[operation.method] = operation
+    return [NativeRoute(path, methods, desk, doorkeeper, settings, clock or SystemClock()) for path, methods in paths.items()]
+
+
+def raw_segments(scope: Scope) -> list[bytes]:
+    """The segments of the path as they came, still encoded, without the prefix a server put in front."""
+    raw = bytes(scope.get("raw_path") or scope["path"].encode()).split(b"?", 1)[0]
+    return raw.removeprefix(scope.get("root_path", "").encode()).split(b"/")[1:]
+
+
+class NativeRoute(BaseRoute):
+    """One path and the operations behind its methods."""
+
+    def __init__(
+        self, path: str, methods: Mapping[str, Operation], desk: Desk, doorkeeper: Doorkeeper, settings: Settings, clock: Clock
+    ) -> None:
+        self.path = path
+        self.methods = dict(methods)
+        self._template = path.split("/")[1:]
+        self._desk, self._doorkeeper, self._settings, self._clock = desk, doorkeeper, settings, clock
+
+    @property
+    def allow(self) -> list[str]:
+        """Methods that have an answer here."""
+        return sorted({*self.methods, "OPTIONS", *(["HEAD"] if "GET" in self.methods else [])})
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """A match needs the same number of segments; a variable one takes any that is not empty."""
+        if scope["type"] != "http":
+            return Match.NONE, {}
+        segments = raw_segments(scope)
+        if len(segments) != len(self._template):
+            return Match.NONE, {}
+        encoded: dict[str, bytes] = {}
+        for expected, segment in zip(self._template, segments, strict=True):
+            if expected.startswith("{") and segment:
+                encoded[expected[1:-1]] = segment
+            elif expected.encode() != segment:
+                return Match.NONE, {}
+        return Match.FULL, {"encoded_names": encoded}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; a client that went away needs no answer."""
+        request = Request(scope, receive)
+        try:
+            response = await self._respond(request)
+        except SignalboxError as error:
+            response = problem_response(problem_of(error))
+        except ClientDisconnect:
+            return
+        if request.method == "HEAD":
+            response.body = b""  # its Content-Length stays that of the GET
+        await response(scope, receive, send)
+
+    async def _respond(self, request: Request) -> Response:
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers={"Allow": ", ".join(self.allow)})
+        operation = self.methods.get("GET" if request.method == "HEAD" else request.method)
+        if operation is None:
+            raise MethodNotAllowed(f"{request.method} is not possible here: {', '.join(self.allow)} are.", allow=self.allow)
+        caller = await self._caller(request)
+        if operation.right is Right.COMMAND:
+            check_may_command(caller)
+        answer = await self._act(operation, request, caller)
+        media_type = {"media_type": MEDIA_TYPE} if answer.problem else {}
+        return json_response(answer.status, answer.content, answer.headers, **media_type)
+
+    async def _caller(self, request: Request) -> Caller:
+        token = _BEARER.fullmatch(request.headers.get("authorization", ""))
+        if token is None:
+            raise NotAuthenticated("Send `Authorization: Bearer TOKEN`; `signalbox token create` makes one.")
+        return await self._doorkeeper.caller_of(token[1], request.client.host if request.client else "")
+
+    async def _act(self, operation: Operation, request: Request, caller: Caller) -> Answer:
+        names = {name: decode_text(raw, f"the path's {name}") for name, raw in request.scope["encoded_names"].items()}
+        call = Call(self._desk, caller, self._settings, self._clock, names, _preferred_wait(request))
+        query = decode_query(request.scope["query_string"], operation.query)
+        raw = await _read_body(request)
+        if operation.body is None:
+            if raw.strip() not in (b"", b"{}"):
+                raise MalformedRequest(f"{request.method} takes no body here: what it holds would be dropped; leave it out.")
+            return await operation.act(call, query)
+        if len(raw) < LARGE_BODY_BYTES:
+            return await operation.act(call, query, decode_body(raw, operation.body))
+        body = await asyncio.to_thread(decode_body, raw, operation.body)
+        return await operation.act(call, query, body)
+
+
+def _preferred_wait(request: Request) -> float | None:
+    """Seconds of RFC 7240's `wait`; a preference that cannot be understood is ignored, as that document wants."""
+    found = _PREFER_WAIT.search(",".join(request.headers.getlist("prefer")))
+    return float(found[1]) if found else None
+
+
+async def _read_body(request: Request) -> bytes:
+    """The body, as long as it is not too large; the rest of one that is too large is never read."""
+    chunks: list[bytes] = []
+    size = 0
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced[:20]) > BODY_LIMIT_BYTES:
+        raise _too_large()
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > BODY_LIMIT_BYTES:
+            raise _too_large()
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _too_large() -> BodyTooLarge:
+    return BodyTooLarge(f"The body is larger than {BODY_LIMIT_BYTES} bytes: send it in parts.", limit=BODY_LIMIT_BYTES)
