@@ -84,7 +84,7 @@ def program_version() -> str:
 
 
 def _healthz(desk: Desk) -> Endpoint:
-    """Whether this process works: for load balancers, without a token, so without names. The truth about each core is /v1/pollers."""
+    """Whether this process works: for load balancers, so without a token and without names (/v1/pollers has the whole truth)."""
     running = program_version()
 
     async def healthz(request: Request) -> Response:

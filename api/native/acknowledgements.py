@@ -9,7 +9,7 @@ from api.native.entries import EntriesQuery, delete_entry, entries, entry
 from api.native.operation import Answer, Call, Operation, Right
 from api.native.outcome import FAILURES, Outcome, outcome
 from api.native.requests import Author, Comment, NoQuery, TargetBody, WaitQuery, doc
-from api.native.targets import author_of, targets_of
+from api.native.targets import targets_of
 from api.render import rfc3339_or_none
 from engine.desk import Entry, Target
 
@@ -79,7 +79,7 @@ async def create_acknowledgement(call: Call, query: WaitQuery, body: NewAcknowle
         sticky=body.sticky,
         notify=body.notify,
         persistent=body.persistent,
-        author=author_of(call, body.author),
+        author=body.author,
     )
     return await outcome(call, query, receipts, creates="acknowledgements")
 

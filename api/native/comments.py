@@ -10,7 +10,7 @@ from api.native.operation import Answer, Call, Operation, Right
 from api.native.outcome import FAILURES, Outcome, outcome
 from api.native.requests import Author, NoQuery, TargetBody, WaitQuery, doc
 from api.native.requests import Comment as CommentText
-from api.native.targets import author_of, targets_of
+from api.native.targets import targets_of
 from api.render import rfc3339_or_none
 from engine.desk import Entry
 
@@ -65,7 +65,7 @@ async def create_comment(call: Call, query: WaitQuery, body: NewComment) -> Answ
         await targets_of(call, body),
         comment=body.comment,
         persistent=body.persistent,
-        author=author_of(call, body.author),
+        author=body.author,
     )
     return await outcome(call, query, receipts, creates="comments")
 

@@ -9,9 +9,9 @@ from api.native.entries import EntriesQuery, delete_entry, entries, entry
 from api.native.operation import Answer, Call, Operation, Right
 from api.native.outcome import FAILURES, Outcome, outcome
 from api.native.requests import Author, Comment, NoQuery, Span, TargetBody, Time, WaitQuery, doc
-from api.native.targets import author_of, targets_of
+from api.native.targets import targets_of
 from api.native.times import parse_duration, parse_time
-from api.render import rfc3339, rfc3339_or_none
+from api.render import rfc3339_or_none
 from engine.desk import Entry
 from engine.errors import InvalidField
 
@@ -82,7 +82,10 @@ class Window:
 
 
 def window_of(body: NewDowntime, now: float) -> Window:
-    """The window a body asks for. Relative times are relative to now, never to each other. Raises InvalidField."""
+    """The window a body asks for; whether a core would schedule it is the desk's to say. Raises InvalidField.
+
+    Relative times are relative to now, never to each other.
+    """
     start = now if body.start is None else parse_time(body.start, "start", now)
     end = None if body.end is None else parse_time(body.end, "end", now)
     duration = None if body.duration is None else parse_duration(body.duration, "duration")
@@ -99,10 +102,6 @@ def window_of(body: NewDowntime, now: float) -> Window:
             f"duration and end disagree: end - start is {end - start:g} s, duration {duration:g} s; say one of them.",
             field="duration",
         )
-    if end <= start:
-        raise InvalidField(f"end must come after start: {rfc3339(end)} does not come after {rfc3339(start)}.", field="end")
-    if end <= now:
-        raise InvalidField(f"The window ended at {rfc3339(end)}, it is {rfc3339(now)} now: choose a later end.", field="end")
     return Window(start, end, None if body.fixed else duration)
 
 
@@ -120,7 +119,7 @@ async def create_downtime(call: Call, query: WaitQuery, body: NewDowntime) -> An
         duration=window.duration,
         comment=body.comment,
         with_services=body.with_services,
-        author=author_of(call, body.author),
+        author=body.author,
     )
     return await outcome(call, query, receipts, creates="downtimes")
 

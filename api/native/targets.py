@@ -5,7 +5,7 @@ from __future__ import annotations
 from api.native.operation import Call
 from api.native.requests import TargetBody
 from engine.desk import Target
-from engine.errors import Forbidden, InvalidField
+from engine.errors import InvalidField
 
 
 async def targets_of(call: Call, body: TargetBody) -> tuple[Target, ...]:
@@ -19,13 +19,3 @@ async def targets_of(call: Call, body: TargetBody) -> tuple[Target, ...]:
     if twice is not None:
         raise InvalidField(f"services names {twice!r} twice: say it once.", field="services")
     return tuple(Target(body.host, service, poller) for service in body.services)
-
-
-def author_of(call: Call, author: str | None) -> str | None:
-    """Whom the core is told; only admins may name somebody else. Raises Forbidden."""
-    if author is not None and author != call.caller.author and call.caller.role != "admin":
-        raise Forbidden(
-            f"Only an admin may sign as somebody else: leave author out, the core is told {call.caller.author}.",
-            right="author", field="author",
-        )  # fmt: skip
-    return author
