@@ -93,6 +93,11 @@ class Token:
             return False
         return self.idle_s is None or now < self.last_used_at + self.idle_s
 
+    @property
+    def ends_at(self) -> float | None:
+        """When it ends unless it is used before, None for never."""
+        return self.expires_at if self.idle_s is None else self.last_used_at + self.idle_s
+
     def is_touch_due(self, now: float) -> bool:
         """Its use is to be written down again: at least each minute, more often where the idle time is short."""
         return now - self.last_used_at >= min(TOUCH_S, TOUCH_S if self.idle_s is None else self.idle_s / 4)
@@ -144,14 +149,14 @@ def users(connection: sqlite3.Connection) -> list[User]:
 
 def remove_user(connection: sqlite3.Connection, name: str) -> None:
     """Remove a user with every token of it. Raises UnknownObject."""
-    user = _existing(connection, name)
+    user = existing_user(connection, name)
     connection.execute("DELETE FROM token WHERE user_id = ?", (user.id,))
     connection.execute("DELETE FROM user WHERE id = ?", (user.id,))
 
 
 def set_password(connection: sqlite3.Connection, name: str, password_hash: str) -> None:
     """Change a password; logins made with the old one end, bearer tokens stay. Raises UnknownObject."""
-    user = _existing(connection, name)
+    user = existing_user(connection, name)
     connection.execute("UPDATE user SET password_hash = ? WHERE id = ?", (password_hash, user.id))
     connection.execute("DELETE FROM token WHERE user_id = ? AND kind = 'login'", (user.id,))
 
@@ -166,7 +171,8 @@ def check_account_name(name: str) -> str:
     return name
 
 
-def _existing(connection: sqlite3.Connection, name: str) -> User:
+def existing_user(connection: sqlite3.Connection, name: str) -> User:
+    """The user of that exact name. Raises UnknownObject."""
     user = user_by_name(connection, name)
     if user is None:
         raise UnknownObject(f"There is no user {name}: see `signalbox user list`.", user=name)

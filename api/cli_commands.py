@@ -1,0 +1,144 @@
+"""Where `signalbox commands` finds commands: over the API of a running Signalbox, or in the data folder.
+
+Both give the JSON objects of `GET /v1/commands`, so that what is printed does not depend on the way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote, urlencode, urlsplit
+from urllib.request import Request, urlopen
+
+import orjson
+
+from api.native.commands import command_of
+from engine.config import Config
+from engine.desk import Caller, Desk, EntryFilter, Life
+from engine.errors import ConfigError, NotAuthenticated, SignalboxError, UnknownObject
+
+Command = dict[str, Any]
+T = TypeVar("T")
+_PATIENCE_S = 30.0
+
+
+class Commands(Protocol):
+    """A place that knows commands."""
+
+    def list(self, state: str | None, poller: str | None, host: str | None, limit: int) -> tuple[list[Command], int]:
+        """Commands, newest first, and how many there are in all."""
+
+    def show(self, command_id: str) -> Command:
+        """One with its whole life. Raises UnknownObject."""
+
+    def cancel(self, command_id: str) -> Command:
+        """Withdraw one that was not yet written. Raises UnknownObject, NotPossible."""
+
+
+@dataclass(frozen=True, slots=True)
+class OverApi:
+    """A running Signalbox, asked with a token."""
+
+    url: str
+    token: str
+
+    def list(self, state: str | None, poller: str | None, host: str | None, limit: int) -> tuple[list[Command], int]:
+        asked = {"state": state, "poller": poller, "host": host, "limit": limit}
+        page = self._ask("GET", "/v1/commands?" + urlencode({key: value for key, value in asked.items() if value is not None}))
+        return page["items"], page["total"]
+
+    def show(self, command_id: str) -> Command:
+        return self._ask("GET", f"/v1/commands/{quote(command_id, safe='')}")
+
+    def cancel(self, command_id: str) -> Command:
+        return self._ask("DELETE", f"/v1/commands/{quote(command_id, safe='')}")
+
+    def _ask(self, method: str, path: str) -> Command:
+        if urlsplit(self.url).scheme not in ("http", "https"):
+            raise ConfigError([f"{self.url} is no address of a Signalbox: give --url http://HOST:PORT"])
+        request = Request(self.url.rstrip("/") + path, method=method, headers={"Authorization": f"Bearer {self.token}"})
+        try:
+            with urlopen(request, timeout=_PATIENCE_S) as answer:
+                content: Command = orjson.loads(answer.read())
+        except HTTPError as error:
+            raise _told(error) from error
+        except (URLError, TimeoutError, ConnectionError) as error:
+            raise ConfigError([f"{self.url} does not answer: {error}. See whether `signalbox serve` runs there."]) from error
+        except orjson.JSONDecodeError as error:
+            raise ConfigError(
+                [f"{self.url} does not answer as a Signalbox does: give the address `signalbox serve` printed."]
+            ) from error
+        return content
+
+
+@dataclass(frozen=True, slots=True)
+class InFolder:
+    """The journal in the data folder; whoever may read it may see and cancel everything."""
+
+    folder: Path
+
+    def list(self, state: str | None, poller: str | None, host: str | None, limit: int) -> tuple[list[Command], int]:
+        async def work(desk: Desk) -> tuple[list[Command], int]:
+            number = await desk.read(lambda reader: _poller_number(reader.pollers(_caller().scope), poller))
+            page = await desk.commands(_caller(), EntryFilter(state=state, poller=number, host=host, limit=limit))
+            return [_as_json(life) for life in page.rows], page.total
+
+        return self._at_desk(work)
+
+    def show(self, command_id: str) -> Command:
+        async def work(desk: Desk) -> Command:
+            return _as_json(await desk.life(_caller(), command_id))
+
+        return self._at_desk(work)
+
+    def cancel(self, command_id: str) -> Command:
+        async def work(desk: Desk) -> Command:
+            return _as_json(await desk.cancel_command(_caller(), command_id))
+
+        return self._at_desk(work)
+
+    def _at_desk(self, work: Callable[[Desk], Awaitable[T]]) -> T:
+        async def visit() -> T:
+            desk = Desk(Config(self.folder))
+            await desk.open()
+            try:
+                return await work(desk)
+            finally:
+                await desk.close()
+
+        return asyncio.run(visit())
+
+
+def _caller() -> Caller:
+    user = f"{getpass.getuser()}@console"
+    return Caller(user=user, author=user, role="admin")
+
+
+def _as_json(life: Life) -> Command:
+    return asdict(command_of(life))
+
+
+def _poller_number(views: Any, wanted: str | None) -> int | None:
+    if wanted is None:
+        return None
+    for view in views:
+        if wanted in (view.name, str(view.number)):
+            return int(view.number)
+    raise UnknownObject(f"There is no poller {wanted}: there are {', '.join(view.name for view in views) or 'none'}.")
+
+
+def _told(error: HTTPError) -> SignalboxError:
+    """What the API said, as our own error."""
+    try:
+        problem = orjson.loads(error.read())
+        words = str(problem.get("detail") or problem.get("title"))
+    except (orjson.JSONDecodeError, AttributeError):
+        words = error.reason
+    if error.code == 401:
+        return NotAuthenticated(f"{words} Give --token, or set SIGNALBOX_TOKEN.")
+    return UnknownObject(words) if error.code == 404 else SignalboxError(words)
