@@ -103,8 +103,16 @@ class Desk:
 
     # --- reading ---------------------------------------------------------------------------------------------------------
     async def read(self, work: Callable[[Reader], T]) -> T:
-        """Run `work` on a reader of state.db in a thread and return what it returns."""
-        return await self._parts.readers.run(work)
+        """Run `work` on a reader of state.db in a thread and return what it returns.
+
+        Raises PollerError while the engine has not made state.db, InvalidField for a value no database can hold.
+        """
+        try:
+            return await self._parts.readers.run(work)
+        except UnicodeEncodeError as error:
+            raise InvalidField("A value holds half a character (a lone surrogate): no object has such a name.") from error
+        except OverflowError as error:
+            raise InvalidField("A number is larger than any that is given out here.") from error
 
     async def life(self, caller: Caller, command_id: str) -> Life:
         """One command. Raises UnknownObject."""
