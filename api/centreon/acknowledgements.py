@@ -144,4 +144,4 @@ async def cancel_on_service(visit: Visit) -> Response:
 async def _cancel(visit: Visit, target: Target) -> Response:
     await read_body(visit.request, NoFields)
     receipts = await visit.desk.remove_acknowledgement(visit.caller, [target], hold=False)
-    return await outcome(visit, receipts, withdrawn_is_done=True)
+    return await outcome(visit, receipts, deletes=True)

@@ -79,7 +79,7 @@ async def cancel(visit: Visit) -> Response:
     """Cancel a downtime; one that was not yet written to its core is withdrawn."""
     await read_body(visit.request, NoFields)
     receipts = await visit.desk.delete_entry(visit.caller, "downtime", _id(visit), hold=False)
-    return await outcome(visit, receipts, withdrawn_is_done=True)
+    return await outcome(visit, receipts, deletes=True)
 
 
 async def _set(visit: Visit, target: Target, body: DowntimeBody, *, with_services: bool = False) -> Response:

@@ -18,6 +18,7 @@ from starlette.responses import Response
 
 from api.centreon.errors import refusal
 from api.centreon.place import Visit
+from engine.commands.catalogue import CATALOGUE, Effect
 from engine.commands.lifecycle import State
 from engine.desk import Life, Receipt
 
@@ -40,49 +41,61 @@ _STATUS = {
     State.UNKNOWN: 504,
 }
 _WORST_FIRST = (422, 409, 504)
+_LIVES_ON = "Its outcome is not known yet; it lives on, and repeating the request is safe."
+_CREATES = frozenset({Effect.ENTRY_CREATED, Effect.ACKNOWLEDGED})
+MOST_IN_HEADER = 100  # proxies and clients refuse much longer header lines
 
 
-async def outcome(visit: Visit, receipts: Sequence[Receipt], *, withdrawn_is_done: bool = False) -> Response:
+async def outcome(visit: Visit, receipts: Sequence[Receipt], *, deletes: bool = False) -> Response:
     """Wait for `processed`, as long as the setting allows, and answer with what is known then."""
-    lives = await visit.desk.settle(
-        visit.caller,
-        [receipt.command_id for receipt in receipts],
-        until="processed",
-        timeout_s=visit.services.settings.centreon_wait_s,
-    )
-    status, message = judge(lives, withdrawn_is_done=withdrawn_is_done)
+    ids = list(dict.fromkeys(receipt.command_id for receipt in receipts))
+    wait_s = visit.services.settings.centreon_wait_s
+    lives = await visit.desk.settle(visit.caller, ids, until="processed", timeout_s=wait_s)
+    status, message = judge(lives, deletes=deletes)
     answer = Response(status_code=204) if status == 204 else refusal(status, message)
-    answer.headers[COMMAND_HEADER] = ", ".join(receipt.command_id for receipt in receipts)
-    entries = [str(receipt.entry_id) for receipt in receipts if receipt.entry_id is not None]
-    if entries:
-        answer.headers[ENTRY_HEADER] = ", ".join(entries)
-    notes = [note for receipt in receipts for note in receipt.notes]
-    if notes:
-        answer.headers[NOTE_HEADER] = _header_text("; ".join(dict.fromkeys(notes)))
+    answer.headers.update(_headers(ids, receipts))
     return answer
 
 
-def judge(lives: Sequence[Life], *, withdrawn_is_done: bool = False) -> tuple[int, str]:
-    """The status of several commands together, a certain failure before an uncertain one, and its message. Pure."""
+def judge(lives: Sequence[Life], *, deletes: bool = False) -> tuple[int, str]:
+    """The status of several commands together, a certain failure before an uncertain one, and its message. Pure.
+
+    A deletion that withdrew the unwritten creation has reached all it was asked for.
+    """
     by_status: dict[int, list[Life]] = {}
     for life in lives:
-        done = withdrawn_is_done and life.state == State.CANCELLED
-        by_status.setdefault(204 if done else _STATUS[State(life.state)], []).append(life)
+        status = 204 if deletes and _is_withdrawn_creation(life) else _STATUS[State(life.state)]
+        by_status.setdefault(status, []).append(life)
     for status in _WORST_FIRST:
         if status in by_status:
-            return status, " ".join(_said_of(life, status) for life in by_status[status])
+            return status, " ".join(_said_of(life) for life in by_status[status])
     return 204, ""
 
 
-def _said_of(life: Life, status: int) -> str:
+def _is_withdrawn_creation(life: Life) -> bool:
+    return life.state == State.CANCELLED and CATALOGUE[life.command].effect in _CREATES
+
+
+def _said_of(life: Life) -> str:
+    """What the core wrote of it, else our reason; then what to do."""
     thing = life.host if life.service is None else f"{life.host} / {life.service}"
-    words = [f"{life.command} on {thing} is {life.state}."]
-    words += [text if text.endswith(".") else f"{text}." for text in (life.reason, life.advice) if text]
-    if status == 504 and life.state != State.UNKNOWN:
-        words.append("Its outcome is not known yet; it lives on, and repeating the request is safe.")
-    return " ".join(words)
+    evidence = life.steps[-1].evidence if life.steps and life.state in (State.REFUSED, State.NO_EFFECT) else ""
+    lives_on = _LIVES_ON if _STATUS[State(life.state)] == 504 and life.state != State.UNKNOWN else ""
+    said = [f"{life.command} on {thing} ({life.poller_name}) is {life.state}", evidence or life.reason, lives_on, life.advice]
+    return " ".join(text if text.endswith((".", "!", "?")) else f"{text}." for text in said if text)
+
+
+def _headers(ids: Sequence[str], receipts: Sequence[Receipt]) -> dict[str, str]:
+    entries = dict.fromkeys(str(receipt.entry_id) for receipt in receipts if receipt.entry_id is not None)
+    notes = dict.fromkeys(note for receipt in receipts for note in receipt.notes)
+    headers = {
+        COMMAND_HEADER: ", ".join(ids[:MOST_IN_HEADER]),
+        ENTRY_HEADER: ", ".join(list(entries)[:MOST_IN_HEADER]),
+        NOTE_HEADER: _header_text(" ".join(notes)),
+    }
+    return {name: value for name, value in headers.items() if value}
 
 
 def _header_text(text: str) -> str:
     printable = "".join(char if char.isprintable() else " " for char in text)
-    return printable.encode("ascii", "backslashreplace").decode()
+    return printable.encode("ascii", "backslashreplace").decode()[:2000]

@@ -1,0 +1,56 @@
+"""Every error has a status, and the body is Centreon's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from api.centreon.errors import NoRoute, error_answer, status_of
+from engine import errors
+
+EXPECTED = {
+    errors.InvalidField: 400, errors.UnknownHost: 404, errors.UnknownService: 404, errors.UnknownPoller: 404,
+    errors.UnknownObject: 404, errors.Ambiguous: 409, errors.NotPossible: 409, errors.UnsupportedCommand: 422,
+    errors.Forbidden: 403,
+    errors.NotAuthenticated: 401, errors.TooManyLogins: 429, errors.PollerAway: 503, errors.NoReader: 503,
+    errors.StatusFileStale: 503, errors.JournalError: 503,
+}  # fmt: skip
+
+
+def descendants(kind: type[errors.SignalboxError]) -> Iterator[type[errors.SignalboxError]]:
+    for child in kind.__subclasses__():
+        yield child
+        yield from descendants(child)
+
+
+def made(kind: type[errors.SignalboxError]) -> errors.SignalboxError:
+    if kind is errors.ConfigError:
+        return errors.ConfigError(["one mistake"])
+    if kind is NoRoute:
+        return NoRoute("GET", "/x")
+    return kind("a sentence")
+
+
+@pytest.mark.parametrize("kind", list(EXPECTED), ids=lambda kind: kind.__name__)
+def test_the_status_of(kind: type[errors.SignalboxError]) -> None:
+    assert status_of(made(kind)) == EXPECTED[kind]
+
+
+def test_whose_fault_it_is_shows_in_every_status() -> None:
+    kinds = set(descendants(errors.SignalboxError))
+    assert set(EXPECTED) <= kinds
+    for kind in kinds:
+        status = status_of(made(kind))
+        assert (400 <= status < 500) == issubclass(kind, errors.CallerError), kind
+
+
+def test_the_body_and_when_to_come_back() -> None:
+    answer = error_answer(errors.PollerAway("central is away.", retry_after_s=3.2))
+    assert (answer.status_code, bytes(answer.body)) == (503, b'{"code":503,"message":"central is away."}')
+    assert answer.headers["retry-after"] == "4"
+    assert int(error_answer(errors.JournalError("full")).headers["retry-after"]) >= 1
+
+
+def test_text_that_utf8_cannot_hold_is_told_anyway() -> None:
+    assert error_answer(errors.InvalidField("bad \ud800 name")).status_code == 400
