@@ -123,9 +123,6 @@ class Box:
 
     def stop(self, deadline_s: float = 20.0) -> None:
         """TERM; it must end by itself, and leave no process behind. Does nothing when it does not run."""
-        for client in self._clients:
-            client.close()
-        self._clients.clear()
         if self.process is None:
             return
         process, self.process = self.process, None
@@ -140,17 +137,24 @@ class Box:
         finally:
             _wait_gone(children)
 
-    def kill(self) -> None:
-        """kill -9 of the supervisor: everything below it must end by itself."""
+    def kill(self, *, whole: bool = False) -> None:
+        """kill -9 of the supervisor: everything below it must end by itself. `whole`: of everything, as the power switch does it."""
         assert self.process is not None
         children = _descendants(self.process.pid)
         self.process.kill()
+        for pid in children if whole else ():
+            os.kill(pid, signal.SIGKILL)
         self.process.wait()
         self.process = None
-        for client in self._clients:
-            client.close()
-        self._clients.clear()
         _wait_gone(children)
+
+    def close(self) -> None:
+        """Stop, and close every client."""
+        try:
+            self.stop()
+        finally:
+            for client in self._clients:
+                client.close()
 
     # --- its processes ----------------------------------------------------------------------------------------------------
     def pids(self, role: str) -> list[int]:
@@ -256,7 +260,7 @@ def boxed(folder: Path, *cores: Core, settings: str = "", workers: int = 1, **en
         box.wait_ready()
         yield box
     finally:
-        box.stop()
+        box.close()
 
 
 def _free_port() -> int:

@@ -1,0 +1,193 @@
+"""Cores that are stopped, frozen, damaged or rotate their logs (issue 2, seen to hold 7)."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support import cores, oracle
+from tests.support.box import Box, boxed, command_ids, parallel
+from tests.support.cores import Core, Host, Icinga2Core, NagiosCore, Service, until
+
+pytestmark = pytest.mark.core
+
+HOSTS = [Host("web01", (Service("HTTP"),)), *(Host(f"h{n:03}") for n in range(40))]
+
+
+@pytest.fixture(params=[NagiosCore, Icinga2Core])
+def pair(request: pytest.FixtureRequest) -> Iterator[tuple[Core, Box]]:
+    with cores.core_folder() as folder:
+        core = request.param(folder / "core", HOSTS)
+        with cores.running(core), boxed(folder, core, settings="centreon_wait_s = 1.0") as box:
+            yield core, box
+
+
+@pytest.fixture
+def nagios() -> Iterator[tuple[NagiosCore, Box]]:
+    with cores.core_folder() as folder:
+        core = NagiosCore(folder / "core", HOSTS)
+        with cores.running(core), boxed(folder, core, settings="centreon_wait_s = 1.0") as box:
+            yield core, box
+
+
+def _health(box: Box) -> str:
+    (poller,) = box.api.get("/v1/pollers").json()["items"]
+    return str(poller["command_file"])
+
+
+def _wait_health(box: Box, word: str) -> None:
+    until(lambda: _health(box) == word, 10, f"health says {word}")
+
+
+def _commands(box: Box) -> int:
+    return int(box.api.get("/v1/commands", params={"limit": 1}).json()["total"])
+
+
+def _centreon_downtime(client: httpx.Client, host_id: int, comment: str) -> httpx.Response:
+    now = time.time()
+    body: dict[str, Any] = {
+        "comment": comment,
+        "start_time": datetime.fromtimestamp(now, UTC).isoformat(),
+        "end_time": datetime.fromtimestamp(now + 3600, UTC).isoformat(),
+        "is_fixed": True,
+        "duration": 3600,
+        "with_services": False,
+    }
+    return client.post(f"/monitoring/hosts/{host_id}/downtimes", json=body)
+
+
+def _delivered_once(core: Core, box: Box, answer: httpx.Response, comment: str) -> None:
+    (life,) = box.wait_final(command_ids(answer), 20).values()
+    assert life["state"] == "confirmed", life
+    assert len(oracle.downtimes(core.status_file, comment)) == 1
+    lines = oracle.command_lines([core.main_log])
+    assert sum(count for line, count in lines.items() if line.endswith(comment.encode())) == 1
+
+
+def test_stopped_then_held_started_then_delivered_once(pair: tuple[Core, Box]) -> None:
+    core, box = pair
+    client, host_id = box.centreon(), box.host_id("web01")
+    core.stop()
+    _wait_health(box, "no_reader")
+    held = box.downtime("web01", "for later")
+    assert held.status_code == 202, held.text
+    assert held.json()["state"] == "held"
+    assert held.json()["advice"]
+
+    before = _commands(box)
+    refused = _centreon_downtime(client, host_id, "cannot wait")
+    assert refused.status_code == 503, refused.text
+    assert refused.headers["Retry-After"]
+    assert _commands(box) == before, "decided before anything is journalled"
+
+    cores.restart(core)
+    _delivered_once(core, box, held, "for later")
+    assert oracle.downtimes(core.status_file, "cannot wait") == []
+
+
+def test_a_held_acknowledgement_is_overtaken_by_another_problem(nagios: tuple[NagiosCore, Box]) -> None:
+    core, box = nagios
+    core.set_state("web01", "HTTP", 2, "the first problem")
+    until(lambda: box.api.get("/v1/hosts/web01/services/HTTP").json()["state"] == 2, 5, "the view shows CRITICAL")
+    core.stop()
+    _wait_health(box, "no_reader")
+    body = {"host": "web01", "service": "HTTP", "comment": "about the first", "sticky": True, "notify": False}
+    held = box.api.post("/v1/acknowledgements", json=body)
+    assert held.status_code == 202, held.text
+    assert held.json()["state"] == "held"
+    rechecked_from = time.monotonic() + 5.5
+
+    # The core lives on behind another pipe: it recovers and fails again, then comes back to ours.
+    core.extra = f"command_file={core.folder}/other.cmd\n"
+    core.write_config()
+    core.start()
+    other = core.folder / "other.cmd"
+    until(lambda: cores.has_reader(other), 10, "the core reads the other pipe")
+    for code, output in ((0, "well again"), (2, "the second problem")):
+        now = int(time.time())
+        other.write_bytes(b"[%d] PROCESS_SERVICE_CHECK_RESULT;web01;HTTP;%d;%s\n" % (now, code, output.encode()))
+        cores.wait_for_state(core, "web01", "HTTP", code)
+    until(lambda: time.monotonic() > rechecked_from, 10, "it waited more than 5 s")
+    core.stop()
+    core.extra = ""
+    core.write_config()
+    cores.restart(core)
+
+    (life,) = box.wait_final(command_ids(held), 20).values()
+    assert life["state"] == "expired", life
+    assert "overtaken" in life["reason"]
+    assert b"ACKNOWLEDGE_SVC_PROBLEM" not in core.log_file.read_bytes()
+    assert oracle.status_of(core.status_file, "web01", "HTTP")["problem_has_been_acknowledged"] == "0"
+
+
+def test_a_fifo_that_is_gone_or_no_fifo_is_never_made_nor_written(nagios: tuple[NagiosCore, Box]) -> None:
+    core, box = nagios
+    core.stop()
+    core.command_file.unlink()
+    _wait_health(box, "missing")
+    held = box.downtime("web01", "without a pipe")
+    assert held.status_code == 202, held.text
+    assert held.json()["state"] == "held"
+    assert not core.command_file.exists()
+
+    core.command_file.touch(0o666)
+    before = core.command_file.stat()
+    _wait_health(box, "not_a_fifo")
+    another = box.downtime("web01", "into a regular file")
+    assert another.status_code == 202, another.text
+    assert another.json()["state"] == "held"
+    after = core.command_file.stat()
+    assert (after.st_size, after.st_mtime_ns, after.st_ino) == (0, before.st_mtime_ns, before.st_ino)
+
+    core.command_file.unlink()
+    elsewhere = core.folder / "elsewhere"
+    os.mkfifo(elsewhere)
+    core.command_file.symlink_to(elsewhere)
+    _wait_health(box, "not_a_fifo")
+    core.command_file.unlink()
+
+    cores.restart(core)
+    _delivered_once(core, box, held, "without a pipe")
+    _delivered_once(core, box, another, "into a regular file")
+
+
+def test_three_times_the_same_while_the_core_is_frozen_is_one(pair: tuple[Core, Box]) -> None:
+    core, box = pair
+    client, host_id = box.centreon(), box.host_id("web01")
+    cores.freeze(core)
+    answers = [_centreon_downtime(client, host_id, "asked three times") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [504, 504, 504], answers[0].text
+    assert len({answer.headers["Signalbox-Command"] for answer in answers}) == 1
+    cores.thaw(core)
+    _delivered_once(core, box, answers[0], "asked three times")
+    fourth = _centreon_downtime(client, host_id, "asked three times")
+    assert fourth.status_code == 204, fourth.text
+    cores.wait_for_generation(core)
+    assert len(oracle.downtimes(core.status_file, "asked three times")) == 1
+
+
+def test_five_rotations_during_200_downtimes(nagios: tuple[NagiosCore, Box]) -> None:
+    core, box = nagios
+    answers: list[httpx.Response] = []
+    for rotation in range(5):
+        rounds = [(host, rotation) for host in range(40)]
+        answers += parallel(lambda pair: box.downtime(f"h{pair[0]:03}", f"rotated {pair}", wait=0), rounds[:20])
+        if rotation in (1, 3):
+            # Renamed, and the core told: it opens a new one at its reload.
+            core.log_file.rename(core.folder / "archives" / f"nagios.log.{rotation}")
+            cores.reload(core)
+        else:
+            cores.rotate_log(core, rotation)
+        answers += parallel(lambda pair: box.downtime(f"h{pair[0]:03}", f"rotated {pair}", wait=0), rounds[20:])
+    assert {answer.status_code for answer in answers} <= {200, 201, 202}
+    lives = box.wait_final([name for answer in answers for name in command_ids(answer)], 40)
+    assert len(lives) == 200
+    assert {life["state"] for life in lives.values()} == {"confirmed"}
+    found = [block["comment"] for block in oracle.downtimes(core.status_file) if block["comment"].startswith("rotated ")]
+    assert len(found) == len(set(found)) == 200
