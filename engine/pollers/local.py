@@ -10,7 +10,6 @@ every open batch.
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import secrets
 import sqlite3
@@ -20,7 +19,7 @@ from dataclasses import dataclass, field
 
 from engine.clock import Clock
 from engine.commands.lifecycle import IN_FLIGHT, UNWRITTEN, State
-from engine.commands.profiles import PROFILES, Marks, Profile
+from engine.commands.profiles import PROFILES, Profile
 from engine.commands.proof import BatchWatch, Expected, Verdict, WatchedBatch
 from engine.commands.wire import echo_text, encode_mark
 from engine.config import Poller, Settings
@@ -101,18 +100,14 @@ class Lane:
     _health: tuple[str, str] = ("", "")
     _probed_at: float = -1e9
     _back_at: float = 0.0  # core's second since which it reads without a break; older status files tell nothing new
-    _hole: bool = False
     _lone_marks: int = 0
     _lone_at: float = -1e9
     _look: bool = True  # commands may wait in the journal
 
     def __post_init__(self) -> None:
-        profile = PROFILES[self.poller.kind]
-        if not self.poller.log_external_commands:
-            profile = dataclasses.replace(profile, marks=Marks.UNKNOWN)
-        self.profile = profile
-        self.prover = Prover(self.poller.number, profile)
-        self.watch = BatchWatch(profile)
+        self.profile = PROFILES[self.poller.kind]
+        self.prover = Prover(self.poller.number, self.profile)
+        self.watch = BatchWatch(self.profile)
         icinga2 = self.poller.kind is CoreKind.ICINGA2 and self.poller.main_log is not None
         self.tail = LogTail(self.poller.main_log or self.poller.log_file if icinga2 else self.poller.log_file, None)
         self.tail.archive_path = None if icinga2 else self.poller.log_archive_path
@@ -244,7 +239,6 @@ class Lane:
     def _note_hole(self) -> None:
         if self.tail.hole:
             self.tail.hole = False
-            self._hole = bool(self.watch.batches)
             self.watch.hole()
 
     def _settle(self, tokens: list[str], verdicts: list[Verdict]) -> None:
@@ -253,14 +247,12 @@ class Lane:
         at = self.clock.now()
         with self.journal.transaction() as connection:
             written = self._store_written(connection)
-            moved = [verdict.command_id for verdict in verdicts if self.prover.take_verdict(connection, verdict, self._hole, at)]
+            moved = [verdict.command_id for verdict in verdicts if self.prover.take_verdict(connection, verdict, at)]
             for token in tokens:
                 close_batch(connection, token)
         for token in tokens:
             self._flights.pop(token, None)
             self._recovering.discard(token)
-        if not self._flights:
-            self._hole = False
         self._lone_marks = 0
         self._look = True
         # Presence proves in any generation, and this one may be young enough to show it.

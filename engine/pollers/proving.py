@@ -47,7 +47,7 @@ class Prover:
 
     # --- what the log says ----------------------------------------------------------------------------------------------------
 
-    def take_verdict(self, connection: sqlite3.Connection, verdict: Verdict, hole: bool, at: float) -> bool:
+    def take_verdict(self, connection: sqlite3.Connection, verdict: Verdict, at: float) -> bool:
         """Store what the log proved about one command. False: it had gone on already."""
         command = command_by_id(connection, verdict.command_id)
         if command is None or command.state not in IN_FLIGHT:
@@ -173,7 +173,9 @@ class Prover:
                 return judge_not_acknowledged(seen, executed_at, row.effect_deadline_s)
             case Effect.CHECKED:
                 at = command.arguments.get("at")
-                return judge_checked(seen, max(float(at), since) if isinstance(at, int | float) else since, executed_at, row.effect_deadline_s)
+                return judge_checked(
+                    seen, max(float(at), since) if isinstance(at, int | float) else since, executed_at, row.effect_deadline_s
+                )
             case _:
                 return judge_result(seen, since, executed_at, row.effect_deadline_s)
 

@@ -14,7 +14,7 @@ from typing import Literal
 
 from engine.commands.catalogue import CATALOGUE, Effect, FieldType, Recheck, Row
 from engine.commands.profiles import Profile
-from engine.commands.wire import WRITE_LIMIT, encode, stored_comment
+from engine.commands.wire import WRITE_LIMIT, encode
 from engine.errors import InvalidField
 from engine.journal.history import entry_by_id
 from engine.journal.store import CommandRow
@@ -145,12 +145,12 @@ def _check(
     if epoch is None:
         return None
     try:
-        return Line(command, epoch, encode(row, _stored(command, row, situation.profile), epoch, core_id, situation.profile))
+        return Line(command, epoch, encode(row, command.arguments, epoch, core_id, situation.profile))
     except InvalidField as error:
         return f"it cannot be written: {error}"
 
 
-def _recheck(command: CommandRow, row: Row, situation: Situation, reader: Reader) -> str | bool | None:
+def _recheck(command: CommandRow, row: Row, situation: Situation, reader: Reader) -> str | Literal[True] | None:
     """True: still worth sending; a reason: overtaken; None: no status file is new enough to tell."""
     if row.recheck in (Recheck.NONE, Recheck.NOT_ENDED):
         return True
@@ -213,11 +213,3 @@ def _newest_epoch(command: CommandRow, journal: sqlite3.Connection, text: object
 def _checked_at(command: CommandRow) -> float:
     at = command.arguments.get("checked_at")
     return float(at) if isinstance(at, int | float) else command.accepted_at
-
-
-def _stored(command: CommandRow, row: Row, profile: Profile) -> dict[str, object]:
-    values = dict(command.arguments)
-    comment = values.get("comment")
-    if isinstance(comment, str):
-        values["comment"] = stored_comment(comment, row, profile)
-    return values
