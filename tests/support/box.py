@@ -138,7 +138,7 @@ class Box:
             _wait_gone(children)
 
     def kill(self, *, whole: bool = False) -> None:
-        """kill -9 of the supervisor: everything below it must end by itself. `whole`: of everything, as the power switch does it."""
+        """kill -9 of the supervisor: everything below it must end by itself. `whole`: of all of it, as a power cut does."""
         assert self.process is not None
         children = _descendants(self.process.pid)
         self.process.kill()

@@ -96,7 +96,7 @@ def _exactly_once(running: Iterable[Core], box: Box, accepted: dict[str, str], w
     missing = set(accepted) - set(blocks)
     double = {comment: count for comment, count in blocks.items() if count > 1}
     print(
-        f"{word}: {len(accepted)} accepted, {len(blocks)} in the cores, {len(missing)} missing, {len(double)} double, {dict(states)}"
+        f"{word}: {len(accepted)} accepted, {len(blocks)} in the core, {len(missing)} missing, {len(double)} double, {dict(states)}"
     )
     assert accepted
     assert not missing, [lives[accepted[comment]] for comment in sorted(missing)][:2]
