@@ -6,23 +6,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 
 from engine.model import CoreKind
-
-
-class Marks(Enum):
-    """How a line of ours leaves a trace in the core's log and does nothing else."""
-
-    CUSTOM = "custom"  # a name that begins with `_`: echoed like any command, no effect
-    UNKNOWN = "unknown"  # an unknown name: the warning about it is not gated by any setting
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
     """Differences between kinds of core."""
 
-    marks: Marks
     echo_has_bracket: bool  # the log shows the raw line, timestamp included
     cuts_downtime_comment: bool  # a downtime's comment ends at its first `;`
     bracket_is_entry_time: bool  # downtimes and user comments carry our timestamp
@@ -33,7 +24,6 @@ class Profile:
 
 
 _NAGIOS = Profile(
-    marks=Marks.CUSTOM,
     echo_has_bracket=False,
     cuts_downtime_comment=True,
     bracket_is_entry_time=True,
@@ -44,7 +34,6 @@ _NAGIOS = Profile(
 )
 
 _NAEMON = Profile(
-    marks=Marks.CUSTOM,
     echo_has_bracket=False,
     cuts_downtime_comment=False,
     bracket_is_entry_time=True,
@@ -55,7 +44,6 @@ _NAEMON = Profile(
 )
 
 _ICINGA2 = Profile(
-    marks=Marks.UNKNOWN,
     echo_has_bracket=True,
     cuts_downtime_comment=False,
     bracket_is_entry_time=False,

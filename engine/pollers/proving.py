@@ -59,7 +59,7 @@ class Prover:
                 refused(connection, command, State.REFUSED, at, evidence=verdict.evidence, reason=_core_words(verdict.evidence))
             case Outcome.NOT_EXECUTED:
                 self._again(connection, command, at, "the core read past its line without executing it: it will be written again")
-            case Outcome.UNCLEAR if hole or verdict.hole or verdict.evidence or self.profile.persists_at_once:
+            case Outcome.UNCLEAR if verdict.hole or verdict.evidence or self.profile.persists_at_once:
                 connection.execute(
                     "UPDATE command SET watch_from = ?, reason = ?, updated_at = ? WHERE id = ?",
                     (float(verdict.at), _FILES_DECIDE, at, command.id),
