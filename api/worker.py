@@ -25,6 +25,7 @@ LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 def main() -> None:
     """Serve until told to stop."""
     logging.basicConfig(format=LOG_FORMAT, level=logging.INFO)
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # the supervisor says when workers come and go
     config = decode_config(read_first_line())
     listener = socket.socket(fileno=int(sys.argv[1]))
     server = build_server(config)
