@@ -26,6 +26,10 @@ from engine.formats.maincfg import parse_main_config
 from engine.model import CoreKind
 
 
+# Public ids are number * 2^32 + n and must stay exact in JSON readers that know only doubles (2^53).
+HIGHEST_POLLER_NUMBER = 2**20
+
+
 def setting(default: Any, doc: str, unit: str = "", low: float | None = None, high: float | None = None) -> Any:
     """A dataclass field whose documentation is the README's row; numbers lie between `low` and `high`."""
     return field(default=default, metadata={"doc": doc, "unit": unit, "low": low, "high": high})
@@ -35,7 +39,7 @@ def setting(default: Any, doc: str, unit: str = "", low: float | None = None, hi
 class Poller:
     """One core together with its files."""
 
-    number: int
+    number: int = field(metadata={"low": 1, "high": HIGHEST_POLLER_NUMBER})
     name: str
     kind: CoreKind
     command_file: Path
@@ -100,8 +104,6 @@ def default_data_folder() -> Path:
 
 # --- loading ------------------------------------------------------------------------------------------------------------------
 
-# Public ids are number * 2^32 + n and must stay exact in JSON readers that know only doubles (2^53).
-HIGHEST_POLLER_NUMBER = 2**20
 _REQUIRED = ("command_file", "status_file", "log_file")
 _SETTING_FIELDS = {entry.name: entry for entry in dataclasses.fields(Settings)}
 _POLLER_FIELDS = {entry.name: entry for entry in dataclasses.fields(Poller)}
@@ -408,8 +410,6 @@ def _numbered(pollers: list[Poller], gathered: _Gathered) -> tuple[Poller, ...]:
             remedy = "name them with --core NAME=MAINCFG, or name = in the file" if what == "name" else "make them differ"
             gathered.mistakes.append(f"two pollers have the {what} {value}: {remedy}")
     for poller in numbered:
-        if not 0 < poller.number < HIGHEST_POLLER_NUMBER:
-            gathered.mistakes.append(f"poller {poller.name}: number {poller.number}: make it 1 to {HIGHEST_POLLER_NUMBER - 1}")
         if poller.name.isdigit():
             gathered.mistakes.append(f"poller {poller.name}: a name of digits only looks like a number: add a letter")
     return tuple(numbered)
