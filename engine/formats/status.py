@@ -100,7 +100,7 @@ def parse_head(piece: bytes) -> Head:
     Raises:
         FormatError: They hold no whole info and programstatus block, or these lack the times.
     """
-    blocks = {}
+    blocks: dict[str, Mapping[str, str]] = {}
     whole, _ = cut(piece)
     for raw in whole.split(BLOCK_END, 4)[:4]:
         block = parse_block(raw)

@@ -1,0 +1,220 @@
+"""The object cache: configuration as a core understood it, templates resolved.
+
+What belongs here: grammar and names of `objects.cache` (and of `objects.precache`). Pure.
+
+The grammar: `define TYPE {`, lines `TAB key TAB value`, a line `TAB }`. Nothing is escaped, a `;` begins no comment. Nagios ≥ 4.4.7
+appends a blank to most values, so right sides are stripped. Lists are joined by commas although names may hold commas: they
+are told apart by the names that are known. What can be changed at run time is only as configured here; the status file wins.
+
+Source: Nagios 4.4.6 xdata/xodtemplate.c (xodtemplate_cache_objects, fcache_*), Icinga 2.13.6 lib/compat/statusdatawriter.cpp;
+tests/golden/*/objects.cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+import orjson
+
+from engine.errors import FormatError
+from engine.formats.text import text_of
+from engine.model import ContactConfig, GroupConfig, HostConfig, ObjectCache, ServiceConfig
+
+_BLOCK_END = b"\n\t}\n"
+_LONGEST_NAME_IN_COMMAS = 16  # names of more parts than this are not looked for
+
+
+@dataclass(frozen=True, slots=True)
+class _Definition:
+    kind: str
+    values: Mapping[str, str]
+
+
+def is_whole(raw: bytes) -> bool:
+    """Does it end behind a closed block? Nagios writes this file in place, so a reader may see a part of it, or nothing."""
+    return raw.endswith(b"\n") and raw.rstrip(b"\n").endswith(b"\n\t}")
+
+
+def parse_object_cache(raw: bytes) -> ObjectCache:
+    """Everything an object cache says of hosts, services, groups and contacts.
+
+    Raises:
+        FormatError: It is not whole, or a block is not of the expected form.
+    """
+    if not is_whole(raw):
+        raise FormatError("it does not end behind a closed block: it is being written, or it is no object cache.")
+    hosts: list[HostConfig] = []
+    services: list[ServiceConfig] = []
+    contacts: list[ContactConfig] = []
+    groups: list[_Definition] = []
+    for definition in _definitions(raw):
+        values = definition.values
+        match definition.kind:
+            case "host" if values.get("host_name"):
+                hosts.append(_host(values))
+            case "service" if values.get("host_name") and values.get("service_description"):
+                services.append(_service(values))
+            case "contact" if values.get("contact_name"):
+                contacts.append(_contact(values))
+            case "hostgroup" | "servicegroup" | "contactgroup":
+                groups.append(definition)
+    known = _Names(hosts, services, contacts)
+    return ObjectCache(tuple(hosts), tuple(services), tuple(_group(group, known) for group in groups), tuple(contacts))
+
+
+def _definitions(raw: bytes) -> Iterator[_Definition]:
+    for block in raw.split(_BLOCK_END)[:-1]:
+        head, *lines = text_of(block).split("\n\t")
+        word, _, rest = head.rpartition("\n")[2].partition(" ")
+        kind, _, brace = rest.partition(" ")
+        if word != "define" or brace != "{":
+            raise FormatError(f"{head[-80:]!r} begins a block where `define TYPE {{` belongs.", block=head[-80:])
+        values: dict[str, str] = {}
+        for line in lines:
+            key, _, value = line.partition("\t")
+            values.setdefault(key, value.rstrip())
+        yield _Definition(kind, values)
+
+
+# --- objects --------------------------------------------------------------------------------------------------------------------
+
+
+def _host(values: Mapping[str, str]) -> HostConfig:
+    name = values["host_name"]
+    text = _texts(values)
+    return HostConfig(
+        name=name,
+        alias=text("alias") or name,
+        display_name=text("display_name") or name,
+        address=text("address"),
+        icon_image=text("icon_image"),
+        icon_image_alt=text("icon_image_alt"),
+        notes=text("notes"),
+        notes_url=text("notes_url"),
+        action_url=text("action_url"),
+        check_command=text("check_command"),
+        check_period=text("check_period"),
+        check_interval=_number(values, "check_interval"),
+        notification_interval=_number(values, "notification_interval"),
+        notification_options=text("notification_options"),
+        notification_period=text("notification_period"),
+        max_check_attempts=int(_number(values, "max_check_attempts")),
+        parents=_list(values, "parents"),
+        contacts=_list(values, "contacts"),
+        contact_groups=_list(values, "contact_groups"),
+        custom_variables=_custom_variables(values),
+    )
+
+
+def _service(values: Mapping[str, str]) -> ServiceConfig:
+    text = _texts(values)
+    return ServiceConfig(
+        host_name=values["host_name"],
+        description=values["service_description"],
+        display_name=text("display_name") or values["service_description"],
+        icon_image=text("icon_image"),
+        icon_image_alt=text("icon_image_alt"),
+        notes=text("notes"),
+        notes_url=text("notes_url"),
+        action_url=text("action_url"),
+        check_command=text("check_command"),
+        check_period=text("check_period"),
+        check_interval=_number(values, "check_interval"),
+        notification_interval=_number(values, "notification_interval"),
+        notification_options=text("notification_options"),
+        notification_period=text("notification_period"),
+        max_check_attempts=int(_number(values, "max_check_attempts")),
+        contacts=_list(values, "contacts"),
+        contact_groups=_list(values, "contact_groups"),
+        custom_variables=_custom_variables(values),
+    )
+
+
+def _contact(values: Mapping[str, str]) -> ContactConfig:
+    name = values["contact_name"]
+    can_submit = int(_number(values, "can_submit_commands", 1.0))
+    return ContactConfig(name, values.get("alias") or name, values.get("email", ""), can_submit)
+
+
+def _texts(values: Mapping[str, str]) -> Callable[[str], str]:
+    return lambda key: values.get(key, "")
+
+
+def _number(values: Mapping[str, str], key: str, absent: float = 0.0) -> float:
+    text = values.get(key, "")
+    if not text:
+        return absent
+    try:
+        number = float(text)
+    except ValueError:
+        raise FormatError(f"{key} {text[:40]!r} is no number.", key=key, value=text[:40]) from None
+    if not -1e15 < number < 1e15:
+        raise FormatError(f"{key} {text[:40]!r} is no number a core would write.", key=key, value=text[:40])
+    return number
+
+
+def _list(values: Mapping[str, str], key: str) -> tuple[str, ...]:
+    return tuple(part for part in (piece.strip() for piece in values.get(key, "").split(",")) if part)
+
+
+def _custom_variables(values: Mapping[str, str]) -> str:
+    found = {key[1:]: value for key, value in values.items() if key.startswith("_")}
+    return orjson.dumps(found).decode() if found else "{}"
+
+
+# --- groups ---------------------------------------------------------------------------------------------------------------------
+
+
+class _Names:
+    """Which names exist, to tell a comma within a name from one between two."""
+
+    def __init__(self, hosts: list[HostConfig], services: list[ServiceConfig], contacts: list[ContactConfig]) -> None:
+        self.hosts = {host.name for host in hosts}
+        self.contacts = {contact.name for contact in contacts}
+        self.services: dict[str, set[str]] = {}
+        for service in services:
+            self.services.setdefault(service.host_name, set()).add(service.description)
+
+
+def _group(definition: _Definition, known: _Names) -> GroupConfig:
+    kind, values = definition.kind, definition.values
+    name = values.get(f"{kind}_name", "")
+    parts = [part for part in values.get("members", "").split(",") if part]
+    members: Iterator[tuple[str, str | None]]
+    if kind == "servicegroup":
+        members = _service_members(parts, known)
+    else:
+        names = known.hosts if kind == "hostgroup" else known.contacts
+        members = ((member, None) for member in _single_members(parts, names))
+    return GroupConfig(kind, name, values.get("alias") or name, tuple(members))
+
+
+def _single_members(parts: list[str], names: Collection[str]) -> Iterator[str]:
+    at = 0
+    while at < len(parts):
+        name, used = _longest(parts, at, names)
+        yield name
+        at += used
+
+
+def _service_members(parts: list[str], known: _Names) -> Iterator[tuple[str, str]]:
+    """`host,service,host,service`, with commas in either."""
+    at = 0
+    while at < len(parts):
+        host, used = _longest(parts, at, known.services)
+        at += used
+        if at >= len(parts):
+            return
+        service, used = _longest(parts, at, known.services.get(host, ()))
+        at += used
+        yield host, service
+
+
+def _longest(parts: list[str], at: int, names: Collection[str]) -> tuple[str, int]:
+    """The longest known name that begins at part `at`, and how many parts it takes; the part itself where none is known."""
+    for count in range(min(_LONGEST_NAME_IN_COMMAS, len(parts) - at), 1, -1):
+        name = ",".join(parts[at : at + count])
+        if name in names:
+            return name, count
+    return parts[at], 1
