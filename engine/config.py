@@ -25,7 +25,6 @@ from engine.errors import ConfigError, FormatError
 from engine.formats.maincfg import parse_main_config
 from engine.model import CoreKind
 
-
 # Public ids are number * 2^32 + n and must stay exact in JSON readers that know only doubles (2^53).
 HIGHEST_POLLER_NUMBER = 2**20
 
