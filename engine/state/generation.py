@@ -126,9 +126,9 @@ class GenerationWriter:
         self.changed = True
 
     def _log_is_ahead(self, key: ObjectKey) -> bool:
-        """A generation of the log line's own second may be from before the line; a core's clock set back settles nothing."""
+        """A file of the log line's own second may be from before the line. A core's clock set back must not hold rows for ever."""
         created = self.begin.generation.created
-        return key in self._dirty and self._dirty[key] >= created >= self._previous_created
+        return key in self._dirty and self._dirty[key] >= int(created) and created >= self._previous_created
 
     def _update(self, table: ObjectTable, rows: Mapping[ObjectKey, HostStatus | ServiceStatus]) -> list[ObjectKey]:
         """Update the rows that exist. Returns the keys of those that do not."""
