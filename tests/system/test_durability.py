@@ -65,8 +65,8 @@ def test_the_live_writer_connection_is_synchronous_full(pair: tuple[NagiosCore, 
 
 def test_no_2xx_without_an_fsync_before_it(pair: tuple[NagiosCore, Box]) -> None:
     if shutil.which("strace") is None:
-        words = "strace is not installed: apt-get install strace"
-        pytest.fail(words) if os.environ.get("CI") else pytest.skip(words)
+        missing = "strace is not installed: apt-get install strace"
+        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
     _, box = pair
     trace = box.folder / "trace"
     (worker,) = box.pids(WORKER)
