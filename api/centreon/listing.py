@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
@@ -19,7 +20,11 @@ async def entries_page(visit: Visit, which: EntryFilter, shape: Shape) -> Respon
     paging = parse_paging(visit.request.query_params)
     page = await visit.desk.entries(visit.caller, replace(which, limit=paging.limit, offset=paging.offset))
     ids = await author_ids(visit, page.rows)
-    return encoded_answer(encoded_page([shape(entry, ids) for entry in page.rows], paging, page.total))
+
+    def encoded() -> bytes:
+        return encoded_page([shape(entry, ids) for entry in page.rows], paging, page.total)
+
+    return encoded_answer(await asyncio.to_thread(encoded))  # a list has no largest limit
 
 
 async def author_ids(visit: Visit, entries: Iterable[Entry]) -> dict[str, int | None]:

@@ -39,9 +39,9 @@ from engine.state.frames import Begin, End, Objects, Rows
 from engine.state.mirror import Mirror
 from engine.state.scope import Scope
 from engine.state.views import Reader
+from tests.api.support_desk import NOW, SetClock
 
 T = TypeVar("T")
-NOW = 1_800_000_000.0
 PASSWORD = "correct horse"
 IDS = {
     ObjectKey(1, "db01"): 12,
@@ -242,19 +242,6 @@ class CannedDesk:
             Receipt(f"cmd-{number}", "SCHEDULE_HOST_DOWNTIME", 1, "db01", None, 70 + number, notes=self.notes)
             for number, _ in enumerate(self.states, 1)
         )
-
-
-class SetClock:
-    """A clock the test sets."""
-
-    def __init__(self) -> None:
-        self.at = NOW
-
-    def now(self) -> float:
-        return self.at
-
-    def monotonic(self) -> float:
-        return self.at
 
 
 @dataclass

@@ -8,7 +8,8 @@ import pytest
 
 from engine.desk import Target
 from engine.errors import NotPossible
-from tests.api.centreon.canned import NOW, Front, entry
+from tests.api.centreon.canned import Front, entry
+from tests.api.support_desk import NOW
 
 SPELLINGS = ["acknowledgements", "acknowledgments"]
 FLAGS = {"comment": "on it", "is_notify_contacts": False, "is_persistent_comment": True, "is_sticky": True}

@@ -8,7 +8,8 @@ import pytest
 
 from engine.desk import Target
 from engine.errors import InvalidField, PollerAway
-from tests.api.centreon.canned import NOW, Front, entry
+from tests.api.centreon.canned import Front, entry
+from tests.api.support_desk import NOW
 
 BODY = {"start_time": "2024-01-15T12:00:00Z", "end_time": "2024-01-15T15:30:00+02:00", "comment": "Kernel; reboot"}
 NOON, HALF_PAST_ONE = 1_705_320_000.0, 1_705_325_400.0

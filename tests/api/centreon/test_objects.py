@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.api.centreon.canned import NOW, Front, entry
+from tests.api.centreon.canned import Front, entry
+from tests.api.support_desk import NOW
 
 DB01_MIN = {"id": 12, "alias": "Database one", "display_name": "DB 1", "name": "db01", "state": 1}
 DB01_MAIN = DB01_MIN | {

@@ -10,7 +10,8 @@ from engine.config import Settings
 from engine.errors import NotPossible
 from engine.journal import accounts
 from engine.journal.store import Journal
-from tests.api.centreon.canned import NOW, PASSWORD, Front
+from tests.api.centreon.canned import PASSWORD, Front
+from tests.api.support_desk import NOW
 
 PRODUCT_VERSIONS = ["v21.10", "v22.04", "v22.10", "v23.04", "v23.10", "v24.04", "v24.10", "v25.04", "v25.10"]
 VERSIONS = ["latest", "beta", "v2", "v2.0", "v2.1", *PRODUCT_VERSIONS]

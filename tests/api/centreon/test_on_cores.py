@@ -1,0 +1,193 @@
+"""The dialect's whole way to real cores and back: what it shows is what they wrote, what it answers 204 to they did."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support import cores, oracle
+from tests.support.box import Box, boxed
+from tests.support.cores import Core, Host, Icinga2Core, NagiosCore, Service, until
+
+pytestmark = pytest.mark.core
+
+HOSTS = [Host("web01", (Service("HTTP"), Service("Disk /var"))), Host("quiet")]
+STAMP = "%Y-%m-%dT%H:%M:%S"
+
+
+@dataclass
+class Desk:
+    """A core, the Signalbox before it, and a client logged in to the dialect."""
+
+    core: Core
+    box: Box
+    client: httpx.Client
+    host: int
+    services: dict[str, int]
+
+    @property
+    def service(self) -> str:
+        return f"/monitoring/hosts/{self.host}/services/{self.services['HTTP']}"
+
+    def shown(self, path: str) -> dict[str, Any]:
+        answer = self.client.get(path)
+        assert answer.status_code == 200, answer.text
+        body: dict[str, Any] = answer.json()
+        return body
+
+    def bring_to(self, state: int) -> None:
+        self.core.set_state("web01", "HTTP", state, f"state {state}")
+        cores.wait_for_state(self.core, "web01", "HTTP", state)
+        until(lambda: self.shown(self.service)["state"] == state, 5, f"shown in state {state}")
+
+
+@pytest.fixture(scope="module", params=[NagiosCore, Icinga2Core], ids=["nagios", "icinga2"])
+def desk(request: pytest.FixtureRequest) -> Iterator[Desk]:
+    with cores.core_folder() as folder:
+        core = request.param(folder / "core", HOSTS)
+        with cores.running(core), boxed(folder, core) as box:
+            box.add_user("olga", "operator")
+            client = box.centreon()
+            host = box.host_id("web01")
+            rows = client.get(f"/monitoring/hosts/{host}/services").json()["result"]
+            yield Desk(core, box, client, host, {row["description"]: row["id"] for row in rows})
+
+
+def window(**more: Any) -> dict[str, Any]:
+    """From now on for an hour, written with an offset of its own and without seconds of its end."""
+    start, end = time.time(), time.time() + 3600
+    return {
+        "start_time": time.strftime(STAMP, time.gmtime(start)) + "Z",
+        "end_time": time.strftime("%Y-%m-%dT%H:%M", time.gmtime(end + 7200)) + "+0200",
+        "comment": "a reason",
+    } | more
+
+
+def test_documents_say_what_the_status_file_says(desk: Desk) -> None:
+    desk.bring_to(2)
+    cores.wait_for_generation(desk.core)
+    shown = {"": desk.shown(f"/monitoring/hosts/{desk.host}"), "HTTP": desk.shown(desk.service)}
+    for service, document in shown.items():
+        block = oracle.status_of(desk.core.status_file, "web01", service)
+        for key, name in (
+            ("state_type", "state_type"),
+            ("max_check_attempts", "max_attempts"),
+            ("check_command", "check_command"),
+            ("check_type", "check_type"),
+            ("scheduled_downtime_depth", "scheduled_downtime_depth"),
+        ):
+            assert str(document[key]) == block[name], (service, key)
+        assert str(document["check_attempt"]) == block["current_attempt"]
+        assert document["output"].split("\n")[0] == block["plugin_output"]
+        for key in ("last_check", "last_state_change", "last_hard_state_change"):
+            epoch = int(float(block[key]))
+            assert document[key] == (time.strftime(STAMP, time.gmtime(epoch)) + "Z" if epoch else None), (service, key)
+    assert shown["HTTP"]["status"] == {"code": 2, "name": "CRITICAL", "severity_code": 1}
+    quiet = desk.shown(f"/monitoring/hosts/{desk.box.host_id('quiet')}")
+    assert (quiet["state"], quiet["checked"]) == (4, False) if not quiet["checked"] else (0, True)
+
+
+def test_a_downtime_with_services_and_back(desk: Desk) -> None:
+    path = f"/monitoring/hosts/{desk.host}/downtimes"
+    answer = desk.client.post(path, json=window(comment="with services", with_services=True))
+    assert (answer.status_code, answer.content) == (204, b""), answer.text
+    assert answer.headers["signalbox-command"]
+    cores.wait_for_generation(desk.core)
+    blocks = oracle.downtimes(desk.core.status_file, "with services")
+    assert sorted(block.get("service_description", "") for block in blocks) == ["", "Disk /var", "HTTP"]
+
+    rows = [row for row in desk.shown(path + "?with_services=true")["result"] if row["comment"] == "with services"]
+    assert sorted(row["service_id"] for row in rows) == [0, *sorted(desk.services.values())]
+    until(lambda: desk.shown(f"/monitoring/downtimes/{rows[0]['id']}")["signalbox"]["proof"] == "confirmed", 10, "confirmed")
+    shown = {row["id"]: desk.shown(f"/monitoring/downtimes/{row['id']}") for row in rows}
+    for row in shown.values():
+        assert (row["is_fixed"], row["is_cancelled"], row["author_name"]) == (True, False, "admin")
+        assert row["duration"] == 3600 - int(row["start_time"][-3:-1])
+    assert {row["signalbox"]["core_id"] for row in shown.values()} == {int(block["downtime_id"]) for block in blocks}
+
+    for row in rows:
+        assert desk.client.delete(f"/monitoring/downtimes/{row['id']}").status_code == 204
+    cores.wait_for_generation(desk.core)
+    assert oracle.downtimes(desk.core.status_file, "with services") == []
+    until(lambda: desk.shown(f"/monitoring/downtimes/{rows[0]['id']}")["is_cancelled"], 10, "cancelled")
+    again = desk.client.delete(f"/monitoring/downtimes/{rows[0]['id']}")
+    assert (again.status_code, again.json()["code"]) == (409, 409), again.text
+
+
+def test_a_flexible_downtime_of_a_service_asked_twice(desk: Desk) -> None:
+    body = window(comment="flexible", is_fixed=False, duration=900)
+    answers = [desk.client.post(desk.service + "/downtimes", json=body) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [204, 204]
+    assert answers[0].headers["signalbox-entry"] == answers[1].headers["signalbox-entry"]
+    cores.wait_for_generation(desk.core)
+    (block,) = oracle.downtimes(desk.core.status_file, "flexible")
+    assert (block["fixed"], block["duration"], block["service_description"]) == ("0", "900", "HTTP")
+
+
+def test_on_whose_behalf(desk: Desk) -> None:
+    contact = desk.box.centreon("olga").get("/monitoring/hosts").json()
+    assert contact["meta"]["total"] == len(HOSTS)
+    answers = [
+        desk.client.post(desk.service + "/downtimes", json=window(comment="for olga", author_id=number)) for number in (2, 99)
+    ]
+    assert [answer.status_code for answer in answers] == [204, 400]
+    cores.wait_for_generation(desk.core)
+    (block,) = oracle.downtimes(desk.core.status_file, "for olga")
+    assert block["author"] == "olga"
+
+
+@pytest.mark.parametrize(
+    ("add", "cancel"),
+    [
+        ("/acknowledgments/services", "/acknowledgments/hosts/{host}/services/{service}"),
+        ("/acknowledgements/services", "/acknowledgements/hosts/{host}/services/{service}"),
+        ("/monitoring/hosts/{host}/services/{service}/acknowledgements",) * 2,
+    ],
+)
+def test_acknowledged_and_taken_back(desk: Desk, add: str, cancel: str) -> None:
+    desk.bring_to(2)
+    numbers = {"host": desk.host, "service": desk.services["HTTP"]}
+    body: dict[str, Any] = {"comment": "on it", "is_notify_contacts": False, "is_persistent_comment": True, "is_sticky": True}
+    if "{host}" not in add:
+        body |= {"host_id": desk.host, "service_id": desk.services["HTTP"]}
+    answer = desk.client.post(add.format(**numbers), json=body)
+    assert (answer.status_code, answer.content) == (204, b""), answer.text
+    cores.wait_for_generation(desk.core)
+    block = oracle.status_of(desk.core.status_file, "web01", "HTTP")
+    assert block["problem_has_been_acknowledged"] == "1"
+    until(lambda: desk.shown(desk.service)["is_acknowledged"], 10, "shown as acknowledged")
+    shown = desk.shown(desk.service)["acknowledgement"]
+    assert (shown["comment"], shown["author_name"], shown["is_sticky"], shown["state"]) == ("on it", "admin", True, 2)
+    assert desk.shown("/acknowledgments/services")["result"][0]["id"] == shown["id"]
+
+    assert desk.client.delete(cancel.format(**numbers)).status_code == 204
+    cores.wait_for_generation(desk.core)
+    assert oracle.status_of(desk.core.status_file, "web01", "HTTP")["problem_has_been_acknowledged"] == "0"
+    until(lambda: not desk.shown(desk.service)["is_acknowledged"], 10, "no longer shown as acknowledged")
+    again = desk.client.delete(cancel.format(**numbers))
+    assert (again.status_code, again.json()["code"]) == (409, 409), again.text
+
+
+def test_nothing_to_acknowledge(desk: Desk) -> None:
+    desk.bring_to(0)
+    body = {"comment": "what?", "is_notify_contacts": False, "is_persistent_comment": True, "is_sticky": True}
+    answer = desk.client.post(desk.service + "/acknowledgements", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (409, 409), answer.text
+    cores.wait_for_generation(desk.core)
+    assert oracle.comments(desk.core.status_file, "what?") == []
+
+
+def test_past_and_empty_windows(desk: Desk) -> None:
+    for more in (
+        {"start_time": "2020-01-03T10:16:00Z", "end_time": "2020-01-03T11:16:00Z"},
+        {"start_time": "2037-01-03T10:16:00Z", "end_time": "2037-01-03T10:16:00Z"},
+        {"comment": ""},
+        {"comment": "a\nb"},
+    ):
+        answer = desk.client.post(desk.service + "/downtimes", json=window() | more)
+        assert (answer.status_code, answer.json()["code"]) == (400, 400), (more, answer.text)
