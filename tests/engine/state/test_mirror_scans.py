@@ -28,7 +28,7 @@ from engine.state.scope import EVERYTHING
 from engine.state.views import Reader
 from tests.engine.state.rows import CountingMint, StatusFile, comment, downtime, host_row, poller, scan, service_row
 
-# --- the property -----------------------------------------------------------------------------------------------------------
+# --- the property ------------------------------------------------------------------------------------------------
 
 NAMES = ["web01", "db", "Größe", "#1?", "C:\\ 90%", "a'b", "..", "\N{PILE OF POO}"]
 TEXTS = st.sampled_from(["", "OK", 'it\'s "50%" gone', "zwölf\n", "a;b|c"])
@@ -126,7 +126,7 @@ OTHER = StatusFile(
 )
 
 
-# --- whole or not at all ------------------------------------------------------------------------------------------------------
+# --- whole or not at all ------------------------------------------------------------------------------------------------
 
 BEFORE = StatusFile(1000.0, hosts=(host_row("a"), host_row("b")), services=(service_row("a", "x"), service_row("b", "x")))
 AFTER = StatusFile(1010.0, hosts=(host_row("a", state=1), host_row("c")), services=(service_row("a", "x", state=2),))

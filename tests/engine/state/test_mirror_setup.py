@@ -51,7 +51,7 @@ def view(reader: Reader, number: int = 1) -> PollerView:
     return found
 
 
-# --- the file -------------------------------------------------------------------------------------------------------------------
+# --- the file ------------------------------------------------------------------------------------------------
 
 
 def test_the_file_is_quick_to_write_and_readable_while_written(mirror: Mirror) -> None:
@@ -117,7 +117,7 @@ def test_an_unsound_file_is_made_anew(tmp_path: Path, mirror: Mirror, mint: Coun
     again.close()
 
 
-# --- pollers --------------------------------------------------------------------------------------------------------------------
+# --- pollers ------------------------------------------------------------------------------------------------
 
 
 def _rows_of(mirror: Mirror, number: int) -> int:
@@ -208,7 +208,7 @@ def test_the_clock_offset_is_taken_only_from_a_file_seen_being_replaced(mirror: 
     assert view(reader).clock_offset_s == -60.0
 
 
-# --- configuration ----------------------------------------------------------------------------------------------------------------
+# --- configuration ------------------------------------------------------------------------------------------------
 
 
 def test_configuration_comes_back_as_it_was_sent(mirror: Mirror, reader: Reader) -> None:
@@ -255,7 +255,7 @@ def test_a_core_that_writes_nan_is_read_as_zero(mirror: Mirror, reader: Reader) 
     assert reader.hosts(EVERYTHING)[0][0].status.latency == 0.0
 
 
-# --- public ids -------------------------------------------------------------------------------------------------------------------
+# --- public ids ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("variables", ['{"HOST_ID": "12"}', '{"OTHER": "1", "host_id": " 12 "}'])
@@ -310,7 +310,7 @@ def test_a_name_that_comes_back_has_its_own_id_back(mirror: Mirror, reader: Read
     assert reader.object_ids(1, FILE.objects(1)) == before
 
 
-# --- downtimes and comments -----------------------------------------------------------------------------------------------------
+# --- downtimes and comments ------------------------------------------------------------------------------------------------
 
 
 def test_hosts_and_services_blocks_of_one_core_id_are_two(mirror: Mirror, reader: Reader) -> None:
