@@ -43,7 +43,16 @@ from engine.desk_resolve import Found, Resolver, is_behind
 from engine.desk_values import Caller, CheckResult, Entry, EntryFilter, Life, Page, Receipt, Step, Target
 from engine.desk_waiting import Waiting
 from engine.desk_writer import COMMANDS_PER_TRANSACTION, GroupCommit, Written
-from engine.errors import InvalidField, JournalError, PollerAway, PollerError, UnknownHost, UnknownObject, UnknownService
+from engine.errors import (
+    InvalidField,
+    JournalError,
+    PollerAway,
+    PollerError,
+    StatusFileStale,
+    UnknownHost,
+    UnknownObject,
+    UnknownService,
+)
 from engine.journal.store import SCHEMA_VERSION, Journal
 from engine.model import ObjectKey
 from engine.state.scope import EVERYTHING
@@ -327,7 +336,7 @@ class Desk:
         while True:
             try:
                 return await self.read(plan)
-            except (UnknownHost, UnknownService):
+            except (UnknownHost, UnknownService, StatusFileStale):
                 behind = await self.read(lambda reader: is_behind(reader, caller.scope, self._pollers))
                 if not behind or self._clock.monotonic() >= deadline:
                     raise

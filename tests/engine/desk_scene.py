@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from engine.clock import Clock
 from engine.commands.lifecycle import State
 from engine.config import Config, Poller, Settings
 from engine.desk import Caller, Desk, Target
@@ -163,8 +165,6 @@ class Scene:
 
     def set_poller(self, number: int, **columns: object) -> None:
         """What the mirror says of a poller, where a test needs it exactly."""
-        import sqlite3
-
         with sqlite3.connect(self.data / "state.db") as connection:
             for name, value in columns.items():
                 connection.execute(f"UPDATE poller SET {name} = ? WHERE number = ?", (value, number))
@@ -238,11 +238,24 @@ def scene_in(folder: Path, settings: Settings | None = None, state: bool = True)
         scene.close()
 
 
-def at_desk(scene: Scene, work: Callable[[Desk], Awaitable[T]]) -> T:
+@dataclass
+class SetClock:
+    """Our clock where a test sets it; it stands still."""
+
+    at: float
+
+    def now(self) -> float:
+        return self.at
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+def at_desk(scene: Scene, work: Callable[[Desk], Awaitable[T]], clock: Clock | None = None) -> T:
     """Run `work` at a desk that is opened before and closed after."""
 
     async def run() -> T:
-        desk = Desk(scene.config)
+        desk = Desk(scene.config, clock)
         await desk.open()
         try:
             async with asyncio.timeout(30):
