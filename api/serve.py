@@ -137,7 +137,7 @@ class Child:
 
     async def _run(self) -> int:
         self.process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", *self.arguments, stdin=PIPE, pass_fds=self.descriptors, process_group=0
+            sys.executable, "-P", "-m", *self.arguments, stdin=PIPE, pass_fds=self.descriptors, process_group=0
         )
         log.info("%s runs as process %d", self.name, self.process.pid)
         if self.stopping.is_set():  # `stop` came while it was being started, and did not see it
