@@ -1,0 +1,484 @@
+"""Scanner processes: they read status files and object caches, and say what changed since the scan before.
+
+What belongs here: the process (`python -m engine.pollers.scan`), what it remembers, and the caller's side of it.
+
+Theory of operation. A scan reads the status file in chunks cut at block ends, drops the time of writing that many cores put
+into every block, and hashes each block. Hashes seen before need no more work; only blocks with a new hash are parsed and sent.
+The scanner remembers hash → name of the last scan that came to its End; a scan that fails changes nothing of that. One that the
+caller leaves half-way, or does not survive, costs the process: the next one begins with `first`, and sends everything.
+
+It is a process of its own because a scan computes for as long as it lasts: in a thread beside the engine each wake-up of a
+command lane would wait for the interpreter lock. Frames are pickled between two processes of the same program, requests come on
+stdin, frames leave on stdout. Its stdin's end, which is its parent's end, ends it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from engine.config import Poller
+from engine.errors import FormatError
+from engine.formats.objects import is_whole, parse_object_cache
+from engine.formats.status import Head, StatusRow, blocks_of, cut, is_closed, parse_head, parse_row
+from engine.model import CommentStatus, CoreKind, DowntimeStatus, Generation, HostStatus, ObjectCache, ObjectKey, ServiceStatus
+from engine.state.frames import ROWS_PER_FRAME, Begin, End, Failed, Frame, Gone, Objects, Rows, ScanRequest, Unchanged
+
+log = logging.getLogger(__name__)
+
+# Small enough to stay in the processor's cache while it is cut, hashed and looked up; large enough that the head fits in one.
+_CHUNK_BYTES = 1 << 20
+# A file that is being written in place is whole again within moments; a core's restart takes longer, the next poke comes then.
+_TRIES = 5
+_TRY_AGAIN_S = 0.05
+
+_FileIdentity = tuple[int, int, int, int]
+# What a block is about: a host or service, or (word, is of a service, the core's id).
+_Key = ObjectKey | tuple[str, bool, int]
+
+
+def _identity(found: os.stat_result) -> _FileIdentity:
+    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
+
+
+# --- what a scanner remembers -------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Known:
+    """Hashes and names of the blocks of one status file, one hash for each name."""
+
+    key_of: dict[int, _Key] = field(default_factory=dict)
+    hash_of: dict[_Key, int] = field(default_factory=dict)
+    rowless: set[int] = field(default_factory=set)  # blocks that make no row: contacts and the head
+
+    def forget(self, keys: Iterable[ObjectKey]) -> None:
+        """Make these blocks new again, without calling them gone."""
+        for key in keys:
+            block_hash = self.hash_of.get(key)
+            if block_hash is not None:
+                self.key_of.pop(block_hash, None)
+
+    def count(self) -> tuple[int, int]:
+        """How many (hosts, services)."""
+        objects = [key for key in self.hash_of if isinstance(key, ObjectKey)]
+        services = sum(1 for key in objects if key.service is not None)
+        return len(objects) - services, services
+
+
+@dataclass(slots=True)
+class Differences:
+    """What one pass over the file finds, against what was known; `settle` makes it known."""
+
+    poller: int
+    known: Known
+    seen: set[int] = field(default_factory=set)
+    new: dict[_Key, int] = field(default_factory=dict)
+    rowless: set[int] = field(default_factory=set)
+
+    def rows(self, blocks: list[bytes], created: float) -> Iterator[StatusRow]:
+        """Rows of the blocks that were not known. Of two blocks of one name, which no core writes, the first counts."""
+        hashes = list(map(hash, blocks))
+        fresh = set(hashes).difference(self.known.key_of, self.known.rowless, self.seen)
+        self.seen.update(hashes)
+        if not fresh:
+            return
+        for block, block_hash in zip(blocks, hashes, strict=True):
+            if block_hash not in fresh:
+                continue
+            row = parse_row(block, block_hash, created)
+            if row is None:
+                self.rowless.add(block_hash)
+                continue
+            key = _key(self.poller, row)
+            before = self.known.hash_of.get(key)
+            if key not in self.new and (before == block_hash or before not in self.seen):
+                self.new[key] = block_hash
+                yield row
+
+    def gone(self) -> list[_Key]:
+        """Names whose blocks are no longer there."""
+        lost = [key for key, block_hash in self.known.hash_of.items() if block_hash not in self.seen]
+        return [key for key in lost if key not in self.new]
+
+    def settle(self, gone: Iterable[_Key]) -> None:
+        """The pass came to its end: what it saw is what is known now."""
+        known = self.known
+        for key in gone:
+            known.key_of.pop(known.hash_of.pop(key), None)
+        for key, block_hash in self.new.items():
+            before = known.hash_of.get(key)
+            if before is not None and before != block_hash:
+                known.key_of.pop(before, None)
+            known.hash_of[key] = block_hash
+            known.key_of[block_hash] = key
+        known.rowless = (known.rowless & self.seen) | self.rowless
+
+
+def _key(poller: int, row: StatusRow) -> _Key:
+    match row:
+        case HostStatus():
+            return ObjectKey(poller, row.name)
+        case ServiceStatus():
+            return ObjectKey(poller, row.host_name, row.description)
+        case DowntimeStatus():
+            return "downtime", row.service_description is not None, row.core_id
+        case CommentStatus():
+            return "comment", row.service_description is not None, row.core_id
+
+
+# --- one scan -------------------------------------------------------------------------------------------------------------------
+
+
+class _NotNow(Exception):
+    """No generation can be had: the word of `Failed` and what to do about it."""
+
+    def __init__(self, health: str, detail: str) -> None:
+        super().__init__(detail)
+        self.health = health
+        self.detail = detail
+
+
+@dataclass(slots=True)
+class Scanner:
+    """Scans one poller's files, over and over. Lives in the scanner process."""
+
+    poller: Poller
+    known: Known = field(default_factory=Known)
+    _scanned: bool = False
+    _status: _FileIdentity | None = None
+    _objects: _FileIdentity | None = None
+    _program_start: float = 0.0
+
+    def scan(self, request: ScanRequest) -> Iterator[Frame]:
+        """The frames of one scan."""
+        try:
+            descriptor = _open_status_file(self.poller)
+            try:
+                yield from self._scan(descriptor, request)
+            finally:
+                os.close(descriptor)
+        except _NotNow as error:
+            yield Failed(self.poller.number, error.health, error.detail)
+
+    def _scan(self, descriptor: int, request: ScanRequest) -> Iterator[Frame]:
+        begun = time.monotonic()
+        identity = _identity(os.fstat(descriptor))
+        if (
+            identity == self._status
+            and not request.forget
+            and not request.reread_objects
+            and self._objects_identity() == self._objects
+        ):
+            yield Unchanged(self.poller.number)
+            return
+        chunks = _chunks(descriptor)
+        head, rest = self._head(chunks)
+        yield Begin(
+            self.poller.number,
+            Generation(head.created, head.program_start, head.version, time.time(), head.program),
+            not self._scanned,
+        )
+        reread = request.reread_objects or not self._scanned or head.program_start != self._program_start
+        objects = self._objects_identity()
+        if reread or objects != self._objects:
+            yield from self._object_cache()
+        self.known.forget(request.forget)
+        differences = Differences(self.poller.number, self.known)
+        yield from _row_frames(self._rows(head, rest, chunks, differences))
+        if _identity(os.fstat(descriptor)) != identity:
+            raise _NotNow("broken", f"{self.poller.status_file} was written while it was read: it will be read again.")
+        gone = differences.gone()
+        yield from _gone_frames(gone)
+        differences.settle(gone)
+        self._scanned, self._status, self._program_start = True, identity, head.program_start
+        self._objects = objects
+        yield End(self.poller.number, *self.known.count(), time.monotonic() - begun)
+
+    def _head(self, chunks: Iterator[bytes]) -> tuple[Head, bytes]:
+        """The file's head, and the first chunk, of which it is a part."""
+        first = next(chunks, b"")
+        try:
+            return parse_head(first), first
+        except FormatError as error:
+            raise _NotNow("broken", f"{self.poller.status_file}: {error}") from None
+
+    def _rows(self, head: Head, first: bytes, chunks: Iterator[bytes], differences: Differences) -> Iterator[StatusRow]:
+        pending = b""
+        chunk: bytes | None = first
+        while chunk is not None:
+            whole, pending = cut(pending + chunk)
+            try:
+                yield from differences.rows(blocks_of(whole, head.created_text), head.created)
+            except FormatError as error:
+                raise _NotNow("broken", f"{self.poller.status_file}: {error}") from None
+            chunk = next(chunks, None)
+        if pending.strip():
+            raise _NotNow("broken", f"{self.poller.status_file} ends within a block: it is being written, or the disk is full.")
+
+    # --- the object cache ---------------------------------------------------------------------------------------------------------
+
+    def _objects_identity(self) -> _FileIdentity | None:
+        """Which file stands there now, None when there is none."""
+        path = self.poller.object_cache_file
+        try:
+            return None if path is None else _identity(path.stat())
+        except OSError:
+            return None
+
+    def _object_cache(self) -> Iterator[Objects]:
+        """The object cache, if it can be had; otherwise what was read before stays true until the file changes."""
+        path = self.poller.object_cache_file
+        if path is None:
+            return
+        content = _whole_file(path)
+        if content is None:
+            log.warning("object cache %s is missing, unreadable or not whole: the one before stays in use", path)
+            return
+        try:
+            yield Objects(parse_object_cache(content))
+        except FormatError as error:
+            log.warning("object cache %s: %s: the one before stays in use", path, error)
+
+
+def _open_status_file(poller: Poller) -> int:
+    """A descriptor of the status file, once it ends behind a whole block. Raises _NotNow."""
+    why = ""
+    for attempt in range(_TRIES):
+        if attempt:
+            time.sleep(_TRY_AGAIN_S)
+        descriptor = _open(poller.status_file)
+        if _is_settled(descriptor, poller.kind):
+            return descriptor
+        empty = os.fstat(descriptor).st_size == 0
+        os.close(descriptor)
+        why = "is empty" if empty else "ends within a block"
+    raise _NotNow("broken", f"{poller.status_file} {why}: it is being written, the disk is full, or it is no status file.")
+
+
+def _open(path: Path) -> int:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        raise _NotNow("missing", f"{path} is not there: the core is stopped, or status_file names another one.") from None
+    except OSError as error:
+        remedy = "let the user of this service read it (and enter its folder)"
+        raise _NotNow("unreadable", f"{path}: {error.strerror}: {remedy}.") from None
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise _NotNow("unreadable", f"{path} is not a regular file: set status_file in the core's configuration to one.")
+
+
+def _is_settled(descriptor: int, kind: CoreKind) -> bool:
+    """Does the file end behind a whole block, and (Centreon Engine rewrites it in place) does it stay as it is for a moment?"""
+    before = os.fstat(descriptor)
+    if not is_closed(os.pread(descriptor, 64, max(0, before.st_size - 64))):
+        return False
+    if kind is CoreKind.CENTREON:
+        time.sleep(_TRY_AGAIN_S)
+        return _identity(os.fstat(descriptor)) == _identity(before)
+    return True
+
+
+def _chunks(descriptor: int) -> Iterator[bytes]:
+    while chunk := os.read(descriptor, _CHUNK_BYTES):
+        yield chunk
+
+
+def _whole_file(path: Path) -> bytes | None:
+    """A file that ends behind a closed block. Nagios writes its object cache in place, so that may take a moment."""
+    for attempt in range(_TRIES):
+        if attempt:
+            time.sleep(_TRY_AGAIN_S)
+        try:
+            with path.open("rb") as opened:
+                before = os.fstat(opened.fileno())
+                content = opened.read()
+                is_same = _identity(os.fstat(opened.fileno())) == _identity(before)
+        except OSError:
+            continue
+        if is_same and is_whole(content):
+            return content
+    return None
+
+
+def _row_frames(rows: Iterator[StatusRow]) -> Iterator[Rows]:
+    batch: list[StatusRow] = []
+    for row in rows:
+        batch.append(row)
+        if len(batch) == ROWS_PER_FRAME:
+            yield _rows(batch)
+            batch = []
+    if batch:
+        yield _rows(batch)
+
+
+def _rows(batch: list[StatusRow]) -> Rows:
+    return Rows(
+        hosts=tuple(row for row in batch if isinstance(row, HostStatus)),
+        services=tuple(row for row in batch if isinstance(row, ServiceStatus)),
+        downtimes=tuple(row for row in batch if isinstance(row, DowntimeStatus)),
+        comments=tuple(row for row in batch if isinstance(row, CommentStatus)),
+    )
+
+
+def _gone_frames(gone: list[_Key]) -> Iterator[Gone]:
+    for start in range(0, len(gone), ROWS_PER_FRAME):
+        part = gone[start : start + ROWS_PER_FRAME]
+        entries = [key for key in part if not isinstance(key, ObjectKey)]
+        yield Gone(
+            objects=tuple(key for key in part if isinstance(key, ObjectKey)),
+            downtimes=tuple((of_service, core_id) for word, of_service, core_id in entries if word == "downtime"),
+            comments=tuple((of_service, core_id) for word, of_service, core_id in entries if word == "comment"),
+        )
+
+
+# --- the process ----------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Slice:
+    """A part of an object cache on its way: nobody should hold the interpreter lock for all of it at once."""
+
+    part: ObjectCache
+
+
+@dataclass(frozen=True, slots=True)
+class _LastSlice:
+    """The object cache is complete."""
+
+
+def _send(frame: Frame, out: IO[bytes]) -> None:
+    if isinstance(frame, Objects):
+        cache = frame.cache
+        for start in range(0, max(map(len, (cache.hosts, cache.services, cache.groups, cache.contacts))), ROWS_PER_FRAME):
+            part = slice(start, start + ROWS_PER_FRAME)
+            _dump(_Slice(ObjectCache(cache.hosts[part], cache.services[part], cache.groups[part], cache.contacts[part])), out)
+        _dump(_LastSlice(), out)
+    else:
+        _dump(frame, out)
+
+
+def _dump(value: object, out: IO[bytes]) -> None:
+    pickle.dump(value, out, pickle.HIGHEST_PROTOCOL)
+    out.flush()
+
+
+def _received(source: IO[bytes]) -> Iterator[Frame]:
+    """Frames as they come, an object cache put together again."""
+    slices: list[ObjectCache] = []
+    while True:
+        value = pickle.load(source)
+        match value:
+            case _Slice():
+                slices.append(value.part)
+            case _LastSlice():
+                yield Objects(_joined(slices))
+            case _:
+                yield value
+
+
+def _joined(slices: list[ObjectCache]) -> ObjectCache:
+    return ObjectCache(
+        hosts=tuple(host for part in slices for host in part.hosts),
+        services=tuple(service for part in slices for service in part.services),
+        groups=tuple(group for part in slices for group in part.groups),
+        contacts=tuple(contact for part in slices for contact in part.contacts),
+    )
+
+
+class ScannerProcess:
+    """The caller's side: one poller's scanner, started when it is needed first. For one thread; `close` may come from another."""
+
+    def __init__(self, poller: Poller) -> None:
+        self._poller = poller
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def scan(self, request: ScanRequest) -> Iterator[Frame]:
+        """The frames of one scan; blocks between them. Left before its last frame, it costs the process: the next is `first`."""
+        finished = False
+        try:
+            for frame in self._frames(request):
+                finished = isinstance(frame, End | Unchanged | Failed)
+                yield frame
+                if finished:
+                    return
+        except (EOFError, OSError, ValueError, pickle.UnpicklingError):
+            yield Failed(
+                self._poller.number,
+                "unknown",
+                "the scanner process ended while it scanned: it is started again with the next scan.",
+            )
+        finally:
+            if not finished:
+                self.close()
+
+    def _frames(self, request: ScanRequest) -> Iterator[Frame]:
+        process = self._process
+        if process is None or process.poll() is not None:
+            self.close()
+            process = self._process = self._started()
+        if process.stdin is None or process.stdout is None:
+            raise EOFError
+        _dump(request, process.stdin)
+        return _received(process.stdout)
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        # A fixed seed keeps hashes equal from one scanner to the next, so that rows already mirrored need not be written again.
+        process = subprocess.Popen(
+            [sys.executable, "-m", "engine.pollers.scan"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONHASHSEED": "0"},
+        )
+        if process.stdin is not None:
+            _dump(self._poller, process.stdin)
+        return process
+
+    def close(self) -> None:
+        """End the process. The next scan starts another one, which knows nothing: also the way to have everything sent again."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                try:
+                    pipe.close()
+                except OSError:  # what could not be flushed to a process that is gone
+                    pass
+
+
+def main() -> None:
+    """Scan whenever stdin asks, until it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, whose end ends us
+    # A command lane's wake-up is worth more than a view that is some milliseconds younger.
+    os.nice(5)
+    requests, out = sys.stdin.buffer, sys.stdout.buffer
+    try:
+        scanner = Scanner(pickle.load(requests))
+        while True:
+            for frame in scanner.scan(pickle.load(requests)):
+                _send(frame, out)
+    except (EOFError, BrokenPipeError):
+        # Without this the interpreter's end would complain that it cannot flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+if __name__ == "__main__":
+    # Under its own name: a pickled frame that is of `__main__` is nothing to the parent.
+    from engine.pollers.scan import main as scan_for_parent
+
+    scan_for_parent()
