@@ -1,25 +1,35 @@
 """Following a core's log through renames, re-creation and copytruncate, and picking it up again at a recorded position.
 
-A position is (device, inode, first line, offset). Lines are given out whole, in the order the core wrote them. Where bytes are
-known to be missing (an archive is gone or compressed, a truncated file left no copy), `hole` says so once: proof must then
-not take the absence of a line for anything.
+Theory of operation. The log is a chain of files, oldest first: pieces rotated away that are not read to their end yet, then the one
+under the log's name. A file is known by device, inode and its first bytes (inodes are used again at once). Whatever piece was there
+when we began, or was read, is remembered; when the file under the name is another one, or has shrunk, or was empty, pieces nobody
+remembers are put into the chain in the order of their last writing.
+
+Lines are given out whole, once, in the order the core wrote them. Where bytes are or may be missing, `hole` is set by the very
+`read` whose lines come from behind the gap: an archive is gone or compressed, a file was truncated without a copy, and every
+copytruncate, too, for what the core writes between the copy and the truncation is lost and nothing shows it. Proof must then not
+take the absence of a line for anything.
 """
 
 from __future__ import annotations
 
 import os
+import stat
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import orjson
 
 _CHUNK = 1 << 20
-_FIRST_LINE_BYTES = 160  # enough to tell two logs apart: they begin with a time stamp
+_HEAD_BYTES = 160  # enough to tell two logs apart: time stamps and, in ours, random marks
+_NEVER = (1 << 63, 0)
+_COMPRESSED = (".gz", ".xz", ".bz2", ".zst", ".Z")
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A place in a log. `first_line` guards against inode re-use; empty when the file was empty."""
+    """A place in a log. `first_line`, the log's first bytes, guards against inode re-use; empty when the file was empty."""
 
     device: int
     inode: int
@@ -35,13 +45,14 @@ class Position:
         return cls(*orjson.loads(text)) if text else None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _OpenLog:
     descriptor: int
-    device: int
-    inode: int
-    first_line: bytes
-    offset: int
+    key: tuple[int, int]  # device, inode
+    head: bytes
+    offset: int = 0
+    after_gap: bool = False  # something is or may be missing between the piece before and this one
+    copy_of: tuple[int, int] | None = None  # the file that was truncated; positions name it, so that the gap is not forgotten
 
     def read(self) -> list[bytes]:
         """Whole lines from the offset on, at most one chunk."""
@@ -54,15 +65,43 @@ class _OpenLog:
         self.offset += end
         return data[: end - 1].split(b"\n")
 
-    def refresh_first_line(self) -> bool:
-        """Remember the first line once there is one. False: it is another one now, so the file was truncated and refilled."""
-        head = os.pread(self.descriptor, _FIRST_LINE_BYTES, 0).split(b"\n")[0]
-        if len(self.first_line) < len(head) and head.startswith(self.first_line):
-            self.first_line = head
-        return head == self.first_line
+    def size(self) -> int:
+        return os.fstat(self.descriptor).st_size
+
+    def written_at(self) -> tuple[int, int]:
+        """When it was written last, then when it was renamed last."""
+        found = os.fstat(self.descriptor)
+        return found.st_mtime_ns, found.st_ctime_ns
+
+    def is_truncated(self) -> bool:
+        """Has it become shorter than what was read, or begun anew? If not, remember how it begins."""
+        head = os.pread(self.descriptor, _HEAD_BYTES, 0)
+        if self.size() < self.offset or not head.startswith(self.head):
+            return True
+        self.head = head
+        return False
+
+    def seek_end(self) -> None:
+        """Go behind the last whole line."""
+        size = self.size()
+        start = max(0, size - _CHUNK)
+        tail = os.pread(self.descriptor, size - start, start)
+        self.offset = start + tail.rfind(b"\n") + 1
 
     def position(self) -> Position:
-        return Position(self.device, self.inode, self.first_line.decode("latin-1"), self.offset)
+        return Position(*(self.copy_of or self.key), self.head.decode("latin-1"), self.offset)
+
+    def close(self) -> None:
+        os.close(self.descriptor)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Pieces in the order of writing, the file under the log's name if it is new, the last write to a compressed piece."""
+
+    pieces: list[_OpenLog]
+    current: _OpenLog | None
+    compressed_at: int
 
 
 @dataclass(slots=True)
@@ -71,32 +110,42 @@ class LogTail:
 
     path: Path
     archive_path: Path | None = None
-    hole: bool = False  # set when bytes were lost; the reader clears it
+    hole: bool = False  # set by the read whose lines come from behind missing ones; the reader clears it
     _chain: list[_OpenLog] = field(default_factory=list)  # oldest first; the last one is the newest known
+    _remembered: dict[tuple[int, int], bytes] = field(default_factory=dict)  # pieces that are none of our business (any more)
 
     def open(self, position: Position | None) -> None:
         """Start at a recorded position (archives included), or at the present end when None."""
         self.close()
-        if position is None:
-            current = _open(self.path)
+        start = self._find(position) if position is not None else None
+        if position is None or start is None:
+            self.hole = position is not None
+            current = self._look(_NEVER).current
             if current is not None:
-                current.offset = os.fstat(current.descriptor).st_size
-                self._chain.append(current)
+                self._chain = [current]
+                if position is None:
+                    current.seek_end()
             return
-        start = self._find(position)
-        if start is None:
-            self.hole = True
-            current = _open(self.path)
-            self._chain += [current] if current is not None else []
+        # An empty file has no beginning to be known by: another may have taken its inode.
+        self.hole = not position.first_line and start.size() > 0
+        start.offset = position.offset
+        self._chain = [start]
+        if _key_of(self.path) == start.key:
+            self._look(_NEVER)
             return
-        self._chain.append(start)
-        self._follow()
+        found = self._look(start.written_at())
+        self._chain += self._without_copies(found.pieces, start)
+        self._chain += [found.current] if found.current is not None else []
+        if start.copy_of is not None:
+            for log in self._chain[1:]:
+                log.after_gap = True
 
     def close(self) -> None:
         """Close every descriptor."""
         for log in self._chain:
-            os.close(log.descriptor)
+            log.close()
         self._chain.clear()
+        self._remembered.clear()
 
     def position(self) -> Position | None:
         """Where the next line will be read, None before the log exists."""
@@ -107,115 +156,186 @@ class LogTail:
         self._follow()
         while self._chain:
             oldest = self._chain[0]
-            self._check_truncated(oldest)
+            was_empty = not oldest.head
+            if oldest.is_truncated():
+                self._truncated(oldest)
+                continue
+            if was_empty and oldest.head and len(self._chain) == 1 and self._filled(oldest):
+                continue
             lines = oldest.read()
-            if lines or len(self._chain) == 1:
-                return lines
-            # The core writes to one file only: a later one with lines in it means that this one has had its last.
-            if os.fstat(self._chain[1].descriptor).st_size == 0:
-                return []
-            lines = oldest.read()
-            if lines:
-                return lines
-            os.close(self._chain.pop(0).descriptor)
+            if not lines and len(self._chain) > 1:
+                # The core writes to one file only: a later one with lines in it means that this one has had its last.
+                if not any(log.size() for log in self._chain[1:]):
+                    return []
+                lines = oldest.read()
+                if not lines:
+                    self._chain[1].after_gap |= oldest.after_gap
+                    self._forget(self._chain.pop(0))
+                    continue
+            if lines and oldest.after_gap:
+                self.hole, oldest.after_gap = True, False
+            return lines
         return []
 
+    # --- what happened to the files -------------------------------------------------------------------------------------------
+
     def _follow(self) -> None:
-        """Append files that came after the newest one we know."""
+        """Is another file under the log's name? Put it, and what was rotated away in between, at the end of the chain."""
+        newest = self._chain[-1] if self._chain else None
         try:
             found = self.path.stat()
         except OSError:
             return
-        newest = self._chain[-1] if self._chain else None
-        if newest is not None and (found.st_dev, found.st_ino) == (newest.device, newest.inode):
+        if newest is not None and (found.st_dev, found.st_ino) == newest.key:
             return
-        if newest is not None:
-            self._chain += self._between(newest, found.st_ino)
-        current = _open(self.path)
-        if current is not None:
-            self._chain.append(current)
+        look = self._look()
+        # A copy of the newest is left for the moment when that is seen to be truncated.
+        later = self._without_copies(look.pieces, newest) if newest is not None else look.pieces
+        later += [look.current] if look.current is not None else []
+        if newest is not None and later and look.compressed_at > newest.written_at()[0]:
+            later[0].after_gap = True
+        self._chain += later
 
-    def _between(self, newest: _OpenLog, current_inode: int) -> list[_OpenLog]:
-        """Logs rotated away since `newest` was the current one, oldest first."""
-        since = os.fstat(newest.descriptor).st_mtime_ns
-        known = {log.inode for log in self._chain} | {current_inode}
-        later = []
-        for path in self._siblings():
-            found = path.stat()
-            if found.st_ino not in known and found.st_mtime_ns >= since and found.st_size and not _is_copy(path, newest):
-                later.append((found.st_mtime_ns, path))
-        opened = [_open(path) for _, path in sorted(later)]
-        return [log for log in opened if log is not None]
+    def _truncated(self, log: _OpenLog) -> None:
+        """copytruncate: read the rest from the copy, then what followed, then start at the beginning."""
+        pieces = self._look_behind()
+        copy = next((one for one in pieces if _same_beginning(one, log) and one.size() >= log.offset), None)
+        later = pieces[pieces.index(copy) + 1 :] if copy is not None else []
+        for piece in pieces:
+            if piece is not copy and piece not in later:
+                self._forget(piece)
+        if copy is not None:
+            copy.offset, copy.after_gap, copy.copy_of = log.offset, log.after_gap, log.key
+            self._chain[:0] = [copy, *later]
+        for one in (*later, log):
+            one.after_gap = True
+        log.offset, log.head = 0, b""
 
-    def _check_truncated(self, log: _OpenLog) -> None:
-        """copytruncate: read the rest from the copy, then start at the beginning."""
-        size = os.fstat(log.descriptor).st_size
-        if size >= log.offset and (size == 0 or log.refresh_first_line()):
-            return
-        copy = self._copy_of(log)
-        if copy is None:
-            self.hole = True
-        else:
-            copy.offset = log.offset
-            self._chain.insert(0, copy)
-        log.offset = 0
-        log.first_line = b""
-        if size:
-            log.refresh_first_line()
+    def _filled(self, log: _OpenLog) -> bool:
+        """A file that was empty has lines now. True: it had others in between, which are in the chain now."""
+        earlier = self._without_copies(self._look_behind(), log)
+        for one in (*earlier[1:], log):
+            one.after_gap = one.after_gap or bool(earlier)
+        self._chain[:0] = earlier
+        return bool(earlier)
 
-    def _copy_of(self, log: _OpenLog) -> _OpenLog | None:
-        for path in self._siblings():
-            candidate = _open(path)
-            if candidate is None:
-                continue
-            size = os.fstat(candidate.descriptor).st_size
-            if candidate.inode != log.inode and log.first_line and candidate.first_line == log.first_line and size >= log.offset:
-                return candidate
-            os.close(candidate.descriptor)
-        return None
+    # --- the folder -----------------------------------------------------------------------------------------------------------
 
     def _find(self, position: Position) -> _OpenLog | None:
-        first_line = position.first_line.encode("latin-1")
-        for path in [self.path, *self._siblings()]:
+        """The file of a recorded position: the very file, else a copy of it."""
+        head = position.first_line.encode("latin-1")
+        copy: _OpenLog | None = None
+        for path in [str(self.path), *self._names()]:
             log = _open(path)
             if log is None:
                 continue
-            same_file = (log.device, log.inode) == (position.device, position.inode) and log.first_line.startswith(first_line)
-            # A copytruncate's copy has another inode but the same beginning.
-            same_text = bool(first_line) and log.first_line == first_line
-            if (same_file or same_text) and os.fstat(log.descriptor).st_size >= position.offset:
-                log.offset = position.offset
+            fits = log.head.startswith(head) and log.size() >= position.offset
+            if fits and log.key == (position.device, position.inode):
+                if copy is not None:
+                    copy.close()
                 return log
-            os.close(log.descriptor)
-        return None
+            if fits and head and copy is None:
+                copy = log
+            else:
+                log.close()
+        if copy is not None:
+            copy.copy_of = (position.device, position.inode)
+        return copy
 
-    def _siblings(self) -> list[Path]:
-        """Regular files that may be rotated pieces of this log."""
-        stem = self.path.name.split(".")[0]
-        folders = {self.path.parent, self.archive_path or self.path.parent}
-        found = []
-        for folder in folders:
+    def _look(self, since: tuple[int, int] = (0, 0)) -> _Found:
+        """What is in the folder and neither in the chain nor remembered. Pieces written last before `since` are remembered.
+
+        Files are renamed while we look: look until nothing moves.
+        """
+        while True:
+            before = self._names()
+            current = _open(self.path)
+            pieces: dict[tuple[int, int], _OpenLog] = {}
+            for log in map(_open, before):
+                if log is not None and self._is_unread(log, current, since) and log.key not in pieces:
+                    pieces[log.key] = log
+                elif log is not None:
+                    log.close()
+            if before == self._names() and _key_of(self.path) == (current.key if current else None):
+                break
+            for log in [*pieces.values(), *([current] if current else [])]:
+                log.close()
+        compressed = [Path(path).stat().st_mtime_ns for path in self._paths() if path.endswith(_COMPRESSED)]
+        if current is not None and self._is_in_chain(current):
+            current.close()
+            current = None
+        return _Found(sorted(pieces.values(), key=_OpenLog.written_at), current, max(compressed, default=0))
+
+    def _is_unread(self, log: _OpenLog, current: _OpenLog | None, since: tuple[int, int]) -> bool:
+        remembered = self._remembered.get(log.key)
+        if not log.head or self._is_in_chain(log) or (current is not None and log.key == current.key):
+            return False
+        if remembered is not None and log.head.startswith(remembered):
+            return False
+        if log.written_at() < since:
+            self._remembered[log.key] = log.head
+            return False
+        return True
+
+    def _look_behind(self) -> list[_OpenLog]:
+        """Only what was rotated away; another file under the log's name is for `_follow`."""
+        found = self._look()
+        if found.current is not None:
+            found.current.close()
+        return found.pieces
+
+    def _is_in_chain(self, log: _OpenLog) -> bool:
+        return any(log.key == other.key for other in self._chain)
+
+    def _without_copies(self, logs: list[_OpenLog], of: _OpenLog) -> list[_OpenLog]:
+        kept = [log for log in logs if not _same_beginning(log, of)]
+        for log in logs:
+            if log not in kept:
+                log.close()
+        return kept
+
+    def _forget(self, log: _OpenLog) -> None:
+        """Remember a piece as read, or as none of our business."""
+        if log.head:
+            self._remembered[log.key] = log.head
+        log.close()
+
+    def _names(self) -> dict[str, tuple[int, int] | None]:
+        """Path and file of every possible piece that can be read."""
+        return {path: _key_of(path) for path in self._paths() if not path.endswith(_COMPRESSED)}
+
+    def _paths(self) -> Iterable[str]:
+        """Files that may be rotated pieces: `nagios.log.1`, `nagios.log-20261123`, `archives/nagios-11-23-2026-00.log`."""
+        starts = (f"{self.path.name}.", f"{self.path.name}-", f"{self.path.stem}-")
+        for folder in {self.path.parent, self.archive_path or self.path.parent}:
             try:
-                names = [entry for entry in os.scandir(folder) if entry.name.startswith(stem) and not entry.name.endswith(".gz")]
+                entries = [entry for entry in os.scandir(folder) if entry.name.startswith(starts)]
             except OSError:
                 continue
-            found += [Path(entry.path) for entry in names if entry.is_file(follow_symlinks=False) and Path(entry.path) != self.path]
-        return found
+            yield from (entry.path for entry in entries if entry.is_file(follow_symlinks=False))
 
 
-def _open(path: Path) -> _OpenLog | None:
+def _open(path: Path | str) -> _OpenLog | None:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
         return None
     found = os.fstat(descriptor)
-    head = os.pread(descriptor, _FIRST_LINE_BYTES, 0).split(b"\n")[0]
-    return _OpenLog(descriptor, found.st_dev, found.st_ino, head, 0)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(descriptor)
+        return None
+    return _OpenLog(descriptor, (found.st_dev, found.st_ino), os.pread(descriptor, _HEAD_BYTES, 0))
 
 
-def _is_copy(path: Path, log: _OpenLog) -> bool:
-    other = _open(path)
-    if other is None:
-        return True
-    os.close(other.descriptor)
-    return bool(log.first_line) and other.first_line == log.first_line
+def _key_of(path: Path | str) -> tuple[int, int] | None:
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None
+
+
+def _same_beginning(one: _OpenLog, other: _OpenLog) -> bool:
+    """Is one the copy of the other? A short file may have grown since it was copied, or since we looked."""
+    short, long = sorted((one.head, other.head), key=len)
+    return bool(short) and long.startswith(short)
