@@ -134,11 +134,11 @@ class LogTail:
             self._look(_NEVER)
             return
         found = self._look(start.written_at())
-        self._chain += self._without_copies(found.pieces, start)
-        self._chain += [found.current] if found.current is not None else []
-        if start.copy_of is not None:
-            for log in self._chain[1:]:
-                log.after_gap = True
+        for log in (pieces := self._without_copies(found.pieces, start)):
+            log.copy_of = start.copy_of
+        self._chain += [*pieces, found.current] if found.current is not None else pieces
+        for log in self._chain[1:]:
+            log.after_gap = start.copy_of is not None
 
     def close(self) -> None:
         """Close every descriptor."""
@@ -205,19 +205,26 @@ class LogTail:
             if piece is not copy and piece not in later:
                 self._forget(piece)
         if copy is not None:
-            copy.offset, copy.after_gap, copy.copy_of = log.offset, log.after_gap, log.key
-            self._chain[:0] = [copy, *later]
-        for one in (*later, log):
-            one.after_gap = True
+            copy.offset, copy.after_gap = log.offset, log.after_gap
+            self._put_copies_before(log, [copy, *later])
+        log.after_gap = True
         log.offset, log.head = 0, b""
 
     def _filled(self, log: _OpenLog) -> bool:
         """A file that was empty has lines now. True: it had others in between, which are in the chain now."""
         earlier = self._without_copies(self._look_behind(), log)
-        for one in (*earlier[1:], log):
-            one.after_gap = one.after_gap or bool(earlier)
-        self._chain[:0] = earlier
+        if earlier:
+            earlier[0].after_gap = log.after_gap
+            self._put_copies_before(log, earlier)
+            log.after_gap = True
         return bool(earlier)
+
+    def _put_copies_before(self, log: _OpenLog, copies: list[_OpenLog]) -> None:
+        for copy in copies:
+            copy.copy_of = log.key
+        for copy in copies[1:]:
+            copy.after_gap = True
+        self._chain[:0] = copies
 
     # --- the folder -----------------------------------------------------------------------------------------------------------
 

@@ -412,7 +412,9 @@ def test_a_line_longer_than_a_chunk_does_not_stop_it(core: Core) -> None:
 # --- taking a position up again ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("rotations", [[], ["archive"], ["logrotate"], ["archive"] * 4, ["logrotate"] * 4, ["archive", "logrotate"]])
+@pytest.mark.parametrize(
+    "rotations", [[], ["archive"], ["logrotate"], ["archive"] * 4, ["logrotate"] * 4, ["archive", "logrotate"]]
+)
 def test_a_position_is_found_again_after_renames(core: Core, rotations: list[str]) -> None:
     reader = Reader(core)
     core.write(3)
@@ -488,7 +490,7 @@ def test_no_position_recorded() -> None:
 # --- all of it at random -----------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 2**32))
 def test_every_line_once_and_in_order_or_a_hole_in_its_place(seed: int) -> None:
     """A copytruncate loses lines only where files are never renamed: a copy of a file we never saw looks like a renamed one."""
