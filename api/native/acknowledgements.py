@@ -8,6 +8,7 @@ from typing import Annotated
 from api.native.entries import EntriesQuery, delete_entry, entries, entry
 from api.native.operation import Answer, Call, Operation, Right
 from api.native.outcome import FAILURES, Outcome, outcome
+from api.native.pollers import View
 from api.native.requests import Author, Comment, NoQuery, TargetBody, WaitQuery, doc
 from api.native.targets import targets_of
 from api.render import rfc3339_or_none
@@ -40,6 +41,7 @@ class Acknowledgement:
     deleted_by: str | None
     core_id: int | None
     command_id: str | None
+    view: View | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Acknowledgements:
     total: int
     limit: int
     offset: int
+    views: list[View]
     items: list[Acknowledgement]
 
 
@@ -92,13 +95,15 @@ async def remove_acknowledgement(call: Call, query: RemovalQuery) -> Answer:
 
 async def list_acknowledgements(call: Call, query: EntriesQuery) -> Answer:
     """One page of acknowledgements."""
-    page = await entries(call, KIND, query)
-    return Answer(Acknowledgements(page.total, query.limit, query.offset, [acknowledgement_of(row) for row in page.rows]))
+    page, views = await entries(call, KIND, query)
+    fresh = {view.poller: view for view in views}
+    items = [acknowledgement_of(row, fresh.get(row.poller_name)) for row in page.rows]
+    return Answer(Acknowledgements(page.total, query.limit, query.offset, views, items))
 
 
 async def show_acknowledgement(call: Call, query: NoQuery) -> Answer:
     """One acknowledgement."""
-    return Answer(acknowledgement_of(await entry(call, KIND)))
+    return Answer(acknowledgement_of(*await entry(call, KIND)))
 
 
 async def delete_acknowledgement(call: Call, query: WaitQuery) -> Answer:
@@ -106,7 +111,7 @@ async def delete_acknowledgement(call: Call, query: WaitQuery) -> Answer:
     return await delete_entry(call, KIND, query)
 
 
-def acknowledgement_of(row: Entry) -> Acknowledgement:
+def acknowledgement_of(row: Entry, view: View | None) -> Acknowledgement:
     """The entry as people see it."""
     return Acknowledgement(
         id=row.id,
@@ -126,6 +131,7 @@ def acknowledgement_of(row: Entry) -> Acknowledgement:
         deleted_by=row.deleted_by,
         core_id=row.core_id,
         command_id=row.command_id,
+        view=view,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 from api.native.entries import EntriesQuery, delete_entry, entries, entry
 from api.native.operation import Answer, Call, Operation, Right
 from api.native.outcome import FAILURES, Outcome, outcome
+from api.native.pollers import View
 from api.native.requests import Author, NoQuery, TargetBody, WaitQuery, doc
 from api.native.requests import Comment as CommentText
 from api.native.targets import targets_of
@@ -38,6 +39,7 @@ class Comment:
     deleted_by: str | None
     core_id: int | None
     command_id: str | None
+    view: View | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class Comments:
     total: int
     limit: int
     offset: int
+    views: list[View]
     items: list[Comment]
 
 
@@ -72,13 +75,15 @@ async def create_comment(call: Call, query: WaitQuery, body: NewComment) -> Answ
 
 async def list_comments(call: Call, query: EntriesQuery) -> Answer:
     """One page of comments."""
-    page = await entries(call, KIND, query)
-    return Answer(Comments(page.total, query.limit, query.offset, [comment_of(row) for row in page.rows]))
+    page, views = await entries(call, KIND, query)
+    fresh = {view.poller: view for view in views}
+    items = [comment_of(row, fresh.get(row.poller_name)) for row in page.rows]
+    return Answer(Comments(page.total, query.limit, query.offset, views, items))
 
 
 async def show_comment(call: Call, query: NoQuery) -> Answer:
     """One comment."""
-    return Answer(comment_of(await entry(call, KIND)))
+    return Answer(comment_of(*await entry(call, KIND)))
 
 
 async def delete_comment(call: Call, query: WaitQuery) -> Answer:
@@ -86,7 +91,7 @@ async def delete_comment(call: Call, query: WaitQuery) -> Answer:
     return await delete_entry(call, KIND, query)
 
 
-def comment_of(row: Entry) -> Comment:
+def comment_of(row: Entry, view: View | None) -> Comment:
     """The entry as people see it."""
     return Comment(
         id=row.id,
@@ -103,6 +108,7 @@ def comment_of(row: Entry) -> Comment:
         deleted_by=row.deleted_by,
         core_id=row.core_id,
         command_id=row.command_id,
+        view=view,
     )
 
 

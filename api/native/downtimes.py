@@ -8,6 +8,7 @@ from typing import Annotated
 from api.native.entries import EntriesQuery, delete_entry, entries, entry
 from api.native.operation import Answer, Call, Operation, Right
 from api.native.outcome import FAILURES, Outcome, outcome
+from api.native.pollers import View
 from api.native.requests import Author, Comment, NoQuery, Span, TargetBody, Time, WaitQuery, doc
 from api.native.targets import targets_of
 from api.native.times import parse_duration, parse_time
@@ -48,6 +49,7 @@ class Downtime:
     deleted_by: str | None
     core_id: int | None
     command_id: str | None
+    view: View | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Downtimes:
     total: int
     limit: int
     offset: int
+    views: list[View]
     items: list[Downtime]
 
 
@@ -126,13 +129,15 @@ async def create_downtime(call: Call, query: WaitQuery, body: NewDowntime) -> An
 
 async def list_downtimes(call: Call, query: EntriesQuery) -> Answer:
     """One page of downtimes."""
-    page = await entries(call, KIND, query)
-    return Answer(Downtimes(page.total, query.limit, query.offset, [downtime_of(row) for row in page.rows]))
+    page, views = await entries(call, KIND, query)
+    fresh = {view.poller: view for view in views}
+    items = [downtime_of(row, fresh.get(row.poller_name)) for row in page.rows]
+    return Answer(Downtimes(page.total, query.limit, query.offset, views, items))
 
 
 async def show_downtime(call: Call, query: NoQuery) -> Answer:
     """One downtime."""
-    return Answer(downtime_of(await entry(call, KIND)))
+    return Answer(downtime_of(*await entry(call, KIND)))
 
 
 async def delete_downtime(call: Call, query: WaitQuery) -> Answer:
@@ -140,7 +145,7 @@ async def delete_downtime(call: Call, query: WaitQuery) -> Answer:
     return await delete_entry(call, KIND, query)
 
 
-def downtime_of(row: Entry) -> Downtime:
+def downtime_of(row: Entry, view: View | None) -> Downtime:
     """The entry as people see it."""
     return Downtime(
         id=row.id,
@@ -164,6 +169,7 @@ def downtime_of(row: Entry) -> Downtime:
         deleted_by=row.deleted_by,
         core_id=row.core_id,
         command_id=row.command_id,
+        view=view,
     )
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from api.native.operation import Answer, Call
+from api.native.operation import Answer, Call, poller_number
 from api.native.outcome import outcome
+from api.native.pollers import View, views_of
 from api.native.requests import Paging, WaitQuery, doc
 from engine.desk import Entry, EntryFilter, Page
 from engine.errors import InvalidField, UnknownObject
+from engine.state.views import Reader
 
 LARGEST_ID = 2**63 - 1
 
@@ -23,25 +25,32 @@ class EntriesQuery(Paging, frozen=True, kw_only=True):
     ] = "true"
 
 
-async def entries(call: Call, kind: str, query: EntriesQuery) -> Page[Entry]:
-    """One page of them, newest id first."""
+async def entries(call: Call, kind: str, query: EntriesQuery) -> tuple[Page[Entry], list[View]]:
+    """One page of them, newest id first, and how fresh what is said of each poller is."""
     if query.service and not query.host:
         raise InvalidField("service needs host: a description alone names no service.", field="host")
+    poller, views = await call.desk.read(lambda reader: _views(reader, call, query.poller))
     which = EntryFilter(
         kind=kind,
-        poller=await call.poller(query.poller),
+        poller=poller,
         host=query.host or None,
         service=query.service or None,
         present={"true": True, "false": False, "any": None}[query.present],
         limit=query.limit,
         offset=query.offset,
     )
-    return await call.desk.entries(call.caller, which)
+    return await call.desk.entries(call.caller, which), views
 
 
-async def entry(call: Call, kind: str) -> Entry:
-    """The one the path names. Raises UnknownObject."""
-    return await call.desk.entry(call.caller, kind, _id(call, kind))
+def _views(reader: Reader, call: Call, word: str) -> tuple[int | None, list[View]]:
+    poller = poller_number(reader, call.caller, word)
+    return poller, list(views_of(reader, call, poller).values())
+
+
+async def entry(call: Call, kind: str) -> tuple[Entry, View | None]:
+    """The one the path names, and how fresh it is; None when its poller is no longer configured. Raises UnknownObject."""
+    found = await call.desk.entry(call.caller, kind, _id(call, kind))
+    return found, (await call.desk.read(lambda reader: views_of(reader, call, found.poller))).get(found.poller)
 
 
 async def delete_entry(call: Call, kind: str, query: WaitQuery) -> Answer:

@@ -68,6 +68,7 @@ class Hosts:
     total: int
     limit: int
     offset: int
+    views: list[View]
     items: list[Host]
 
 
@@ -95,9 +96,9 @@ def read_hosts(reader: Reader, call: Call, query: HostsQuery) -> Hosts:
     with reader.snapshot():
         poller = poller_number(reader, call.caller, query.poller)
         found, total = _chosen(reader, call, query, poller)
-        fresh = views_of(reader, call, {view.poller for view in found})
+        fresh = views_of(reader, call, poller)
         items = [host_of(view, fresh[view.poller]) for view in found]
-    return Hosts(total, query.limit, query.offset, items)
+    return Hosts(total, query.limit, query.offset, list(fresh.values()), items)
 
 
 def _chosen(reader: Reader, call: Call, query: HostsQuery, poller: int | None) -> tuple[tuple[HostView, ...], int]:
@@ -134,7 +135,7 @@ def read_host(reader: Reader, call: Call, name: str, poller: str) -> Host:
     with reader.snapshot():
         view = find_host(reader, call, name, poller_number(reader, call.caller, poller))
         groups = list(reader.host_groups_of(view.poller, view.status.name))
-        return host_of(view, views_of(reader, call, {view.poller})[view.poller], groups)
+        return host_of(view, views_of(reader, call, view.poller)[view.poller], groups)
 
 
 def host_of(view: HostView, fresh: View, groups: list[str] | None = None) -> Host:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from api.native.operation import Answer, Call, Operation
@@ -91,15 +90,14 @@ def view_of(poller: PollerView, now: float, settings: Settings) -> View:
     )
 
 
-def views_of(reader: Reader, call: Call, numbers: Iterable[int]) -> dict[int, View]:
-    """How fresh the objects of these pollers are."""
-    wanted = set(numbers)
+def views_of(reader: Reader, call: Call, poller: int | None = None) -> dict[int, View]:
+    """How fresh the objects of each poller within scope, or of one of them, are.
+
+    Lists carry it beside their rows: that there are none may be because nothing was read for an hour.
+    """
     now = call.clock.now()
-    return {
-        poller.number: view_of(poller, now, call.settings)
-        for poller in reader.pollers(call.caller.scope)
-        if poller.number in wanted
-    }  # fmt: skip
+    views = reader.pollers(call.caller.scope)
+    return {view.number: view_of(view, now, call.settings) for view in views if poller in (None, view.number)}
 
 
 async def list_pollers(call: Call, query: NoQuery) -> Answer:

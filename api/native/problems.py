@@ -39,6 +39,7 @@ class Problems:
     total: int
     limit: int
     offset: int
+    views: list[View]
     items: list[Problem]
 
 
@@ -56,10 +57,10 @@ def read_problems(reader: Reader, call: Call, query: Paging) -> Problems:
         services, service_count = reader.services(
             scope, poller=poller, problems=True, limit=query.limit - len(hosts), offset=max(0, query.offset - host_count)
         )  # fmt: skip
-        fresh = views_of(reader, call, {view.poller for view in hosts} | {view.poller for view in services})
+        fresh = views_of(reader, call, poller)
         items = [_of_host(host_of(view, fresh[view.poller])) for view in hosts]
         items += [_of_service(service_of(view, fresh[view.poller])) for view in services]
-    return Problems(host_count + service_count, query.limit, query.offset, items)
+    return Problems(host_count + service_count, query.limit, query.offset, list(fresh.values()), items)
 
 
 def _of_host(host: Host) -> Problem:

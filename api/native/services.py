@@ -70,6 +70,7 @@ class Services:
     total: int
     limit: int
     offset: int
+    views: list[View]
     items: list[Service]
 
 
@@ -116,9 +117,9 @@ def read_services(reader: Reader, call: Call, query: HostServicesQuery, host: st
     with reader.snapshot():
         poller = poller_number(reader, call.caller, query.poller)
         found, total = _chosen(reader, call, query, poller, host, service)
-        fresh = views_of(reader, call, {view.poller for view in found})
+        fresh = views_of(reader, call, poller)
         items = [service_of(view, fresh[view.poller]) for view in found]
-    return Services(total, query.limit, query.offset, items)
+    return Services(total, query.limit, query.offset, list(fresh.values()), items)
 
 
 def _chosen(
@@ -153,7 +154,7 @@ def read_service(reader: Reader, call: Call, host: str, service: str, poller: st
     """The one service of that name. Raises UnknownHost, UnknownService, Ambiguous, UnknownPoller."""
     with reader.snapshot():
         view = find_service(reader, call, host, service, poller_number(reader, call.caller, poller))
-        return service_of(view, views_of(reader, call, {view.poller})[view.poller])
+        return service_of(view, views_of(reader, call, view.poller)[view.poller])
 
 
 def service_of(view: ServiceView, fresh: View) -> Service:

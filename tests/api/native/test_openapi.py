@@ -1,0 +1,139 @@
+"""/openapi.json says what is served: no route more, none less, and every answer is of the shape it promises."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+import orjson
+import pytest
+
+from api.app import application
+from api.native import OPERATIONS
+from api.native.operation import Operation
+from api.native.routing import NativeRoute
+from tests.api.support_desk import Fate, Front
+
+METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
+
+
+@pytest.fixture
+def document(front: Front) -> dict[str, Any]:
+    found: dict[str, Any] = front.get("/openapi.json").json
+    return found
+
+
+def test_every_route_is_described_and_every_description_is_served(front: Front, document: dict[str, Any]) -> None:
+    described = {(path, method.upper()) for path, methods in document["paths"].items() for method in methods}
+    served = {(route.path, method) for route in front.app.routes if isinstance(route, NativeRoute) for method in route.methods}
+    assert described == served == {(operation.path, operation.method) for operation in OPERATIONS}
+    assert len(served) == len(OPERATIONS), "a path and method stand twice"
+    assert application.__name__ == "application"
+
+
+def test_it_is_structurally_an_openapi_document(document: dict[str, Any]) -> None:
+    assert re.fullmatch(r"3\.1\.\d+", document["openapi"])
+    assert set(document) <= {"openapi", "info", "servers", "security", "paths", "components", "tags", "externalDocs"}
+    assert document["info"]["title"] and document["info"]["version"]
+    schemes = document["components"]["securitySchemes"]
+    assert all(name in schemes for requirement in document["security"] for name in requirement)
+    ids = []
+    for path, item in document["paths"].items():
+        assert path.startswith("/v1/") and set(item) <= METHODS
+        for method, operation in item.items():
+            ids.append(operation["operationId"])
+            _check_operation(path, method, operation)
+    assert len(ids) == len(set(ids))
+
+
+def _check_operation(path: str, method: str, operation: dict[str, Any]) -> None:
+    assert operation["summary"] and operation["tags"]
+    parameters = operation["parameters"]
+    names = [(parameter["in"], parameter["name"]) for parameter in parameters]
+    assert len(names) == len(set(names))
+    in_path = {parameter["name"] for parameter in parameters if parameter["in"] == "path"}
+    assert in_path == set(re.findall(r"{(\w+)}", path))
+    for parameter in parameters:
+        assert parameter["in"] in ("path", "query") and parameter["description"], (path, parameter)
+        assert parameter["required"] is True or parameter["in"] == "query"
+        assert parameter["schema"]
+    assert ("requestBody" in operation) == (method == "post")
+    if method == "post":
+        ((media_type, content),) = operation["requestBody"]["content"].items()
+        assert media_type == "application/json" and content["schema"] and content["example"]
+    assert any(status.startswith("2") for status in operation["responses"])
+    assert {"401", "422"} <= set(operation["responses"])
+    for status, response in operation["responses"].items():
+        assert re.fullmatch(r"[2-5]\d\d", status) and response["description"]
+        expected = "application/json" if status.startswith("2") else "application/problem+json"
+        assert set(response["content"]) == {expected}
+
+
+def test_every_reference_leads_somewhere_and_every_schema_is_referred_to(document: dict[str, Any]) -> None:
+    references = set(re.findall(r'"\$ref":"#/components/schemas/([^"]+)"', orjson.dumps(document).decode()))
+    assert references == set(document["components"]["schemas"])
+    assert not re.search(r'"\$ref":"(?!#/components/schemas/)', orjson.dumps(document).decode())
+
+
+def test_parameters_and_fields_are_those_of_the_models(document: dict[str, Any]) -> None:
+    for operation in OPERATIONS:
+        described = document["paths"][operation.path][operation.method.lower()]
+        in_query = {parameter["name"] for parameter in described["parameters"] if parameter["in"] == "query"}
+        assert in_query == {field.encode_name for field in msgspec.structs.fields(operation.query)}
+        if operation.body is not None:
+            name = described["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+            schema = document["components"]["schemas"][name]
+            assert schema["additionalProperties"] is False, f"{name} would let unknown fields pass"
+            assert set(schema["properties"]) == {field.encode_name for field in msgspec.structs.fields(operation.body)}
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [operation for operation in OPERATIONS if operation.body],
+    ids=lambda operation: f"{operation.method} {operation.path}",
+)
+def test_the_examples_work(front: Front, operation: Operation) -> None:
+    example = orjson.dumps(dict(operation.example or {})).replace(b"Backup", b"HTTP")
+    assert front.post(operation.path, example).status == 202
+
+
+def test_answers_are_of_the_promised_shape(front: Front, document: dict[str, Any]) -> None:
+    seen = set()
+    front.post("/v1/downtimes", {"host": "web01", "duration": 60, "comment": "c"})
+    ack = front.post("/v1/acknowledgements", {"host": "db01", "comment": "c"}).json
+    comment = front.post("/v1/comments", {"host": "db01", "comment": "c"}).json
+    downtime = front.get("/v1/downtimes").json["items"][0]
+    ids = {"downtimes": downtime["id"], "acknowledgements": ack["id"], "comments": comment["id"]}
+    names = {"host": "web01", "service": "HTTP", "poller": "north", "command": comment["commands"][0]["command_id"]}
+    queries = {"/v1/host": "?host=web01", "/v1/service": "?host=web01&service=HTTP"}
+    for operation in OPERATIONS:
+        if operation.method == "GET":
+            path = operation.path.replace("{id}", str(ids.get(operation.path.split("/")[2], "")))
+            for name, value in names.items():
+                path = path.replace(f"{{{name}}}", value)
+            reply = front.get(path + queries.get(operation.path, ""))
+            _check_shape(operation, reply.status, reply.body)
+            seen.add(operation.path)
+    assert seen == {operation.path for operation in OPERATIONS if operation.method == "GET"}
+    front.desk.fates = (Fate("confirmed"),)
+    created = front.post("/v1/comments", {"host": "web01", "comment": "new"})
+    _check_shape(next(o for o in OPERATIONS if (o.method, o.path) == ("POST", "/v1/comments")), created.status, created.body)
+
+
+def _check_shape(operation: Operation, status: int, body: bytes) -> None:
+    """Decoding into the promised type and encoding again must give the very same document: no member more, none less."""
+    assert status in operation.answers, (operation.path, status, body)
+    decoded = msgspec.json.decode(body, type=operation.answers[status], strict=True)
+    assert orjson.loads(orjson.dumps(decoded)) == orjson.loads(body), operation.path
+
+
+def test_problems_that_come_are_announced(front: Front, document: dict[str, Any]) -> None:
+    """Whatever went wrong in these requests, the document says that it may."""
+    body = orjson.dumps({"host": "nope", "comment": "c", "duration": 60})
+    for operation in OPERATIONS:
+        path = re.sub(r"{\w+}", "nope", operation.path)
+        for target, sent in ((path, b""), (path, body), (path + "?x=1", b""), (path + "?poller=nope", b"")):
+            reply = front.ask(operation.method, target, sent)
+            responses = document["paths"][operation.path][operation.method.lower()]["responses"]
+            assert str(reply.status) in responses, (operation.method, target, reply.status)
