@@ -62,15 +62,22 @@ class FolderWatch:
         folder = self._folders.get(file.parent)
         if folder is None:
             folder = self._folders[file.parent] = _Folder()
-            try:
-                self._observer.schedule(folder, str(file.parent), recursive=False, event_filter=_EVENTS)
-            except OSError as error:
-                log.warning("folder %s cannot be watched (%s): its files are only polled", file.parent, error.strerror)
+            if self._observer.is_alive():
+                self._schedule(file.parent, folder)
         folder.pokes.setdefault(file.name, []).append(poke)
 
     def start(self) -> None:
         """Begin to poke."""
         self._observer.start()
+        for path, folder in self._folders.items():
+            self._schedule(path, folder)
+
+    def _schedule(self, path: Path, folder: _Folder) -> None:
+        # The observer must be running: it would let one folder that is missing end its start for all.
+        try:
+            self._observer.schedule(folder, str(path), recursive=False, event_filter=_EVENTS)
+        except OSError as error:
+            log.warning("folder %s cannot be watched (%s): its files are only polled", path, error.strerror)
 
     def close(self) -> None:
         """Poke no more; comes back when the observer's thread has ended."""
