@@ -14,13 +14,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from api import folder
 from api.auth.passwords import hash_password
-from api.cli_commands import Command, Commands, InFolder, OverApi
 from engine.clock import SystemClock
 from engine.commands.lifecycle import State
 from engine.commands.wire import check_author
@@ -30,6 +29,9 @@ from engine.journal import accounts
 from engine.journal.store import Journal
 from engine.pollers.inspect import Finding, inspect, probe
 from engine.state.scope import Scope
+
+if TYPE_CHECKING:
+    from api.cli_commands import Command, Commands
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 _UNITS_S = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86400}
@@ -112,7 +114,7 @@ def _first_admin(config: Config) -> str:
 def check(config_file: Path | None, cores: tuple[str, ...], probing: bool, data: Path | None) -> None:
     """Say what is wrong with each core's files or weakens proof, and the command that mends it. Changes nothing."""
     config = load_config(config_file, cores, data=data)
-    is_there = config.data.is_dir()
+    is_there = folder.is_there(config.data)
     as_owner = folder.become_owner(config.data) if is_there else ""
     click.echo(f"data folder: {config.data}{as_owner}{'' if is_there else ' (not there yet)'}", err=True)
     fine = [_check_poller(poller, probing) for poller in config.pollers]
@@ -345,6 +347,8 @@ def cancel_command(command_id: str, url: str | None, secret: str, data: Path | N
 
 
 def _commands(url: str | None, secret: str, data: Path | None) -> Commands:
+    from api.cli_commands import InFolder, OverApi  # half of the time all imports take, and no other command needs them
+
     return OverApi(url, secret) if url else InFolder(_enter(data))
 
 

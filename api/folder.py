@@ -27,7 +27,7 @@ def enter(named: Path | None, *, create: bool) -> tuple[Path, str]:
     """
     folder = (named or default_data_folder()).absolute()
     made = False
-    if not folder.is_dir():
+    if not is_there(folder):
         if not create:
             raise ConfigError(
                 [f"There is no data folder {folder}: name it with --data, or begin with `signalbox user add NAME --role admin`."]
@@ -40,6 +40,16 @@ def enter(named: Path | None, *, create: bool) -> tuple[Path, str]:
         owner = _user_name(folder.stat().st_uid)
         raise ConfigError([f"The data folder {folder} belongs to {owner}: run this as that user, `sudo -u {owner} …`."])
     return folder, f"data folder: {folder}" + (" (new)" if made else "") + as_owner
+
+
+def is_there(folder: Path) -> bool:
+    """The folder exists. Raises ConfigError when this user may not even look."""
+    try:
+        return folder.is_dir()
+    except OSError as error:
+        raise ConfigError(
+            [f"The data folder {folder} cannot be reached: {error.strerror}. Run this as its owner, or name another with --data."]
+        ) from error
 
 
 def has_journal(folder: Path) -> bool:
