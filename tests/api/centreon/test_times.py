@@ -56,7 +56,7 @@ def test_any_text_is_a_time_or_refused(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("epoch", "text"),
-    [(0, None), (None, None), (0.0, None), (NOON, "2024-01-15T12:00:00Z"), (NOON + 0.9, "2024-01-15T12:00:00Z"),
+    [(0, None), (None, None), (0.0, None), (-1, None), (NOON, "2024-01-15T12:00:00Z"), (NOON + 0.9, "2024-01-15T12:00:00Z"),
      (1e18, "9999-12-31T23:59:59Z")],
 )  # fmt: skip
 def test_written(epoch: float | None, text: str | None) -> None:
