@@ -195,7 +195,7 @@ def reconcile_acknowledgements(connection: sqlite3.Connection, moment: Moment, s
 
 def _is_acknowledgement(entry: EntryRow, item: Acknowledged) -> bool:
     if item.comment is None:
-        return True
+        return entry.proof in ("confirmed", "seen")  # without its comment, one of ours that was never seen cannot be told apart
     return (entry.author, entry.comment) == (item.comment.author, item.comment.comment) and (
         item.comment.entry_time >= entry.entry_time - 1
     )
@@ -297,10 +297,10 @@ def _end_missing(connection: sqlite3.Connection, moment: Moment, missing: Iterab
 
 
 def _end(connection: sqlite3.Connection, moment: Moment, entry: EntryRow) -> None:
-    expired = entry.kind == "downtime" and entry.end_time is not None and entry.end_time <= moment.created
+    ends = _ends_by_itself(entry)
     asked_by = moment.deleted_by(entry)
-    cancelled = asked_by is not None or not expired
-    ended_at = min(moment.created, entry.end_time) if entry.end_time is not None and not cancelled else moment.created
+    cancelled = asked_by is not None or ends is None or ends > moment.created
+    ended_at = moment.created if cancelled or ends is None else ends
     update_entry(
         connection,
         entry.id,
@@ -311,6 +311,15 @@ def _end(connection: sqlite3.Connection, moment: Moment, entry: EntryRow) -> Non
         deleted_by=asked_by,
         actual_end=ended_at if entry.actual_start is not None else None,
     )
+
+
+def _ends_by_itself(entry: EntryRow) -> float | None:
+    """When a downtime is over; a flexible one that has begun lasts its duration. None for what stands until somebody removes it."""
+    if entry.kind != "downtime":
+        return None
+    if not entry.fixed and entry.actual_start is not None:
+        return entry.actual_start + (entry.duration or 0)
+    return entry.end_time
 
 
 def _mint(connection: sqlite3.Connection, poller: int, count: int) -> list[int]:

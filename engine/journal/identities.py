@@ -41,26 +41,31 @@ class Identities:
 
 
 def _mint_slice(connection: sqlite3.Connection, poller: int, preferred: Mapping[ObjectKey, int | None]) -> dict[ObjectKey, int]:
-    known = {key: _known(connection, poller, key) for key in preferred}
-    fresh = [key for key, (wanted, found) in _pairs(preferred, known) if found is None or (wanted is not None and wanted != found)]
-    minted = {key: found for key, found in known.items() if found is not None}
-    for key in fresh:
-        wanted = preferred[key]
-        if wanted is not None and not connection.execute("SELECT 1 FROM identity WHERE id = ?", (wanted,)).fetchone():
+    minted: dict[ObjectKey, int] = {}
+    for key, wanted in preferred.items():
+        known = _known(connection, poller, key)
+        if wanted is not None and wanted != known and _is_free(connection, wanted):
             chosen = wanted
-        elif known[key] is not None:
+        elif known is not None:
+            minted[key] = known
             continue
         else:
-            (chosen,) = next_ids(connection, poller, "object", 1)
+            chosen = _next_free(connection, poller)
         connection.execute("INSERT OR REPLACE INTO identity VALUES (?, ?, ?, ?)", (poller, key.host, key.service or "", chosen))
         minted[key] = chosen
     return minted
 
 
-def _pairs(
-    preferred: Mapping[ObjectKey, int | None], known: Mapping[ObjectKey, int | None]
-) -> list[tuple[ObjectKey, tuple[int | None, int | None]]]:
-    return [(key, (wanted, known[key])) for key, wanted in preferred.items()]
+def _next_free(connection: sqlite3.Connection, poller: int) -> int:
+    """The next id of our own that no configuration has asked for."""
+    while True:
+        (chosen,) = next_ids(connection, poller, "object", 1)
+        if _is_free(connection, chosen):
+            return chosen
+
+
+def _is_free(connection: sqlite3.Connection, object_id: int) -> bool:
+    return connection.execute("SELECT 1 FROM identity WHERE id = ?", (object_id,)).fetchone() is None
 
 
 def _known(connection: sqlite3.Connection, poller: int, key: ObjectKey) -> int | None:

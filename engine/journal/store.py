@@ -177,25 +177,31 @@ class Journal:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Yield the writer connection; what was written is durable when the block has ended. Raises JournalError."""
+        """Yield the writer connection; what was written is durable when the block has ended. Does not nest. Raises JournalError."""
         with self._mutex:
+            if self._is_open():
+                raise RuntimeError("transactions of the journal do not nest")
             try:
                 with self._flock():
                     self._connection.execute("BEGIN IMMEDIATE")
                     try:
                         yield self._connection
                     except BaseException:
-                        self._connection.execute("ROLLBACK")
+                        if self._is_open():  # SQLite itself rolls back when the disk is full
+                            self._connection.execute("ROLLBACK")
                         raise
                     self._connection.execute("COMMIT")
             except (sqlite3.OperationalError, sqlite3.DatabaseError, OSError) as error:
                 if isinstance(error, sqlite3.IntegrityError):
                     raise
-                if self._connection.in_transaction:
+                if self._is_open():
                     self._connection.execute("ROLLBACK")
                 raise JournalError(
                     f"The journal {self.path} cannot be written: {error}. Nothing was accepted; check space and rights."
                 ) from error
+
+    def _is_open(self) -> bool:
+        return self._connection.in_transaction
 
     @contextmanager
     def _flock(self) -> Iterator[None]:
