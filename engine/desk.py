@@ -21,21 +21,19 @@ from engine.clock import Clock, SystemClock
 from engine.commands.lifecycle import State
 from engine.config import Config
 from engine.desk_accept import Accept, ended, withdraw_all, withdraw_by_id
+from engine.desk_checks import Asked, asked, window
 from engine.desk_entries import one_entry, page_of_entries
 from engine.desk_ids import CommandIds
 from engine.desk_lives import lives_of, page_of_lives, states_of
 from engine.desk_orders import (
-    Asked,
     Order,
     acknowledgement,
-    asked,
     comment_order,
     deletion,
     downtimes,
     forced_check,
     passive_result,
     removal,
-    window,
 )
 from engine.desk_pollers import is_engine_alive, poller_away
 from engine.desk_readers import Readers

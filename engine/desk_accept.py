@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 
 from engine.commands.catalogue import CATALOGUE
 from engine.commands.lifecycle import SUCCEEDED, UNFINISHED, UNWRITTEN, State
-from engine.desk_orders import Asked, Order, same_meaning
+from engine.desk_checks import Asked
+from engine.desk_orders import Order, same_meaning
 from engine.desk_values import Caller, Receipt
 from engine.desk_writer import Written
 from engine.errors import NotPossible, PollerAway, UnknownObject

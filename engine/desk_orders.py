@@ -15,15 +15,13 @@ from typing import Any
 from engine.commands.catalogue import CATALOGUE, Effect, FieldType, Recheck, Row
 from engine.commands.profiles import PROFILES, Profile
 from engine.commands.wire import check_author, check_comment, encode, stored_comment
-from engine.config import Settings
+from engine.desk_checks import Asked, Window, core_now, fresh_age, second
 from engine.desk_resolve import Found
-from engine.desk_values import Caller, CheckResult
-from engine.errors import CallerError, Forbidden, InvalidField, NotPossible, UnsupportedCommand
+from engine.desk_values import CheckResult
+from engine.errors import CallerError, InvalidField, NotPossible, UnsupportedCommand
 from engine.journal.history import EntryRow
 from engine.model import CoreKind
 
-_EARLIEST, _LATEST = 946_684_800, 4_102_444_800  # years 2000 and 2100: Centreon Engine clamps there, the others wrap later
-_LONGEST_DURATION_S = 366 * 86400  # Centreon Engine clamps flexible durations there
 _PAST_CHECK_S = 60  # a check asked for a time a little ago means now; longer ago is a mistake
 _CLOCK_SLACK_S = 1.0  # of a check time: callers round to whole seconds
 _ANY_CORE_ID = 2**31 - 1  # the longest a core's id gets, to measure the line before the id is known
@@ -61,67 +59,12 @@ class Order:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """By whom and when, for all orders of one call. `author` is what the core is told; `now` is by our clock."""
-
-    caller: Caller
-    author: str
-    now: float
-    settings: Settings
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """A downtime's window: whole seconds by the core's clock. `duration` counts for flexible ones."""
-
-    start: int
-    end: int
-    fixed: bool
-    duration: int
-    notes: tuple[str, ...] = ()
-
-
-# --- who and what, before any object is looked up ------------------------------------------------------------------------------
-
-
-def asked(caller: Caller, author: str | None, now: float, settings: Settings) -> Asked:
-    """Raises Forbidden: a reader commands nothing, and only an admin speaks for somebody else."""
-    if caller.role not in ("operator", "admin"):
-        raise Forbidden(f"{caller.user} is a {caller.role} and may not send commands: ask an operator.", right="command")
-    if author is not None and author != caller.author and caller.role != "admin":
-        raise Forbidden(f"Only an admin may name another author than {caller.author}: leave author out.", right="author")
-    return Asked(caller, author if author is not None else caller.author, now, settings)
-
-
-def window(start: float, end: float, fixed: bool, duration: float | None) -> Window:
-    """Raises InvalidField for what no core would schedule, whatever the time is."""
-    first, last = _second(start, "start"), _second(end, "end")
-    if last <= first:
-        raise InvalidField("end must lie after start (by a second at least).", field="end", start=first, end=last)
-    if fixed:
-        notes = ("duration does not count for a fixed downtime: it lasts from start to end.",)
-        is_other = duration is not None and abs(duration - (last - first)) > 1
-        return Window(first, last, True, last - first, notes if is_other else ())
-    if duration is None:
-        raise InvalidField("A flexible downtime needs a duration: say how long it lasts once it has begun.", field="duration")
-    if not math.isfinite(duration) or not 1 <= duration <= _LONGEST_DURATION_S:
-        raise InvalidField(f"duration must be 1 to {_LONGEST_DURATION_S} seconds.", field="duration")
-    return Window(first, last, False, int(duration))
-
-
-def _second(value: float, field: str) -> int:
-    if isinstance(value, bool) or not math.isfinite(value) or not _EARLIEST <= value < _LATEST:
-        raise InvalidField(f"{field} must be a time from 2000 to 2099 in epoch seconds.", field=field)
-    return int(value)
-
-
 # --- orders ----------------------------------------------------------------------------------------------------------------------
 
 
 def downtimes(who: Asked, found: Found, when: Window, comment: str, with_services: bool) -> list[Order]:
     """A host's or service's downtime; with `with_services` one or two commands, so that each object gets exactly one."""
-    if when.end <= _core_now(who, found):
+    if when.end <= core_now(who, found):
         raise InvalidField(
             f"The window ends in the past by the clock of {found.poller.name}: no core schedules that.", field="end", end=when.end
         )
@@ -259,15 +202,15 @@ def deletion(who: Asked, found: Found, entry: EntryRow) -> Order:
 def forced_check(who: Asked, found: Found, at: float | None) -> Order:
     """A forced check now, or at a time that lies ahead."""
     row = _row(_by_object("SCHEDULE_FORCED_HOST_CHECK", "SCHEDULE_FORCED_SVC_CHECK", found), found)
-    core_now = _core_now(who, found)
-    when = int(core_now) if at is None else _second(at, "at")
+    now = core_now(who, found)
+    when = int(now) if at is None else second(at, "at")
     notes: tuple[str, ...] = ()
-    if when < int(core_now):
-        if when < core_now - _PAST_CHECK_S:
+    if when < int(now):
+        if when < now - _PAST_CHECK_S:
             raise InvalidField("The time of the check lies in the past: leave it out to check now.", field="at", at=when)
-        when = int(core_now)
+        when = int(now)
         notes = ("The time of the check had passed: it is asked for now.",)
-    if found.row is not None and found.row.has_been_checked and core_now + 1 > found.row.last_check >= when:
+    if found.row is not None and found.row.has_been_checked and now + 1 > found.row.last_check >= when:
         when = int(found.row.last_check) + 1  # else the check that has just run would be taken for the one asked for
     return _order(who, found, row, {"at": when}, notes=notes)
 
@@ -279,11 +222,11 @@ def passive_result(who: Asked, found: Found, result: CheckResult) -> Order:
     if isinstance(result.return_code, bool) or not 0 <= result.return_code <= highest:
         kind = "service" if found.key.service is not None else f"host of {found.poller.kind}"
         raise InvalidField(f"return_code must be 0 to {highest} for a {kind}.", field="return_code")
-    core_now = _core_now(who, found)
-    checked_at = core_now if result.checked_at is None else float(_second(result.checked_at, "checked_at"))
-    if checked_at > core_now + _CLOCK_SLACK_S:
+    now = core_now(who, found)
+    checked_at = now if result.checked_at is None else float(second(result.checked_at, "checked_at"))
+    if checked_at > now + _CLOCK_SLACK_S:
         raise InvalidField("checked_at lies in the future: a check that is yet to come has no result.", field="checked_at")
-    arguments = {"return_code": result.return_code, "output": _output(result), "checked_at": int(min(checked_at, core_now))}
+    arguments = {"return_code": result.return_code, "output": _output(result), "checked_at": int(min(checked_at, now))}
     return _order(who, found, row, arguments)
 
 
@@ -303,15 +246,6 @@ def _output(result: CheckResult) -> str:
 
 
 # --- pieces ----------------------------------------------------------------------------------------------------------------------
-
-
-def fresh_age(who: Asked, found: Found) -> float | None:
-    """The view's age in seconds by the core's clock; None when it is too old (or not there) to refuse anything by it."""
-    view = found.view
-    if view is None or not view.generation:
-        return None
-    age_s = max(0.0, _core_now(who, found) - view.created)
-    return age_s if age_s <= who.settings.stale_after_intervals * view.status_update_interval_s else None
 
 
 def _order(
@@ -382,7 +316,7 @@ def _draft(who: Asked, found: Found, row: Row, service: str | None, text: str, *
         comment=text,
         proof="accepted",
         present=1,
-        entry_time=math.floor(_core_now(who, found)),
+        entry_time=math.floor(core_now(who, found)),
     )
     return replace(base, **columns)
 
@@ -428,10 +362,6 @@ def _by_object(host_name: str, service_name: str, found: Found) -> str:
 
 def _profile(found: Found) -> Profile:
     return PROFILES[found.poller.kind]
-
-
-def _core_now(who: Asked, found: Found) -> float:
-    return who.now + found.clock_offset_s
 
 
 def _not_possible(reason: str, found: Found, age_s: float) -> NotPossible:

@@ -111,9 +111,19 @@ class Scene:
                 scene.scan(poller.number)
         return scene
 
+    def lose_state(self) -> None:
+        """state.db is gone, as after a restart of the machine with a data folder on tmpfs."""
+        self.mirror.close()
+        for name in ("state.db", "state.db-wal", "state.db-shm"):
+            (self.data / name).unlink(missing_ok=True)
+
+    def make_mirror(self) -> None:
+        """What the engine does first: a state.db that knows its pollers and nothing of their objects."""
+        self.mirror = _mirror(self.data, self.journal, self.config.pollers)
+
     def make_state(self) -> None:
         """What the engine does in its first second."""
-        self.mirror = _mirror(self.data, self.journal, self.config.pollers)
+        self.make_mirror()
         for poller in self.config.pollers:
             self.scan(poller.number)
 

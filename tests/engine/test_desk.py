@@ -147,6 +147,14 @@ def test_a_name_is_not_called_unknown_before_every_status_file_was_read(tmp_path
         assert isinstance(refused_north, UnknownHost)
 
 
+def test_before_the_first_status_file_nobody_knows_who_is_in_a_hostgroup(tmp_path: Path) -> None:
+    with scene_in(tmp_path) as scene:
+        scene.lose_state()
+        scene.make_mirror()
+        error = refused(scene, StatusFileStale, lambda desk: desk.schedule_check(LINUX_ONLY, [target("web01")]))
+        assert error.facts["pollers"] == []  # whether they have hosts of that group is not known either
+
+
 async def _error(work: Awaitable[object]) -> BaseException | None:
     try:
         await work
@@ -194,9 +202,7 @@ def test_state_db_may_come_after_the_desk(tmp_path: Path) -> None:
 def test_a_rebuilt_state_db_is_read_without_a_restart(scene: Scene) -> None:
     async def work(desk: Desk) -> tuple[int, int]:
         before = await desk.read(lambda reader: reader.hosts(OPERATOR.scope)[1])
-        scene.mirror.close()
-        for name in ("state.db", "state.db-wal", "state.db-shm"):
-            (scene.data / name).unlink(missing_ok=True)
+        scene.lose_state()
         scene.make_state()
         scene.scan(NORTH, host("another"))
         return before, await desk.read(lambda reader: reader.hosts(OPERATOR.scope)[1])

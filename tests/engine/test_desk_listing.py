@@ -116,9 +116,7 @@ def test_scope_bounds_entries_and_commands_alike(scene: Scene, caller: Caller, v
 def test_membership_counts_as_it_is_now(scene: Scene) -> None:
     comments(scene, target("web01"), target("mail01"))
     assert [entry.host for entry in listed(scene, caller=LINUX_ONLY)] == ["web01"]
-    scene.mirror.close()
-    for name in ("state.db", "state.db-wal", "state.db-shm"):
-        (scene.data / name).unlink(missing_ok=True)
+    scene.lose_state()
     scene.make_state()
     scene.set_poller(NORTH, generation=1)
     assert [entry.host for entry in listed(scene, caller=LINUX_ONLY)] == ["web01"]

@@ -199,6 +199,13 @@ def test_health_reads_the_live_connection_and_asks_for_the_engine(scene: Scene) 
     assert held["view_age_s"]["south"] < 10
 
 
+def test_two_desks_that_look_at_once_do_not_take_each_other_for_the_engine(scene: Scene) -> None:
+    lock = os.open(scene.data / "engine.lock", os.O_RDWR | os.O_CREAT, 0o660)
+    fcntl.flock(lock, fcntl.LOCK_SH)
+    assert at_desk(scene, lambda desk: desk.health())["engine_alive"] is False
+    os.close(lock)
+
+
 def test_looking_for_the_engine_does_not_keep_one_from_starting(scene: Scene) -> None:
     async def work(desk: Desk) -> None:
         lock = os.open(scene.data / "engine.lock", os.O_RDWR | os.O_CREAT, 0o660)
