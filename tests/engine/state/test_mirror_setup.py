@@ -73,9 +73,13 @@ def test_the_file_is_kept_when_it_is_sound(tmp_path: Path, mirror: Mirror, mint:
 
 
 def _damage(path: Path) -> None:
+    """Spoil one page that nobody reads before a host is asked for."""
+    connection = sqlite3.connect(path)
+    (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'host'").fetchone()
+    (size,) = connection.execute("PRAGMA page_size").fetchone()
+    connection.close()
     blob = bytearray(path.read_bytes())
-    middle = len(blob) // 2
-    blob[middle:] = b"\xa5" * (len(blob) - middle)
+    blob[(page - 1) * size : page * size] = b"\xa5" * size
     path.write_bytes(bytes(blob))
 
 
