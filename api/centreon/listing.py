@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from starlette.responses import Response
 
-from api.centreon.answers import encoded_answer, encoded_page, parse_paging
+from api.centreon.answers import encoded_page, in_thread, parse_paging
 from api.centreon.place import Visit
 from engine.desk import Entry, EntryFilter
 
@@ -20,11 +19,7 @@ async def entries_page(visit: Visit, which: EntryFilter, shape: Shape) -> Respon
     paging = parse_paging(visit.request.query_params)
     page = await visit.desk.entries(visit.caller, replace(which, limit=paging.limit, offset=paging.offset))
     ids = await author_ids(visit, page.rows)
-
-    def encoded() -> bytes:
-        return encoded_page([shape(entry, ids) for entry in page.rows], paging, page.total)
-
-    return encoded_answer(await asyncio.to_thread(encoded))  # a list has no largest limit
+    return await in_thread(lambda: encoded_page([shape(entry, ids) for entry in page.rows], paging, page.total))
 
 
 async def author_ids(visit: Visit, entries: Iterable[Entry]) -> dict[str, int | None]:

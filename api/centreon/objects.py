@@ -1,16 +1,17 @@
 """Hosts and services, and how a path's ids become one of them.
 
-Rows are read, put into shape and encoded in the reader's thread: a list has no largest limit here. Lists are in the order of ids.
+A list has no largest limit here: rows are read in one short transaction, then put into shape and encoded in a thread. Lists are in
+the order of ids.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from starlette.responses import Response
 
-from api.centreon.answers import Paging, encoded_answer, encoded_page, is_true, parse_paging
+from api.centreon.answers import encoded_page, in_thread, is_true, parse_paging
 from api.centreon.entry_shapes import acknowledgement_shape, downtime_shape
 from api.centreon.listing import author_ids
 from api.centreon.place import Visit
@@ -19,16 +20,25 @@ from api.render import json_response
 from engine.desk import EntryFilter, Target
 from engine.errors import UnknownHost, UnknownService
 from engine.model import HostView, ServiceView
+from engine.state.scope import Scope
 from engine.state.views import Reader
 
 MOST_STANDING = 1000  # downtimes shown inside one host or service
+IDS_PER_READ = 500  # SQLite takes a bounded number of values in one statement
 
 
 async def hosts(visit: Visit) -> Response:
     """Every host; with `show_service=true` each with its services."""
     query = visit.request.query_params
-    work = _hosts_page(visit, parse_paging(query), is_true(query, "show_service"))
-    return encoded_answer(await visit.desk.read(work))
+    paging, manner, scope = parse_paging(query), _manner(visit), visit.caller.scope
+    with_services = is_true(query, "show_service")
+
+    def read(reader: Reader) -> tuple[Sequence[HostView], int, Mapping[int, Sequence[ServiceView]] | None]:
+        views, total = reader.hosts(scope, limit=paging.limit, offset=paging.offset, order="id")
+        return views, total, _services_by_host(reader, scope, [view.id for view in views]) if with_services else None
+
+    views, total, services = await visit.desk.read(read)
+    return await in_thread(lambda: encoded_page(_host_rows(views, services, manner), paging, total))
 
 
 async def host(visit: Visit) -> Response:
@@ -43,13 +53,13 @@ async def host(visit: Visit) -> Response:
 
 async def services(visit: Visit) -> Response:
     """Every service, each with its host."""
-    return encoded_answer(await visit.desk.read(_services_page(visit, parse_paging(visit.request.query_params), None)))
+    return await _services_page(visit, None)
 
 
 async def services_of_host(visit: Visit) -> Response:
     """The services of one host."""
     found = await host_of(visit)
-    return encoded_answer(await visit.desk.read(_services_page(visit, parse_paging(visit.request.query_params), found.id)))
+    return await _services_page(visit, found.id)
 
 
 async def service(visit: Visit) -> Response:
@@ -109,33 +119,38 @@ def _manner(visit: Visit) -> Manner:
     return Manner(visit.services.clock.now(), visit.version.attempt_is_text)
 
 
-def _hosts_page(visit: Visit, paging: Paging, with_services: bool) -> Callable[[Reader], bytes]:
-    scope, manner = visit.caller.scope, _manner(visit)
-
-    def work(reader: Reader) -> bytes:
-        views, total = reader.hosts(scope, limit=paging.limit, offset=paging.offset, order="id")
-        rows = [host_shape(view, Level.MAIN) for view in views]
-        if with_services:
-            services = reader.services_of_hosts(scope, [view.id for view in views])
-            for view, row in zip(views, rows, strict=True):
-                row["services"] = [service_shape(service, Level.MIN, manner) for service in services[view.id]]
-        return encoded_page(rows, paging, total)
-
-    return work
+def _services_by_host(reader: Reader, scope: Scope, ids: Sequence[int]) -> Mapping[int, Sequence[ServiceView]]:
+    found: dict[int, Sequence[ServiceView]] = {}
+    for first in range(0, len(ids), IDS_PER_READ):
+        found |= reader.services_of_hosts(scope, ids[first : first + IDS_PER_READ])
+    return found
 
 
-def _services_page(visit: Visit, paging: Paging, host_id: int | None) -> Callable[[Reader], bytes]:
-    scope, manner = visit.caller.scope, _manner(visit)
+def _host_rows(
+    views: Sequence[HostView], services: Mapping[int, Sequence[ServiceView]] | None, manner: Manner
+) -> list[dict[str, object]]:
+    rows = [host_shape(view, Level.MAIN) for view in views]
+    if services is not None:
+        for view, row in zip(views, rows, strict=True):
+            row["services"] = [service_shape(service, Level.MIN, manner) for service in services[view.id]]
+    return rows
 
-    def work(reader: Reader) -> bytes:
-        views, total = reader.services(scope, host_id=host_id, limit=paging.limit, offset=paging.offset, order="id")
-        rows = [service_shape(view, Level.MAIN, manner) for view in views]
-        if host_id is None:
-            for view, row in zip(views, rows, strict=True):
-                row["host"] = host_of_service_shape(view)
-        return encoded_page(rows, paging, total)
 
-    return work
+def _service_rows(views: Sequence[ServiceView], manner: Manner, *, with_host: bool) -> list[dict[str, object]]:
+    rows = [service_shape(view, Level.MAIN, manner) for view in views]
+    if with_host:
+        for view, row in zip(views, rows, strict=True):
+            row["host"] = host_of_service_shape(view)
+    return rows
+
+
+async def _services_page(visit: Visit, host_id: int | None) -> Response:
+    """A page of services: of one host, or of all with the host of each."""
+    paging, manner, scope = parse_paging(visit.request.query_params), _manner(visit), visit.caller.scope
+    views, total = await visit.desk.read(
+        lambda reader: reader.services(scope, host_id=host_id, limit=paging.limit, offset=paging.offset, order="id")
+    )
+    return await in_thread(lambda: encoded_page(_service_rows(views, manner, with_host=host_id is None), paging, total))
 
 
 async def _standing(visit: Visit, target: Target) -> dict[str, object]:

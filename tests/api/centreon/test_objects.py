@@ -76,6 +76,12 @@ def test_show_service_gives_each_host_its_services(anna: Front) -> None:
     assert rows[2]["services"] == []
 
 
+def test_services_are_read_in_portions(anna: Front, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = anna.get("/monitoring/hosts", show_service="true").content
+    monkeypatch.setattr("api.centreon.objects.IDS_PER_READ", 1)
+    assert anna.get("/monitoring/hosts", show_service="true").content == whole
+
+
 @pytest.mark.parametrize("word", ["1", "True", "yes", ""])
 def test_show_service_says_true_or_nothing(anna: Front, word: str) -> None:
     assert "services" not in anna.get("/monitoring/hosts", show_service=word).json()["result"][0]
