@@ -3,8 +3,9 @@
 What belongs here: grammar and names of `objects.cache` (and of `objects.precache`). Pure.
 
 The grammar: `define TYPE {`, lines `TAB key TAB value`, a line `TAB }`. Nothing is escaped, a `;` begins no comment. Nagios ≥ 4.4.7
-appends a blank to most values, so right sides are stripped. Lists are joined by commas although names may hold commas: they
-are told apart by the names that are known. What can be changed at run time is only as configured here; the status file wins.
+appends a blank to most values, so right sides are stripped. Icinga 2 ends a servicegroup with `}` at column 0. Lists are joined
+by commas although names may hold commas: they are told apart by the names that are known. What can be changed at run time is
+only as configured here; the status file wins.
 
 Source: Nagios 4.4.6 xdata/xodtemplate.c (xodtemplate_cache_objects, fcache_*), Icinga 2.13.6 lib/compat/statusdatawriter.cpp;
 tests/golden/*/objects.cache.
@@ -33,7 +34,7 @@ class _Definition:
 
 def is_whole(raw: bytes) -> bool:
     """Does it end behind a closed block? Nagios writes this file in place, so a reader may see a part of it, or nothing."""
-    return raw.endswith(b"\n") and raw.rstrip(b"\n").endswith(b"\n\t}")
+    return raw.endswith(b"\n") and raw.rstrip(b"\n").endswith((b"\n\t}", b"\n}"))
 
 
 def parse_object_cache(raw: bytes) -> ObjectCache:
@@ -64,7 +65,7 @@ def parse_object_cache(raw: bytes) -> ObjectCache:
 
 
 def _definitions(raw: bytes) -> Iterator[_Definition]:
-    for block in raw.split(_BLOCK_END)[:-1]:
+    for block in raw.replace(b"\n}\n", _BLOCK_END).split(_BLOCK_END)[:-1]:
         head, *lines = text_of(block).split("\n\t")
         word, _, rest = head.rpartition("\n")[2].partition(" ")
         kind, _, brace = rest.partition(" ")
