@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from api.native.operation import Call
-from engine.errors import Ambiguous, UnknownHost, UnknownService
+from engine.errors import Ambiguous, StatusFileStale, UnknownHost, UnknownService
 from engine.model import HostState, HostView, ServiceState, ServiceView
 from engine.state.views import Reader
 
@@ -50,8 +50,13 @@ def find_service(reader: Reader, call: Call, host: str, service: str, poller: in
     raise UnknownService(message, host=host, service=service, near=near)
 
 
-def unknown_host(reader: Reader, call: Call, host: str) -> UnknownHost:
-    """The error that names what it may have been meant to be."""
+def unknown_host(reader: Reader, call: Call, host: str) -> UnknownHost | StatusFileStale:
+    """The error that names what it may have been meant to be; while a poller was never read, nobody can say it is not there."""
+    unseen = [poller.name for poller in reader.pollers(call.caller.scope) if not poller.generation]
+    if unseen:
+        names = ", ".join(unseen)
+        message = f"No status file of {names} has been read yet, so {host!r} may stand there: ask again in a moment."
+        return StatusFileStale(message, host=host, pollers=unseen)
     near = list(reader.near_hosts(call.caller.scope, host))
     return UnknownHost(f"There is no host {host!r}{_perhaps(near)}; /v1/hosts lists them.", host=host, near=near)
 

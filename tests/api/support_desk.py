@@ -29,6 +29,7 @@ from engine.state.scope import Scope
 
 NOW = 1_800_000_000.0
 AGE_S = 5.0
+NOWHERE = Path("/nonexistent")
 
 # Names the cores accept and a careless router breaks. "Disk" and "var" are decoys: what a wrong split would find.
 AWKWARD = (
@@ -129,7 +130,7 @@ def host_config(name: str) -> HostConfig:
 def configuration(data: Path) -> Config:
     """Two Nagios cores; their files do not exist, so their command files have no reader."""
     pollers = tuple(
-        Poller(number, name, CoreKind.NAGIOS, data / f"{name}.cmd", data / f"{name}.dat", data / f"{name}.log")
+        Poller(number, name, CoreKind.NAGIOS, NOWHERE / f"{name}.cmd", NOWHERE / f"{name}.dat", NOWHERE / f"{name}.log")
         for number, name in ((1, "north"), (2, "south"))
     )
     return Config(data, pollers, Settings(wait_processed_s=1.5))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.config import Config
-from tests.api.support_desk import Front, configuration, make_world, open_front
+from tests.api.support_desk import Front, make_world, open_front
 
 
 @pytest.fixture(scope="session")
@@ -22,5 +22,5 @@ def _world(tmp_path_factory: pytest.TempPathFactory) -> Config:
 def front(_world: Config, tmp_path: Path) -> Iterator[Front]:
     data = tmp_path / "data"
     shutil.copytree(_world.data, data)
-    with open_front(replace(_world, data=data, pollers=configuration(data).pollers)) as opened:
+    with open_front(replace(_world, data=data)) as opened:
         yield opened

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -240,3 +241,14 @@ def test_pollers_by_name_and_number(front: Front) -> None:
 def test_ids_tell_the_pollers_apart(front: Front) -> None:
     first, second = (item["id"] for item in front.get("/v1/hosts?host=shared").json["items"])
     assert (first >> 32, second >> 32) == (1, 2)
+
+
+def test_nobody_is_called_unknown_while_a_poller_was_never_read(front: Front) -> None:
+    mirror = Mirror.open(front.desk.config.data / "state.db", lambda poller, wanted: {})
+    mirror.configure([*front.desk.config.pollers, replace(front.desk.config.pollers[0], number=3, name="west")])
+    mirror.close()
+    for target in ("/v1/hosts/nope", "/v1/hosts/nope/services/HTTP", "/v1/services?host=nope", "/v1/hosts?host=nope"):
+        assert front.get(target).problem(503, "status_file_stale")["pollers"] == ["west"]
+    assert front.get("/v1/hosts/web01").status == 200
+    west = front.get("/v1/pollers/west").json
+    assert (west["stale"], west["age_s"], west["created_at"], west["generation"]) == (True, None, None, 0)
