@@ -279,6 +279,8 @@ class NagiosCore(Core):
         return [NAGIOS, str(self.config_file)]
 
     def configuration(self) -> dict[Path, str]:
+        if not any(host.services for host in self.hosts):
+            raise ValueError("Nagios does not start without any service")
         groups: dict[str, list[str]] = {}
         contacts = {"nobody-in-particular"}
         for host in self.hosts:

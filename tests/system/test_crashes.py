@@ -18,7 +18,7 @@ from engine import faults
 from engine.commands.lifecycle import UNFINISHED
 from tests.support import cores, oracle
 from tests.support.box import ENGINE, SCANNER, WORKER, Box, boxed, command_ids
-from tests.support.cores import Core, Host, Icinga2Core, NagiosCore, until
+from tests.support.cores import Core, Host, Icinga2Core, NagiosCore, Service, until
 
 pytestmark = pytest.mark.core
 
@@ -31,11 +31,15 @@ IN_FLIGHT = 10
 MANY = 60
 
 
+def _hosts(prefix: str) -> list[Host]:
+    return [Host(f"{prefix}{n:02}", (Service("PING"),)) for n in range(MANY)]
+
+
 @pytest.fixture
 def both() -> Iterator[tuple[NagiosCore, Icinga2Core]]:
     with cores.core_folder() as folder:
-        nagios = NagiosCore(folder / "nagios", [Host(f"n{n:02}") for n in range(MANY)])
-        icinga2 = Icinga2Core(folder / "icinga2", [Host(f"i{n:02}") for n in range(MANY)])
+        nagios = NagiosCore(folder / "nagios", _hosts("n"))
+        icinga2 = Icinga2Core(folder / "icinga2", _hosts("i"))
         with cores.running(nagios, icinga2):
             yield nagios, icinga2
 
@@ -171,7 +175,7 @@ def test_the_core_is_killed_between_write_and_proof(frozen: bool) -> None:
     for kind in (NagiosCore, Icinga2Core):
         with cores.core_folder() as folder:
             # A slow status file: what the core did before it was killed is not proven yet.
-            core = kind(folder / "core", [Host(f"h{n:02}") for n in range(MANY)], interval_s=4)
+            core = kind(folder / "core", _hosts("h"), interval_s=4)
             with cores.running(core), boxed(folder, core) as box:
                 _kill_core_between(core, box, frozen)
 

@@ -17,7 +17,7 @@ from engine.desk import Desk
 from engine.journal.store import Journal
 from tests.support import cores
 from tests.support.box import WORKER, Box, boxed
-from tests.support.cores import Host, NagiosCore, until
+from tests.support.cores import Host, NagiosCore, Service, until
 
 pytestmark = pytest.mark.core
 
@@ -29,7 +29,7 @@ _CALL = re.compile(r"^(?P<pid>\d+) +(?P<name>\w+)\(")
 @pytest.fixture
 def pair() -> Iterator[tuple[NagiosCore, Box]]:
     with cores.core_folder() as folder:
-        core = NagiosCore(folder / "core", [Host("web01")])
+        core = NagiosCore(folder / "core", [Host("web01", (Service("HTTP"),))])
         with cores.running(core), boxed(folder, core) as box:
             yield core, box
 
@@ -72,7 +72,7 @@ def test_no_2xx_without_an_fsync_before_it(pair: tuple[NagiosCore, Box]) -> None
     (worker,) = box.pids(WORKER)
     calls = "fsync,fdatasync,read,recvfrom,recvmsg,write,writev,sendto,sendmsg"
     words = ["strace", "-f", "-q", "-s", "64", "-o", str(trace), "-e", f"trace={calls}", "-p", str(worker)]
-    tracer = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    tracer = subprocess.Popen(words, stderr=subprocess.DEVNULL)
     try:
         until(lambda: f"TracerPid:\t{tracer.pid}" in Path(f"/proc/{worker}/status").read_text(), 10, "strace holds the worker")
         for number in range(REQUESTS):

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support import cores, oracle
 from tests.support.box import Box, boxed
-from tests.support.cores import Core, Host, Icinga2Core, NagiosCore, Service
+from tests.support.cores import Core, Host, Icinga2Core, NagiosCore, Service, until
 
 pytestmark = pytest.mark.core
 
@@ -54,10 +54,9 @@ def test_a_host_appears_gets_its_downtimes_and_goes(pair: tuple[Core, Box]) -> N
 
     old = {box.host_id("instance-7"), *_service_ids(box, "instance-7")}
     cores.reload(core, HOSTS)
-    cores.wait_for_generation(core)
+    until(lambda: box.api.get("/v1/hosts/instance-7").status_code == 404, SOON_S, "the host is unknown")
     gone = box.downtime("instance-7", "too late")
     assert gone.status_code == 404, gone.text
-    assert box.api.get("/v1/hosts/instance-7").status_code == 404
 
     cores.reload(core, [*HOSTS, Host("instance-8", INSTANCE.services)])
     cores.wait_for_generation(core)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support import cores, oracle
 from tests.support.box import Box, boxed, command_ids, parallel
-from tests.support.cores import Core, Host, Icinga2Core, NagiosCore, until
+from tests.support.cores import Core, Host, Icinga2Core, NagiosCore, Service, until
 
 pytestmark = pytest.mark.core
 
@@ -33,7 +33,7 @@ BURST = 12
 @pytest.fixture(params=[NagiosCore, Icinga2Core], scope="module")
 def pair(request: pytest.FixtureRequest, _cores_are_there: None) -> Iterator[tuple[Core, Box]]:
     with cores.core_folder() as folder:
-        core = request.param(folder / "core", [Host(f"h{n:02}") for n in range(BURST)])
+        core = request.param(folder / "core", [Host(f"h{n:02}", (Service("PING"),)) for n in range(BURST)])
         with cores.running(core), boxed(folder, core) as box:
             yield core, box
 
