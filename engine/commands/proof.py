@@ -199,6 +199,10 @@ class BatchWatch:
     def _settle(self, count: int, token: str, at: int) -> tuple[list[str], list[Verdict]]:
         tokens: list[str] = []
         verdicts: list[Verdict] = []
+        # Marks between these batches are lost: whose echo it was cannot be told where two of them hold the same text.
+        later = {expected.echo for batch in islice(self.batches, 1, count) for expected in batch.commands}
+        for expected in self.batches[0].commands if count > 1 else ():
+            expected.doubtful = expected.doubtful or (expected.echoed_at is not None and expected.echo in later)
         for _ in range(count):
             batch = self.batches.popleft()
             tokens.append(batch.token)

@@ -48,7 +48,8 @@ class CommandFile:
 
     def write(self, lines: bytes) -> None:
         """Write whole lines at once or not at all. Raises PipeFull, NoReader: nothing was written then."""
-        if not lines.startswith(b"[") or not lines.endswith(b"\n") or len(lines) > WRITE_LIMIT:
+        starts = lines.startswith(b"[") + lines.count(b"\n[")
+        if not lines.endswith(b"\n") or starts != lines.count(b"\n") or len(lines) > WRITE_LIMIT:
             raise ValueError("a write is whole lines that begin with `[`, at most 4096 bytes")
         try:
             written = os.write(self.descriptor, lines)

@@ -207,6 +207,16 @@ def test_both_marks_between_two_batches_lost_sends_nothing_twice() -> None:
     assert core.outcome(C3) is Outcome.NOT_EXECUTED
 
 
+def test_equal_texts_of_batches_whose_marks_are_lost_cannot_be_told_apart() -> None:
+    core = Core()
+    core.write("t1", C1)
+    core.watch.add(WatchedBatch("t2", [Expected("later", C1.encode())]))
+    core.mark("B", "t1")
+    core.echo(C1)
+    core.mark("E", "t2")
+    assert core.outcome(C1) is core.outcome("later") is Outcome.UNCLEAR
+
+
 def test_somebody_elses_equal_line_before_our_place_proves_nothing() -> None:
     core = Core()
     core.write("t1", C1)

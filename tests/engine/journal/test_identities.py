@@ -69,6 +69,7 @@ def test_an_id_that_a_configuration_takes_before_we_come_to_it_is_skipped(tmp_pa
 
 
 KEYS = [ObjectKey(1, host, service) for host in "ab" for service in (None, "s", "t")]
+ASKED = st.none() | st.integers(1, 4) | st.integers(2**32 + 1, 2**32 + 5)
 
 
 class Minting(RuleBasedStateMachine):
@@ -80,7 +81,9 @@ class Minting(RuleBasedStateMachine):
         self.journal = Journal.open(Path(self.folder.name))
         self.now: dict[ObjectKey, int] = {}
 
-    @rule(asked=st.dictionaries(st.sampled_from(KEYS), st.none() | st.integers(1, 4) | st.integers(2**32 + 1, 2**32 + 5), min_size=1))
+    @rule(
+        asked=st.dictionaries(st.sampled_from(KEYS), st.none() | st.integers(1, 4) | st.integers(2**32 + 1, 2**32 + 5), min_size=1)
+    )
     def scan(self, asked: dict[ObjectKey, int | None]) -> None:
         minted = Identities(self.journal).mint(1, asked)
         assert set(minted) == set(asked)

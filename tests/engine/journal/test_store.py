@@ -177,7 +177,6 @@ class Life(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.connection = sqlite3.connect(":memory:", isolation_level=None)
-        from engine.journal import store
 
         self.connection.executescript(SCHEMA)
         insert_command(self.connection, row())

@@ -148,7 +148,7 @@ def core(tmp_path: Path) -> Iterator[Core]:
 
 
 def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def test_starts_at_the_end_and_gives_new_lines_once(core: Core) -> None:
