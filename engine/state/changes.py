@@ -52,7 +52,8 @@ def _after_alert(row: Row, event: StateEvent) -> Row | None:
     }
     if state != row.state:
         changes["last_state_change"] = at
-    if state_type == _HARD and state != row.last_hard_state:
+    # Icinga 2 gives a pending object a last hard state of its own invention.
+    if state_type == _HARD and (state != row.last_hard_state or not row.has_been_checked):
         changes |= {"last_hard_state": state, "last_hard_state_change": at}
     if _ends_acknowledgement(row, state):
         changes["acknowledged"] = 0

@@ -68,6 +68,12 @@ CASES: list[tuple[str, dict[str, object], StateEvent, dict[str, object]]] = [
         {"state": 1, "state_type": SOFT, "current_attempt": 1, "last_time_warning": 2000.0, **CHANGED},
     ),
     (
+        "a pending service's last hard state means nothing",
+        {"has_been_checked": 0, "last_hard_state": 3},
+        service_alert(3, HARD, 1),
+        {"state": 3, "current_attempt": 1, "last_hard_state": 3, **HARDENED, "last_time_unknown": 2000.0, **CHANGED},
+    ),
+    (
         "a check newer than the line", {"last_check": 2500.0, "state": 1, "last_hard_state": 1}, service_alert(1, HARD, 3),
         {"last_check": 2500.0, "current_attempt": 3, "last_time_warning": 2000.0},
     ),
