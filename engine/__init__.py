@@ -6,15 +6,18 @@ The tour, in reading order:
 2. `formats/`: bytes of a core's files ⇄ values; no I/O.
 3. `commands/`: `catalogue.py` is THE table of external commands; `wire.py` writes a row as a line, `profiles.py` says how kinds
    of core differ, `lifecycle.py` is the life of a command as a table, `proof.py` judges what the core's files prove.
-4. `state/`: `frames.py` is what a scanner sends, `mirror.py` the one writer of state.db, `views.py` every read of it,
-   `changes.py` the diff, `scope.py` who may see what.
+4. `state/`: `frames.py` is what a scanner sends, `mirror.py` the one writer of state.db (`generation.py` one scan, `changes.py` one
+   log line), `views.py` every read of it, `scope.py` who may see what.
 5. `journal/`: `store.py` keeps commands and every step of their life, `identities.py` mints public ids, `history.py` keeps
    downtimes, acknowledgements and comments, `accounts.py` users and tokens.
-6. `pollers/`: the thin edge: `command_file.py` (the FIFO), `tail.py` (logs through rotations), `scan.py` (scanner process),
-   `watch.py` (folders), `local.py` (the lane: one thread that carries a poller's commands).
-7. `runtime.py`: the engine process put together. `desk.py`: the front door every API dialect comes through.
+6. `pollers/`: the thin edge. `command_file.py` (the FIFO), `tail.py` (logs through rotations), `scan.py` (scanner process),
+   `watch.py` (folders), `inspect.py` (what `check` finds), and the lane, one thread that carries a poller's commands:
+   `local.py` its loop, `sending.py` what may be written next, `proving.py` what the files prove.
+7. `runtime.py`: the engine process put together. `hints.py`: wake-ups between processes. `faults.py`: crash points for tests.
+8. `desk/`: the front door every API dialect comes through; it runs in the API workers.
 
 Where we differ from the first design, and why: a lane is a thread with synchronous code, so that the order "journal, write,
 journal" can be read off the page; a generation is one transaction of state.db, so that readers see it whole without a second
-set of tables; downtimes, acknowledgements and comments are listed from the journal, which holds ours and everybody's.
+set of tables; downtimes, acknowledgements and comments are listed from the journal, which holds ours and everybody's; the door
+is a class (`engine.desk.Desk`) rather than functions of this module, because it owns connections and a socket.
 """

@@ -17,6 +17,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,6 +43,7 @@ LOCK_FILE = "engine.lock"
 _QUEUE_LENGTH = 1000
 _SCAN_GAP_S = 0.2  # a file that is rewritten all the time is scanned at most this often
 _FAILED_GAP_S = 1.0
+_LOCK_WITHIN_S = 1.0  # desks hold the data folder's lock for moments, to see whether an engine runs
 
 Job = Callable[[Mirror], None]
 
@@ -220,13 +222,18 @@ def _thread(runtime: Runtime, name: str, body: Callable[[], None]) -> threading.
 def _locked(path: Path) -> int:
     """One engine per data folder and per folder of a command file: `flock` on the lock file, and on the folder itself."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        words = f"{path}: another Signalbox engine holds it. Stop that one, or give this one other pollers and another data folder."
-        raise ConfigError([words]) from None
-    return descriptor
+    end = time.monotonic() + _LOCK_WITHIN_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
+        except BlockingIOError:
+            if time.monotonic() > end:
+                os.close(descriptor)
+                break
+            time.sleep(0.01)
+    words = f"{path}: another Signalbox engine holds it. Stop that one, or give this one other pollers and another data folder."
+    raise ConfigError([words])
 
 
 if __name__ == "__main__":

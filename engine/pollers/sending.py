@@ -23,6 +23,7 @@ from engine.state.views import Reader
 RECHECK_AFTER_S = 5.0
 MARKS_BYTES = 96  # room for the two marks of a batch
 _MOST_SHIFTED_S = 30
+_SAME_SECOND_S = 1.5  # log and status file may give one change two neighbouring seconds
 OVERTAKEN = "overtaken"
 
 
@@ -160,7 +161,7 @@ def _recheck(command: CommandRow, row: Row, situation: Situation, reader: Reader
     if found is None:
         return f"{OVERTAKEN}: the object is no longer in the core's configuration"
     if row.recheck is Recheck.SAME_PROBLEM and command.seen_state_change is not None:
-        if int(found.last_state_change) != int(command.seen_state_change):
+        if abs(found.last_state_change - command.seen_state_change) > _SAME_SECOND_S:
             return f"{OVERTAKEN}: the object changed state at {found.last_state_change:.0f}, after the command was accepted"
         return True
     if row.recheck is Recheck.NONE_NEWER and found.last_check > _checked_at(command):

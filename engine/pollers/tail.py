@@ -188,6 +188,8 @@ class LogTail:
             return
         if newest is not None and (found.st_dev, found.st_ino) == newest.key:
             return
+        if newest is not None and newest.is_truncated():
+            self._truncated(newest)
         look = self._look()
         # A copy of the newest is left for the moment when that is seen to be truncated.
         later = self._without_copies(look.pieces, newest) if newest is not None else look.pieces
@@ -198,7 +200,7 @@ class LogTail:
 
     def _truncated(self, log: _OpenLog) -> None:
         """copytruncate: read the rest from the copy, then what followed, then start at the beginning."""
-        pieces = self._look_behind()
+        pieces = self._look_behind(log)
         copy = next((one for one in pieces if _same_beginning(one, log) and one.size() >= log.offset), None)
         later = pieces[pieces.index(copy) + 1 :] if copy is not None else []
         for piece in pieces:
@@ -212,7 +214,7 @@ class LogTail:
 
     def _filled(self, log: _OpenLog) -> bool:
         """A file that was empty has lines now. True: it had others in between, which are in the chain now."""
-        earlier = self._without_copies(self._look_behind(), log)
+        earlier = self._without_copies(self._look_behind(log), log)
         if earlier:
             earlier[0].after_gap = log.after_gap
             self._put_copies_before(log, earlier)
@@ -224,7 +226,8 @@ class LogTail:
             copy.copy_of = log.key
         for copy in copies[1:]:
             copy.after_gap = True
-        self._chain[:0] = copies
+        place = self._chain.index(log)
+        self._chain[place:place] = copies
 
     # --- the folder -----------------------------------------------------------------------------------------------------------
 
@@ -284,12 +287,15 @@ class LogTail:
             return False
         return True
 
-    def _look_behind(self) -> list[_OpenLog]:
-        """Only what was rotated away; another file under the log's name is for `_follow`."""
+    def _look_behind(self, log: _OpenLog) -> list[_OpenLog]:
+        """Only what was written before this one; what came after it is for `_follow`."""
         found = self._look()
-        if found.current is not None:
-            found.current.close()
-        return found.pieces
+        last = log.written_at()
+        behind = [piece for piece in found.pieces if piece.written_at() <= last]
+        for other in (*found.pieces[len(behind) :], found.current):
+            if other is not None:
+                other.close()
+        return behind
 
     def _is_in_chain(self, log: _OpenLog) -> bool:
         return any(log.key == other.key for other in self._chain)

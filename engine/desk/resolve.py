@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from engine.commands.wire import check_name
 from engine.config import Poller
-from engine.desk_values import Target
+from engine.desk.values import Target
 from engine.errors import Ambiguous, StatusFileStale, UnknownHost, UnknownPoller, UnknownService
 from engine.model import HostStatus, HostView, ObjectKey, PollerView, ServiceStatus, ServiceView
 from engine.state.scope import Scope

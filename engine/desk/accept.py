@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 
 from engine.commands.catalogue import CATALOGUE
 from engine.commands.lifecycle import SUCCEEDED, UNFINISHED, UNWRITTEN, State
-from engine.desk_checks import Asked
-from engine.desk_orders import Order, same_meaning
-from engine.desk_values import Caller, Receipt
-from engine.desk_writer import Written
+from engine.desk.checks import Asked
+from engine.desk.orders import Order, same_meaning
+from engine.desk.values import Caller, Receipt
+from engine.desk.writer import Written
 from engine.errors import NotPossible, PollerAway, UnknownObject
 from engine.journal.history import EntryRow, entries, entries_of, entry_by_id, insert_entry, update_entry
 from engine.journal.identities import next_ids

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from engine.commands.catalogue import CATALOGUE, ROWS
 from engine.commands.lifecycle import State, is_final
 from engine.config import Poller
-from engine.desk_values import EntryFilter, Life, Page, Step
+from engine.desk.values import EntryFilter, Life, Page, Step
+from engine.desk.waiting import Standing
 from engine.errors import InvalidField
 from engine.journal.store import COMMAND_COLUMNS, CommandRow, command_row
 from engine.state.scope import Scope
@@ -17,13 +18,14 @@ from engine.state.scope import Scope
 _CHUNK = 500  # host parameters per query
 
 
-def states_of(connection: sqlite3.Connection, command_ids: Sequence[str]) -> dict[str, State]:
+def standings_of(connection: sqlite3.Connection, command_ids: Sequence[str]) -> dict[str, Standing]:
     """Where each command stands; ids nobody knows are left out."""
-    states: dict[str, State] = {}
+    found: dict[str, Standing] = {}
     for part in _chunks(command_ids):
-        query = f"SELECT id, state FROM journal.command WHERE id IN ({','.join('?' * len(part))})"
-        states |= {command_id: State(state) for command_id, state in connection.execute(query, part)}
-    return states
+        query = f"SELECT id, state, watch_from IS NOT NULL FROM journal.command WHERE id IN ({','.join('?' * len(part))})"
+        for command_id, state, watched in connection.execute(query, part):
+            found[command_id] = Standing(State(state), is_final(State(state), bool(watched)))
+    return found
 
 
 def lives_of(
@@ -90,7 +92,7 @@ def _life(row: CommandRow, steps: tuple[Step, ...], poller: Poller | None) -> Li
         service=row.service or None,
         arguments=dict(row.arguments),
         state=str(row.state),
-        final=is_final(row.state, True),
+        final=is_final(row.state, row.watch_from is not None),
         reason=row.reason,
         advice=advice(row, poller),
         accepted_at=row.accepted_at,
@@ -99,7 +101,7 @@ def _life(row: CommandRow, steps: tuple[Step, ...], poller: Poller | None) -> Li
         user=row.user,
         author=row.author,
         entry_id=row.entry_id,
-        effect_pending=row.state is State.PROCESSED,
+        effect_pending=row.state is State.PROCESSED and row.watch_from is not None,
         steps=steps,
         line=(row.line or b"").decode("utf-8", "replace").rstrip("\n"),
         created_core_ids=row.core_ids,
@@ -134,6 +136,8 @@ def advice(row: CommandRow, poller: Poller | None) -> str:
                 f"Wait: it stands in {pipe} and the core of {core} has not shown yet that it read it; if it stays so, see whether"
                 f" that core hangs and its log is written; {again}."
             )
+        case State.PROCESSED if row.watch_from is None:
+            return ""
         case State.PROCESSED:
             every = f" (every {poller.status_update_interval_s:g} s)" if poller else ""
             return f"Nothing to do: {core} executed it, and the next status file{every} will show the effect; {again}."

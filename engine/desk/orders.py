@@ -2,7 +2,7 @@
 
 Everything that is known to fail is refused here, before a core could see it. Refusals that rest on the object's state are
 made only while the poller's view is fresh, and only noted in the order: a twin that is joined, or a command of ours that is
-still under way for the object, overrules them (see desk_accept).
+still under way for the object, overrules them (see accept.py).
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 from engine.commands.catalogue import CATALOGUE, Effect, FieldType, Recheck, Row
 from engine.commands.profiles import PROFILES, Profile
 from engine.commands.wire import check_author, check_comment, encode, stored_comment
-from engine.desk_checks import Asked, Window, core_now, fresh_age, second
-from engine.desk_resolve import Found
-from engine.desk_values import CheckResult
+from engine.desk.checks import Asked, Window, core_now, fresh_age, second
+from engine.desk.resolve import Found
+from engine.desk.values import CheckResult
 from engine.errors import CallerError, InvalidField, NotPossible, UnsupportedCommand
 from engine.journal.history import EntryRow
 from engine.model import CoreKind
@@ -195,7 +195,7 @@ def deletion(who: Asked, found: Found, entry: EntryRow) -> Order:
         entry.kind, ("DEL_HOST_COMMENT", "DEL_SVC_COMMENT")
     )
     row = _row(_by_object(host_name, service_name, found), found)
-    arguments = {"entry": entry.id, "service": found.key.service}
+    arguments: dict[str, object] = {"entry": entry.id, "service": found.key.service}
     return _order(who, found, row, arguments, deletes=entry.id)
 
 

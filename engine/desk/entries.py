@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from engine.config import Poller
-from engine.desk_values import Entry, EntryFilter, Page
+from engine.desk.values import Entry, EntryFilter, Page
 from engine.journal.history import EntryRow
 from engine.model import ObjectKey
 from engine.state.scope import Scope

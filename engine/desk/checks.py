@@ -9,8 +9,8 @@ import math
 from dataclasses import dataclass
 
 from engine.config import Settings
-from engine.desk_resolve import Found
-from engine.desk_values import Caller
+from engine.desk.resolve import Found
+from engine.desk.values import Caller
 from engine.errors import Forbidden, InvalidField
 
 _EARLIEST, _LATEST = 946_684_800, 4_102_444_800  # years 2000 and 2100: Centreon Engine clamps there, the others wrap later

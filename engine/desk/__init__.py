@@ -5,7 +5,7 @@ API worker; it reads state.db and journal.db, writes accepted commands into jour
 Every call takes the caller, whose scope bounds what can be seen or touched.
 
 A command's way over the desk: `asked` (may this caller?) → `Resolver` (which object on which poller?) → an `Order` per external
-command (what is known to fail is refused) → `Accept` inside a shared transaction (twins, ids, rows) → receipts. The other desk_*
+command (what is known to fail is refused) → `Accept` inside a shared transaction (twins, ids, rows) → receipts. The other
 modules hold one of these steps each.
 """
 
@@ -18,14 +18,13 @@ from functools import partial
 from typing import TypeVar
 
 from engine.clock import Clock, SystemClock
-from engine.commands.lifecycle import State
 from engine.config import Config
-from engine.desk_accept import Accept, ended, withdraw_all, withdraw_by_id
-from engine.desk_checks import Asked, asked, window
-from engine.desk_entries import one_entry, page_of_entries
-from engine.desk_ids import CommandIds
-from engine.desk_lives import lives_of, page_of_lives, states_of
-from engine.desk_orders import (
+from engine.desk.accept import Accept, ended, withdraw_all, withdraw_by_id
+from engine.desk.checks import Asked, asked, window
+from engine.desk.entries import one_entry, page_of_entries
+from engine.desk.ids import CommandIds
+from engine.desk.lives import lives_of, page_of_lives, standings_of
+from engine.desk.orders import (
     Order,
     acknowledgement,
     comment_order,
@@ -35,12 +34,12 @@ from engine.desk_orders import (
     passive_result,
     removal,
 )
-from engine.desk_pollers import is_engine_alive, poller_away
-from engine.desk_readers import Readers
-from engine.desk_resolve import Found, Resolver, is_behind
-from engine.desk_values import Caller, CheckResult, Entry, EntryFilter, Life, Page, Receipt, Step, Target
-from engine.desk_waiting import Waiting
-from engine.desk_writer import COMMANDS_PER_TRANSACTION, GroupCommit, Written
+from engine.desk.pollers import is_engine_alive, poller_away
+from engine.desk.readers import Readers
+from engine.desk.resolve import Found, Resolver, is_behind
+from engine.desk.values import Caller, CheckResult, Entry, EntryFilter, Life, Page, Receipt, Step, Target
+from engine.desk.waiting import Standing, Waiting
+from engine.desk.writer import COMMANDS_PER_TRANSACTION, GroupCommit, Written
 from engine.errors import (
     InvalidField,
     JournalError,
@@ -280,7 +279,7 @@ class Desk:
         Returns when the time is up, too: the lives say how far each came.
         """
         before = await self._lives(caller, command_ids)
-        await self._parts.waiting.until_reached(command_ids, until, timeout_s, self._states)
+        await self._parts.waiting.until_reached(command_ids, until, timeout_s, self._standings)
         try:
             return await self._lives(caller, command_ids)
         except UnknownObject:
@@ -304,8 +303,8 @@ class Desk:
             raise UnknownObject(f"There is no command {unknown[0]!r}.", id=unknown[0])
         return tuple(lives[command_id] for command_id in command_ids)
 
-    async def _states(self, command_ids: Sequence[str]) -> dict[str, State]:
-        return await self.read(lambda reader: states_of(reader.connection, command_ids))
+    async def _standings(self, command_ids: Sequence[str]) -> dict[str, Standing]:
+        return await self.read(lambda reader: standings_of(reader.connection, command_ids))
 
     async def _order(
         self,

@@ -10,11 +10,19 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.commands.lifecycle import State, is_final
+from engine.commands.lifecycle import State
 from engine.hints import DESK_PREFIX, listen, received
 
 _REREAD_S = 0.25
 _numbers = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a command stands. `final`: nothing more will happen to it."""
+
+    state: State
+    final: bool
 
 
 @dataclass(slots=True)
@@ -45,7 +53,7 @@ class Waiting:
         command_ids: Sequence[str],
         until: str,
         timeout_s: float,
-        states: Callable[[Sequence[str]], Awaitable[dict[str, State]]],
+        standings: Callable[[Sequence[str]], Awaitable[dict[str, Standing]]],
     ) -> None:
         """Return when each command has reached what is waited for, or when the time is up."""
         loop = asyncio.get_running_loop()
@@ -57,7 +65,7 @@ class Waiting:
         try:
             while pending:
                 moved.clear()
-                known = await states(pending)
+                known = await standings(pending)
                 pending = [each for each in pending if each in known and not has_reached(known[each], until)]
                 left = deadline - loop.time()
                 if left <= 0 or not pending:
@@ -81,6 +89,6 @@ class Waiting:
                 waiter.set()
 
 
-def has_reached(state: State, until: str) -> bool:
-    """`processed`: that or any last state. `final`: a last state; every row's effect leaves a trace to wait for."""
-    return is_final(state, True) or (until == "processed" and state is State.PROCESSED)
+def has_reached(standing: Standing, until: str) -> bool:
+    """`processed`: that or any last state. `final`: a last state."""
+    return standing.final or (until == "processed" and standing.state is State.PROCESSED)

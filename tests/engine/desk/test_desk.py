@@ -23,7 +23,7 @@ from engine.commands.profiles import PROFILES
 from engine.commands.wire import LINE_LIMIT, encode
 from engine.config import Settings
 from engine.desk import CheckResult, Desk, Receipt, Target
-from engine.desk_ids import CommandIds
+from engine.desk.ids import CommandIds
 from engine.errors import (
     Ambiguous,
     CallerError,
@@ -36,7 +36,7 @@ from engine.errors import (
     UnknownPoller,
     UnknownService,
 )
-from tests.engine.desk_scene import (
+from tests.engine.desk.scene import (
     ADMIN,
     ICE,
     INTERVAL_S,

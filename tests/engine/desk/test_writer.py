@@ -1,0 +1,281 @@
+"""Group commit: many requests share a transaction, one job's error is its own, and nothing is said before it is durable."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from engine.desk import CheckResult, Desk
+from engine.desk.writer import COMMANDS_PER_TRANSACTION, GroupCommit, Written
+from engine.errors import InvalidField, JournalError
+from engine.hints import ENGINE_SOCKET, listen, received
+from engine.journal.store import LOCK_FILE, Journal
+from tests.engine.desk.scene import NORTH, OPERATOR, SOUTH, Scene, at_desk, scene_in, target, window
+
+T = TypeVar("T")
+
+
+class CountingJournal(Journal):
+    """A journal that notes how its transactions end."""
+
+    def __init__(self, data: Path) -> None:
+        super().__init__(data)
+        self.commits = 0
+        self.connection.set_trace_callback(self._count)
+
+    def _count(self, statement: str) -> None:
+        self.commits += statement == "COMMIT"
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[CountingJournal]:
+    made = CountingJournal(tmp_path)
+    yield made
+    made.close()
+
+
+@contextmanager
+def journal_locked(data: Path) -> Iterator[None]:
+    """Somebody else writes: our writer thread waits, so that jobs pile up behind it."""
+    descriptor = os.open(data / LOCK_FILE, os.O_RDWR)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def with_writer(journal: Journal, work: Callable[[GroupCommit], Awaitable[T]]) -> T:
+    async def run() -> T:
+        writer = GroupCommit(journal, journal.path.parent)
+        writer.start()
+        try:
+            async with asyncio.timeout(30):
+                return await work(writer)
+        finally:
+            await asyncio.to_thread(writer.close)
+
+    return asyncio.run(run())
+
+
+def note(name: str) -> Callable[[sqlite3.Connection], Written[str]]:
+    def job(connection: sqlite3.Connection) -> Written[str]:
+        connection.execute("INSERT INTO meta VALUES (?, '')", (name,))
+        return Written(name)
+
+    return job
+
+
+def notes(journal: Journal) -> set[str]:
+    """What another process would read."""
+    with sqlite3.connect(journal.path) as connection:
+        found = {name for (name,) in connection.execute("SELECT key FROM meta WHERE value = ''")}
+    connection.close()
+    return found
+
+
+def test_jobs_that_wait_share_one_commit(journal: CountingJournal) -> None:
+    async def work(writer: GroupCommit) -> list[str]:
+        with journal_locked(journal.path.parent):
+            first = asyncio.create_task(writer.submit(note("first")))
+            await asyncio.sleep(0.05)  # the thread has it and waits for the lock
+            rest = [asyncio.create_task(writer.submit(note(f"job {n}"))) for n in range(100)]
+            await asyncio.sleep(0.05)
+            assert not any(task.done() for task in [first, *rest])
+            assert notes(journal) == set()
+        return await asyncio.gather(first, *rest)
+
+    assert with_writer(journal, work) == ["first", *(f"job {n}" for n in range(100))]
+    assert journal.commits == 2
+    assert len(notes(journal)) == 101
+
+
+def test_a_transaction_takes_at_most_500_commands(journal: CountingJournal) -> None:
+    async def work(writer: GroupCommit) -> None:
+        with journal_locked(journal.path.parent):
+            first = asyncio.create_task(writer.submit(note("first")))
+            await asyncio.sleep(0.05)
+            sizes = [300, 200, 1, COMMANDS_PER_TRANSACTION, COMMANDS_PER_TRANSACTION + 1, 1]
+            rest = [asyncio.create_task(writer.submit(note(f"job {n}"), size)) for n, size in enumerate(sizes)]
+            await asyncio.sleep(0.05)
+        await asyncio.gather(first, *rest)
+
+    with_writer(journal, work)
+    assert journal.commits == 1 + 5  # [300 200] [1] [500] [501] [1]
+
+
+def test_one_jobs_error_undoes_that_job_only(journal: CountingJournal) -> None:
+    def half(connection: sqlite3.Connection) -> Written[None]:
+        connection.execute("INSERT INTO meta VALUES ('half', '')")
+        raise InvalidField("the second half is wrong")
+
+    def bug(connection: sqlite3.Connection) -> Written[None]:
+        connection.execute("INSERT INTO meta VALUES ('bug', '')")
+        raise ZeroDivisionError
+
+    def twice(connection: sqlite3.Connection) -> Written[None]:
+        connection.execute("INSERT INTO meta VALUES ('before', '')")
+        raise sqlite3.IntegrityError("taken")
+
+    async def work(writer: GroupCommit) -> list[object]:
+        with journal_locked(journal.path.parent):
+            blocker = asyncio.create_task(writer.submit(note("blocker")))
+            await asyncio.sleep(0.05)
+            jobs = [
+                asyncio.create_task(writer.submit(job)) for job in (note("a"), half, note("b"), bug, note("c"), twice, note("d"))
+            ]
+            await asyncio.sleep(0.05)
+        await blocker
+        return await asyncio.gather(*jobs, return_exceptions=True)
+
+    outcomes = with_writer(journal, work)
+    assert [type(outcome) for outcome in outcomes] == [
+        str,
+        InvalidField,
+        str,
+        ZeroDivisionError,
+        str,
+        sqlite3.IntegrityError,
+        str,
+    ]
+    assert notes(journal) == {"blocker", "a", "b", "c", "d"}
+    assert journal.commits == 2
+
+
+def test_when_storage_fails_nobody_in_that_transaction_is_told_that_it_worked(journal: CountingJournal) -> None:
+    def disk_full(connection: sqlite3.Connection) -> Written[None]:
+        connection.execute("INSERT INTO meta VALUES ('last words', '')")
+        raise sqlite3.OperationalError("database or disk is full")
+
+    async def work(writer: GroupCommit) -> list[object]:
+        with journal_locked(journal.path.parent):
+            blocker = asyncio.create_task(writer.submit(note("blocker")))
+            await asyncio.sleep(0.05)
+            jobs = [asyncio.create_task(writer.submit(job)) for job in (note("a"), disk_full, note("b"))]
+            await asyncio.sleep(0.05)
+        await blocker
+        outcomes: list[object] = await asyncio.gather(*jobs, return_exceptions=True)
+        return [*outcomes, await writer.submit(note("afterwards"))]
+
+    outcomes = with_writer(journal, work)
+    assert [type(outcome) for outcome in outcomes[:3]] == [JournalError] * 3
+    assert notes(journal) == {"blocker", "afterwards"}
+
+
+def test_a_request_that_goes_away_before_its_turn_takes_its_job_with_it(journal: CountingJournal) -> None:
+    async def work(writer: GroupCommit) -> None:
+        with journal_locked(journal.path.parent):
+            blocker = asyncio.create_task(writer.submit(note("blocker")))
+            await asyncio.sleep(0.05)
+            leaving = asyncio.create_task(writer.submit(note("leaving")))
+            staying = asyncio.create_task(writer.submit(note("staying")))
+            await asyncio.sleep(0.05)
+            leaving.cancel()
+            await asyncio.sleep(0)
+        await asyncio.gather(blocker, staying)
+
+    with_writer(journal, work)
+    assert notes(journal) == {"blocker", "staying"}
+
+
+def test_closing_finishes_what_is_waiting_and_takes_no_more(journal: CountingJournal) -> None:
+    async def run() -> None:
+        writer = GroupCommit(journal, journal.path.parent)
+        writer.start()
+        jobs = [asyncio.create_task(writer.submit(note(f"job {n}"))) for n in range(50)]
+        await asyncio.sleep(0)
+        await asyncio.to_thread(writer.close)
+        await asyncio.gather(*jobs)
+        with pytest.raises(JournalError):
+            await writer.submit(note("late"))
+
+    asyncio.run(run())
+    assert len(notes(journal)) == 50
+    assert not [thread for thread in threading.enumerate() if thread.name == "desk-writer"]
+
+
+# --- at the desk --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    with scene_in(tmp_path) as made:
+        yield made
+
+
+def test_the_engine_is_poked_after_the_commit_with_the_pollers_that_have_work(scene: Scene) -> None:
+    engine = listen(scene.data, ENGINE_SOCKET)
+    try:
+
+        async def work(desk: Desk) -> None:
+            loop = asyncio.get_running_loop()
+            poked = asyncio.Event()
+            seen: list[int] = []
+
+            def read() -> None:
+                # What the engine would see in the journal at the moment it is woken.
+                assert received(engine) == [str(NORTH), str(SOUTH)]
+                seen.append(len(scene.commands()))
+                poked.set()
+
+            loop.add_reader(engine.fileno(), read)
+            here = [target("web01"), target("mail01")]
+            asking = asyncio.create_task(desk.schedule_downtime(OPERATOR, here, comment="c", **window()))
+            async with asyncio.timeout(5):
+                await poked.wait()
+            await asking
+            loop.remove_reader(engine.fileno())
+            assert seen == [2]
+            # A joined twin is no new work.
+            await desk.schedule_downtime(OPERATOR, here, comment="c", **window())
+            assert received(engine) == []
+
+        at_desk(scene, work)
+    finally:
+        engine.close()
+
+
+def test_what_a_caller_was_told_is_on_disk_for_another_process(scene: Scene) -> None:
+    async def work(desk: Desk) -> list[str]:
+        made = await asyncio.gather(
+            *(desk.add_comment(OPERATOR, [target("web01")], comment=f"n {n}", persistent=True) for n in range(60))
+        )
+        with sqlite3.connect(scene.data / "journal.db") as other:
+            stored = {command_id for (command_id,) in other.execute("SELECT id FROM command")}
+        other.close()
+        assert stored == {receipt.command_id for (receipt,) in made}
+        return sorted(stored)
+
+    ids = at_desk(scene, work)
+    assert [command.id for command in scene.commands()] == ids  # ids are in the order of acceptance
+    assert [entry.id for entry in scene.entries()] == [NORTH << 32 | n for n in range(1, 61)]
+
+
+def test_a_bulk_that_cannot_be_stored_whole_is_withdrawn(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    results = [CheckResult(target("web01", "HTTP"), 0, f"number {n}") for n in range(1300)]
+    real = Journal.transaction
+    calls = 0
+
+    @contextmanager
+    def failing(self: Journal) -> Iterator[sqlite3.Connection]:
+        nonlocal calls
+        calls += 1
+        if calls == 4:  # the check, two slices, then the disk is full
+            raise JournalError("database or disk is full")
+        with real(self) as connection:
+            yield connection
+
+    monkeypatch.setattr(Journal, "transaction", failing)
+    with pytest.raises(JournalError):
+        at_desk(scene, lambda desk: desk.submit_results(OPERATOR, results))
+    assert {str(command.state) for command in scene.commands()} == {"cancelled"}
+    assert len(scene.commands()) == 1000
