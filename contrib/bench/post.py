@@ -21,7 +21,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from contrib.demo_cores import Core, Host, NagiosCore, ordinary_user
+from contrib.demo_cores import Core, Host, NagiosCore, Service, ordinary_user
 from tests.support.box import Box
 from tests.support.cores import running
 
@@ -85,10 +85,10 @@ def main() -> int:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         folder.chmod(0o755)
-        core = NagiosCore(folder / "idle", [Host(f"host-{number}") for number in range(HOSTS)], interval_s=10)
+        core = NagiosCore(folder / "idle", [Host(f"host-{number}", (Service("PING"),)) for number in range(HOSTS)], interval_s=10)
         cores: list[Core] = [core]
         if options.busy:
-            cores.append(NagiosCore(folder / "busy", [Host("unused")]))
+            cores.append(NagiosCore(folder / "busy", [Host("unused", (Service("PING"),))]))
             cores[1].prepare()
         stack.enter_context(running(core))
         box = Box(folder / "box", cores)

@@ -1,0 +1,217 @@
+"""`signalbox serve` as a whole, without a core: what dies comes back, nobody is refused meanwhile, and nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import ssl
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import pytest
+
+from engine.journal.store import Journal
+from tests.support.box import ENGINE, WORKER, Box
+from tests.support.cores import until
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Iterator[Box]:
+    """A Signalbox in front of a core that is not there."""
+    main = tmp_path / "nagios.cfg"
+    main.write_text("status_file=status.dat\ncommand_file=nagios.cmd\nlog_file=nagios.log\nobject_cache_file=o\n", encoding="utf-8")
+    made = Box(tmp_path / "box", [], arguments=("--core", f"away={main}"))
+    made.prepare()
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+def status(box: Box, path: str) -> int:
+    """Of a GET over a connection of its own; 0 when it could not be had."""
+    try:
+        with httpx.Client(
+            base_url=box.url, headers={"Authorization": f"Bearer {box.token}"}, timeout=20, trust_env=False
+        ) as client:
+            return client.get(path).status_code
+    except httpx.TransportError:
+        return 0
+
+
+def engine_lives(box: Box) -> bool:
+    return status(box, "/v1/pollers") == 200 and bool(box.pids(ENGINE))
+
+
+def started(box: Box, workers: int = 1) -> None:
+    box.workers = workers
+    box.start()
+    until(lambda: engine_lives(box), 20, "engine and worker are up")
+
+
+def test_it_says_what_it_uses_and_where_it_listens(box: Box) -> None:
+    started(box)
+    lines = box.output.splitlines()
+    assert f"data folder: {box.data}" in lines
+    assert f"listening on {box.url}" in lines
+    assert any(line.startswith("poller 1 away (nagios): ") for line in lines)
+    assert "nobody can log in yet" not in box.output
+
+
+def test_without_a_user_it_prints_the_line_that_makes_the_first_admin(box: Box) -> None:
+    with closing(Journal.open(box.data)) as journal, journal.transaction() as connection:
+        connection.execute("DELETE FROM user")
+    box.start()
+    until(lambda: "listening on" in box.output, 20, "it listens")
+    (line,) = [line for line in box.output.splitlines() if "make the first admin" in line]
+    command = line.partition("make the first admin: ")[2]
+    assert command == f"signalbox user add admin --role admin --data {box.data}"
+    box.cli(*command.split()[1:], "--password-stdin", stdin="long enough\n")
+    until(lambda: _login(box) == 200, 20, "the first admin can log in")
+
+
+def _login(box: Box) -> int:
+    body = {"security": {"credentials": {"login": "admin", "password": "long enough"}}}
+    with httpx.Client(base_url=box.url, trust_env=False) as client:
+        try:
+            return client.post("/centreon/api/latest/login", json=body).status_code
+        except httpx.TransportError:
+            return 0
+
+
+@pytest.mark.parametrize("role", [ENGINE, WORKER])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_what_dies_comes_back(box: Box, role: str, number: int) -> None:
+    started(box)
+    before = box.pids(role)
+    box.kill_part(role, number)
+    until(lambda: box.pids(role) and not set(box.pids(role)) & set(before), 10, f"{role} was started again")
+    until(lambda: engine_lives(box), 10, "all is up again")
+    name = "engine" if role == ENGINE else "worker 1"
+    assert f"WARNING api.serve {name} " in box.output
+
+
+def test_while_a_worker_is_replaced_callers_wait_and_are_not_refused(box: Box) -> None:
+    started(box)
+    box.kill_part(WORKER)
+    until(lambda: not box.pids(WORKER), 1, "it is gone")
+    assert [status(box, "/healthz") for _ in range(5)] == [200] * 5
+
+
+def test_several_workers_share_the_address(box: Box) -> None:
+    started(box, workers=3)
+    until(lambda: len(box.pids(WORKER)) == 3, 10, "three workers")
+    first, *others = box.pids(WORKER)
+    for pid in others:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        assert status(box, "/healthz") == 200  # fresh connections are taken by whoever is awake
+    finally:
+        for pid in others:
+            os.kill(pid, signal.SIGCONT)
+    assert first in box.pids(WORKER)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_stops_workers_first_and_leaves_nothing(box: Box, number: int) -> None:
+    started(box, workers=2)
+    assert box.process
+    children = box.pids(ENGINE) + box.pids(WORKER)
+    box.process.send_signal(number)
+    assert box.process.wait(20) == 0
+    assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
+    assert not box.output.count("Traceback"), box.output
+    assert box.output.splitlines()[-1].endswith("INFO api.serve stopped")
+    box.process = None
+
+
+def test_a_request_in_flight_is_answered_before_the_end(box: Box) -> None:
+    started(box)
+    assert box.process
+    with subprocess.Popen(
+        [sys.executable, "-c", _SLOW_REQUEST, str(box.port), box.token], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as slow:
+        assert slow.stdout
+        assert slow.stdout.readline() == "half sent\n"
+        box.process.terminate()
+        until(lambda: "INFO api.serve stopping" in box.output, 10, "it stops")
+        rest = slow.communicate(timeout=20)[0]
+    assert rest.startswith("HTTP/1.1 "), rest
+    assert box.process.wait(20) == 0
+    box.process = None
+
+
+# Headers first, the body when asked to stop is already under way.
+_SLOW_REQUEST = """
+import socket, sys, time
+body = b'{"host": "no-such-host", "duration": 60, "comment": "x"}'
+with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as connection:
+    head = f"POST /v1/downtimes HTTP/1.1\\r\\nHost: x\\r\\nAuthorization: Bearer {sys.argv[2]}\\r\\n"
+    connection.sendall(head.encode() + b"Content-Type: application/json\\r\\nContent-Length: %d\\r\\n\\r\\n" % len(body))
+    connection.sendall(body[:5])
+    print("half sent", flush=True)
+    time.sleep(1)
+    connection.sendall(body[5:])
+    print(connection.recv(65536).decode())
+"""
+
+
+def test_when_the_supervisor_is_killed_everything_below_ends_by_itself(box: Box) -> None:
+    started(box, workers=2)
+    box.kill()
+
+
+def test_https_with_a_certificate(box: Box, tmp_path: Path) -> None:
+    certificate, key = tmp_path / "c.pem", tmp_path / "k.pem"
+    subprocess.run(
+        ["/usr/bin/openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+         "-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    box.arguments += ("--tls-cert", str(certificate), "--tls-key", str(key))
+    box.start()
+    trusted = ssl.create_default_context(cafile=certificate)
+
+    def status_over_tls() -> int:
+        try:
+            with urllib.request.urlopen(f"https://localhost:{box.port}/healthz", context=trusted) as answer:
+                return int(answer.status)
+        except OSError:
+            return 0
+
+    until(lambda: status_over_tls() == 200, 20, "it answers over TLS")
+    assert f"listening on https://127.0.0.1:{box.port}" in box.output
+
+
+def test_commands_are_asked_for_over_the_api(box: Box) -> None:
+    started(box)
+    reader = box.add_user("rita", "reader")
+    assert box.cli("commands", "list", "--url", box.url, "--token", reader).split()[:2] == ["ID", "STATE"]
+    environment = {"SIGNALBOX_TOKEN": reader, "SIGNALBOX_URL": box.url}
+    for key, value in environment.items():
+        os.environ[key] = value
+    try:
+        assert box.cli("commands", "list").split()[:2] == ["ID", "STATE"]
+        box.cli("commands", "show", "no-such-id", code=1)
+        box.cli("commands", "cancel", "no-such-id", code=1)
+    finally:
+        for key in environment:
+            del os.environ[key]
+    box.cli("commands", "list", "--url", box.url, "--token", "wrong", code=1)
+
+
+def test_who_is_in_front_is_believed_only_if_named(box: Box) -> None:
+    """A forged X-Forwarded-For must not get around the throttle: five failures from one address, whatever the header says."""
+    started(box)
+    body = {"security": {"credentials": {"login": "nobody", "password": "guess"}}}
+    codes = []
+    for number in range(7):
+        answer = box.api.post("/centreon/api/latest/login", json=body, headers={"X-Forwarded-For": f"192.0.2.{number}"})
+        codes.append(answer.status_code)
+    assert codes[:5] == [401] * 5
+    assert codes[5:] == [429] * 2
