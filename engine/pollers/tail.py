@@ -156,11 +156,7 @@ class LogTail:
         self._follow()
         while self._chain:
             oldest = self._chain[0]
-            was_empty = not oldest.head
-            if oldest.is_truncated():
-                self._truncated(oldest)
-                continue
-            if was_empty and oldest.head and len(self._chain) == 1 and self._filled(oldest):
+            if self._has_begun_anew(oldest):
                 continue
             lines = oldest.read()
             if not lines and len(self._chain) > 1:
@@ -188,8 +184,8 @@ class LogTail:
             return
         if newest is not None and (found.st_dev, found.st_ino) == newest.key:
             return
-        if newest is not None and newest.is_truncated():
-            self._truncated(newest)
+        if newest is not None:
+            self._has_begun_anew(newest)
         look = self._look()
         # A copy of the newest is left for the moment when that is seen to be truncated.
         later = self._without_copies(look.pieces, newest) if newest is not None else look.pieces
@@ -197,6 +193,14 @@ class LogTail:
         if newest is not None and later and look.compressed_at > newest.written_at()[0]:
             later[0].after_gap = True
         self._chain += later
+
+    def _has_begun_anew(self, log: _OpenLog) -> bool:
+        """Was it truncated since we looked last? What it held before then stands before it in the chain."""
+        was_empty = not log.head
+        if log.is_truncated():
+            self._truncated(log)
+            return True
+        return was_empty and bool(log.head) and self._filled(log)
 
     def _truncated(self, log: _OpenLog) -> None:
         """copytruncate: read the rest from the copy, then what followed, then start at the beginning."""
