@@ -30,7 +30,7 @@ def box(tmp_path: Path) -> Iterator[Box]:
     try:
         yield made
     finally:
-        made.stop()
+        made.close()
 
 
 def status(box: Box, path: str) -> int:
