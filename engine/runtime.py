@@ -25,7 +25,7 @@ from pathlib import Path
 from engine import hints
 from engine.clock import Clock, SystemClock
 from engine.config import Config, Poller, decode_config
-from engine.errors import ConfigError, SignalboxError
+from engine.errors import ConfigError, JournalError, SignalboxError
 from engine.formats.corelog import StateEvent
 from engine.journal.identities import Identities
 from engine.journal.store import Journal
@@ -203,8 +203,12 @@ def _stop(runtime: Runtime, watch: FolderWatch, lane_threads: Sequence[threading
 
 
 def _carry_reports(runtime: Runtime) -> None:
+    """What cannot be stored is dropped: the next status file says it again."""
     while (job := runtime.jobs.get()) is not None:
-        job(runtime.mirror)
+        try:
+            job(runtime.mirror)
+        except JournalError as error:
+            log.error("%s", error)
 
 
 def _thread(runtime: Runtime, name: str, body: Callable[[], None]) -> threading.Thread:
