@@ -117,57 +117,46 @@ class Moment:
     deleted_by: Callable[[EntryRow], str | None]  # who asked us to delete it, None when nobody did
 
 
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """A downtime or user comment block: what tells it apart, and the columns of an entry that it gives."""
+
+    content: Content
+    core_id: int
+    entry_time: float
+    columns: Mapping[str, object]
+
+
 def reconcile_downtimes(connection: sqlite3.Connection, moment: Moment, blocks: Sequence[DowntimeStatus]) -> None:
     """Bind downtime blocks to entries, add those nobody knew, end those that are gone."""
-    keyed = [(downtime_content(block), block.core_id, block.entry_time) for block in blocks]
-    open_entries = _open_entries(connection, moment, "downtime")
-    bound, strangers = bind([_known(entry, moment) for entry in open_entries.values()], keyed)
-    for entry_id, index in bound.items():
-        _update_changed(connection, open_entries[entry_id], _downtime_columns(blocks[index], moment))
-    for index, entry_id in zip(strangers, _mint(connection, moment.poller, len(strangers)), strict=True):
-        content, _, entry_time = keyed[index]
-        base = EntryRow(
-            entry_id,
-            "downtime",
-            moment.poller,
-            content.host,
-            content.service,
-            content.author,
-            content.comment,
-            "seen",
-            1,
-            entry_time,
-        )
-        insert_entry(connection, base)
-        _update_changed(connection, base, _downtime_columns(blocks[index], moment) | {"proof": "seen"})
-    _end_missing(connection, moment, [entry for entry in open_entries.values() if entry.id not in bound])
+    found = [_Block(downtime_content(one), one.core_id, one.entry_time, _downtime_columns(one, moment)) for one in blocks]
+    _reconcile(connection, moment, "downtime", found)
 
 
 def reconcile_comments(connection: sqlite3.Connection, moment: Moment, blocks: Iterable[CommentStatus]) -> None:
     """The same for users' comments."""
     users = [block for block in blocks if block.entry_type == USER_COMMENT]
-    keyed = [(comment_content(block), block.core_id, block.entry_time) for block in users]
-    open_entries = _open_entries(connection, moment, "comment")
-    bound, strangers = bind([_known(entry, moment) for entry in open_entries.values()], keyed)
+    found = [_Block(comment_content(one), one.core_id, one.entry_time, _comment_columns(one, moment)) for one in users]
+    _reconcile(connection, moment, "comment", found)
+
+
+def _reconcile(connection: sqlite3.Connection, moment: Moment, kind: str, blocks: Sequence[_Block]) -> None:
+    open_entries = _open_entries(connection, moment, kind)
+    known = [_known(entry, moment) for entry in open_entries.values()]
+    bound, strangers = bind(known, [(block.content, block.core_id, block.entry_time) for block in blocks])
     for entry_id, index in bound.items():
-        _update_changed(connection, open_entries[entry_id], _comment_columns(users[index], moment))
+        _update_changed(connection, open_entries[entry_id], blocks[index].columns)
     for index, entry_id in zip(strangers, _mint(connection, moment.poller, len(strangers)), strict=True):
-        content, _, entry_time = keyed[index]
-        base = EntryRow(
-            entry_id,
-            "comment",
-            moment.poller,
-            content.host,
-            content.service,
-            content.author,
-            content.comment,
-            "seen",
-            1,
-            entry_time,
-        )
-        insert_entry(connection, base)
-        _update_changed(connection, base, _comment_columns(users[index], moment) | {"proof": "seen"})
+        _insert_foreign(connection, moment, kind, entry_id, blocks[index])
     _end_missing(connection, moment, [entry for entry in open_entries.values() if entry.id not in bound])
+
+
+def _insert_foreign(connection: sqlite3.Connection, moment: Moment, kind: str, entry_id: int, block: _Block) -> None:
+    """A block that no command of ours made."""
+    what = block.content
+    base = EntryRow(entry_id, kind, moment.poller, what.host, what.service, what.author, what.comment, "seen", 1, block.entry_time)
+    insert_entry(connection, base)
+    _update_changed(connection, base, dict(block.columns) | {"proof": "seen"})
 
 
 def reconcile_acknowledgements(connection: sqlite3.Connection, moment: Moment, standing: Sequence[Acknowledged]) -> None:
