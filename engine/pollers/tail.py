@@ -294,8 +294,8 @@ class LogTail:
     def _look_behind(self, log: _OpenLog) -> list[_OpenLog]:
         """Only what was written before this one; what came after it is for `_follow`."""
         found = self._look()
-        last = log.written_at()
-        behind = [piece for piece in found.pieces if piece.written_at() <= last]
+        last, _ = log.written_at()
+        behind = [piece for piece in found.pieces if piece.written_at()[0] <= last]
         for other in (*found.pieces[len(behind) :], found.current):
             if other is not None:
                 other.close()
