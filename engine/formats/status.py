@@ -298,27 +298,27 @@ def parse_row(raw: bytes, block_hash: int, created: float) -> StatusRow | None:
     for other, name in _OTHER_NAMES:
         if other in values:
             values.setdefault(name, values[other])
-    if values.get("last_check") == "-1":
-        _fill_last_check(values)
     try:
+        if "check_type" not in values and values.get("has_been_checked") == "1":
+            _fill_check(values)
         return build(values, block_hash, created) if values.get("host_name") else None
     except FormatError as error:
         where = " / ".join(filter(None, (values.get("host_name"), values.get("service_description"))))
         raise FormatError(f"{block.word} of {where}: {error}", **error.facts) from None
 
 
-def _fill_last_check(values: dict[str, str]) -> None:
-    """Icinga 2 writes -1 for the last check, whatever happened, and does not say whether it was passive.
+def _fill_check(values: dict[str, str]) -> None:
+    """Icinga 2 writes -1 for the last check of many objects that were checked, and never says whether it was passive.
 
     Each result sets the last time of its own state, so the latest of these is the last check; only a passive result took no time.
 
-    Source: Icinga 2.13.6 lib/compat/statusdatawriter.cpp, lib/icinga/checkable-check.cpp (SetLastStateOK … of every result); tried.
+    Source: Icinga 2.13.6 lib/compat/statusdatawriter.cpp, lib/icinga/checkable-check.cpp (SetLastStateOK … of every result);
+    tests/golden/icinga2-2.13.6/status-2.dat.
     """
-    if values.get("has_been_checked") != "1":
-        return
-    values["last_check"] = max((values[key] for key in values if key.startswith("last_time_")), key=_number, default="-1")
+    if values.get("last_check") == "-1":
+        values["last_check"] = max((values[key] for key in values if key.startswith("last_time_")), key=_number, default="-1")
     took = _number(values.get("check_execution_time", "0")) + _number(values.get("check_latency", "0"))
-    values.setdefault("check_type", "0" if took else "1")
+    values["check_type"] = "0" if took else "1"
 
 
 def _fields(table: tuple[_Field, ...], values: Mapping[str, str]) -> list[object]:
