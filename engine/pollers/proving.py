@@ -192,7 +192,9 @@ class Prover:
     ) -> bool:
         """The files show that the effect is not there: say why, or write it again if the core lost it."""
         unclear = command.state in IN_FLIGHT
-        lost = unclear or program_start > (command.executed_at or 0)
+        # Both are whole seconds: a core started in the second of the execution may have been started after it. Taken for lost
+        # wrongly, what is absent is written once more, with an execution after the start.
+        lost = unclear or program_start >= (command.executed_at or 0)
         again = row.idempotent or row.resend_when_absent or (unclear and self.profile.persists_at_once)
         if judgement.effected is Effected.CLEARED and row.effect is Effect.RESULT_SEEN and not unclear:
             # Executed without an error, then overlaid by a newer result: no status file will ever show more.
