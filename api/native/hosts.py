@@ -88,7 +88,7 @@ class HostQuery(PollerQuery, frozen=True, kw_only=True):
 
 async def list_hosts(call: Call, query: HostsQuery) -> Answer:
     """One page of hosts."""
-    return Answer(await call.desk.read(lambda reader: read_hosts(reader, call, query)))
+    return Answer(await call.find(lambda reader: read_hosts(reader, call, query)))
 
 
 def read_hosts(reader: Reader, call: Call, query: HostsQuery) -> Hosts:
@@ -122,12 +122,12 @@ def _is_kept(reader: Reader, view: HostView, query: HostsQuery) -> bool:
 
 async def show_host(call: Call, query: PollerQuery) -> Answer:
     """One host, by its path."""
-    return Answer(await call.desk.read(lambda reader: read_host(reader, call, call.names["host"], query.poller)))
+    return Answer(await call.find(lambda reader: read_host(reader, call, call.names["host"], query.poller)))
 
 
 async def show_host_by_query(call: Call, query: HostQuery) -> Answer:
     """One host, by its query."""
-    return Answer(await call.desk.read(lambda reader: read_host(reader, call, query.host, query.poller)))
+    return Answer(await call.find(lambda reader: read_host(reader, call, query.host, query.poller)))
 
 
 def read_host(reader: Reader, call: Call, name: str, poller: str) -> Host:

@@ -183,7 +183,7 @@ def _refuse_surrogates(value: object, place: str) -> None:
 
 
 def _refuse_unknown(given: dict[str, Any], model: type[Any], noun: str) -> None:
-    known = [field.encode_name for field in msgspec.structs.fields(model)]
+    known: tuple[str, ...] = model.__struct_encode_fields__
     unknown = [name for name in given if name not in known]
     if not unknown:
         return
@@ -193,7 +193,7 @@ def _refuse_unknown(given: dict[str, Any], model: type[Any], noun: str) -> None:
         f"{', '.join(unknown)}: no such {noun}, and nothing is dropped silently; {remedy}",
         field=unknown[0],
         fields=unknown,
-        known=known,
+        known=list(known),
     )
 
 

@@ -98,7 +98,7 @@ async def list_services(call: Call, query: ServicesQuery) -> Answer:
     """One page of services."""
     if query.service and not query.host:
         raise InvalidField("service needs host: a description alone names no service.", field="host")
-    return Answer(await call.desk.read(lambda reader: read_services(reader, call, query, query.host, query.service)))
+    return Answer(await call.find(lambda reader: read_services(reader, call, query, query.host, query.service)))
 
 
 async def list_services_of_host(call: Call, query: HostServicesQuery) -> Answer:
@@ -109,7 +109,7 @@ async def list_services_of_host(call: Call, query: HostServicesQuery) -> Answer:
             find_host(reader, call, call.names["host"], poller_number(reader, call.caller, query.poller))
             return read_services(reader, call, query, call.names["host"])
 
-    return Answer(await call.desk.read(work))
+    return Answer(await call.find(work))
 
 
 def read_services(reader: Reader, call: Call, query: HostServicesQuery, host: str = "", service: str = "") -> Services:
@@ -142,12 +142,12 @@ def _chosen(
 async def show_service(call: Call, query: PollerQuery) -> Answer:
     """One service, by its path."""
     host, service = call.names["host"], call.names["service"]
-    return Answer(await call.desk.read(lambda reader: read_service(reader, call, host, service, query.poller)))
+    return Answer(await call.find(lambda reader: read_service(reader, call, host, service, query.poller)))
 
 
 async def show_service_by_query(call: Call, query: ServiceQuery) -> Answer:
     """One service, by its query."""
-    return Answer(await call.desk.read(lambda reader: read_service(reader, call, query.host, query.service, query.poller)))
+    return Answer(await call.find(lambda reader: read_service(reader, call, query.host, query.service, query.poller)))
 
 
 def read_service(reader: Reader, call: Call, host: str, service: str, poller: str) -> Service:

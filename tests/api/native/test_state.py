@@ -252,3 +252,18 @@ def test_nobody_is_called_unknown_while_a_poller_was_never_read(front: Front) ->
     assert front.get("/v1/hosts/web01").status == 200
     west = front.get("/v1/pollers/west").json
     assert (west["stale"], west["age_s"], west["created_at"], west["generation"]) == (True, None, None, 0)
+
+
+def test_a_name_in_files_that_were_not_read_yet_gets_a_moment(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A core that was just reloaded has written files; the mirror reads them while the request waits."""
+    looked: list[bool] = []
+
+    def behind(*_: object) -> bool:
+        if not looked:
+            _odd_world(front)
+        looked.append(True)
+        return True
+
+    monkeypatch.setattr("api.native.operation.is_behind", behind)
+    assert front.get("/v1/hosts/odd01").json["poller"] == "south"
+    assert len(looked) == 1
