@@ -1,0 +1,490 @@
+"""Scans: what is said of a file that grows, changes, shrinks, breaks; and the process that says it."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from engine.config import Poller
+from engine.formats.status import blocks_of, cut, parse_head, parse_row
+from engine.model import CommentStatus, CoreKind, DowntimeStatus, HostStatus, ObjectKey, ServiceStatus
+from engine.pollers.scan import Scanner, ScannerProcess
+from engine.state.frames import ROWS_PER_FRAME, Begin, End, Failed, Frame, Gone, Objects, Rows, ScanRequest, Unchanged
+
+GOLDEN = Path(__file__).resolve().parents[2] / "golden"
+Scan = Callable[[ScanRequest], Iterator[Frame]]
+Row = HostStatus | ServiceStatus | DowntimeStatus | CommentStatus
+ASK = ScanRequest()
+
+
+class Mirror:
+    """What a mirror would hold: rows by name, without the times of writing and the hashes."""
+
+    def __init__(self) -> None:
+        self.rows: dict[object, Row] = {}
+
+    def apply(self, frames: Iterable[Frame]) -> list[Frame]:
+        """Take a whole scan; its frames. Asserts their order and size."""
+        found = list(frames)
+        if isinstance(found[-1], Unchanged | Failed):
+            return found
+        kinds = [type(frame) for frame in found]
+        order = [Begin, Objects, Rows, Gone, End]
+        assert kinds == sorted(kinds, key=order.index)
+        assert [kinds.count(kind) for kind in (Begin, End)] == [1, 1]
+        assert kinds.count(Objects) <= 1
+        begin, end = found[0], found[-1]
+        assert isinstance(begin, Begin)
+        assert isinstance(end, End)
+        if begin.first:
+            self.rows = {}
+        for frame in found:
+            if isinstance(frame, Rows):
+                rows = [*frame.hosts, *frame.services, *frame.downtimes, *frame.comments]
+                assert 0 < len(rows) <= ROWS_PER_FRAME
+                self.rows.update((name_of(row), plain(row)) for row in rows)
+            if isinstance(frame, Gone):
+                for name in [
+                    *frame.objects,
+                    *((DowntimeStatus, *d) for d in frame.downtimes),
+                    *((CommentStatus, *c) for c in frame.comments),
+                ]:
+                    del self.rows[name]  # KeyError: said to be gone without having been there
+        assert end.hosts == sum(isinstance(row, HostStatus) for row in self.rows.values())
+        assert end.services == sum(isinstance(row, ServiceStatus) for row in self.rows.values())
+        return found
+
+
+def name_of(row: Row) -> object:
+    match row:
+        case HostStatus():
+            return ObjectKey(1, row.name)
+        case ServiceStatus():
+            return ObjectKey(1, row.host_name, row.description)
+        case DowntimeStatus() | CommentStatus():
+            return type(row), row.service_description is not None, row.core_id
+
+
+def plain(row: Row) -> Row:
+    return (
+        row._replace(block_hash=0, last_update=0.0) if isinstance(row, HostStatus | ServiceStatus) else row._replace(block_hash=0)
+    )
+
+
+def truth(raw: bytes) -> dict[object, Row]:
+    """All rows of a file, parsed at once."""
+    head = parse_head(raw)
+    rows = (parse_row(block, 0, head.created) for block in blocks_of(cut(raw)[0], head.created_text))
+    return {name_of(row): plain(row) for row in rows if row is not None}
+
+
+def sent(frames: Iterable[Frame]) -> list[object]:
+    """Names of all rows in the frames."""
+    rows = [row for f in frames if isinstance(f, Rows) for row in (*f.hosts, *f.services, *f.downtimes, *f.comments)]
+    return [name_of(row) for row in rows]
+
+
+@pytest.fixture
+def poller(tmp_path: Path) -> Poller:
+    cache = tmp_path / "objects.cache"
+    cache.write_bytes((GOLDEN / "nagios-4.4.6" / "objects.cache").read_bytes())
+    return Poller(1, "one", CoreKind.NAGIOS, tmp_path / "cmd", tmp_path / "status.dat", tmp_path / "log", cache)
+
+
+@pytest.fixture(params=["in this process", "in its own"])
+def scan(request: pytest.FixtureRequest, poller: Poller) -> Iterator[Scan]:
+    """Both sides must say the same: the scanner itself, and through the pipe."""
+    if request.param == "in this process":
+        yield Scanner(poller).scan
+        return
+    process = ScannerProcess(poller)
+    yield process.scan
+    process.close()
+
+
+def install(poller: Poller, raw: bytes) -> None:
+    """As cores write: a temporary file, then rename."""
+    temporary = poller.status_file.with_name("status.tmp")
+    temporary.write_bytes(raw)
+    temporary.rename(poller.status_file)
+
+
+def golden(name: str, folder: str = "nagios-4.4.6") -> bytes:
+    return (GOLDEN / folder / name).read_bytes()
+
+
+# --- what a scan says -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("folder", ["nagios-4.4.6", "icinga2-2.13.6"])
+def test_generations_of_a_real_core(poller: Poller, scan: Scan, folder: str) -> None:
+    mirror = Mirror()
+    install(poller, golden("status-1.dat", folder))
+    first = mirror.apply(scan(ASK))
+    begin = first[0]
+    assert isinstance(begin, Begin)
+    assert (begin.first, begin.poller) == (True, 1)
+    head = parse_head(golden("status-1.dat", folder))
+    generation = begin.generation
+    assert (generation.created, generation.program_start, generation.version) == (head.created, head.program_start, head.version)
+    assert generation.program == head.program
+    assert abs(generation.read_at - time.time()) < 60
+    assert isinstance(first[1], Objects)
+    assert len(first[1].cache.hosts) == 6
+    assert mirror.rows == truth(golden("status-1.dat", folder))
+
+    install(poller, golden("status-2.dat", folder))
+    second = mirror.apply(scan(ASK))
+    assert isinstance(second[0], Begin)
+    assert not second[0].first
+    assert not any(isinstance(frame, Objects) for frame in second)
+    assert mirror.rows == truth(golden("status-2.dat", folder))
+    assert ObjectKey(1, "C:\\ 90%") not in sent(second)
+
+    install(poller, golden("status-3.dat", folder))
+    third = mirror.apply(scan(ASK))
+    assert [type(frame) for frame in third] == [Begin, End]
+
+    install(poller, golden("status-1.dat", folder))
+    back = mirror.apply(scan(ASK))
+    assert any(isinstance(frame, Gone) and frame.downtimes and frame.comments for frame in back)
+    assert mirror.rows == truth(golden("status-1.dat", folder))
+
+
+def test_the_same_file_is_not_read_again(poller: Poller, scan: Scan) -> None:
+    install(poller, golden("status-1.dat"))
+    list(scan(ASK))
+    assert list(scan(ASK)) == [Unchanged(1)]
+    install(poller, golden("status-1.dat"))  # the same bytes in another file: the core has written
+    assert [type(frame) for frame in scan(ASK)] == [Begin, End]
+
+
+def test_dirty_rows_are_sent_although_nothing_changed(poller: Poller, scan: Scan) -> None:
+    mirror = Mirror()
+    install(poller, golden("status-2.dat"))
+    mirror.apply(scan(ASK))
+    dirty = (ObjectKey(1, "web01", "Disk /var"), ObjectKey(1, "a+b"), ObjectKey(1, "never heard of"))
+    for _ in range(2):
+        assert set(sent(mirror.apply(scan(ScanRequest(forget=dirty))))) == set(dirty[:2])
+    assert list(scan(ASK)) == [Unchanged(1)]
+
+
+def test_a_dirty_row_that_vanishes_is_gone(poller: Poller, scan: Scan) -> None:
+    mirror = Mirror()
+    install(poller, golden("status-2.dat"))
+    mirror.apply(scan(ASK))
+    without = without_block(golden("status-2.dat"), b"service_description=Disk /var\n\tmodified")
+    install(poller, without)
+    frames = mirror.apply(scan(ScanRequest(forget=(ObjectKey(1, "web01", "Disk /var"),))))
+    assert [frame.objects for frame in frames if isinstance(frame, Gone)] == [(ObjectKey(1, "web01", "Disk /var"),)]
+    assert mirror.rows == truth(without)
+
+
+def without_block(raw: bytes, text: bytes) -> bytes:
+    blocks = raw.split(b"\n\t}\n")
+    kept = [block for block in blocks if text not in block]
+    assert len(kept) == len(blocks) - 1
+    return b"\n\t}\n".join(kept)
+
+
+def test_many_generations_made_at_random(poller: Poller) -> None:
+    """Blocks come, go, change and move; the mirror always holds what one parse of the whole file gives."""
+    seed = random.randrange(1 << 32)
+    print(f"seed {seed}")
+    randomly = random.Random(seed)
+    head, *blocks = golden("status-2.dat").split(b"\n\t}\n")
+    program, *blocks = blocks[:-1]
+    scanner, mirror = Scanner(poller), Mirror()
+    pool = list(blocks)
+    for created in range(1795478400, 1795478460):
+        present = [block for block in pool if randomly.random() < 0.8]
+        present = [
+            block.replace(b"current_notification_number=", b"current_notification_number=%d" % randomly.randrange(3))
+            if randomly.random() < 0.2
+            else block
+            for block in present
+        ]
+        randomly.shuffle(present)
+        raw = b"\n\t}\n".join([head, program, *present, b""]).replace(b"last_update=", b"last_update=%d\n\told_update=" % created)
+        install(poller, raw.replace(b"created=", b"created=%d\n\told=" % created))
+        forget = tuple(key for key in mirror.rows if isinstance(key, ObjectKey) and randomly.random() < 0.1)
+        mirror.apply(scanner.scan(ScanRequest(forget=forget, reread_objects=randomly.random() < 0.1)))
+        assert mirror.rows == truth(poller.status_file.read_bytes())
+
+
+def test_two_blocks_of_one_name_are_one_row(poller: Poller, scan: Scan) -> None:
+    mirror = Mirror()
+    block = b"\nhoststatus {\n\thost_name=web01\n\tplugin_output=forged\n\t}\n"
+    install(poller, golden("status-2.dat") + block)
+    mirror.apply(scan(ASK))
+    install(poller, golden("status-3.dat") + block)
+    assert sent(mirror.apply(scan(ASK))) == []
+    install(poller, golden("status-3.dat"))
+    assert [type(frame) for frame in mirror.apply(scan(ASK))] == [Begin, End]
+
+
+def test_many_rows_come_in_frames_of_bounded_size_and_chunks_lose_none(poller: Poller, scan: Scan) -> None:
+    raw = golden("status-1.dat")
+    (block,) = [part for part in raw.split(b"\n\t}\n") if b"service_description=Disk /var" in part]
+    more = b"".join(block.replace(b"Disk /var", b"Disk %d" % number) + b"\n\t}\n" for number in range(2300))
+    install(poller, raw + more)
+    assert poller.status_file.stat().st_size > 2 * (1 << 20)
+    mirror = Mirror()
+    frames = mirror.apply(scan(ASK))
+    assert len([frame for frame in frames if isinstance(frame, Rows)]) >= 5
+    assert len(mirror.rows) == len(truth(raw)) + 2300
+
+
+# --- the object cache -----------------------------------------------------------------------------------------------------------
+
+
+def objects_in(frames: Iterable[Frame]) -> int:
+    return sum(isinstance(frame, Objects) for frame in frames)
+
+
+def test_the_object_cache_is_read_again_when_asked_when_it_changed_and_when_the_core_started(poller: Poller, scan: Scan) -> None:
+    assert poller.object_cache_file is not None
+    install(poller, golden("status-2.dat"))
+    assert objects_in(scan(ASK)) == 1
+    assert objects_in(scan(ScanRequest(reread_objects=True))) == 1
+    poller.object_cache_file.write_bytes(golden("objects.cache", "icinga2-2.13.6"))
+    assert objects_in(scan(ASK)) == 1  # although the status file is the same
+    assert list(scan(ASK)) == [Unchanged(1)]
+    install(poller, golden("status-3.dat"))
+    assert objects_in(scan(ASK)) == 0
+    start = parse_head(golden("status-3.dat")).program["program_start"].encode()
+    install(poller, golden("status-3.dat").replace(b"program_start=" + start, b"program_start=1"))
+    assert objects_in(scan(ASK)) == 1
+
+
+@pytest.mark.parametrize("content", [b"", golden("objects.cache")[:5000], b"define nothing\n\t}\n", None])
+def test_an_object_cache_that_cannot_be_had_stops_no_scan(poller: Poller, scan: Scan, content: bytes | None) -> None:
+    assert poller.object_cache_file is not None
+    poller.object_cache_file.unlink()
+    if content is not None:
+        poller.object_cache_file.write_bytes(content)
+    install(poller, golden("status-1.dat"))
+    mirror = Mirror()
+    assert objects_in(mirror.apply(scan(ASK))) == 0
+    assert mirror.rows == truth(golden("status-1.dat"))
+    assert list(scan(ASK)) == [Unchanged(1)]  # not tried again and again
+    poller.object_cache_file.write_bytes(golden("objects.cache"))
+    assert objects_in(scan(ASK)) == 1
+
+
+def test_a_core_that_writes_no_object_cache(poller: Poller) -> None:
+    install(poller, golden("status-1.dat"))
+    assert objects_in(Scanner(replace(poller, object_cache_file=None)).scan(ScanRequest(reread_objects=True))) == 0
+
+
+# --- what goes wrong ------------------------------------------------------------------------------------------------------------
+
+
+def failure(frames: Iterable[Frame]) -> Failed:
+    last = list(frames)[-1]
+    assert isinstance(last, Failed)
+    assert last.poller == 1
+    return last
+
+
+def test_a_missing_file(poller: Poller, scan: Scan) -> None:
+    found = failure(scan(ASK))
+    assert found.health == "missing"
+    assert str(poller.status_file) in found.detail
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("/dev/null")])
+def test_something_else_in_its_place(poller: Poller, scan: Scan, make: Callable[[Path], None]) -> None:
+    make(poller.status_file)
+    assert failure(scan(ASK)).health == "unreadable"
+
+
+def test_a_file_we_may_not_read(poller: Poller, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: Path, flags: int) -> int:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    install(poller, golden("status-1.dat"))
+    monkeypatch.setattr("engine.pollers.scan.os.open", refused)  # root would be let in
+    found = failure(Scanner(poller).scan(ASK))
+    assert found.health == "unreadable"
+    assert "Permission denied" in found.detail
+
+
+@pytest.mark.parametrize(
+    ("raw", "word"),
+    [
+        (b"", "empty"),
+        (b"garbage", "ends within a block"),
+        (golden("status-1.dat")[:20000], "ends within a block"),
+        (b"x\n\t}\n", "info and programstatus"),
+        (golden("status-1.dat").replace(b"current_state=0", b"current_state=up"), "hoststatus of"),
+    ],
+)
+def test_a_broken_file_changes_nothing_of_what_is_known(poller: Poller, scan: Scan, raw: bytes, word: str) -> None:
+    mirror = Mirror()
+    install(poller, golden("status-1.dat"))
+    mirror.apply(scan(ASK))
+    install(poller, raw)
+    found = failure(scan(ASK))
+    assert (found.health, word in found.detail) == ("broken", True), found.detail
+    install(poller, golden("status-2.dat"))
+    frames = mirror.apply(scan(ASK))
+    assert isinstance(frames[0], Begin)
+    assert not frames[0].first
+    assert mirror.rows == truth(golden("status-2.dat"))
+
+
+def test_a_file_written_in_place_while_it_is_read(poller: Poller) -> None:
+    """As Centreon Engine writes, or a core whose temp_file lies on another file system."""
+    raw = golden("status-1.dat")
+    poller.status_file.write_bytes(raw)
+    scanner, mirror = Scanner(poller), Mirror()
+    frames = scanner.scan(ASK)
+    assert isinstance(next(frames), Begin)
+    poller.status_file.write_bytes(golden("status-2.dat"))
+    assert failure(frames).health == "broken"
+    assert isinstance(mirror.apply(scanner.scan(ASK))[0], Begin)
+    assert mirror.rows == truth(golden("status-2.dat"))
+
+
+def test_a_file_that_is_whole_again_in_a_moment(poller: Poller) -> None:
+    install(poller, golden("status-1.dat")[:100])
+    script = "import sys, time; time.sleep(0.1); open(sys.argv[1], 'wb').write(open(sys.argv[2], 'rb').read())"
+    source = GOLDEN / "nagios-4.4.6" / "status-1.dat"
+    with subprocess.Popen([sys.executable, "-S", "-c", script, str(poller.status_file), str(source)]) as writer:
+        deadline = time.monotonic() + 10
+        frames = list(Scanner(poller).scan(ASK))
+        while isinstance(frames[-1], Failed) and time.monotonic() < deadline:
+            frames = list(Scanner(poller).scan(ASK))
+        assert isinstance(frames[-1], End)
+    assert writer.returncode == 0
+
+
+# --- the process ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def process(poller: Poller) -> Iterator[ScannerProcess]:
+    made = ScannerProcess(poller)
+    yield made
+    made.close()
+
+
+def pid_of(process: ScannerProcess) -> int:
+    assert process._process is not None
+    return process._process.pid
+
+
+def many(raw: bytes) -> bytes:
+    """Enough rows that they do not fit into a pipe."""
+    (block,) = [part for part in raw.split(b"\n\t}\n") if b"service_description=Disk /var" in part]
+    return raw + b"".join(block.replace(b"Disk /var", b"Disk %d" % number) + b"\n\t}\n" for number in range(5000))
+
+
+def test_nothing_is_started_before_it_is_needed(process: ScannerProcess) -> None:
+    assert process._process is None
+
+
+def test_a_scanner_killed_between_two_scans_is_started_again(process: ScannerProcess, poller: Poller) -> None:
+    mirror = Mirror()
+    install(poller, golden("status-1.dat"))
+    mirror.apply(process.scan(ASK))
+    os.kill(pid_of(process), signal.SIGKILL)
+    install(poller, golden("status-2.dat"))
+    frames = mirror.apply(process.scan(ASK))
+    if isinstance(frames[-1], Failed):  # it was not seen to be dead before it was asked
+        frames = mirror.apply(process.scan(ASK))
+    assert isinstance(frames[0], Begin)
+    assert frames[0].first
+    assert mirror.rows == truth(golden("status-2.dat"))
+
+
+def test_a_scanner_killed_in_a_scan(process: ScannerProcess, poller: Poller) -> None:
+    install(poller, many(golden("status-1.dat")))
+    frames = process.scan(ASK)
+    assert isinstance(next(frames), Begin)
+    os.kill(pid_of(process), signal.SIGKILL)
+    found = failure(frames)
+    assert found.health == "unknown"
+    mirror = Mirror()
+    again = mirror.apply(process.scan(ASK))
+    assert isinstance(again[0], Begin)
+    assert again[0].first
+    assert len(mirror.rows) == len(truth(golden("status-1.dat"))) + 5000
+
+
+def test_a_scan_left_half_way_is_not_mixed_with_the_next(process: ScannerProcess, poller: Poller) -> None:
+    install(poller, many(golden("status-1.dat")))
+    frames = process.scan(ASK)
+    next(frames)
+    frames.close()  # type: ignore[attr-defined]
+    again = list(process.scan(ASK))
+    assert isinstance(again[0], Begin)
+    assert again[0].first
+    assert isinstance(again[-1], End)
+
+
+def test_the_scanner_closed_has_everything_sent_again(process: ScannerProcess, poller: Poller) -> None:
+    install(poller, golden("status-1.dat"))
+    hashes = []
+    for _ in range(2):
+        frames = list(process.scan(ASK))
+        assert isinstance(frames[0], Begin)
+        assert frames[0].first
+        hashes.append([row.block_hash for frame in frames if isinstance(frame, Rows) for row in frame.services])
+        process.close()
+        process.close()
+    assert hashes[0] == hashes[1]  # so that a mirror need not write again what it holds
+
+
+def test_the_scanner_ends_with_its_parent(poller: Poller, tmp_path: Path) -> None:
+    install(poller, golden("status-1.dat"))
+    handed = tmp_path / "poller"
+    handed.write_bytes(pickle.dumps(poller))
+    script = (
+        "import pickle, sys\n"
+        "from engine.pollers.scan import ScannerProcess\n"
+        "from engine.state.frames import ScanRequest\n"
+        "process = ScannerProcess(pickle.load(open(sys.argv[1], 'rb')))\n"
+        "list(process.scan(ScanRequest()))\n"
+        "print(process._process.pid, flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(handed)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=GOLDEN.parents[1]
+    ) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        assert is_running(child)
+        parent.kill()
+    deadline = time.monotonic() + 10
+    while is_running(child):
+        assert time.monotonic() < deadline, "the scanner outlived its parent"
+        time.sleep(0.01)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def test_ctrl_c_is_not_for_the_scanner(process: ScannerProcess, poller: Poller) -> None:
+    install(poller, golden("status-1.dat"))
+    list(process.scan(ASK))
+    pid = pid_of(process)
+    os.kill(pid, signal.SIGINT)
+    assert list(process.scan(ASK)) == [Unchanged(1)]
+    assert pid_of(process) == pid
