@@ -105,11 +105,15 @@ _LONGEST = 4000  # bytes of a whole line, newline included
 
 
 def downtime_line(
-    host: str, service: str, start: int, end: int, author: str, comment: str, *, fixed: bool = True, duration: int = 0
+    host: str, service: str, start: int, end: int, author: str, comment: str, *, flexible_s: int | None = None
 ) -> bytes:
-    """What a Nagios 4 logs of a downtime: it would cut the comment at `;`, so ours holds a comma there."""
+    """What a Nagios 4 logs of a downtime: it would cut the comment at `;`, so ours holds a comma there.
+
+    A fixed one lasts as long as its window, a flexible one `flexible_s`.
+    """
     name = "SCHEDULE_SVC_DOWNTIME" if service else "SCHEDULE_HOST_DOWNTIME"
-    return _line(name, host, service, start, end, int(fixed), 0, duration, author, comment.replace(";", ","))
+    fixed, duration = (1, end - start) if flexible_s is None else (0, flexible_s)
+    return _line(name, host, service, start, end, fixed, 0, duration, author, comment.replace(";", ","))
 
 
 def comment_line(host: str, service: str, author: str, comment: str, *, persistent: bool) -> bytes:
@@ -126,10 +130,18 @@ def acknowledgement_line(
 
 
 def result_line(host: str, service: str, code: int, output: str, perf_data: str = "") -> bytes:
-    """What a Nagios 4 logs of a passive result: newlines and backslashes of the output are escaped."""
+    """What a Nagios 4 logs of a passive result: performance data behind the first line, newlines and backslashes escaped."""
     name = "PROCESS_SERVICE_CHECK_RESULT" if service else "PROCESS_HOST_CHECK_RESULT"
-    text = f"{output}|{perf_data}" if perf_data else output
+    first, *more = output.split("\n")
+    text = "\n".join([f"{first}|{perf_data}" if perf_data else first, *more])
     return _line(name, host, service, code, text.replace("\\", "\\\\").replace("\n", "\\n"))
+
+
+def result_must_be_refused(output: str, perf_data: str) -> bool:
+    """Is it no text, or could nobody tell its performance data from its output? Tabs and newlines are text to a plugin."""
+    if must_be_refused(free_text=output, allowed="\t\n") or must_be_refused(free_text="x" + perf_data, allowed="\t\n"):
+        return True
+    return bool(perf_data) and ("\n" in perf_data or "|" in output.split("\n")[0])
 
 
 def _line(name: str, host: str, service: str, *rest: object) -> bytes:

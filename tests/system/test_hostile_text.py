@@ -49,11 +49,17 @@ class Wire:
 
     box: Box
     local: threading.local = field(default_factory=threading.local)
+    opened: list[http.client.HTTPConnection] = field(default_factory=list)
+
+    def close(self) -> None:
+        for connection in self.opened:
+            connection.close()
 
     def post(self, path: str, body: object, headers: dict[str, str] | None = None) -> tuple[int, bytes]:
         connection = getattr(self.local, "connection", None)
         if connection is None:
             connection = self.local.connection = http.client.HTTPConnection("127.0.0.1", self.box.port, timeout=60)
+            self.opened.append(connection)
         sent = {"Authorization": f"Bearer {self.box.token}", "Content-Type": "application/json"} | (headers or {})
         connection.request("POST", path, json.dumps(body).encode(), sent)
         answer = connection.getresponse()
@@ -162,12 +168,10 @@ class Generator:
         code, output, perf_data = self.random.randrange(3), f"{self.unique()} {self.text(0.2)}", self.text(0.2)
         body = {"host": host, "return_code": code, "plugin_output": output, "perf_data": perf_data}
         body |= {"service": service} if service else {}
-        if oracle.must_be_refused(free_text=output, allowed="\t\n") or oracle.must_be_refused(
-            free_text="x" + perf_data, allowed="\t\n"
-        ):
+        if oracle.result_must_be_refused(output, perf_data):
             return body, b"", "be refused"
         line = oracle.result_line(host, service, code, output, perf_data)
-        return body, line, "" if oracle.fits(line) else "be refused"
+        return body, line, "be accepted" if oracle.fits(line) else "be refused"
 
     def name(self) -> Case:
         """Names nobody has."""
@@ -253,11 +257,22 @@ def test_hostile_text(hostile: tuple[NagiosCore, Box]) -> None:
     print(f"seed {seed} (repeat with SIGNALBOX_SEED={seed})")
     ids = {f"h{n:02}": box.host_id(f"h{n:02}") for n in range(HOSTS)}
     token = box.centreon().headers["X-AUTH-TOKEN"]
-    cases = list(Generator(seed, token, ids).cases(VALUES))
+    generated = list(Generator(seed, token, ids).cases(VALUES))
+    cases = [case for case in generated if len(case.lines) <= 1]
+    bulks = [case for case in generated if len(case.lines) > 1]
     before = oracle.command_lines([core.log_file])
 
     wire = Wire(box)
-    answers = parallel(lambda case: wire.post(case.path, case.body, case.headers), cases)
+    try:
+        answers = parallel(lambda case: wire.post(case.path, case.body, case.headers), cases)
+        _wait_quiet(box)
+        # One after the other: a result that waits for seconds is rightly overtaken by a newer one of its object.
+        for bulk in bulks:
+            answers.append(wire.post(bulk.path, bulk.body, bulk.headers))
+            _wait_quiet(box)
+    finally:
+        wire.close()
+    cases += bulks
 
     expected: Counter[bytes] = Counter()
     accepted = total = 0
@@ -274,17 +289,22 @@ def test_hostile_text(hostile: tuple[NagiosCore, Box]) -> None:
     assert total >= VALUES
     assert accepted >= ACCEPTED_SHARE * total
 
-    def unfinished() -> int:
-        states = ("accepted", "held", "writing", "written")
-        return sum(box.api.get("/v1/commands", params={"state": state, "limit": 1}).json()["total"] for state in states)
-
-    until(lambda: not unfinished(), 60, "every command was read by the core")
     seen = oracle.command_lines([core.log_file]) - before
     assert seen - expected == Counter()
     assert expected - seen == Counter()
     for state in ("unknown", "refused", "expired", "no_effect"):
         answer = box.api.get("/v1/commands", params={"state": state, "limit": 3}).json()
         assert answer["total"] == 0, answer["items"]
+
+
+def _wait_quiet(box: Box) -> None:
+    """Until the core has read every command."""
+
+    def unread() -> int:
+        states = ("accepted", "held", "writing", "written")
+        return sum(box.api.get("/v1/commands", params={"state": state, "limit": 1}).json()["total"] for state in states)
+
+    until(lambda: not unread(), 60, "every command was read by the core")
 
 
 def test_hostile_paths(hostile: tuple[NagiosCore, Box]) -> None:
