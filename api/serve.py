@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 import ssl
@@ -68,7 +69,10 @@ def check_tls(settings: Settings) -> None:
 
 
 def run(config: Config, listener: socket.socket) -> None:
-    """Keep engine and workers running until SIGTERM or SIGINT."""
+    """Keep engine and workers running until SIGTERM or SIGINT. Raises ConfigError when this user cannot start them."""
+    if not os.access(sys.executable, os.X_OK):
+        where = "Install Signalbox where that user can read it, below /opt for example."
+        raise ConfigError([f"{sys.executable} cannot be run by user {os.getuid()}, who owns the data folder. {where}"])
     asyncio.run(_supervise(config, listener))
 
 

@@ -106,7 +106,7 @@ as_user=
 mkdir "$folder/data" "$folder/cores" || exit 1
 if [ "$(id -u)" = 0 ]; then
     user=nagios
-    if setpriv --reuid="$user" --regid="$user" --clear-groups "$python" -P -c 'import api.cli' 2>/dev/null; then
+    if setpriv --reuid="$user" --regid="$user" --clear-groups sh -c '"$0" -P -c "import api.cli"' "$python" 2>/dev/null; then
         as_user="setpriv --reuid=$user --regid=$user --clear-groups"
         chown "$user:" "$folder/data"
     fi

@@ -5,9 +5,10 @@ CORE_PACKAGES="nagios4-core nagios4-cgi monitoring-plugins-basic icinga2-bin"
 say() { printf '%s\n' "$*"; }
 complain() { printf '%s\n' "$*" >&2; }
 
-# The Python to make virtual environments with: 3.11 or newer, with venv and ensurepip. Fails when there is none.
+# The Python to make virtual environments with: 3.11 or newer, with venv and ensurepip. The system's first: one in a home folder
+# cannot be run by anybody else. Fails when there is none.
 python_with_venv() {
-    for candidate in python3 python3.13 python3.12 python3.11 /usr/bin/python3; do
+    for candidate in /usr/bin/python3 python3 python3.13 python3.12 python3.11; do
         if "$candidate" -c 'import ensurepip, venv, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
             say "$candidate"
             return 0
