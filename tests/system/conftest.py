@@ -5,7 +5,7 @@ Tests that stop, kill, freeze or reload something bring their own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,3 +53,19 @@ def site(_cores_are_there: None) -> Iterator[Site]:
         east = Icinga2Core(folder / "east", [host for host in _hosts("e") if host.name != "shared"], INTERVAL_S)
         with cores.running(north, south, east), boxed(folder, north, south, east) as box:
             yield Site(folder, north, south, east, box)
+
+
+_told: list[str] = []
+
+
+@pytest.fixture
+def tell() -> Callable[[str], None]:
+    """Say a count that a person should see even when all is well: printed at the end of the run."""
+    return _told.append
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if _told:
+        terminalreporter.section("seen to hold")
+        for line in _told:
+            terminalreporter.write_line(line)

@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -17,7 +17,7 @@ import pytest
 from engine import faults
 from engine.commands.lifecycle import UNFINISHED
 from tests.support import cores, oracle
-from tests.support.box import ENGINE, SCANNER, WORKER, Box, boxed, command_ids
+from tests.support.box import ENGINE, SCANNER, WORKER, Box, boxed, command_ids, parallel
 from tests.support.cores import Core, Host, Icinga2Core, NagiosCore, Service, until
 
 pytestmark = pytest.mark.core
@@ -29,6 +29,7 @@ KILLED = {ENGINE: 16, WORKER: 12, SCANNER: 8, POWER: 14}
 KILLS = 50
 IN_FLIGHT = 10
 MANY = 60
+ROUNDS = 2
 
 
 def _hosts(prefix: str) -> list[Host]:
@@ -90,7 +91,7 @@ class Callers:
             return
 
 
-def _exactly_once(running: Iterable[Core], box: Box, accepted: dict[str, str], word: str) -> None:
+def _exactly_once(running: Iterable[Core], box: Box, accepted: dict[str, str], word: str, tell: Callable[[str], None]) -> None:
     lives = box.wait_final(accepted.values(), 60)
     states = Counter(life["state"] for life in lives.values())
     blocks: Counter[str] = Counter()
@@ -99,7 +100,7 @@ def _exactly_once(running: Iterable[Core], box: Box, accepted: dict[str, str], w
         blocks.update(block["comment"] for block in oracle.downtimes(core.status_file) if block["comment"].startswith(word))
     missing = set(accepted) - set(blocks)
     double = {comment: count for comment, count in blocks.items() if count > 1}
-    print(
+    tell(
         f"{word}: {len(accepted)} accepted, {len(blocks)} in the core, {len(missing)} missing, {len(double)} double, {dict(states)}"
     )
     assert accepted
@@ -109,7 +110,7 @@ def _exactly_once(running: Iterable[Core], box: Box, accepted: dict[str, str], w
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_named_crash_points(both: tuple[NagiosCore, Icinga2Core], point: str) -> None:
+def test_named_crash_points(both: tuple[NagiosCore, Icinga2Core], point: str, tell: Callable[[str], None]) -> None:
     folder = both[0].folder.parent
     with boxed(folder, *both, SIGNALBOX_CRASH=f"{point}:2") as box:
         callers = Callers(box, point)
@@ -127,13 +128,13 @@ def test_named_crash_points(both: tuple[NagiosCore, Icinga2Core], point: str) ->
         box.stop()
         box.start()
         box.wait_ready()
-        print(f"{point}: {len(died) - 1} engines died")
-        _exactly_once(both, box, callers.accepted, point)
+        tell(f"{point}: {len(died) - 1} engines died")
+        _exactly_once(both, box, callers.accepted, point, tell)
 
 
-def test_fifty_random_kills_with_commands_in_flight(both: tuple[NagiosCore, Icinga2Core]) -> None:
+def test_fifty_random_kills_with_commands_in_flight(both: tuple[NagiosCore, Icinga2Core], tell: Callable[[str], None]) -> None:
     seed = random.SystemRandom().randrange(2**32)
-    print(f"seed {seed}")
+    tell(f"random kills: seed {seed}")
     chance = random.Random(seed)
     roles = [role for role, count in KILLED.items() for _ in range(count)]
     chance.shuffle(roles)
@@ -155,11 +156,11 @@ def test_fifty_random_kills_with_commands_in_flight(both: tuple[NagiosCore, Icin
                     box.kill_part(role)
         finally:
             callers.stop()
-        print(f"{len(in_flight)} kills, {min(in_flight)} to {max(in_flight)} commands in flight at each")
+        tell(f"{len(in_flight)} kills, {min(in_flight)} to {max(in_flight)} commands in flight at each")
         assert len(in_flight) == KILLS
         assert min(in_flight) >= IN_FLIGHT
         box.wait_ready()
-        _exactly_once(both, box, callers.accepted, "random")
+        _exactly_once(both, box, callers.accepted, "random", tell)
 
 
 def _unfinished(box: Box) -> int:
@@ -171,32 +172,46 @@ def _unfinished(box: Box) -> int:
 
 
 @pytest.mark.parametrize("frozen", [True, False])
-def test_the_core_is_killed_between_write_and_proof(frozen: bool) -> None:
-    for kind in (NagiosCore, Icinga2Core):
-        with cores.core_folder() as folder:
-            # A slow status file: what the core did before it was killed is not proven yet.
-            core = kind(folder / "core", _hosts("h"), interval_s=4)
-            with cores.running(core), boxed(folder, core) as box:
-                _kill_core_between(core, box, frozen)
+def test_both_cores_are_killed_between_write_and_proof(frozen: bool, tell: Callable[[str], None]) -> None:
+    """`frozen`: nothing of it was read; else it was read and executed, and no status file has shown it."""
+    with cores.core_folder() as folder:
+        # Status files so slow that nothing is proven when the cores are killed.
+        both: list[Core] = [NagiosCore(folder / "nagios", _hosts("n"), 2), Icinga2Core(folder / "icinga2", _hosts("i"), 2)]
+        with cores.running(*both), boxed(folder, *both) as box:
+            for number in range(ROUNDS):
+                word = f"cores killed, frozen={frozen}, {number}"
+                accepted = _accept_and_kill(both, box, word, frozen)
+                for core in both:
+                    core.start()
+                for core in both:
+                    core.wait_ready()
+                _exactly_once(both, box, accepted, word, tell)
 
 
-def _kill_core_between(core: Core, box: Box, frozen: bool) -> None:
-    accepted: dict[str, str] = {}
-    for number in range(3):
-        word = f"core killed, frozen={frozen}, {number}"
-        if frozen:
+def _accept_and_kill(both: list[Core], box: Box, word: str, frozen: bool) -> dict[str, str]:
+    hosts = [f"{prefix}{number:02}" for number in range(MANY) for prefix in "ni"]
+    if frozen:
+        for core in both:
             cores.freeze(core)
-        for host in range(MANY):
-            answer = box.downtime(f"h{host:02}", f"{word}, {host}", wait=0)
-            assert answer.status_code == 202, answer.text
-            accepted[f"{word}, {host}"] = command_ids(answer)[0]
-        if frozen:
-            until(lambda: box.api.get("/v1/commands", params={"state": "written"}).json()["total"], 10, "written")
-        confirmed = [comment for comment, name in accepted.items() if box.life(name)["state"] == "confirmed"]
+    else:
+        # Right behind a status file, the next one is two seconds away.
+        for core in both:
+            generation = oracle.created(core.status_file)
+            until(lambda core=core, old=generation: oracle.created(core.status_file) > old, 10, "a new status file")  # type: ignore[misc]
+    answers = parallel(lambda host: box.downtime(host, f"{word}, {host}", wait=0), hosts)
+    assert {answer.status_code for answer in answers} == {202}, {answer.text for answer in answers if answer.status_code != 202}
+    accepted = {f"{word}, {host}": command_ids(answer)[0] for host, answer in zip(hosts, answers, strict=True)}
+    wanted = ("written",) if frozen else ("processed", "confirmed")
+    until(lambda: all(any(_in_state(box, poller, state) for state in wanted) for poller in (1, 2)), 10, f"{wanted} on both")
+    for core in both:
         cores.kill(core)
-        if core.kind == "nagios":
-            # What it had shown in a status file and not saved is lost by the core itself; that is no command of ours in flight.
-            for comment in confirmed:
-                accepted.pop(comment)
-        cores.restart(core)
-        _exactly_once([core], box, {c: i for c, i in accepted.items() if c.startswith(word)}, word)
+    for comment, command_id in list(accepted.items()):
+        # What a core had shown before it was killed and had not saved is its own loss: nothing of ours was in flight any more.
+        if box.life(command_id)["state"] == "confirmed":
+            del accepted[comment]
+    assert len(accepted) > len(hosts) / 2
+    return accepted
+
+
+def _in_state(box: Box, poller: int, state: str) -> int:
+    return int(box.api.get("/v1/commands", params={"state": state, "poller": poller, "limit": 1}).json()["total"])

@@ -251,10 +251,10 @@ def hostile() -> Iterator[tuple[NagiosCore, Box]]:
                 yield core, box
 
 
-def test_hostile_text(hostile: tuple[NagiosCore, Box]) -> None:
+def test_hostile_text(hostile: tuple[NagiosCore, Box], tell: Callable[[str], None]) -> None:
     core, box = hostile
     seed = int(os.environ.get("SIGNALBOX_SEED") or random.SystemRandom().randrange(2**32))
-    print(f"seed {seed} (repeat with SIGNALBOX_SEED={seed})")
+    tell(f"hostile text: seed {seed} (repeat with SIGNALBOX_SEED={seed})")
     ids = {f"h{n:02}": box.host_id(f"h{n:02}") for n in range(HOSTS)}
     token = box.centreon().headers["X-AUTH-TOKEN"]
     generated = list(Generator(seed, token, ids).cases(VALUES))
@@ -285,7 +285,7 @@ def test_hostile_text(hostile: tuple[NagiosCore, Box]) -> None:
         if is_accepted:
             accepted += case.values
             expected.update(case.lines)
-    print(f"{total} values, {accepted} accepted, {len(expected)} different lines, {len(cases)} requests")
+    tell(f"hostile text: {total} values, {accepted} accepted, {len(expected)} different lines, {len(cases)} requests")
     assert total >= VALUES
     assert accepted >= ACCEPTED_SHARE * total
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
@@ -14,17 +15,17 @@ from tests.system.conftest import MANY, Site
 pytestmark = pytest.mark.core
 
 
-def test_every_one_confirmed_on_its_own_core(site: Site) -> None:
+def test_every_one_confirmed_on_its_own_core(site: Site, tell: Callable[[str], None]) -> None:
     hosts = [f"{prefix}{number:03}" for number in range(MANY) for prefix in "ns"]
     assert len(hosts) == 200
     began = time.monotonic()
     answers = parallel(lambda host: site.box.downtime(host, f"one of many on {host}"), hosts, CONNECTIONS)
-    print(f"{len(hosts)} downtimes answered in {time.monotonic() - began:.1f} s")
+    tell(f"{len(hosts)} downtimes answered in {time.monotonic() - began:.1f} s")
     assert {answer.status_code for answer in answers} <= {201, 202}, {answer.text for answer in answers}
     assert {answer.json()["state"] for answer in answers} <= {"processed", "confirmed"}
     assert len({answer.json()["id"] for answer in answers}) == 200
     lives = site.box.wait_final([name for answer in answers for name in command_ids(answer)])
-    print(f"all of them final in {time.monotonic() - began:.1f} s")
+    tell(f"all of them final in {time.monotonic() - began:.1f} s")
     assert {life["state"] for life in lives.values()} == {"confirmed"}
 
     for core, prefix in ((site.north, "n"), (site.south, "s")):
