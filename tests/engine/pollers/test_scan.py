@@ -488,3 +488,16 @@ def test_ctrl_c_is_not_for_the_scanner(process: ScannerProcess, poller: Poller) 
     os.kill(pid, signal.SIGINT)
     assert list(process.scan(ASK)) == [Unchanged(1)]
     assert pid_of(process) == pid
+
+
+# --- the budget -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.core
+def test_a_rescan_of_new_times_only_keeps_to_its_budget() -> None:
+    """At most three times what md5sum takes; the full size is `python contrib/bench/scan.py`."""
+    root = GOLDEN.parents[1]
+    bench = [sys.executable, str(root / "contrib" / "bench" / "scan.py"), "--services", "5000", "--rounds", "5"]
+    done = subprocess.run(bench, cwd=root, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "250 hosts, 5000 services" in done.stdout

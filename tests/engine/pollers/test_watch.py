@@ -129,7 +129,9 @@ def test_one_change_pokes_one_listener_once_per_event(watch: FolderWatch, tmp_pa
     assert bell.hush() == 1
 
 
-def test_a_missing_folder_is_no_error_and_hurts_no_other(watch: FolderWatch, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_missing_folder_is_no_error_and_hurts_no_other(
+    watch: FolderWatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     bell = Bell()
     watch.watch(tmp_path / "nowhere" / "status.dat", Bell())
     watch.watch(tmp_path / "status.dat", bell)
