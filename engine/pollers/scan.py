@@ -437,7 +437,7 @@ class ScannerProcess:
     def _started(self) -> subprocess.Popen[bytes]:
         # A fixed seed keeps hashes equal from one scanner to the next, so that rows already mirrored need not be written again.
         process = subprocess.Popen(
-            [sys.executable, "-m", "engine.pollers.scan"],
+            [sys.executable, "-P", "-m", "engine.pollers.scan"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONHASHSEED": "0"},
