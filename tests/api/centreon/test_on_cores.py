@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.support import cores, oracle
-from tests.support.box import Box, boxed
+from tests.support.box import Box, boxed, command_ids
 from tests.support.cores import Core, Host, Icinga2Core, NagiosCore, Service, until
 
 pytestmark = pytest.mark.core
@@ -113,13 +113,14 @@ def test_a_downtime_with_services_and_back(desk: Desk) -> None:
         assert row["duration"] == 3600 - int(row["start_time"][-3:-1])
     assert {row["signalbox"]["core_id"] for row in shown.values()} == {int(block["downtime_id"]) for block in blocks}
 
-    for row in rows:
-        assert desk.client.delete(f"/monitoring/downtimes/{row['id']}").status_code == 204
+    cancelled = [desk.client.delete(f"/monitoring/downtimes/{row['id']}") for row in rows]
+    assert [each.status_code for each in cancelled] == [204] * 3
     cores.wait_for_generation(desk.core)
     assert oracle.downtimes(desk.core.status_file, "with services") == []
     until(lambda: desk.shown(f"/monitoring/downtimes/{rows[0]['id']}")["is_cancelled"], 10, "cancelled")
+    desk.box.wait_final([command for each in cancelled for command in command_ids(each)])
     again = desk.client.delete(f"/monitoring/downtimes/{rows[0]['id']}")
-    assert (again.status_code, again.json()["code"]) == (409, 409), again.text
+    assert again.status_code == 409, again.text
 
 
 def test_a_flexible_downtime_of_a_service_asked_twice(desk: Desk) -> None:
@@ -168,19 +169,21 @@ def test_acknowledged_and_taken_back(desk: Desk, add: str, cancel: str) -> None:
     assert (shown["comment"], shown["author_name"], shown["is_sticky"], shown["state"]) == ("on it", "admin", True, 2)
     assert desk.shown("/acknowledgments/services")["result"][0]["id"] == shown["id"]
 
-    assert desk.client.delete(cancel.format(**numbers)).status_code == 204
+    cancelled = desk.client.delete(cancel.format(**numbers))
+    assert cancelled.status_code == 204, cancelled.text
     cores.wait_for_generation(desk.core)
     assert oracle.status_of(desk.core.status_file, "web01", "HTTP")["problem_has_been_acknowledged"] == "0"
     until(lambda: not desk.shown(desk.service)["is_acknowledged"], 10, "no longer shown as acknowledged")
+    desk.box.wait_final([*command_ids(answer), *command_ids(cancelled)])  # until then a repetition joins what is under way
     again = desk.client.delete(cancel.format(**numbers))
-    assert (again.status_code, again.json()["code"]) == (409, 409), again.text
+    assert again.status_code == 409, again.text
 
 
 def test_nothing_to_acknowledge(desk: Desk) -> None:
     desk.bring_to(0)
     body = {"comment": "what?", "is_notify_contacts": False, "is_persistent_comment": True, "is_sticky": True}
     answer = desk.client.post(desk.service + "/acknowledgements", json=body)
-    assert (answer.status_code, answer.json()["code"]) == (409, 409), answer.text
+    assert answer.status_code == 409, answer.text
     cores.wait_for_generation(desk.core)
     assert oracle.comments(desk.core.status_file, "what?") == []
 
@@ -193,4 +196,4 @@ def test_past_and_empty_windows(desk: Desk) -> None:
         {"comment": "a\nb"},
     ):
         answer = desk.client.post(desk.service + "/downtimes", json=window() | more)
-        assert (answer.status_code, answer.json()["code"]) == (400, 400), (more, answer.text)
+        assert answer.status_code == 400, (more, answer.text)
