@@ -5,16 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from api.native.entries import EntriesQuery, delete_entry, entries, entry
+from api.native.entries import EntriesQuery, EntryNoun
 from api.native.operation import Answer, Call, Operation, Right
 from api.native.outcome import FAILURES, Outcome, outcome
 from api.native.pollers import View
 from api.native.requests import Author, Comment, NoQuery, TargetBody, WaitQuery, doc
 from api.native.targets import targets_of
-from api.render import rfc3339_or_none
-from engine.desk import Entry, Target
-
-KIND = "acknowledgement"
+from engine.desk import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +50,9 @@ class Acknowledgements:
     offset: int
     views: list[View]
     items: list[Acknowledgement]
+
+
+NOUN = EntryNoun("acknowledgement", Acknowledgement, Acknowledgements)
 
 
 class NewAcknowledgement(TargetBody, frozen=True, kw_only=True):
@@ -95,44 +95,17 @@ async def remove_acknowledgement(call: Call, query: RemovalQuery) -> Answer:
 
 async def list_acknowledgements(call: Call, query: EntriesQuery) -> Answer:
     """One page of acknowledgements."""
-    page, views = await entries(call, KIND, query)
-    fresh = {view.poller: view for view in views}
-    items = [acknowledgement_of(row, fresh.get(row.poller_name)) for row in page.rows]
-    return Answer(Acknowledgements(page.total, query.limit, query.offset, views, items))
+    return await NOUN.listed(call, query)
 
 
 async def show_acknowledgement(call: Call, query: NoQuery) -> Answer:
     """One acknowledgement."""
-    return Answer(acknowledgement_of(*await entry(call, KIND)))
+    return await NOUN.one(call)
 
 
 async def delete_acknowledgement(call: Call, query: WaitQuery) -> Answer:
     """Take back an acknowledgement by its public id."""
-    return await delete_entry(call, KIND, query)
-
-
-def acknowledgement_of(row: Entry, view: View | None) -> Acknowledgement:
-    """The entry as people see it."""
-    return Acknowledgement(
-        id=row.id,
-        poller=row.poller_name,
-        host=row.host,
-        service=row.service,
-        author=row.author,
-        comment=row.comment,
-        proof=row.proof,
-        present=row.present,
-        sticky=row.sticky,
-        notify=row.notify,
-        persistent=row.persistent,
-        state=row.state,
-        entry_time=rfc3339_or_none(row.entry_time),
-        deleted_at=rfc3339_or_none(row.deleted_at),
-        deleted_by=row.deleted_by,
-        core_id=row.core_id,
-        command_id=row.command_id,
-        view=view,
-    )
+    return await NOUN.deleted(call, query)
 
 
 EXAMPLE = {"host": "web01", "service": "HTTP", "comment": "I am on it"}

@@ -5,17 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from api.native.entries import EntriesQuery, delete_entry, entries, entry
+from api.native.entries import EntriesQuery, EntryNoun
 from api.native.operation import Answer, Call, Operation, Right
 from api.native.outcome import FAILURES, Outcome, outcome
 from api.native.pollers import View
 from api.native.requests import Author, NoQuery, TargetBody, WaitQuery, doc
 from api.native.requests import Comment as CommentText
 from api.native.targets import targets_of
-from api.render import rfc3339_or_none
-from engine.desk import Entry
-
-KIND = "comment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +49,9 @@ class Comments:
     items: list[Comment]
 
 
+NOUN = EntryNoun("comment", Comment, Comments)
+
+
 class NewComment(TargetBody, frozen=True, kw_only=True):
     """A comment to be written."""
 
@@ -75,41 +74,17 @@ async def create_comment(call: Call, query: WaitQuery, body: NewComment) -> Answ
 
 async def list_comments(call: Call, query: EntriesQuery) -> Answer:
     """One page of comments."""
-    page, views = await entries(call, KIND, query)
-    fresh = {view.poller: view for view in views}
-    items = [comment_of(row, fresh.get(row.poller_name)) for row in page.rows]
-    return Answer(Comments(page.total, query.limit, query.offset, views, items))
+    return await NOUN.listed(call, query)
 
 
 async def show_comment(call: Call, query: NoQuery) -> Answer:
     """One comment."""
-    return Answer(comment_of(*await entry(call, KIND)))
+    return await NOUN.one(call)
 
 
 async def delete_comment(call: Call, query: WaitQuery) -> Answer:
     """Delete a comment."""
-    return await delete_entry(call, KIND, query)
-
-
-def comment_of(row: Entry, view: View | None) -> Comment:
-    """The entry as people see it."""
-    return Comment(
-        id=row.id,
-        poller=row.poller_name,
-        host=row.host,
-        service=row.service,
-        author=row.author,
-        comment=row.comment,
-        proof=row.proof,
-        present=row.present,
-        persistent=row.persistent,
-        entry_time=rfc3339_or_none(row.entry_time),
-        deleted_at=rfc3339_or_none(row.deleted_at),
-        deleted_by=row.deleted_by,
-        core_id=row.core_id,
-        command_id=row.command_id,
-        view=view,
-    )
+    return await NOUN.deleted(call, query)
 
 
 EXAMPLE = {"host": "web01", "comment": "new power supply since Monday"}

@@ -5,18 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from api.native.entries import EntriesQuery, delete_entry, entries, entry
+from api.native.entries import EntriesQuery, EntryNoun
 from api.native.operation import Answer, Call, Operation, Right
 from api.native.outcome import FAILURES, Outcome, outcome
 from api.native.pollers import View
 from api.native.requests import Author, Comment, NoQuery, Span, TargetBody, Time, WaitQuery, doc
 from api.native.targets import targets_of
 from api.native.times import parse_duration, parse_time
-from api.render import rfc3339_or_none
-from engine.desk import Entry
 from engine.errors import InvalidField
 
-KIND = "downtime"
 AGREEMENT_S = 1.0  # cores count whole seconds
 
 
@@ -61,6 +58,9 @@ class Downtimes:
     offset: int
     views: list[View]
     items: list[Downtime]
+
+
+NOUN = EntryNoun("downtime", Downtime, Downtimes)
 
 
 class NewDowntime(TargetBody, frozen=True, kw_only=True):
@@ -129,48 +129,17 @@ async def create_downtime(call: Call, query: WaitQuery, body: NewDowntime) -> An
 
 async def list_downtimes(call: Call, query: EntriesQuery) -> Answer:
     """One page of downtimes."""
-    page, views = await entries(call, KIND, query)
-    fresh = {view.poller: view for view in views}
-    items = [downtime_of(row, fresh.get(row.poller_name)) for row in page.rows]
-    return Answer(Downtimes(page.total, query.limit, query.offset, views, items))
+    return await NOUN.listed(call, query)
 
 
 async def show_downtime(call: Call, query: NoQuery) -> Answer:
     """One downtime."""
-    return Answer(downtime_of(*await entry(call, KIND)))
+    return await NOUN.one(call)
 
 
 async def delete_downtime(call: Call, query: WaitQuery) -> Answer:
     """Cancel a downtime."""
-    return await delete_entry(call, KIND, query)
-
-
-def downtime_of(row: Entry, view: View | None) -> Downtime:
-    """The entry as people see it."""
-    return Downtime(
-        id=row.id,
-        poller=row.poller_name,
-        host=row.host,
-        service=row.service,
-        author=row.author,
-        comment=row.comment,
-        proof=row.proof,
-        present=row.present,
-        start=rfc3339_or_none(row.start_time),
-        end=rfc3339_or_none(row.end_time),
-        fixed=row.fixed,
-        duration=row.duration,
-        is_in_effect=row.is_in_effect,
-        cancelled=row.cancelled,
-        entry_time=rfc3339_or_none(row.entry_time),
-        actual_start=rfc3339_or_none(row.actual_start),
-        actual_end=rfc3339_or_none(row.actual_end),
-        deleted_at=rfc3339_or_none(row.deleted_at),
-        deleted_by=row.deleted_by,
-        core_id=row.core_id,
-        command_id=row.command_id,
-        view=view,
-    )
+    return await NOUN.deleted(call, query)
 
 
 EXAMPLE = {"host": "web01", "service": "HTTP", "end": "+2h", "comment": "kernel update"}

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 from api.native.operation import Answer, Call, poller_number
 from api.native.outcome import outcome
 from api.native.pollers import View, views_of
 from api.native.requests import Paging, WaitQuery, doc
-from engine.desk import Entry, EntryFilter, Page
+from api.render import rfc3339_or_none
+from engine.desk import Entry, EntryFilter
 from engine.errors import InvalidField, UnknownObject
 from engine.state.views import Reader
 
 LARGEST_ID = 2**63 - 1
+
+_RENAMED = {"poller": "poller_name"}
+_TIMES = {"start": "start_time", "end": "end_time"} | {
+    name: name for name in ("entry_time", "actual_start", "actual_end", "deleted_at")
+}
 
 
 class EntriesQuery(Paging, frozen=True, kw_only=True):
@@ -25,42 +34,61 @@ class EntriesQuery(Paging, frozen=True, kw_only=True):
     ] = "true"
 
 
-async def entries(call: Call, kind: str, query: EntriesQuery) -> tuple[Page[Entry], list[View]]:
-    """One page of them, newest id first, and how fresh what is said of each poller is."""
-    if query.service and not query.host:
-        raise InvalidField("service needs host: a description alone names no service.", field="host")
-    poller, views = await call.desk.read(lambda reader: _views(reader, call, query.poller))
-    which = EntryFilter(
-        kind=kind,
-        poller=poller,
-        host=query.host or None,
-        service=query.service or None,
-        present={"true": True, "false": False, "any": None}[query.present],
-        limit=query.limit,
-        offset=query.offset,
-    )
-    return await call.desk.entries(call.caller, which), views
+@dataclass(frozen=True, slots=True)
+class EntryNoun:
+    """One of the three. Members of an `item` bear the names of `Entry`'s fields, or stand in `_TIMES`; `page` is a page of them."""
+
+    kind: str
+    item: type[Any]
+    page: Callable[[int, int, int, list[View], list[Any]], object]
+
+    async def listed(self, call: Call, query: EntriesQuery) -> Answer:
+        """One page of them, newest id first, and how fresh what is said of each poller is."""
+        if query.service and not query.host:
+            raise InvalidField("service needs host: a description alone names no service.", field="host")
+        poller, views = await call.desk.read(lambda reader: _views(reader, call, query.poller))
+        which = EntryFilter(
+            kind=self.kind,
+            poller=poller,
+            host=query.host or None,
+            service=query.service or None,
+            present={"true": True, "false": False, "any": None}[query.present],
+            limit=query.limit,
+            offset=query.offset,
+        )
+        found = await call.desk.entries(call.caller, which)
+        items = [self._shown(row, views.get(row.poller)) for row in found.rows]
+        return Answer(self.page(found.total, query.limit, query.offset, list(views.values()), items))
+
+    async def one(self, call: Call) -> Answer:
+        """The one the path names; its view is None when its poller is no longer configured. Raises UnknownObject."""
+        found = await call.desk.entry(call.caller, self.kind, self._id(call))
+        views = await call.desk.read(lambda reader: views_of(reader, call, found.poller))
+        return Answer(self._shown(found, views.get(found.poller)))
+
+    async def deleted(self, call: Call, query: WaitQuery) -> Answer:
+        """Delete the one the path names, and answer with what became of it."""
+        receipts = await call.desk.delete_entry(call.caller, self.kind, self._id(call))
+        return await outcome(call, query, receipts, deletes=True)
+
+    def _shown(self, row: Entry, view: View | None) -> object:
+        """The entry as people see it."""
+        names = [field.name for field in dataclasses.fields(self.item) if field.name != "view"]
+        return self.item(**{name: _member(row, name) for name in names}, view=view)
+
+    def _id(self, call: Call) -> int:
+        text = call.names["id"]
+        if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= LARGEST_ID):
+            raise UnknownObject(f"There is no {self.kind} {text!r}: ids are whole numbers, /v1/{self.kind}s lists them.", id=text)
+        return int(text)
 
 
-def _views(reader: Reader, call: Call, word: str) -> tuple[int | None, list[View]]:
+def _member(row: Entry, name: str) -> object:
+    if name in _TIMES:
+        return rfc3339_or_none(getattr(row, _TIMES[name]))
+    return getattr(row, _RENAMED.get(name, name))
+
+
+def _views(reader: Reader, call: Call, word: str) -> tuple[int | None, dict[int, View]]:
     poller = poller_number(reader, call.caller, word)
-    return poller, list(views_of(reader, call, poller).values())
-
-
-async def entry(call: Call, kind: str) -> tuple[Entry, View | None]:
-    """The one the path names, and how fresh it is; None when its poller is no longer configured. Raises UnknownObject."""
-    found = await call.desk.entry(call.caller, kind, _id(call, kind))
-    return found, (await call.desk.read(lambda reader: views_of(reader, call, found.poller))).get(found.poller)
-
-
-async def delete_entry(call: Call, kind: str, query: WaitQuery) -> Answer:
-    """Delete the one the path names, and answer with what became of it."""
-    receipts = await call.desk.delete_entry(call.caller, kind, _id(call, kind))
-    return await outcome(call, query, receipts, deletes=True)
-
-
-def _id(call: Call, kind: str) -> int:
-    text = call.names["id"]
-    if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= LARGEST_ID):
-        raise UnknownObject(f"There is no {kind} {text!r}: ids are whole numbers, /v1/{kind}s lists them.", id=text)
-    return int(text)
+    return poller, views_of(reader, call, poller)
