@@ -235,7 +235,9 @@ class Core:
     def wait_gone(self, deadline_s: float = 3.0) -> None:
         """Wait until the workers of a main process that ended have followed it; kill those that do not."""
         try:
-            until(lambda: not self.pids(), deadline_s, f"every process of the core in {self.folder} ended")
+            what = f"every process of the core in {self.folder} ended"
+            # A process that is being ended has lost its name before it closes the FIFO.
+            until(lambda: not self.pids() and not has_reader(self.command_file), deadline_s, what)
         except TimeoutError:
             for pid in self.pids():
                 os.kill(pid, signal.SIGKILL)
