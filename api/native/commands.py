@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from api.native.operation import Answer, Call, Operation, Right
-from api.native.requests import WAIT_CAP_S, NoQuery, Paging, WaitQuery, doc
+from api.native.requests import WAIT_CAP_S, NoQuery, ObjectsQuery, WaitQuery, doc, refuse_service_alone
 from api.render import rfc3339
 from engine.desk import EntryFilter, Life
-from engine.errors import InvalidField
 
 StateWord = Literal[
     "accepted", "held", "writing", "written", "processed", "confirmed", "partial", "refused", "no_effect", "expired", "cancelled",
@@ -67,18 +66,15 @@ class Commands:
     items: list[Command]
 
 
-class CommandsQuery(Paging, frozen=True, kw_only=True):
+class CommandsQuery(ObjectsQuery, frozen=True, kw_only=True):
     """Which commands."""
 
     state: Annotated[StateWord, doc("only those that stand there")] | None = None
-    host: Annotated[str, doc("of this host and its services", min_length=1)] = ""
-    service: Annotated[str, doc("of this service; needs `host`", min_length=1)] = ""
 
 
 async def list_commands(call: Call, query: CommandsQuery) -> Answer:
     """One page of commands."""
-    if query.service and not query.host:
-        raise InvalidField("service needs host: a description alone names no service.", field="host")
+    refuse_service_alone(query.host, query.service)
     which = EntryFilter(
         poller=await call.poller(query.poller), host=query.host or None, service=query.service or None, state=query.state,
         limit=query.limit, offset=query.offset,

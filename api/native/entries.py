@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal
 from api.native.operation import Answer, Call, poller_number
 from api.native.outcome import outcome
 from api.native.pollers import View, views_of
-from api.native.requests import Paging, WaitQuery, doc
+from api.native.requests import ObjectsQuery, WaitQuery, doc, refuse_service_alone
 from api.render import rfc3339_or_none
 from engine.desk import Entry, EntryFilter
-from engine.errors import InvalidField, UnknownObject
+from engine.errors import UnknownObject
 from engine.state.views import Reader
 
 LARGEST_ID = 2**63 - 1
@@ -24,11 +24,9 @@ _TIMES = {"start": "start_time", "end": "end_time"} | {
 }
 
 
-class EntriesQuery(Paging, frozen=True, kw_only=True):
+class EntriesQuery(ObjectsQuery, frozen=True, kw_only=True):
     """Which of them."""
 
-    host: Annotated[str, doc("of this host and its services", min_length=1)] = ""
-    service: Annotated[str, doc("of this service; needs `host`", min_length=1)] = ""
     present: Annotated[
         Literal["true", "false", "any"], doc("`true`: those that stand now, `false`: those that ended, `any`: both")
     ] = "true"
@@ -44,8 +42,7 @@ class EntryNoun:
 
     async def listed(self, call: Call, query: EntriesQuery) -> Answer:
         """One page of them, newest id first, and how fresh what is said of each poller is."""
-        if query.service and not query.host:
-            raise InvalidField("service needs host: a description alone names no service.", field="host")
+        refuse_service_alone(query.host, query.service)
         poller, views = await call.desk.read(lambda reader: _views(reader, call, query.poller))
         which = EntryFilter(
             kind=self.kind,

@@ -5,13 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-import orjson
-
 from api.native.operation import Answer, Call, Operation, poller_number
 from api.native.pollers import View, views_of
 from api.native.requests import Paging, PollerQuery, doc
-from api.native.state import find_host, host_state_name, state_type_name, unknown_host
-from api.render import rfc3339_or_none
+from api.native.state import checked_members, find_host, host_state_name, is_problem, unknown_host
 from engine.model import HostView
 from engine.state.views import Reader
 
@@ -88,16 +85,15 @@ class HostQuery(PollerQuery, frozen=True, kw_only=True):
 
 async def list_hosts(call: Call, query: HostsQuery) -> Answer:
     """One page of hosts."""
-    return Answer(await call.find(lambda reader: read_hosts(reader, call, query)))
+    return Answer(await call.desk.find(call.caller, lambda reader: read_hosts(reader, call, query)))
 
 
 def read_hosts(reader: Reader, call: Call, query: HostsQuery) -> Hosts:
-    """The page, in one snapshot of the mirror."""
-    with reader.snapshot():
-        poller = poller_number(reader, call.caller, query.poller)
-        found, total = _chosen(reader, call, query, poller)
-        fresh = views_of(reader, call, poller)
-        items = [host_of(view, fresh[view.poller]) for view in found]
+    """The page."""
+    poller = poller_number(reader, call.caller, query.poller)
+    found, total = _chosen(reader, call, query, poller)
+    fresh = views_of(reader, call, poller)
+    items = [host_of(view, fresh[view.poller]) for view in found]
     return Hosts(total, query.limit, query.offset, list(fresh.values()), items)
 
 
@@ -115,27 +111,26 @@ def _chosen(reader: Reader, call: Call, query: HostsQuery, poller: int | None) -
 
 
 def _is_kept(reader: Reader, view: HostView, query: HostsQuery) -> bool:
-    if query.problems and not (view.status.has_been_checked and view.status.state):
+    if query.problems and not is_problem(view.status):
         return False
     return not query.hostgroup or query.hostgroup in reader.host_groups_of(view.poller, view.status.name)
 
 
 async def show_host(call: Call, query: PollerQuery) -> Answer:
     """One host, by its path."""
-    return Answer(await call.find(lambda reader: read_host(reader, call, call.names["host"], query.poller)))
+    return Answer(await call.desk.find(call.caller, lambda reader: read_host(reader, call, call.names["host"], query.poller)))
 
 
 async def show_host_by_query(call: Call, query: HostQuery) -> Answer:
     """One host, by its query."""
-    return Answer(await call.find(lambda reader: read_host(reader, call, query.host, query.poller)))
+    return Answer(await call.desk.find(call.caller, lambda reader: read_host(reader, call, query.host, query.poller)))
 
 
 def read_host(reader: Reader, call: Call, name: str, poller: str) -> Host:
     """The one host of that name. Raises UnknownHost, Ambiguous, UnknownPoller."""
-    with reader.snapshot():
-        view = find_host(reader, call, name, poller_number(reader, call.caller, poller))
-        groups = list(reader.host_groups_of(view.poller, view.status.name))
-        return host_of(view, views_of(reader, call, view.poller)[view.poller], groups)
+    view = find_host(reader, call, name, poller_number(reader, call.caller, poller))
+    groups = list(reader.host_groups_of(view.poller, view.status.name))
+    return host_of(view, views_of(reader, call, view.poller)[view.poller], groups)
 
 
 def host_of(view: HostView, fresh: View, groups: list[str] | None = None) -> Host:
@@ -146,41 +141,12 @@ def host_of(view: HostView, fresh: View, groups: list[str] | None = None) -> Hos
         name=status.name,
         poller=view.poller_name,
         alias=config.alias,
-        display_name=config.display_name,
         address=config.address,
-        state=status.state,
         state_name=host_state_name(status.state, status.has_been_checked),
-        state_type=state_type_name(status.state_type),
-        has_been_checked=bool(status.has_been_checked),
-        acknowledged=bool(status.acknowledged),
-        scheduled_downtime_depth=status.scheduled_downtime_depth,
-        is_flapping=bool(status.is_flapping),
-        plugin_output=status.plugin_output,
-        long_plugin_output=status.long_plugin_output,
-        perf_data=status.perf_data,
-        current_attempt=status.current_attempt,
-        max_check_attempts=status.max_check_attempts,
-        last_check=rfc3339_or_none(status.last_check),
-        next_check=rfc3339_or_none(status.next_check),
-        last_state_change=rfc3339_or_none(status.last_state_change),
-        last_hard_state_change=rfc3339_or_none(status.last_hard_state_change),
-        last_notification=rfc3339_or_none(status.last_notification),
-        execution_time=status.execution_time,
-        latency=status.latency,
-        check_command=status.check_command,
-        check_period=status.check_period,
-        check_interval=status.check_interval,
-        retry_interval=status.retry_interval,
-        checks_enabled=bool(status.checks_enabled),
-        accept_passive_checks=bool(status.accept_passive_checks),
-        notifications_enabled=bool(status.notifications_enabled),
         parents=list(config.parents),
         groups=groups,
-        notes=config.notes,
-        notes_url=config.notes_url,
-        action_url=config.action_url,
-        custom_variables=orjson.loads(config.custom_variables or "{}"),
         view=fresh,
+        **checked_members(status, config),
     )
 
 

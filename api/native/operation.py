@@ -6,24 +6,17 @@ so that the document cannot say anything else than what is served.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any
 
 from api.native.requests import NoQuery
 from engine.clock import Clock
 from engine.config import Settings
 from engine.desk import Caller, Desk
-from engine.desk.resolve import is_behind
-from engine.errors import StatusFileStale, UnknownHost, UnknownPoller, UnknownService
+from engine.errors import UnknownPoller
 from engine.state.views import Reader
-
-T = TypeVar("T")
-
-CATCH_UP_S = 2.0  # a scan of the largest status files takes less
-CATCH_UP_STEP_S = 0.05
 
 
 class Right(Enum):
@@ -43,23 +36,6 @@ class Call:
     clock: Clock
     names: Mapping[str, str]
     prefer_wait_s: float | None = None
-
-    async def find(self, work: Callable[[Reader], T]) -> T:
-        """Run work that looks names up on the mirror.
-
-        A name unknown so far gets the moment that it also gets in commands, when a core has just written files that the mirror
-        has not read yet: what is shown and what can be commanded are the same.
-        """
-        pollers = {poller.number: poller for poller in self.desk.config.pollers}
-        deadline = self.clock.monotonic() + CATCH_UP_S
-        while True:
-            try:
-                return await self.desk.read(work)
-            except (UnknownHost, UnknownService, StatusFileStale):
-                behind = await self.desk.read(lambda reader: is_behind(reader, self.caller.scope, pollers))
-                if not behind or self.clock.monotonic() >= deadline:
-                    raise
-            await asyncio.sleep(CATCH_UP_STEP_S)
 
     async def poller(self, word: str | int | None) -> int | None:
         """See `poller_number`; costs nothing when none is named."""

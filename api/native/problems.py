@@ -51,15 +51,14 @@ async def list_problems(call: Call, query: Paging) -> Answer:
 def read_problems(reader: Reader, call: Call, query: Paging) -> Problems:
     """The page over both kinds as if they were one list, in one snapshot of the mirror."""
     scope = call.caller.scope
-    with reader.snapshot():
-        poller = poller_number(reader, call.caller, query.poller)
-        hosts, host_count = reader.hosts(scope, poller=poller, problems=True, limit=query.limit, offset=query.offset)
-        services, service_count = reader.services(
-            scope, poller=poller, problems=True, limit=query.limit - len(hosts), offset=max(0, query.offset - host_count)
-        )  # fmt: skip
-        fresh = views_of(reader, call, poller)
-        items = [_of_host(host_of(view, fresh[view.poller])) for view in hosts]
-        items += [_of_service(service_of(view, fresh[view.poller])) for view in services]
+    poller = poller_number(reader, call.caller, query.poller)
+    hosts, host_count = reader.hosts(scope, poller=poller, problems=True, limit=query.limit, offset=query.offset)
+    services, service_count = reader.services(
+        scope, poller=poller, problems=True, limit=query.limit - len(hosts), offset=max(0, query.offset - host_count)
+    )  # fmt: skip
+    fresh = views_of(reader, call, poller)
+    items = [_of_host(host_of(view, fresh[view.poller])) for view in hosts]
+    items += [_of_service(service_of(view, fresh[view.poller])) for view in services]
     return Problems(host_count + service_count, query.limit, query.offset, list(fresh.values()), items)
 
 

@@ -68,6 +68,13 @@ class Paging(PollerQuery, frozen=True, kw_only=True):
     offset: Annotated[int, doc("rows left out before the first", ge=0, le=2**31)] = 0
 
 
+class ObjectsQuery(Paging, frozen=True, kw_only=True):
+    """Which part of a list of what belongs to hosts and services."""
+
+    host: Annotated[str, doc("of this host and its services", min_length=1)] = ""
+    service: Annotated[str, doc("of this service; needs `host`", min_length=1)] = ""
+
+
 class WaitQuery(Query, frozen=True, kw_only=True):
     """How long to wait."""
 
@@ -89,6 +96,12 @@ class TargetBody(Body, frozen=True, kw_only=True):
     service: Annotated[str, doc("description of one service; absent: the host itself", min_length=1)] | None = None
     services: Annotated[list[Name], doc("descriptions of several services", min_length=1, max_length=MOST_TARGETS)] | None = None
     poller: Annotated[str | int, doc("name or number of the poller, where the host stands on several")] | None = None
+
+
+def refuse_service_alone(host: str, service: str) -> None:
+    """Descriptions repeat from host to host. Raises InvalidField."""
+    if service and not host:
+        raise InvalidField("service needs host: a description alone names no service.", field="host")
 
 
 # --- query ----------------------------------------------------------------------------------------------------------------

@@ -5,14 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-import orjson
-
 from api.native.operation import Answer, Call, Operation, poller_number
 from api.native.pollers import View, views_of
-from api.native.requests import Paging, PollerQuery, doc
-from api.native.state import find_host, find_service, host_state_name, service_state_name, state_type_name, unknown_host
-from api.render import rfc3339_or_none
-from engine.errors import InvalidField
+from api.native.requests import Paging, PollerQuery, doc, refuse_service_alone
+from api.native.state import checked_members, find_host, find_service, host_state_name, is_problem, service_state_name, unknown_host
 from engine.model import ServiceView
 from engine.state.views import Reader
 
@@ -96,29 +92,26 @@ class ServiceQuery(PollerQuery, frozen=True, kw_only=True):
 
 async def list_services(call: Call, query: ServicesQuery) -> Answer:
     """One page of services."""
-    if query.service and not query.host:
-        raise InvalidField("service needs host: a description alone names no service.", field="host")
-    return Answer(await call.find(lambda reader: read_services(reader, call, query, query.host, query.service)))
+    refuse_service_alone(query.host, query.service)
+    return Answer(await call.desk.find(call.caller, lambda reader: read_services(reader, call, query, query.host, query.service)))
 
 
 async def list_services_of_host(call: Call, query: HostServicesQuery) -> Answer:
     """One page of one host's services."""
 
     def work(reader: Reader) -> Services:
-        with reader.snapshot():
-            find_host(reader, call, call.names["host"], poller_number(reader, call.caller, query.poller))
-            return read_services(reader, call, query, call.names["host"])
+        find_host(reader, call, call.names["host"], poller_number(reader, call.caller, query.poller))
+        return read_services(reader, call, query, call.names["host"])
 
-    return Answer(await call.find(work))
+    return Answer(await call.desk.find(call.caller, work))
 
 
 def read_services(reader: Reader, call: Call, query: HostServicesQuery, host: str = "", service: str = "") -> Services:
-    """The page, in one snapshot of the mirror."""
-    with reader.snapshot():
-        poller = poller_number(reader, call.caller, query.poller)
-        found, total = _chosen(reader, call, query, poller, host, service)
-        fresh = views_of(reader, call, poller)
-        items = [service_of(view, fresh[view.poller]) for view in found]
+    """The page."""
+    poller = poller_number(reader, call.caller, query.poller)
+    found, total = _chosen(reader, call, query, poller, host, service)
+    fresh = views_of(reader, call, poller)
+    items = [service_of(view, fresh[view.poller]) for view in found]
     return Services(total, query.limit, query.offset, list(fresh.values()), items)
 
 
@@ -130,7 +123,7 @@ def _chosen(
         named = reader.service(scope, host, service, poller)
         if not named:
             find_service(reader, call, host, service, poller)  # raises, saying what is unknown
-        kept = tuple(view for view in named if not query.problems or (view.status.has_been_checked and view.status.state))
+        kept = tuple(view for view in named if not query.problems or is_problem(view.status))
         return kept[query.offset : query.offset + query.limit], len(kept)
     if host and not reader.host(scope, host, poller):
         raise unknown_host(reader, call, host)
@@ -142,19 +135,20 @@ def _chosen(
 async def show_service(call: Call, query: PollerQuery) -> Answer:
     """One service, by its path."""
     host, service = call.names["host"], call.names["service"]
-    return Answer(await call.find(lambda reader: read_service(reader, call, host, service, query.poller)))
+    return Answer(await call.desk.find(call.caller, lambda reader: read_service(reader, call, host, service, query.poller)))
 
 
 async def show_service_by_query(call: Call, query: ServiceQuery) -> Answer:
     """One service, by its query."""
-    return Answer(await call.find(lambda reader: read_service(reader, call, query.host, query.service, query.poller)))
+    return Answer(
+        await call.desk.find(call.caller, lambda reader: read_service(reader, call, query.host, query.service, query.poller))
+    )
 
 
 def read_service(reader: Reader, call: Call, host: str, service: str, poller: str) -> Service:
     """The one service of that name. Raises UnknownHost, UnknownService, Ambiguous, UnknownPoller."""
-    with reader.snapshot():
-        view = find_service(reader, call, host, service, poller_number(reader, call.caller, poller))
-        return service_of(view, views_of(reader, call, view.poller)[view.poller])
+    view = find_service(reader, call, host, service, poller_number(reader, call.caller, poller))
+    return service_of(view, views_of(reader, call, view.poller)[view.poller])
 
 
 def service_of(view: ServiceView, fresh: View) -> Service:
@@ -167,40 +161,11 @@ def service_of(view: ServiceView, fresh: View) -> Service:
         poller=view.poller_name,
         host_id=view.host_id,
         host_state_name=host_state_name(view.host_state, view.host_has_been_checked),
-        display_name=config.display_name,
-        state=status.state,
         state_name=service_state_name(status.state, status.has_been_checked),
-        state_type=state_type_name(status.state_type),
-        has_been_checked=bool(status.has_been_checked),
-        acknowledged=bool(status.acknowledged),
-        scheduled_downtime_depth=status.scheduled_downtime_depth,
         host_acknowledged=bool(view.host_acknowledged),
         host_scheduled_downtime_depth=view.host_scheduled_downtime_depth,
-        is_flapping=bool(status.is_flapping),
-        plugin_output=status.plugin_output,
-        long_plugin_output=status.long_plugin_output,
-        perf_data=status.perf_data,
-        current_attempt=status.current_attempt,
-        max_check_attempts=status.max_check_attempts,
-        last_check=rfc3339_or_none(status.last_check),
-        next_check=rfc3339_or_none(status.next_check),
-        last_state_change=rfc3339_or_none(status.last_state_change),
-        last_hard_state_change=rfc3339_or_none(status.last_hard_state_change),
-        last_notification=rfc3339_or_none(status.last_notification),
-        execution_time=status.execution_time,
-        latency=status.latency,
-        check_command=status.check_command,
-        check_period=status.check_period,
-        check_interval=status.check_interval,
-        retry_interval=status.retry_interval,
-        checks_enabled=bool(status.checks_enabled),
-        accept_passive_checks=bool(status.accept_passive_checks),
-        notifications_enabled=bool(status.notifications_enabled),
-        notes=config.notes,
-        notes_url=config.notes_url,
-        action_url=config.action_url,
-        custom_variables=orjson.loads(config.custom_variables or "{}"),
         view=fresh,
+        **checked_members(status, config),
     )
 
 

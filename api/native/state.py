@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import orjson
 
 from api.native.operation import Call
+from api.render import rfc3339_or_none
 from engine.errors import Ambiguous, StatusFileStale, UnknownHost, UnknownService
-from engine.model import HostState, HostView, ServiceState, ServiceView
+from engine.model import HostConfig, HostState, HostStatus, HostView, ServiceConfig, ServiceState, ServiceStatus, ServiceView
 from engine.state.views import Reader
 
 V = TypeVar("V", HostView, ServiceView)
@@ -28,6 +31,47 @@ def service_state_name(state: int, has_been_checked: int) -> str:
 def state_type_name(state_type: int) -> str:
     """HARD or SOFT."""
     return "HARD" if state_type else "SOFT"
+
+
+def is_problem(status: HostStatus | ServiceStatus) -> bool:
+    """Checked, and not UP or OK."""
+    return bool(status.has_been_checked and status.state)
+
+
+def checked_members(status: HostStatus | ServiceStatus, config: HostConfig | ServiceConfig) -> dict[str, Any]:
+    """The members that `Host` and `Service` share, by name."""
+    return {
+        "display_name": config.display_name,
+        "state": status.state,
+        "state_type": state_type_name(status.state_type),
+        "has_been_checked": bool(status.has_been_checked),
+        "acknowledged": bool(status.acknowledged),
+        "scheduled_downtime_depth": status.scheduled_downtime_depth,
+        "is_flapping": bool(status.is_flapping),
+        "plugin_output": status.plugin_output,
+        "long_plugin_output": status.long_plugin_output,
+        "perf_data": status.perf_data,
+        "current_attempt": status.current_attempt,
+        "max_check_attempts": status.max_check_attempts,
+        "last_check": rfc3339_or_none(status.last_check),
+        "next_check": rfc3339_or_none(status.next_check),
+        "last_state_change": rfc3339_or_none(status.last_state_change),
+        "last_hard_state_change": rfc3339_or_none(status.last_hard_state_change),
+        "last_notification": rfc3339_or_none(status.last_notification),
+        "execution_time": status.execution_time,
+        "latency": status.latency,
+        "check_command": status.check_command,
+        "check_period": status.check_period,
+        "check_interval": status.check_interval,
+        "retry_interval": status.retry_interval,
+        "checks_enabled": bool(status.checks_enabled),
+        "accept_passive_checks": bool(status.accept_passive_checks),
+        "notifications_enabled": bool(status.notifications_enabled),
+        "notes": config.notes,
+        "notes_url": config.notes_url,
+        "action_url": config.action_url,
+        "custom_variables": orjson.loads(config.custom_variables or "{}"),
+    }
 
 
 def find_host(reader: Reader, call: Call, host: str, poller: int | None) -> HostView:

@@ -61,7 +61,7 @@ T = TypeVar("T")
 Plan = tuple[list[Order], Mapping[int, PollerAway]]  # what to journal, and the pollers nobody reads for
 Store = Callable[[Accept], Callable[..., Written[tuple[Receipt, ...]]]]
 
-_CATCH_UP_S = 2.0  # how long a name unknown so far is looked for in files that the mirror has not read yet
+_CATCH_UP_S = 2.0  # a scan of the largest status files takes less
 _CATCH_UP_STEP_S = 0.05
 _LARGEST_ID = 2**63 - 1
 
@@ -109,7 +109,7 @@ class Desk:
 
     # --- reading ---------------------------------------------------------------------------------------------------------
     async def read(self, work: Callable[[Reader], T]) -> T:
-        """Run `work` on a reader of state.db in a thread and return what it returns.
+        """Run `work` on a reader of state.db in a thread and return what it returns. All it reads is of one moment.
 
         Raises PollerError while the engine has not made state.db, InvalidField for a value no database can hold.
         """
@@ -119,6 +119,22 @@ class Desk:
             raise InvalidField("A value holds half a character (a lone surrogate): no object has such a name.") from error
         except OverflowError as error:
             raise InvalidField("A number is larger than any that is given out here.") from error
+
+    async def find(self, caller: Caller, work: Callable[[Reader], T]) -> T:
+        """Read by `work` that looks names up; a name unknown so far gets a moment.
+
+        A core may just have written files that the mirror has not read yet. What is shown and what can be commanded are the same,
+        so both are found here.
+        """
+        deadline = self._clock.monotonic() + _CATCH_UP_S
+        while True:
+            try:
+                return await self.read(work)
+            except (UnknownHost, UnknownService, StatusFileStale):
+                behind = await self.read(lambda reader: is_behind(reader, caller.scope, self._pollers))
+                if not behind or self._clock.monotonic() >= deadline:
+                    raise
+            await asyncio.sleep(_CATCH_UP_STEP_S)
 
     async def life(self, caller: Caller, command_id: str) -> Life:
         """One command. Raises UnknownObject."""
@@ -263,7 +279,7 @@ class Desk:
             orders = [passive_result(who, resolver.one(result.target), result) for result in results]
             return orders, _away(orders, hold)
 
-        orders, away = await self._planned(caller, plan)
+        orders, away = await self.find(caller, plan)
         return await self._store(who, orders, away, lambda accept: accept.orders)
 
     async def cancel_command(self, caller: Caller, command_id: str) -> Life:
@@ -324,20 +340,8 @@ class Desk:
             orders = [order for each in found for order in make(each)]
             return orders, _away(orders, hold)
 
-        orders, away = await self._planned(who.caller, plan)
+        orders, away = await self.find(who.caller, plan)
         return await self._store(who, orders, away, store)
-
-    async def _planned(self, caller: Caller, plan: Callable[[Reader], Plan]) -> Plan:
-        """The plan; a name unknown so far gets a moment when a core has just written files that the mirror has not read yet."""
-        deadline = self._clock.monotonic() + _CATCH_UP_S
-        while True:
-            try:
-                return await self.read(plan)
-            except (UnknownHost, UnknownService, StatusFileStale):
-                behind = await self.read(lambda reader: is_behind(reader, caller.scope, self._pollers))
-                if not behind or self._clock.monotonic() >= deadline:
-                    raise
-            await asyncio.sleep(_CATCH_UP_STEP_S)
 
     async def _store(
         self, who: Asked, orders: Sequence[Order], away: Mapping[int, PollerAway], store: Store
