@@ -192,7 +192,7 @@ def _downtimes() -> Rows:
 
 def _downtimes_by_meaning() -> Rows:
     gone: dict[str, Any] = {
-        "on": Members.NOBODY, "danger": _WIDE, "ttl": "ttl_comment_s", "since": {NAGIOS: (3, 5)},
+        "on": Members.NOBODY, "entry_kind": "downtime", "danger": _WIDE, "ttl": "ttl_comment_s", "since": {NAGIOS: (3, 5)},
     }  # fmt: skip
     service = Field("service", FieldType.SERVICE, "only those of this service", optional=True)
     yield _row(

@@ -20,6 +20,7 @@ WRITE_LIMIT = 4096
 LINE_LIMIT = 4000
 MARK_PREFIX = "_SIGNALBOX_"
 _VARIABLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]{0,120}")
+_DECIMALS = {FieldType.UINT: 0, FieldType.CODE: 0, FieldType.NUMBER: 6}  # a time is cut to its second
 _BLANKS = " \t\r\n\v\f"  # what cores strip at the end of a line
 
 
@@ -141,6 +142,8 @@ def _encode_part(row: Row, field: Field, value: object, core_id: int | None, pro
             return stored_comment(check_comment(_text(field, value), field.name), row, profile)
         case FieldType.OUTPUT:
             return _output(_text(field, value), field.name, profile.unescapes_output)
+        case FieldType.NUMBER if profile.whole_numbers_only and isinstance(value, float) and not value.is_integer():
+            raise InvalidField(f"{field.name} must be a whole number for that kind of core.", field=field.name)
         case _:
             return _encode_field(row, field, value, core_id)
 
@@ -207,4 +210,6 @@ def _flag(field: Field, value: object) -> bool:
 def _number(field: Field, value: object, least: float, most: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
         raise InvalidField(f"{field.name} must be a number from {least:.16g} to {most:.16g}.", field=field.name)
+    if value != round(value, _DECIMALS.get(field.type, 9)):
+        raise InvalidField(f"{field.name} has more decimals than can be written: leave them out.", field=field.name)
     return value
