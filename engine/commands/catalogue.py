@@ -30,7 +30,7 @@ from engine.model import CoreKind
 
 __all__ = [
     "CATALOGUE", "ROWS", "SWITCHES", "Effect", "Field", "FieldType", "FromField", "Members", "Recheck", "Row", "Sign", "Subject",
-    "row_of",
+    "known_row", "row_of",
 ]  # fmt: skip
 
 NAGIOS, NAEMON, ICINGA1, ICINGA2, CENTREON = CoreKind
@@ -567,6 +567,14 @@ _CUSTOM = Row(
 )
 _CUSTOM_NAME = re.compile(r"_[A-Z0-9_]{1,80}")
 _OURS = "_SIGNALBOX_"
+
+
+def known_row(name: str) -> Row:
+    """The row of a name that is in the journal. Raises KeyError."""
+    row = row_of(name)
+    if row is None:
+        raise KeyError(name)
+    return row
 
 
 def row_of(name: str) -> Row | None:

@@ -283,6 +283,7 @@ class Judgement:
     evidence: str = ""
     reason: str = ""
     core_ids: tuple[int, ...] = ()
+    some: bool = False  # of NO: it shows on some members
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,16 +302,24 @@ def is_decisive(seen: Seen, executed_at: float, deadline_s: float) -> bool:
 
 
 def judge_acknowledged(
-    seen: Seen, author: str, comment: str, sticky: bool, executed_at: float, since: float, deadline_s: float
+    seen: Seen,
+    author: str,
+    comment: str,
+    sticky: bool,
+    executed_at: float,
+    since: float,
+    deadline_s: float,
+    expire: float | None = None,
 ) -> Judgement:
-    """Flag set as asked, and an acknowledgement comment of that author and text not older than the writing (`since`)."""
+    """Flag (and end, if it has one) set as asked, and an acknowledgement comment of that author and text not older than the writing (`since`)."""
     row = seen.row
     matching = [
         block
         for block in seen.comments
         if block.entry_type == 4 and block.author == author and block.comment == comment and block.entry_time >= since - 1
     ]
-    if row is not None and row.acknowledged and matching and row.acknowledgement_type == (2 if sticky else 1):
+    ends = expire is None or (row is not None and int(row.acknowledgement_end_time) == int(expire))
+    if row is not None and row.acknowledged and matching and row.acknowledgement_type == (2 if sticky else 1) and ends:
         newest = max(matching, key=lambda block: (block.entry_time, block.core_id))
         words = f"problem_has_been_acknowledged=1, acknowledgement_type={row.acknowledgement_type}, comment_id={newest.core_id}"
         return Judgement(Effected.YES, f"{words} in the status file of {seen.created:.0f}", core_ids=(newest.core_id,))

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from engine.commands.catalogue import CATALOGUE, ROWS
+from engine.commands.catalogue import ROWS, row_of
 from engine.commands.lifecycle import State, is_final
 from engine.config import Poller
 from engine.desk.values import EntryFilter, Life, Page, Step
@@ -163,7 +163,7 @@ def advice(row: CommandRow, poller: Poller | None) -> str:
 
 def _repeating(row: CommandRow) -> str:
     """Repeats of what makes an entry join this command; repeats of what is idempotent change nothing."""
-    known = CATALOGUE.get(row.name)
+    known = row_of(row.name)
     if row.twin_key is not None or (known is not None and known.idempotent):
         return "repeating the request is safe"
     return "do not repeat the request meanwhile, each result counts"

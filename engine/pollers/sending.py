@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from engine.commands.catalogue import CATALOGUE, Effect, FieldType, Recheck, Row
+from engine.commands.catalogue import Effect, FieldType, Recheck, Row, known_row
 from engine.commands.profiles import Profile
 from engine.commands.wire import WRITE_LIMIT, encode
 from engine.errors import InvalidField
@@ -68,7 +68,7 @@ def plan(waiting: Sequence[CommandRow], situation: Situation, journal: sqlite3.C
     for command in in_sending_order(waiting):
         if room <= 0:
             break
-        row = CATALOGUE[command.name]
+        row = known_row(command.name)
         key = (command.host, command.service)
         if command.deadline_at <= situation.now:
             result.expired.append((command, _ran_out(row, situation)))
@@ -93,7 +93,7 @@ def in_sending_order(waiting: Iterable[CommandRow]) -> list[CommandRow]:
     with_bulk: set[tuple[str, str]] = set()
     for command in waiting:
         key = (command.host, command.service)
-        if CATALOGUE[command.name].bulk or key in with_bulk:
+        if known_row(command.name).bulk or key in with_bulk:
             with_bulk.add(key)
             bulk.append(command)
         else:
@@ -137,8 +137,9 @@ def _check(
         if verdict is not True:
             return verdict
     core_id = None
-    if any(part.type is FieldType.ENTRY for part in row.fields):
-        found = _core_id(command, situation, journal)
+    entry_id = _entry_named(command, row)
+    if entry_id is not None:
+        found = _core_id(entry_id, situation, journal)
         if not isinstance(found, int):
             return found
         core_id = found
@@ -169,9 +170,20 @@ def _recheck(command: CommandRow, row: Row, situation: Situation, reader: Reader
     return True
 
 
-def _core_id(command: CommandRow, situation: Situation, journal: sqlite3.Connection) -> int | str | None:
-    """The core's present id of the entry to delete: ids are re-used after crashes and renumbered by Icinga 2."""
-    entry = entry_by_id(journal, command.entry_id or 0)
+def _entry_named(command: CommandRow, row: Row) -> int | None:
+    """The entry whose core id stands in the line: the one to delete, or the downtime that starts this one."""
+    for part in row.fields:
+        if part.type is FieldType.ENTRY:
+            return command.entry_id or 0
+        trigger = command.arguments.get(part.name)
+        if part.type is FieldType.TRIGGER and isinstance(trigger, int) and trigger:
+            return trigger
+    return None
+
+
+def _core_id(entry_id: int, situation: Situation, journal: sqlite3.Connection) -> int | str | None:
+    """The core's present id of an entry: ids are re-used after crashes and renumbered by Icinga 2."""
+    entry = entry_by_id(journal, entry_id)
     if entry is None or not entry.present:
         return f"{OVERTAKEN}: it is no longer in the core"
     known = entry.core_id is not None and entry.core_start == situation.program_start
