@@ -311,7 +311,7 @@ def judge_acknowledged(
     deadline_s: float,
     expire: float | None = None,
 ) -> Judgement:
-    """Flag (and end, if it has one) set as asked, and an acknowledgement comment of that author and text not older than the writing (`since`)."""
+    """Flag (and end, if it has one) set as asked, and a comment of that author and text no older than its writing (`since`)."""
     row = seen.row
     matching = [
         block
