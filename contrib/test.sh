@@ -41,8 +41,8 @@ stage() {
 }
 
 packages() {
-    # strace: that an answer waits for its fsync is seen from outside.
-    wanted="$CORE_PACKAGES strace"
+    # strace: that an answer waits for its fsync is seen from outside. curl: the lines the demo prints are tried.
+    wanted="$CORE_PACKAGES strace curl"
     [ -z "$fast" ] || wanted=
     missing=$(missing_packages $wanted)
     [ -n "$missing" ] || return 0
