@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,12 @@ class CommandFile:
         if written != len(lines):
             raise OSError(errno.EIO, f"a write of {len(lines)} bytes to a FIFO was cut at {written}, which POSIX forbids")
 
+    def has_room(self) -> bool:
+        """Whether a write would go in at once. Linux wakes writers of a FIFO when a whole page, 4096 bytes, is free."""
+        poll = select.poll()
+        poll.register(self.descriptor, select.POLLOUT)
+        return any(event & (select.POLLOUT | select.POLLERR) for _, event in poll.poll(0))
+
     def close(self) -> None:
         """Close the descriptor; the FIFO stays."""
         os.close(self.descriptor)
@@ -76,6 +83,18 @@ def probe(path: Path) -> tuple[str, str]:
     except PollerError as error:
         return "not_writable", str(error)
     return "reading", ""
+
+
+def has_room(path: Path) -> bool:
+    """Whether a command file that can be opened takes a write at once; True when it cannot: opening it tells more."""
+    try:
+        command_file = CommandFile.open(path)
+    except PollerError:
+        return True
+    try:
+        return command_file.has_room()
+    finally:
+        command_file.close()
 
 
 def _not_a_fifo(path: Path) -> NotAFifo:
