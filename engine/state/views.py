@@ -379,16 +379,17 @@ def _poller_scope(scope: Scope) -> Condition:
 def _nearest(wanted: str, candidates: Iterable[str], limit: int) -> tuple[str, ...]:
     """Names alike in spelling, or of which one contains the other."""
     target = wanted.casefold()
-    matcher = SequenceMatcher(b=target, autojunk=False)
-    scored: list[tuple[float, str]] = []
-    for candidate in candidates:
-        name = candidate.casefold()
-        matcher.set_seq1(name)
-        contained = bool(target) and (name in target or target in name)
-        ratio = matcher.ratio()
-        if contained or ratio >= _NEAR_RATIO:
-            scored.append((-ratio, candidate))
-    return tuple(name for _, name in sorted(scored)[:limit])
+    scored = ((_likeness(candidate.casefold(), target), candidate) for candidate in candidates)
+    return tuple(name for _, name in sorted((-likeness, name) for likeness, name in scored if likeness)[:limit])
+
+
+def _likeness(name: str, target: str) -> float:
+    """difflib's ratio, 0 for what is not alike. What the lengths alone say comes first: callers may ask for names of any length."""
+    most = 2 * min(len(name), len(target)) / (len(name) + len(target))
+    if target and (name in target or target in name):
+        return most
+    ratio = SequenceMatcher(None, name, target, autojunk=False).ratio() if most >= _NEAR_RATIO else 0.0
+    return ratio if ratio >= _NEAR_RATIO else 0.0
 
 
 def _names(text: str) -> tuple[str, ...]:
