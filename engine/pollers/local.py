@@ -98,7 +98,7 @@ class Lane:
     _reader: Reader | None = None
     _flights: dict[str, _Flight] = field(default_factory=dict)
     _recovering: set[str] = field(default_factory=set)  # open batches of a former life
-    _unsaved_written: list[str] = field(default_factory=list)
+    _unsaved_written: list[tuple[str, float]] = field(default_factory=list)  # (command id, when its line was written)
     _unsaved_since: float = 0.0
     _health: tuple[str, str] = ("", "")
     _probed_at: float = -1e9
@@ -407,7 +407,7 @@ class Lane:
                 crash_point(AFTER_WRITE)
                 self._flights[row.token] = _Flight(len(row.bytes), self.clock.monotonic(), False)
                 self._unsaved_since = self._unsaved_since if self._unsaved_written else self.clock.monotonic()
-                self._unsaved_written += row.command_ids
+                self._unsaved_written += [(command_id, self.clock.now()) for command_id in row.command_ids]
         finally:
             command_file.close()
 
@@ -477,15 +477,11 @@ class Lane:
 
     def _store_written(self, connection: sqlite3.Connection) -> list[str]:
         unsaved, self._unsaved_written = self._unsaved_written, []
-        self._move_written(connection, unsaved)
-        return unsaved
-
-    def _move_written(self, connection: sqlite3.Connection, unsaved: Sequence[str]) -> None:
-        at = self.clock.now()
-        for command_id in unsaved:
+        for command_id, written_at in unsaved:
             now = command_by_id(connection, command_id)
             if now is not None and now.state is State.WRITING:
-                move(connection, now, State.WRITTEN, at)
+                move(connection, now, State.WRITTEN, written_at)
+        return [command_id for command_id, _ in unsaved]
 
     def _push_overdue(self) -> None:
         """A fragment on the FIFO withholds the last line, a dead writer leaves batches unsettled: a lone mark brings proof."""

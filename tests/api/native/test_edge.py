@@ -262,11 +262,15 @@ def test_a_body_where_none_is_taken_is_not_dropped(front: Front) -> None:
 # --- when something is wrong with us ----------------------------------------------------------------------------------------------
 
 
-def test_a_bug_tells_a_client_nothing(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("path", "method", "code"),
+    [("/v1/commands/c", "life", "internal_error"), ("/centreon/api/latest/monitoring/downtimes", "entries", 500)],
+)
+def test_a_bug_tells_a_client_nothing(front: Front, monkeypatch: pytest.MonkeyPatch, path: str, method: str, code: object) -> None:
     async def broken(*_: object) -> None:
         raise ZeroDivisionError("secret-of-anna /etc/nagios")
 
-    monkeypatch.setattr(front.desk, "life", broken)
+    monkeypatch.setattr(front.desk, method, broken)
     sent: list[Any] = []
     original = front.app.__call__
 
@@ -278,10 +282,10 @@ def test_a_bug_tells_a_client_nothing(front: Front, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(front, "app", remembering)
     with pytest.raises(ZeroDivisionError):  # the server's log has it whole
-        front.get("/v1/commands/c")
+        front.get(path, x_auth_token=front.secret)
     body = b"".join(message.get("body", b"") for message in sent)
     assert sent[0]["status"] == 500 and b"secret" not in body and b"Zero" not in body
-    assert orjson.loads(body)["code"] == "internal_error"
+    assert orjson.loads(body)["code"] == code
 
 
 def test_throttled_callers_are_told_when(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
