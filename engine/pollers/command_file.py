@@ -14,13 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.commands.wire import WRITE_LIMIT
-from engine.errors import CommandFileMissing, NoReader, NotAFifo, PipeFull, PollerError
-
-
-class NotWritable(PollerError):
-    """The rights do not allow us to write the command file."""
-
-    code = "command_file_not_writable"
+from engine.errors import CommandFileMissing, CommandFileNotWritable, NoReader, NotAFifo, PipeFull, PollerError
 
 
 @dataclass(slots=True)
@@ -35,7 +29,7 @@ class CommandFile:
     def open(cls, path: Path) -> CommandFile:
         """Open for writing without blocking.
 
-        Raises: CommandFileMissing, NotAFifo, NoReader, NotWritable.
+        Raises: CommandFileMissing, NotAFifo, NoReader, CommandFileNotWritable.
         """
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -119,5 +113,7 @@ def _translated(path: Path, error: OSError) -> PollerError:
         case errno.ELOOP | errno.EISDIR:
             return _not_a_fifo(path)
         case errno.EACCES | errno.EPERM | errno.EROFS:
-            return NotWritable(f"{path} may not be written by this user: add it to the core's command group.", path=str(path))
+            return CommandFileNotWritable(
+                f"{path} may not be written by this user: add it to the core's command group.", path=str(path)
+            )
     return PollerError(f"{path}: {error.strerror}", path=str(path))
