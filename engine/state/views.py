@@ -419,49 +419,32 @@ def _service_view(row: Sequence[Any]) -> ServiceView:
 
 def _host_without_config(status: HostStatus) -> HostConfig:
     """What can be said of a host whose core writes no object cache (or has not yet): its status file's words."""
-    return HostConfig(
-        name=status.name,
-        alias=status.name,
-        display_name=status.name,
-        address="",
-        icon_image="",
-        icon_image_alt="",
-        notes="",
-        notes_url="",
-        action_url="",
-        check_command=status.check_command,
-        check_period=status.check_period,
-        check_interval=status.check_interval,
-        notification_interval=0.0,
-        notification_options="",
-        notification_period=status.notification_period,
-        max_check_attempts=status.max_check_attempts,
-        parents=(),
-        contacts=(),
-        contact_groups=(),
-        custom_variables=status.custom_variables,
-    )
+    name = status.name
+    return HostConfig(name=name, alias=name, display_name=name, address="", parents=(), **_config_of(status))
 
 
 def _service_without_config(status: ServiceStatus) -> ServiceConfig:
     """The same for a service."""
-    return ServiceConfig(
-        host_name=status.host_name,
-        description=status.description,
-        display_name=status.description,
-        icon_image="",
-        icon_image_alt="",
-        notes="",
-        notes_url="",
-        action_url="",
-        check_command=status.check_command,
-        check_period=status.check_period,
-        check_interval=status.check_interval,
-        notification_interval=0.0,
-        notification_options="",
-        notification_period=status.notification_period,
-        max_check_attempts=status.max_check_attempts,
-        contacts=(),
-        contact_groups=(),
-        custom_variables=status.custom_variables,
-    )
+    host, description = status.host_name, status.description
+    return ServiceConfig(host_name=host, description=description, display_name=description, **_config_of(status))
+
+
+def _config_of(status: HostStatus | ServiceStatus) -> dict[str, Any]:
+    """The fields that both kinds of object have."""
+    return {
+        "icon_image": "",
+        "icon_image_alt": "",
+        "notes": "",
+        "notes_url": "",
+        "action_url": "",
+        "check_command": status.check_command,
+        "check_period": status.check_period,
+        "check_interval": status.check_interval,
+        "notification_interval": 0.0,
+        "notification_options": "",
+        "notification_period": status.notification_period,
+        "max_check_attempts": status.max_check_attempts,
+        "contacts": (),
+        "contact_groups": (),
+        "custom_variables": status.custom_variables,
+    }
