@@ -17,7 +17,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from api.auth.doorkeeper import Doorkeeper
+from api.centreon import ROOT as CENTREON_ROOT
 from api.centreon import routes as centreon_routes
+from api.centreon.errors import refusal as centreon_refusal
 from api.errors import MalformedRequest, MethodNotAllowed, NoSuchPath, internal_problem, problem_of
 from api.native import OPERATIONS
 from api.native.routing import native_routes
@@ -123,4 +125,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 async def _bug(request: Request, error: Exception) -> Response:
     """Starlette raises the error again behind this answer, so that the server's log has it whole."""
-    return problem_response(internal_problem())
+    problem = internal_problem()
+    if request.url.path.startswith(CENTREON_ROOT):
+        return centreon_refusal(problem.status, str(problem.members["detail"]))
+    return problem_response(problem)

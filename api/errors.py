@@ -69,6 +69,7 @@ TABLE: dict[type[errors.SignalboxError], tuple[int, str]] = {
     errors.PollerError: (503, "A core or one of its files is not as it must be"),
     errors.CommandFileMissing: (503, "The command file is missing"),
     errors.NotAFifo: (503, "The command file is no pipe"),
+    errors.CommandFileNotWritable: (503, "The command file may not be written"),
     errors.NoReader: (503, "The core is not reading commands"),
     errors.PipeFull: (503, "The core does not empty its command pipe"),
     errors.PollerAway: (503, "The core is away"),

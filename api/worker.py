@@ -15,6 +15,7 @@ import threading
 import uvicorn
 
 from api.app import build_app
+from api.connection import BoundedConnection
 from engine.config import Config, Settings, decode_config
 
 GRACE_S = 12  # longer than the longest default wait of a request, so that a restart cuts nobody's answer off
@@ -42,7 +43,7 @@ def build_server(config: Config) -> uvicorn.Server:
         uvicorn.Config(
             build_app(config),
             loop="uvloop",
-            http="httptools",
+            http=BoundedConnection,
             ws="none",
             lifespan="on",
             log_config=None,

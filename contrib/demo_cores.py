@@ -606,6 +606,9 @@ def main(arguments: Sequence[str]) -> int:
     cores = demo_cores(folder)
 
     def ended(number: int, frame: FrameType | None) -> None:
+        # Ctrl-C reaches us and the script above us, which then tells us once more: stopping the cores must not be interrupted.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         raise SystemExit(0)
 
     signal.signal(signal.SIGTERM, ended)

@@ -41,8 +41,8 @@ stage() {
 }
 
 packages() {
-    # strace: that an answer waits for its fsync is seen from outside.
-    wanted="$CORE_PACKAGES strace"
+    # strace: that an answer waits for its fsync is seen from outside. curl: the lines the demo prints are tried.
+    wanted="$CORE_PACKAGES strace curl"
     [ -z "$fast" ] || wanted=
     missing=$(missing_packages $wanted)
     [ -n "$missing" ] || return 0
@@ -112,6 +112,11 @@ wheel() {
     [ "$status" = 1 ] && grep -q "nagios.cmd" "$scratch/check.log"
 }
 
+# Small, to see that they run: what they measure is measured by hand, on a quiet machine.
+benchmarks() {
+    python -m contrib.bench.post --posts 40 --busy-services 2000 --budget-ms 150
+}
+
 stage packages packages
 stage environment environment
 if ! command -v ruff >/dev/null; then
@@ -123,6 +128,7 @@ stage ruff style
 stage "mypy strict" mypy
 stage import-linter lint-imports
 stage wheel wheel
+[ -n "$fast" ] || stage benchmarks benchmarks
 if [ -n "$fast" ]; then stage "pytest, without cores" tests; else stage pytest tests; fi
 
 [ -z "$failed" ] || say "failed: ${failed#, }"

@@ -121,6 +121,12 @@ class NotAFifo(PollerError):
     code = "not_a_fifo"
 
 
+class CommandFileNotWritable(PollerError):
+    """The rights do not allow us to write the command file."""
+
+    code = "command_file_not_writable"
+
+
 class NoReader(PollerError):
     """The FIFO is there, nobody reads it: the core is away."""
 

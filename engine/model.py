@@ -8,10 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import NamedTuple, NewType
-
-PollerNumber = NewType("PollerNumber", int)
-PublicId = NewType("PublicId", int)
+from typing import NamedTuple
 
 
 class CoreKind(StrEnum):
@@ -324,7 +321,7 @@ class ServiceView(NamedTuple):
 
 
 class PollerView(NamedTuple):
-    """A poller's truth as last seen. `health` is one word, `health_detail` says why and what to do."""
+    """A poller's truth as last seen. `detail` says what is wrong with either file and what to do."""
 
     number: int
     name: str

@@ -144,7 +144,10 @@ def _reports(runtime: Runtime) -> Reports:
             hints.tell_desks(runtime.config.data, command_ids)
 
     def events(poller: int, seen: Sequence[StateEvent]) -> None:
-        runtime.jobs.put(lambda mirror: mirror.log_events(poller, seen))
+        try:
+            runtime.jobs.put_nowait(lambda mirror: mirror.log_events(poller, seen))
+        except queue.Full:
+            log.warning("poller %s: %d state events dropped: the mirror is behind", poller, len(seen))
 
     def health(poller: int, word: str, detail: str) -> None:
         runtime.jobs.put(lambda mirror: mirror.command_file_health(poller, word, detail))

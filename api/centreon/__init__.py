@@ -19,7 +19,8 @@ from engine.clock import Clock, SystemClock
 from engine.config import Settings
 from engine.desk import Desk
 
-PREFIX = "/centreon/api/{version}"
+ROOT = "/centreon/api"
+PREFIX = ROOT + "/{version}"
 _HOST = "/monitoring/hosts/{host_id}"
 _SERVICE = "/monitoring/hosts/{host_id}/services/{service_id}"
 
@@ -60,4 +61,4 @@ def routes(desk: Desk, doorkeeper: Doorkeeper, settings: Settings, clock: Clock 
         place = Place(services, handlers)
         spelt = [pattern.replace("{acks}", spelling) for spelling in SPELLINGS] if "{acks}" in pattern else [pattern]
         served += [Route(PREFIX + path, place) for path in spelt]
-    return [*served, Route("/centreon/api", Nowhere()), Route("/centreon/api/{rest:path}", Nowhere())]
+    return [*served, Route(ROOT, Nowhere()), Route(ROOT + "/{rest:path}", Nowhere())]

@@ -8,14 +8,16 @@ import msgspec
 
 from api.native.operation import Answer, Call, Operation, Right
 from api.native.outcome import FAILURES, Outcome, outcome
-from api.native.requests import Body, PollerQuery, WaitQuery, doc
+from api.native.requests import Body, WaitQuery, doc
 from engine.commands.catalogue import SWITCHES, Row, Subject
 from engine.desk import Target
 from engine.errors import InvalidField
 
 
-class SwitchQuery(WaitQuery, PollerQuery, frozen=True, kw_only=True):
+class SwitchQuery(WaitQuery, frozen=True, kw_only=True):
     """How long to wait, and which poller."""
+
+    poller: Annotated[str, doc("name or number of the poller, where the host stands on several", min_length=1)] = ""
 
 
 def _described(row: Row) -> Any:

@@ -37,8 +37,8 @@ def parse_time(value: str | int | float, field: str, now: float) -> float:
 def parse_duration(value: str | int | float, field: str) -> float:
     """Seconds of a duration as written, above 0. Raises InvalidField naming `field`."""
     if isinstance(value, str):
-        text = value.strip()[:_LONGEST_TEXT]
-        if not _SPAN.fullmatch(text) and not _EPOCH.fullmatch(text):
+        text = value.strip()
+        if len(text) > _LONGEST_TEXT or not (_SPAN.fullmatch(text) or _EPOCH.fullmatch(text)):
             raise InvalidField(f"{field} is not a duration: write {SPAN_FORMS}.", field=field)
         seconds = _span_s(text) if _SPAN.fullmatch(text) else float(text)
     else:

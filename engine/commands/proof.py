@@ -189,12 +189,22 @@ class BatchWatch:
     def _mark(self, role: str, token: str, at: int) -> tuple[list[str], list[Verdict]]:
         position = next((index for index, batch in enumerate(self.batches) if batch.token == token), None)
         if position is None:
-            return [], []  # somebody else's mark, or one of ours from before a restart
+            # One of ours that was settled before a restart of ours: what was echoed before its end is not the oldest batch's.
+            if role == "E":
+                self._forget_echoes()
+            return [], []
         if role != "B":
             return self._settle(position + 1, token, at)
         result = self._settle(position, token, at)
+        self._forget_echoes()
         self.batches[0].begun = True
         return result
+
+    def _forget_echoes(self) -> None:
+        """What the oldest batch's commands seem to have left in the log so far was another's: their own lines come later."""
+        for expected in self.batches[0].commands if self.batches and not self.batches[0].begun else ():
+            expected.echoed_at, expected.evidence, expected.extra_echoes = None, "", 0
+            expected.error, expected.doubtful = "", False
 
     def _settle(self, count: int, token: str, at: int) -> tuple[list[str], list[Verdict]]:
         tokens: list[str] = []
@@ -311,12 +321,17 @@ def judge_acknowledged(
     deadline_s: float,
     expire: float | None = None,
 ) -> Judgement:
-    """Flag (and end, if it has one) set as asked, and a comment of that author and text no older than its writing (`since`)."""
+    """Flag (and end, if it has one) set as asked, and a comment of that author and text no older than its writing (`since`).
+
+    Nor younger than the execution: somebody who asks the same again makes one of his own.
+    """
     row = seen.row
     matching = [
         block
         for block in seen.comments
-        if block.entry_type == 4 and block.author == author and block.comment == comment and block.entry_time >= since - 1
+        if block.entry_type == 4
+        and (block.author, block.comment) == (author, comment)
+        and since - 1 <= block.entry_time <= executed_at + 1
     ]
     ends = expire is None or (row is not None and int(row.acknowledgement_end_time) == int(expire))
     if row is not None and row.acknowledged and matching and row.acknowledgement_type == (2 if sticky else 1) and ends:
@@ -366,9 +381,9 @@ def judge_checked(seen: Seen, at: float, executed_at: float, deadline_s: float) 
 
 
 def judge_result(seen: Seen, checked_at: float, executed_at: float, deadline_s: float) -> Judgement:
-    """The object's last check is the passive one with the time that was sent."""
+    """The object's last check is the passive one with the time that was sent; an earlier one may have had the same second."""
     row = seen.row
-    if row is not None and int(row.last_check) == int(checked_at) and row.check_type == 1:
+    if row is not None and seen.created >= executed_at and int(row.last_check) == int(checked_at) and row.check_type == 1:
         return Judgement(Effected.YES, f"last_check={row.last_check:.0f}, check_type=1 in the status file of {seen.created:.0f}")
     if row is not None and row.last_check > checked_at and seen.created > executed_at:
         return Judgement(Effected.CLEARED, reason=f"a newer check result of {row.last_check:.0f} stands in its place")

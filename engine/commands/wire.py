@@ -82,6 +82,8 @@ def check_name(value: str, field: str) -> str:
     """Raise InvalidField if an object's name cannot be addressed by any command."""
     if not value:
         raise InvalidField(f"{field} is empty: give its name.", field=field)
+    if len(value) > LINE_LIMIT:
+        raise InvalidField(f"{field} is longer than a whole command line may be: {LINE_LIMIT} bytes.", field=field)
     if ";" in value:
         raise InvalidField(f"{field} holds a semicolon: no external command can address such an object.", field=field)
     if value != value.strip(_BLANKS):

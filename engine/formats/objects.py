@@ -13,8 +13,9 @@ tests/golden/*/objects.cache.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
@@ -23,6 +24,10 @@ from engine.formats.text import text_of
 from engine.model import ContactConfig, GroupConfig, HostConfig, ObjectCache, ServiceConfig
 
 _BLOCK_END = b"\n\t}\n"
+_TEXTS = (
+    "icon_image", "icon_image_alt", "notes", "notes_url", "action_url", "check_command", "check_period",
+    "notification_options", "notification_period",
+)  # fmt: skip
 _LONGEST_NAME_IN_COMMAS = 16  # names of more parts than this are not looked for
 
 
@@ -83,63 +88,43 @@ def _definitions(raw: bytes) -> Iterator[_Definition]:
 
 def _host(values: Mapping[str, str]) -> HostConfig:
     name = values["host_name"]
-    text = _texts(values)
     return HostConfig(
         name=name,
-        alias=text("alias") or name,
-        display_name=text("display_name") or name,
-        address=text("address"),
-        icon_image=text("icon_image"),
-        icon_image_alt=text("icon_image_alt"),
-        notes=text("notes"),
-        notes_url=text("notes_url"),
-        action_url=text("action_url"),
-        check_command=text("check_command"),
-        check_period=text("check_period"),
-        check_interval=_number(values, "check_interval"),
-        notification_interval=_number(values, "notification_interval"),
-        notification_options=text("notification_options"),
-        notification_period=text("notification_period"),
-        max_check_attempts=int(_number(values, "max_check_attempts")),
+        alias=values.get("alias") or name,
+        display_name=values.get("display_name") or name,
+        address=values.get("address", ""),
         parents=_list(values, "parents"),
-        contacts=_list(values, "contacts"),
-        contact_groups=_list(values, "contact_groups"),
-        custom_variables=_custom_variables(values),
+        **_checked(values),
     )
 
 
 def _service(values: Mapping[str, str]) -> ServiceConfig:
-    text = _texts(values)
+    description = values["service_description"]
     return ServiceConfig(
         host_name=values["host_name"],
-        description=values["service_description"],
-        display_name=text("display_name") or values["service_description"],
-        icon_image=text("icon_image"),
-        icon_image_alt=text("icon_image_alt"),
-        notes=text("notes"),
-        notes_url=text("notes_url"),
-        action_url=text("action_url"),
-        check_command=text("check_command"),
-        check_period=text("check_period"),
-        check_interval=_number(values, "check_interval"),
-        notification_interval=_number(values, "notification_interval"),
-        notification_options=text("notification_options"),
-        notification_period=text("notification_period"),
-        max_check_attempts=int(_number(values, "max_check_attempts")),
-        contacts=_list(values, "contacts"),
-        contact_groups=_list(values, "contact_groups"),
-        custom_variables=_custom_variables(values),
+        description=description,
+        display_name=values.get("display_name") or description,
+        **_checked(values),
     )
+
+
+def _checked(values: Mapping[str, str]) -> dict[str, Any]:
+    """What is said of hosts and services alike, by the names of the model's fields."""
+    return {
+        **{name: values.get(name, "") for name in _TEXTS},
+        "check_interval": _number(values, "check_interval"),
+        "notification_interval": _number(values, "notification_interval"),
+        "max_check_attempts": int(_number(values, "max_check_attempts")),
+        "contacts": _list(values, "contacts"),
+        "contact_groups": _list(values, "contact_groups"),
+        "custom_variables": _custom_variables(values),
+    }
 
 
 def _contact(values: Mapping[str, str]) -> ContactConfig:
     name = values["contact_name"]
     can_submit = int(_number(values, "can_submit_commands", 1.0))
     return ContactConfig(name, values.get("alias") or name, values.get("email", ""), can_submit)
-
-
-def _texts(values: Mapping[str, str]) -> Callable[[str], str]:
-    return lambda key: values.get(key, "")
 
 
 def _number(values: Mapping[str, str], key: str, absent: float = 0.0) -> float:

@@ -12,7 +12,7 @@ import fcntl
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +50,12 @@ CREATE INDEX IF NOT EXISTS command_open ON command (poller, state, seq);
 CREATE INDEX IF NOT EXISTS command_object ON command (poller, host, service, seq);
 CREATE INDEX IF NOT EXISTS command_twin ON command (twin_key, seq) WHERE twin_key IS NOT NULL;
 CREATE INDEX IF NOT EXISTS command_entry ON command (entry_id, seq) WHERE entry_id IS NOT NULL;
+-- What a lane looks at all the time must not depend on how much history there is.
+CREATE INDEX IF NOT EXISTS command_waiting ON command (poller, name, seq, deadline_at) WHERE state IN ('accepted', 'held');
+CREATE INDEX IF NOT EXISTS command_waiting_object ON command (poller, host, service, seq) WHERE state IN ('accepted', 'held');
+CREATE INDEX IF NOT EXISTS command_watched ON command (poller, seq) WHERE state = 'processed' AND watch_from IS NOT NULL;
+CREATE INDEX IF NOT EXISTS command_late ON command (poller, updated_at) WHERE state IN ('unknown', 'no_effect');
+CREATE INDEX IF NOT EXISTS command_epoch ON command (poller, host, service, name, epoch) WHERE epoch IS NOT NULL;
 
 CREATE TABLE IF NOT EXISTS step (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, command_id TEXT NOT NULL, state TEXT NOT NULL, at REAL NOT NULL,
@@ -273,6 +279,75 @@ def commands_in(connection: sqlite3.Connection, poller: int, states: frozenset[S
     marks = ",".join("?" * len(states))
     query = f"SELECT {COMMAND_COLUMNS} FROM command WHERE poller = ? AND state IN ({marks}) ORDER BY seq LIMIT ?"
     return [command_row(row) for row in connection.execute(query, [poller, *map(str, states), limit])]
+
+
+_WAITING = "state IN ('accepted', 'held')"
+_PAGE = 64  # rows: about what one write of 4096 bytes takes
+
+
+def waiting_named(connection: sqlite3.Connection, poller: int, name: str) -> Iterator[CommandRow]:
+    """A poller's unwritten commands of one name, oldest first, read page by page: no cursor stays open in between."""
+    query = (
+        f"SELECT {COMMAND_COLUMNS} FROM command INDEXED BY command_waiting"
+        f" WHERE poller = ? AND name = ? AND seq > ? AND {_WAITING} ORDER BY seq LIMIT {_PAGE}"
+    )
+    after = 0
+    while page := [command_row(row) for row in connection.execute(query, (poller, name, after)).fetchall()]:
+        yield from page
+        after = page[-1].seq
+        if len(page) < _PAGE:
+            return
+
+
+def waiting_names(connection: sqlite3.Connection, poller: int) -> list[str]:
+    """The names of a poller's unwritten commands, each found by one step into the index, however many wait."""
+    smallest = f"SELECT min(name) FROM command INDEXED BY command_waiting WHERE poller = ?1 AND {_WAITING}"
+    query = (
+        f"WITH RECURSIVE found(name) AS ({smallest} UNION ALL"
+        f" SELECT ({smallest} AND name > found.name) FROM found WHERE found.name IS NOT NULL)"
+        " SELECT name FROM found WHERE name IS NOT NULL"
+    )
+    return [name for (name,) in connection.execute(query, (poller,))]
+
+
+def is_waiting(connection: sqlite3.Connection, poller: int) -> bool:
+    """Has the poller any unwritten command?"""
+    query = f"SELECT 1 FROM command INDEXED BY command_waiting WHERE poller = ? AND {_WAITING} LIMIT 1"
+    return connection.execute(query, (poller,)).fetchone() is not None
+
+
+def has_waiting_before(connection: sqlite3.Connection, command: CommandRow, names: Collection[str]) -> bool:
+    """Does an older unwritten command of one of these names wait for the same object?"""
+    query = (
+        "SELECT 1 FROM command INDEXED BY command_waiting_object WHERE poller = ? AND host = ? AND service = ? AND seq < ?"
+        f" AND {_WAITING} AND name IN ({','.join('?' * len(names))}) LIMIT 1"
+    )
+    values = (command.poller, command.host, command.service, command.seq, *names)
+    return connection.execute(query, values).fetchone() is not None
+
+
+def overdue(connection: sqlite3.Connection, poller: int, now: float, limit: int) -> list[CommandRow]:
+    """Unwritten commands whose time to live ran out."""
+    query = (
+        f"SELECT {COMMAND_COLUMNS} FROM command INDEXED BY command_waiting"
+        f" WHERE poller = ? AND deadline_at <= ? AND {_WAITING} LIMIT ?"
+    )
+    return [command_row(row) for row in connection.execute(query, (poller, now, limit)).fetchall()]
+
+
+def commands_watched(connection: sqlite3.Connection, poller: int, late_since: float) -> list[CommandRow]:
+    """Written commands whose effect is not settled, oldest first: in flight, executed, or given up no earlier than `late_since`."""
+    start = f"SELECT {COMMAND_COLUMNS} FROM command"
+    queries: list[tuple[str, tuple[object, ...]]] = [
+        (f"{start} INDEXED BY command_open WHERE poller = ? AND state IN ('writing', 'written')", (poller,)),
+        (f"{start} INDEXED BY command_watched WHERE poller = ? AND state = 'processed' AND watch_from IS NOT NULL", (poller,)),
+        (
+            f"{start} INDEXED BY command_late WHERE poller = ? AND state IN ('unknown', 'no_effect') AND updated_at > ?",
+            (poller, late_since),
+        ),
+    ]
+    found = [command_row(row) for query, values in queries for row in connection.execute(query, values).fetchall()]
+    return sorted(found, key=lambda command: command.seq)
 
 
 # --- batches ----------------------------------------------------------------------------------------------------------------

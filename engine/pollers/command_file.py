@@ -8,18 +8,13 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.commands.wire import WRITE_LIMIT
-from engine.errors import CommandFileMissing, NoReader, NotAFifo, PipeFull, PollerError
-
-
-class NotWritable(PollerError):
-    """The rights do not allow us to write the command file."""
-
-    code = "command_file_not_writable"
+from engine.errors import CommandFileMissing, CommandFileNotWritable, NoReader, NotAFifo, PipeFull, PollerError
 
 
 @dataclass(slots=True)
@@ -34,7 +29,7 @@ class CommandFile:
     def open(cls, path: Path) -> CommandFile:
         """Open for writing without blocking.
 
-        Raises: CommandFileMissing, NotAFifo, NoReader, NotWritable.
+        Raises: CommandFileMissing, NotAFifo, NoReader, CommandFileNotWritable.
         """
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -58,6 +53,12 @@ class CommandFile:
         if written != len(lines):
             raise OSError(errno.EIO, f"a write of {len(lines)} bytes to a FIFO was cut at {written}, which POSIX forbids")
 
+    def has_room(self) -> bool:
+        """Whether a write would go in at once. Linux wakes writers of a FIFO when a whole page, 4096 bytes, is free."""
+        poll = select.poll()
+        poll.register(self.descriptor, select.POLLOUT)
+        return any(event & (select.POLLOUT | select.POLLERR) for _, event in poll.poll(0))
+
     def close(self) -> None:
         """Close the descriptor; the FIFO stays."""
         os.close(self.descriptor)
@@ -76,6 +77,18 @@ def probe(path: Path) -> tuple[str, str]:
     except PollerError as error:
         return "not_writable", str(error)
     return "reading", ""
+
+
+def has_room(path: Path) -> bool:
+    """Whether a command file that can be opened takes a write at once; True when it cannot: opening it tells more."""
+    try:
+        command_file = CommandFile.open(path)
+    except PollerError:
+        return True
+    try:
+        return command_file.has_room()
+    finally:
+        command_file.close()
 
 
 def _not_a_fifo(path: Path) -> NotAFifo:
@@ -100,5 +113,7 @@ def _translated(path: Path, error: OSError) -> PollerError:
         case errno.ELOOP | errno.EISDIR:
             return _not_a_fifo(path)
         case errno.EACCES | errno.EPERM | errno.EROFS:
-            return NotWritable(f"{path} may not be written by this user: add it to the core's command group.", path=str(path))
+            return CommandFileNotWritable(
+                f"{path} may not be written by this user: add it to the core's command group.", path=str(path)
+            )
     return PollerError(f"{path}: {error.strerror}", path=str(path))

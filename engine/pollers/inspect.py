@@ -203,7 +203,7 @@ def _logs(poller: Poller) -> list[Finding]:
     if poller.main_log is None:
         return found
     found += _unreadable(poller.main_log, "main_log", "wrong", "what Icinga 2 did with a command is not seen", poller)
-    return found or _severity(poller, poller.main_log)
+    return found or _severity(poller.main_log)
 
 
 def _unreadable(path: Path, what: str, level: Literal["wrong", "weak"], loss: str, poller: Poller) -> list[Finding]:
@@ -217,7 +217,7 @@ def _unreadable(path: Path, what: str, level: Literal["wrong", "weak"], loss: st
     return []
 
 
-def _severity(poller: Poller, main_log: Path) -> list[Finding]:
+def _severity(main_log: Path) -> list[Finding]:
     with main_log.open("rb") as opened:
         opened.seek(max(0, opened.seek(0, os.SEEK_END) - _TAIL_BYTES))
         words = set(re.findall(rb"^\[[^\]]*\] (debug|notice|information|warning|critical)/", opened.read(), re.MULTILINE))

@@ -23,7 +23,7 @@ from engine.commands.effects import Listener
 from engine.commands.lifecycle import IN_FLIGHT, UNWRITTEN, State
 from engine.commands.profiles import PROFILES, Profile
 from engine.commands.proof import BatchWatch, Expected, Verdict, WatchedBatch
-from engine.commands.wire import echo_text, encode_mark
+from engine.commands.wire import WRITE_LIMIT, echo_text, encode_mark
 from engine.config import Poller, Settings
 from engine.errors import NoReader, PipeFull, PollerError
 from engine.faults import AFTER_ACCEPT, AFTER_BATCH_ROW, AFTER_END_MARK, AFTER_WRITE, crash_point
@@ -36,20 +36,23 @@ from engine.journal.store import (
     command_by_id,
     commands_in,
     insert_batch,
+    is_waiting,
     move,
     open_batches,
+    overdue,
 )
 from engine.model import CoreKind
-from engine.pollers.command_file import CommandFile, probe
+from engine.pollers.command_file import CommandFile, has_room, probe
 from engine.pollers.proving import Prover, refused
-from engine.pollers.sending import Line, Situation, batches, plan
+from engine.pollers.sending import Line, Situation, batches, in_sending_order, plan, ran_out
 from engine.pollers.tail import LogTail, Position
 from engine.state.views import Reader
 
 log = logging.getLogger(__name__)
 
 UNPROVEN_LIMIT = 64 * 1024  # bytes: what a FIFO holds; more would be waiting in a core that does not read
-WAITING_ROWS = 5000  # commands looked at in one step
+AT_ONCE = 5000  # commands held or given up in one transaction
+LOOK_EVERY_S = 0.5  # pokes are hints and may be lost
 WRITTEN_WITHIN_S = 0.05  # the step `written` is stored by then, with whatever else is to be stored
 PROBE_EVERY_S = 1.0
 STALLED_AFTER_S = 5.0
@@ -94,11 +97,11 @@ class Lane:
     _stopping: bool = False
     _generation: int = -1
     _generation_created: float = 0.0
-    _generation_due: bool = True
+    _generation_due: bool = False  # what state.db still shows of a former life proves nothing: wait for the first scan
     _reader: Reader | None = None
     _flights: dict[str, _Flight] = field(default_factory=dict)
     _recovering: set[str] = field(default_factory=set)  # open batches of a former life
-    _unsaved_written: list[str] = field(default_factory=list)
+    _unsaved_written: list[tuple[str, float]] = field(default_factory=list)  # (command id, when its line was written)
     _unsaved_since: float = 0.0
     _health: tuple[str, str] = ("", "")
     _probed_at: float = -1e9
@@ -106,6 +109,8 @@ class Lane:
     _lone_marks: int = 0
     _lone_at: float = -1e9
     _look: bool = True  # commands may wait in the journal
+    _looked_at: float = -1e9
+    _full_since: float | None = None  # the command file takes nothing more
 
     def __post_init__(self) -> None:
         self.profile = PROFILES[self.poller.kind]
@@ -173,6 +178,8 @@ class Lane:
 
     def recover(self) -> None:
         """Take up the open batches of a former life at the place in the log where the oldest of them was written."""
+        # The core may have been started again while nobody followed its log: older status files do not tell its ids.
+        self._back_at = self.clock.now()
         unsettled = open_batches(self.journal.connection, self.poller.number)
         self.tail.open(Position.load(unsettled[0].position) if unsettled and unsettled[0].position else None)
         if self.events_tail is not None:
@@ -313,6 +320,8 @@ class Lane:
         self._probed_at = now
         word, detail = probe(self.poller.command_file)
         oldest = min((flight.written_at for flight in self._flights.values()), default=now)
+        if self._full_since is not None and self._is_full():
+            oldest = min(oldest, self._full_since)
         if word == "reading" and now - oldest > STALLED_AFTER_S:
             word = "stalled"
             detail = f"The core has not read its command file for {now - oldest:.0f} s: see whether it hangs."
@@ -332,7 +341,6 @@ class Lane:
                 detail,
             )
             self.reports.health(self.poller.number, word, detail)
-            self._look = True
         self._health = (word, detail)
 
     def _is_reading(self) -> bool:
@@ -342,30 +350,45 @@ class Lane:
 
     def send(self) -> None:
         """Write what waits, as far as the core's proof keeps up."""
-        if self._recovering or not self._look:
+        now = self.clock.monotonic()
+        regular = now - self._looked_at > LOOK_EVERY_S
+        if self._recovering or not (self._look or regular):
             return
+        # A poke from now on is news: whatever is found below must not undo it.
         self._look = False
-        waiting = commands_in(self.journal.connection, self.poller.number, UNWRITTEN, WAITING_ROWS)
+        self._looked_at = now
         reader = self._opened_reader()
-        if not waiting or reader is None:
-            self._look = bool(waiting)
+        if not is_waiting(self.journal.connection, self.poller.number) or reader is None:
             return
         crash_point(AFTER_ACCEPT)
         self._probed_at = -1e9
         self._look_after_command_file()
+        if regular:
+            late = overdue(self.journal.connection, self.poller.number, self.clock.now(), AT_ONCE)
+            self._expire([(command, ran_out(command, self._is_reading())) for command in late])
+        if not self._is_reading():
+            self._hold(commands_in(self.journal.connection, self.poller.number, frozenset({State.ACCEPTED}), AT_ONCE))
+            return
         room = UNPROVEN_LIMIT - sum(flight.size for flight in self._flights.values())
-        _, created, program_start = reader.poller_generation(self.poller.number)
-        situation = Situation(
-            self.poller.number, self.clock.now(), self.profile, created, program_start, self._back_at, self._is_reading()
-        )
-        decided = plan(waiting, situation, self.journal.connection, reader, room)
+        if room >= WRITE_LIMIT and not self._is_full():
+            self._send(reader, room)
+
+    def _send(self, reader: Reader, room: int) -> None:
+        with reader.snapshot():
+            _, created, program_start = reader.poller_generation(self.poller.number)
+            situation = Situation(self.poller.number, self.clock.now(), self.profile, created, program_start, self._back_at)
+            waiting = in_sending_order(self.journal.connection, self.poller.number)
+            decided = plan(waiting, situation, self.journal.connection, reader, room)
         self._expire(decided.expired)
-        if not situation.reading:
-            self._hold([command for command in waiting if command.state is State.ACCEPTED])
-            self._look = True
-        else:
-            self._look = len(waiting) > len(decided.lines) + len(decided.expired)
-            self._write(batches(decided.lines, room))
+        self._write(batches(decided.lines, room), program_start)
+
+    def _is_full(self) -> bool:
+        """Before anything is journalled: other writers may have filled the command file of a core that hangs."""
+        if has_room(self.poller.command_file):
+            self._full_since = None
+            return False
+        self._full_since = self._full_since or self.clock.monotonic()
+        return True
 
     def _expire(self, expired: Sequence[tuple[CommandRow, str]]) -> None:
         if not expired:
@@ -388,7 +411,7 @@ class Lane:
                         held.append(now.id)
         self.reports.moved(held)
 
-    def _write(self, parts: list[list[Line]]) -> None:
+    def _write(self, parts: list[list[Line]], program_start: float) -> None:
         if not parts:
             return
         try:
@@ -398,7 +421,7 @@ class Lane:
             self._look = True
             return
         try:
-            rows = self._journal_batches(parts, command_file.identity)
+            rows = self._journal_batches(parts, command_file.identity, program_start)
             crash_point(AFTER_BATCH_ROW)
             for position, row in enumerate(rows):
                 try:
@@ -409,11 +432,11 @@ class Lane:
                 crash_point(AFTER_WRITE)
                 self._flights[row.token] = _Flight(len(row.bytes), self.clock.monotonic(), False)
                 self._unsaved_since = self._unsaved_since if self._unsaved_written else self.clock.monotonic()
-                self._unsaved_written += row.command_ids
+                self._unsaved_written += [(command_id, self.clock.now()) for command_id in row.command_ids]
         finally:
             command_file.close()
 
-    def _journal_batches(self, parts: list[list[Line]], identity: str) -> list[BatchRow]:
+    def _journal_batches(self, parts: list[list[Line]], identity: str, program_start: float) -> list[BatchRow]:
         """Make the batch rows durable; commands that were cancelled meanwhile are left out."""
         at = self.clock.now()
         place = self.tail.position()
@@ -444,9 +467,8 @@ class Lane:
                 if lines:
                     body = b"".join(line.text for line in lines)
                     framed = self._mark("B", token) + body + self._mark("E", token)
-                    row = BatchRow(
-                        token, self.poller.number, framed, tuple(line.command.id for line in lines), identity, position, 0.0
-                    )
+                    ids = tuple(line.command.id for line in lines)
+                    row = BatchRow(token, self.poller.number, framed, ids, identity, position, program_start)
                     insert_batch(connection, row, at)
                     rows.append(row)
                     for line in lines:
@@ -468,10 +490,12 @@ class Lane:
                 close_batch(connection, row.token)
                 for command_id in row.command_ids:
                     now = command_by_id(connection, command_id)
-                    if now is not None:
+                    if now is not None and now.state is State.WRITING:
                         move(connection, now, State.ACCEPTED, at, reason=str(error), batch=None, line=None, epoch=None)
-        self._report_health("stalled" if isinstance(error, PipeFull) else "no_reader", str(error))
-        self._look = True
+        self.reports.moved([command_id for row in rows for command_id in row.command_ids])
+        if isinstance(error, NoReader):
+            self._report_health("no_reader", str(error))
+            self._look = True
 
     def _save_written(self) -> None:
         with self.journal.transaction() as connection:
@@ -480,15 +504,11 @@ class Lane:
 
     def _store_written(self, connection: sqlite3.Connection) -> list[str]:
         unsaved, self._unsaved_written = self._unsaved_written, []
-        self._move_written(connection, unsaved)
-        return unsaved
-
-    def _move_written(self, connection: sqlite3.Connection, unsaved: Sequence[str]) -> None:
-        at = self.clock.now()
-        for command_id in unsaved:
+        for command_id, written_at in unsaved:
             now = command_by_id(connection, command_id)
             if now is not None and now.state is State.WRITING:
-                move(connection, now, State.WRITTEN, at)
+                move(connection, now, State.WRITTEN, written_at)
+        return [command_id for command_id, _ in unsaved]
 
     def _push_overdue(self) -> None:
         """A fragment on the FIFO withholds the last line, a dead writer leaves batches unsettled: a lone mark brings proof."""

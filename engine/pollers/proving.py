@@ -39,7 +39,7 @@ from engine.commands.proof import (
 from engine.commands.wire import stored_comment
 from engine.journal import history
 from engine.journal.history import Acknowledged, EntryRow, Moment, Written, entries_of, update_entry
-from engine.journal.store import CommandRow, command_by_id, commands_in, move
+from engine.journal.store import CommandRow, command_by_id, commands_watched, move
 from engine.model import CommentStatus, CoreKind, HostStatus, ObjectKey, ServiceStatus
 from engine.state.members import contacts_of, hosts_of_group, objects_of, program_of, shown_of, shown_of_contact
 from engine.state.views import Reader
@@ -48,6 +48,8 @@ _FILES_DECIDE = "the core was started, or its log has a hole, before there was p
 # Effects that are judged by the one object's row and comments; the others are rows of data.
 _OF_ONE_OBJECT = frozenset({Effect.ACKNOWLEDGED, Effect.NOT_ACKNOWLEDGED, Effect.CHECKED, Effect.RESULT_SEEN})
 _LATE_FOR_S = 3600.0  # how long an `unknown` or `no_effect` command is still looked for
+# What is seen late proves something only if it tells whose it is; that an entry went or a check ran has other causes by then.
+_TELLTALE = frozenset({Effect.ENTRY_CREATED, Effect.ACKNOWLEDGED, Effect.RESULT_SEEN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,9 @@ class Prover:
 
     def _again(self, connection: sqlite3.Connection, command: CommandRow, at: float, reason: str) -> None:
         move(connection, command, State.ACCEPTED, at, reason=reason, batch=None, executed_at=None, watch_from=None)
+        connection.execute(
+            "UPDATE entry SET proof = 'accepted' WHERE command_id = ? AND proof = 'processed' AND core_id IS NULL", (command.id,)
+        )
 
     # --- what the status file says ------------------------------------------------------------------------------------------------
 
@@ -122,7 +127,7 @@ class Prover:
             _, created, program_start = reader.poller_generation(self.poller)
             if not created:
                 return []
-            watched = self._watched(connection, at)
+            watched = commands_watched(connection, self.poller, at - _LATE_FOR_S)
             moment = Moment(
                 self.poller, created, program_start, self._written(connection, watched), _Deletions(connection).asked_by
             )
@@ -141,13 +146,6 @@ class Prover:
             (self.poller, self.poller, at - _LATE_FOR_S),
         )
 
-    def _watched(self, connection: sqlite3.Connection, at: float) -> list[CommandRow]:
-        """Commands whose effect a status file may show: executed, possibly executed, or given up not long ago."""
-        found = commands_in(connection, self.poller, IN_FLIGHT | LATE | {State.PROCESSED})
-        return [
-            command for command in found if command.line and (command.state not in LATE or at - command.updated_at < _LATE_FOR_S)
-        ]
-
     def _written(self, connection: sqlite3.Connection, watched: Sequence[CommandRow]) -> dict[int, Written]:
         written: dict[int, Written] = {}
         for command in watched:
@@ -164,6 +162,8 @@ class Prover:
         self, connection: sqlite3.Connection, reader: Reader, command: CommandRow, created: float, program_start: float, at: float
     ) -> str | None:
         row = known_row(command.name)
+        if command.state in LATE and row.effect not in _TELLTALE:
+            return None
         judgement = self._judgement(connection, reader, command, row, created, program_start)
         match judgement.effected:
             case Effected.YES:
@@ -191,7 +191,8 @@ class Prover:
         if row.effect is Effect.CHECKED and row.on is not Members.ITSELF:
             return self._judged_checks(reader, command, row, When(created, executed_at, row.effect_deadline_s))
         found = reader.object_row(self.poller, command.host, command.service or None)
-        comments = reader.comments_of(self.poller, command.host, command.service or None)
+        acknowledges = row.effect is Effect.ACKNOWLEDGED
+        comments = reader.comments_of(self.poller, command.host, command.service or None) if acknowledges else ()
         seen = Seen(created, program_start, found, comments)
         since = float(command.epoch or 0)
         match row.effect:
@@ -283,16 +284,18 @@ class Prover:
             return True
         if judgement.effected is Effected.CLEARED:
             refused(connection, command, State.UNKNOWN, at, reason=judgement.reason)
-        elif row.effect is Effect.ACKNOWLEDGED and not lost and (remover := _removed_by(connection, command)):
-            refused(connection, command, State.UNKNOWN, at, reason=f"{remover} removed it before a status file could show it")
-        elif lost and again and (row.idempotent or not judgement.some):
+        elif judgement.core_ids or (judgement.some and not (lost and row.idempotent)):
+            # A core executes a command whole: what is missing of it was not lost, a resend would double the rest.
+            ids = orjson.dumps(list(judgement.core_ids)).decode()
+            move(connection, command, State.PARTIAL, at, evidence=judgement.evidence, reason=judgement.reason, core_ids=ids)
+            connection.execute("UPDATE entry SET present = 0 WHERE command_id = ? AND core_id IS NULL", (command.id,))
+        elif not lost and (undone := _undone_by(connection, command, row)):
+            refused(connection, command, State.UNKNOWN, at, reason=f"{undone} before a status file could show it")
+        elif lost and again:
             why = "before it executed it" if unclear else "and lost it"
             self._again(connection, command, at, f"the core was started again {why}, as its files show: it will be written again")
         elif lost:
             refused(connection, command, State.UNKNOWN, at, reason=f"the core was started again, and {judgement.reason}")
-        elif judgement.core_ids or judgement.some:
-            ids = orjson.dumps(list(judgement.core_ids)).decode()
-            move(connection, command, State.PARTIAL, at, evidence=judgement.evidence, reason=judgement.reason, core_ids=ids)
         else:
             refused(connection, command, State.NO_EFFECT, at, reason=judgement.reason)
         return True
@@ -304,8 +307,10 @@ def refused(
     """End a command, and with it the entries it was to make; one that may stand after all is still looked for."""
     move(connection, command, state, at, evidence=evidence, reason=reason)
     may_stand = state is State.UNKNOWN and known_row(command.name).effect is Effect.ENTRY_CREATED
-    if not may_stand:
-        connection.execute("UPDATE entry SET present = 0 WHERE command_id = ? AND core_id IS NULL", (command.id,))
+    connection.execute(
+        "UPDATE entry SET present = 0 WHERE command_id = ? AND core_id IS NULL AND (NOT ? OR end_time <= ?)",
+        (command.id, may_stand, at),
+    )
 
 
 def _label(key: ObjectKey) -> str:
@@ -328,14 +333,18 @@ def _keys(signs: Sequence[Sign]) -> set[str]:
     return {sign.key for sign in signs}
 
 
-def _removed_by(connection: sqlite3.Connection, command: CommandRow) -> str | None:
-    """Who asked us to take an acknowledgement back after `command` set it."""
+def _undone_by(connection: sqlite3.Connection, command: CommandRow, row: Row) -> str | None:
+    """Which later command of ours took an acknowledgement back, or set one again, after `command` did the opposite."""
+    names, words = {
+        Effect.ACKNOWLEDGED: ("REMOVE_%", "removed it"),
+        Effect.NOT_ACKNOWLEDGED: ("ACKNOWLEDGE_%", "acknowledged again"),
+    }.get(row.effect, ("", ""))
     found = connection.execute(
-        "SELECT user FROM command WHERE poller = ? AND host = ? AND service = ? AND name LIKE 'REMOVE_%' AND seq > ?"
-        " AND state IN ('processed', 'confirmed') ORDER BY seq LIMIT 1",
-        (command.poller, command.host, command.service, command.seq),
+        "SELECT user FROM command WHERE poller = ? AND host = ? AND service = ? AND name LIKE ? AND seq > ?"
+        " AND state IN ('writing', 'written', 'processed', 'confirmed') ORDER BY seq LIMIT 1",
+        (command.poller, command.host, command.service, names, command.seq),
     ).fetchone()
-    return str(found[0]) if found else None
+    return f"{found[0]} {words}" if found else None
 
 
 def _judge_created(made: Sequence[EntryRow], created: float, executed_at: float, deadline_s: float) -> Judgement:

@@ -7,17 +7,19 @@ return) is left where it is. A deletion waits alone; any other waiting command h
 
 from __future__ import annotations
 
+import heapq
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from engine.commands.catalogue import Effect, FieldType, Recheck, Row, known_row
+from engine.commands.catalogue import CATALOGUE, Effect, FieldType, Recheck, Row, known_row
+from engine.commands.lifecycle import IN_FLIGHT, SUCCEEDED, State
 from engine.commands.profiles import Profile
 from engine.commands.wire import WRITE_LIMIT, encode
 from engine.errors import InvalidField
 from engine.journal.history import entry_by_id
-from engine.journal.store import CommandRow
+from engine.journal.store import CommandRow, has_waiting_before, waiting_named, waiting_names
 from engine.state.views import Reader
 
 RECHECK_AFTER_S = 5.0
@@ -25,6 +27,12 @@ MARKS_BYTES = 96  # room for the two marks of a batch
 _MOST_SHIFTED_S = 30
 _SAME_SECOND_S = 1.5  # log and status file may give one change two neighbouring seconds
 OVERTAKEN = "overtaken"
+_BULK = tuple(name for name, row in CATALOGUE.items() if row.bulk)
+# Commands of one object that undo or replace each other, by the recheck they share.
+_RIVALS = {
+    recheck: tuple(name for name, row in CATALOGUE.items() if row.recheck is recheck)
+    for recheck in (Recheck.SAME_PROBLEM, Recheck.NONE_NEWER)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,28 +65,27 @@ class Situation:
     created: float
     program_start: float
     back_at: float
-    reading: bool
 
 
-def plan(waiting: Sequence[CommandRow], situation: Situation, journal: sqlite3.Connection, reader: Reader, room: int) -> Plan:
-    """Decide about waiting commands (oldest first), until their lines take `room` bytes."""
+def plan(waiting: Iterable[CommandRow], situation: Situation, journal: sqlite3.Connection, reader: Reader, room: int) -> Plan:
+    """Decide about waiting commands in the order they come, until their lines take `room` bytes."""
     result = Plan()
     blocked: set[tuple[str, str]] = set()
     issued: dict[tuple[object, ...], int] = {}
-    for command in in_sending_order(waiting):
-        if room <= 0:
-            break
+    for command in waiting:
         row = known_row(command.name)
         key = (command.host, command.service)
         if command.deadline_at <= situation.now:
-            result.expired.append((command, _ran_out(row, situation)))
+            result.expired.append((command, ran_out(command, True)))
             continue
-        if not situation.reading or key in blocked:
+        if key in blocked:
             continue
         verdict = _check(command, row, situation, journal, reader, issued)
         if isinstance(verdict, Line):
             result.lines.append(verdict)
             room -= len(verdict.text)
+            if room <= 0:
+                break
         elif verdict:
             result.expired.append((command, verdict))
         elif row.effect is not Effect.ENTRY_GONE:
@@ -86,19 +93,23 @@ def plan(waiting: Sequence[CommandRow], situation: Situation, journal: sqlite3.C
     return result
 
 
-def in_sending_order(waiting: Iterable[CommandRow]) -> list[CommandRow]:
-    """Bulk results go behind everything else, but never is one object's order changed."""
-    first: list[CommandRow] = []
-    bulk: list[CommandRow] = []
-    with_bulk: set[tuple[str, str]] = set()
-    for command in waiting:
-        key = (command.host, command.service)
-        if known_row(command.name).bulk or key in with_bulk:
-            with_bulk.add(key)
-            bulk.append(command)
+def in_sending_order(journal: sqlite3.Connection, poller: int) -> Iterator[CommandRow]:
+    """Every waiting command: bulk results behind everything else, but never is one object's order changed.
+
+    Read as far as somebody looks: what thousands of results wait behind is not their number but the core.
+    """
+    deferred: list[CommandRow] = []
+    people = [name for name in waiting_names(journal, poller) if name not in _BULK]
+    for command in _by_age(waiting_named(journal, poller, name) for name in people):
+        if has_waiting_before(journal, command, _BULK):
+            deferred.append(command)
         else:
-            first.append(command)
-    return first + bulk
+            yield command
+    yield from _by_age([deferred, *(waiting_named(journal, poller, name) for name in _BULK)])
+
+
+def _by_age(streams: Iterable[Iterable[CommandRow]]) -> Iterator[CommandRow]:
+    return heapq.merge(*streams, key=lambda command: command.seq)
 
 
 def batches(lines: Iterable[Line], room: int) -> list[list[Line]]:
@@ -117,10 +128,11 @@ def batches(lines: Iterable[Line], room: int) -> list[list[Line]]:
     return cut
 
 
-def _ran_out(row: Row, situation: Situation) -> str:
-    if row.recheck is Recheck.NOT_ENDED:
+def ran_out(command: CommandRow, reading: bool) -> str:
+    """Why a command is given up at its deadline."""
+    if known_row(command.name).recheck is Recheck.NOT_ENDED:
         return "its window ended before it could be written"
-    return "its time to live ran out" + ("" if situation.reading else " while the core was not reading")
+    return "its time to live ran out" + ("" if reading else " while the core was not reading")
 
 
 def _check(
@@ -132,6 +144,10 @@ def _check(
     issued: dict[tuple[object, ...], int],
 ) -> Line | str | None:
     """The line to write; or why the command is given up; or None: not now."""
+    if command.attempts:
+        verdict = _recheck_order(command, row, journal)
+        if verdict is not True:
+            return verdict
     if situation.now - command.accepted_at > RECHECK_AFTER_S:
         verdict = _recheck(command, row, situation, reader)
         if verdict is not True:
@@ -170,6 +186,20 @@ def _recheck(command: CommandRow, row: Row, situation: Situation, reader: Reader
     return True
 
 
+def _recheck_order(command: CommandRow, row: Row, journal: sqlite3.Connection) -> str | Literal[True] | None:
+    """A line that was lost must not undo what a later one of its object did meanwhile. None: that one's fate is not known yet."""
+    rivals = _RIVALS.get(row.recheck, ())
+    found = journal.execute(
+        "SELECT DISTINCT state FROM command WHERE poller = ? AND host = ? AND service = ? AND seq > ?"
+        f" AND name IN ({','.join('?' * len(rivals))})",
+        (command.poller, command.host, command.service, command.seq, *rivals),
+    )
+    states = {State(state) for (state,) in found} if rivals else set()
+    if states & (SUCCEEDED | {State.UNKNOWN}):
+        return f"{OVERTAKEN}: a later command for the object was executed first"
+    return None if states & IN_FLIGHT else True
+
+
 def _entry_named(command: CommandRow, row: Row) -> int | None:
     """The entry whose core id stands in the line: the one to delete, or the downtime that starts this one."""
     for part in row.fields:
@@ -198,13 +228,14 @@ def _epoch(
     `issued` holds what was decided in this round and is not in the journal yet.
     """
     now = int(situation.now)
-    text = command.arguments.get("comment") if row.effect is Effect.ENTRY_CREATED else None
-    key = (command.name, command.host, command.service, command.author, text)
     if row.effect is Effect.RESULT_SEEN:
-        last = issued.get(key) or _newest_epoch(command, journal, None)
+        key: tuple[object, ...] = (command.name, command.host, command.service)
+        last = max(issued.get(key, 0), _newest_epoch(command, journal))
         epoch = max(min(int(_checked_at(command)), now), min(last, now))
     elif row.effect is Effect.ENTRY_CREATED and situation.profile.bracket_is_entry_time:
-        epoch = max(now, (issued.get(key) or _newest_epoch(command, journal, text)) + 1)
+        comment = command.arguments.get("comment")
+        key = (command.name, command.host, command.service, command.author, comment)
+        epoch = max(now, issued.get(key, 0) + 1, _newest_equal(command, comment, now, journal) + 1)
     else:
         return now
     if epoch - now > _MOST_SHIFTED_S:
@@ -213,14 +244,23 @@ def _epoch(
     return epoch
 
 
-def _newest_epoch(command: CommandRow, journal: sqlite3.Connection, text: object) -> int:
-    """The newest bracket time among the last lines of that name for that object (and of that author and text), or 0."""
-    rows = journal.execute(
-        "SELECT epoch, author, arguments ->> 'comment' FROM command WHERE poller = ? AND host = ? AND service = ? AND name = ?"
-        " AND id <> ? AND epoch IS NOT NULL ORDER BY seq DESC LIMIT 64",
-        (command.poller, command.host, command.service, command.name, command.id),
-    )
-    return max((epoch for epoch, author, comment in rows if text is None or (author, comment) == (command.author, text)), default=0)
+_EPOCHS = "FROM command INDEXED BY command_epoch WHERE poller = ? AND host = ? AND service = ? AND name = ? AND epoch IS NOT NULL"
+
+
+def _newest_epoch(command: CommandRow, journal: sqlite3.Connection) -> int:
+    """The newest bracket time of that name for that object, 0 when there is none."""
+    values = (command.poller, command.host, command.service, command.name)
+    (newest,) = journal.execute(f"SELECT max(epoch) {_EPOCHS}", values).fetchone()
+    return newest or 0
+
+
+def _newest_equal(command: CommandRow, comment: object, now: int, journal: sqlite3.Connection) -> int:
+    """The newest bracket time from now on of another line that differs in nothing else, 0 when there is none."""
+    (newest,) = journal.execute(
+        f"SELECT max(epoch) {_EPOCHS} AND epoch >= ? AND id <> ? AND author = ? AND arguments ->> 'comment' = ?",
+        (command.poller, command.host, command.service, command.name, now, command.id, command.author, comment),
+    ).fetchone()
+    return newest or 0
 
 
 def _checked_at(command: CommandRow) -> float:

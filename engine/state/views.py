@@ -379,16 +379,17 @@ def _poller_scope(scope: Scope) -> Condition:
 def _nearest(wanted: str, candidates: Iterable[str], limit: int) -> tuple[str, ...]:
     """Names alike in spelling, or of which one contains the other."""
     target = wanted.casefold()
-    matcher = SequenceMatcher(b=target, autojunk=False)
-    scored: list[tuple[float, str]] = []
-    for candidate in candidates:
-        name = candidate.casefold()
-        matcher.set_seq1(name)
-        contained = bool(target) and (name in target or target in name)
-        ratio = matcher.ratio()
-        if contained or ratio >= _NEAR_RATIO:
-            scored.append((-ratio, candidate))
-    return tuple(name for _, name in sorted(scored)[:limit])
+    scored = ((_likeness(candidate.casefold(), target), candidate) for candidate in candidates)
+    return tuple(name for _, name in sorted((-likeness, name) for likeness, name in scored if likeness)[:limit])
+
+
+def _likeness(name: str, target: str) -> float:
+    """difflib's ratio, 0 for what is not alike. What the lengths alone say comes first: callers may ask for names of any length."""
+    most = 2 * min(len(name), len(target)) / (len(name) + len(target))
+    if target and (name in target or target in name):
+        return most
+    ratio = SequenceMatcher(None, name, target, autojunk=False).ratio() if most >= _NEAR_RATIO else 0.0
+    return ratio if ratio >= _NEAR_RATIO else 0.0
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -418,49 +419,32 @@ def _service_view(row: Sequence[Any]) -> ServiceView:
 
 def _host_without_config(status: HostStatus) -> HostConfig:
     """What can be said of a host whose core writes no object cache (or has not yet): its status file's words."""
-    return HostConfig(
-        name=status.name,
-        alias=status.name,
-        display_name=status.name,
-        address="",
-        icon_image="",
-        icon_image_alt="",
-        notes="",
-        notes_url="",
-        action_url="",
-        check_command=status.check_command,
-        check_period=status.check_period,
-        check_interval=status.check_interval,
-        notification_interval=0.0,
-        notification_options="",
-        notification_period=status.notification_period,
-        max_check_attempts=status.max_check_attempts,
-        parents=(),
-        contacts=(),
-        contact_groups=(),
-        custom_variables=status.custom_variables,
-    )
+    name = status.name
+    return HostConfig(name=name, alias=name, display_name=name, address="", parents=(), **_config_of(status))
 
 
 def _service_without_config(status: ServiceStatus) -> ServiceConfig:
     """The same for a service."""
-    return ServiceConfig(
-        host_name=status.host_name,
-        description=status.description,
-        display_name=status.description,
-        icon_image="",
-        icon_image_alt="",
-        notes="",
-        notes_url="",
-        action_url="",
-        check_command=status.check_command,
-        check_period=status.check_period,
-        check_interval=status.check_interval,
-        notification_interval=0.0,
-        notification_options="",
-        notification_period=status.notification_period,
-        max_check_attempts=status.max_check_attempts,
-        contacts=(),
-        contact_groups=(),
-        custom_variables=status.custom_variables,
-    )
+    host, description = status.host_name, status.description
+    return ServiceConfig(host_name=host, description=description, display_name=description, **_config_of(status))
+
+
+def _config_of(status: HostStatus | ServiceStatus) -> dict[str, Any]:
+    """The fields that both kinds of object have."""
+    return {
+        "icon_image": "",
+        "icon_image_alt": "",
+        "notes": "",
+        "notes_url": "",
+        "action_url": "",
+        "check_command": status.check_command,
+        "check_period": status.check_period,
+        "check_interval": status.check_interval,
+        "notification_interval": 0.0,
+        "notification_options": "",
+        "notification_period": status.notification_period,
+        "max_check_attempts": status.max_check_attempts,
+        "contacts": (),
+        "contact_groups": (),
+        "custom_variables": status.custom_variables,
+    }

@@ -24,7 +24,6 @@ from tests.support.cores import Core, until
 
 PASSWORD = "correct horse battery staple"  # of Signalboxes that live for one test
 ENGINE, WORKER, SCANNER = "engine.runtime", "api.worker", "engine.pollers.scan"
-FINAL = frozenset({"confirmed", "partial", "refused", "no_effect", "expired", "cancelled", "unknown"})
 CONNECTIONS = 16
 
 T = TypeVar("T")

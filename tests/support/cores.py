@@ -131,7 +131,13 @@ def reload(core: Core, hosts: Sequence[Host] | None = None) -> None:
     # Program starts are whole seconds in Nagios: a reload within the second of the start could not be told from none.
     until(lambda: time.time() >= int(before) + 1.01, 3, "the second after the core's start")
     core.signal(signal.SIGHUP)
-    until(lambda: oracle.program_start(core.status_file) > before, 20, f"{core.folder.name} reloaded")
+    # Icinga 2's old process writes once more while the new one takes over: the hosts tell.
+    names = {host.name for host in core.hosts}
+    until(
+        lambda: oracle.program_start(core.status_file) > before and oracle.hosts(core.status_file) == names,
+        20,
+        f"{core.folder.name} reloaded",
+    )
     until(lambda: has_reader(core.command_file), 10, "the reloaded core reads commands")
 
 

@@ -49,6 +49,11 @@ def program_start(status_file: Path) -> float:
     return next((float(keys["program_start"]) for kind, keys in blocks(status_file) if kind == "programstatus"), 0.0)
 
 
+def hosts(status_file: Path) -> set[str]:
+    """Names of the hosts it shows."""
+    return {keys["host_name"] for kind, keys in blocks(status_file) if kind == "hoststatus"}
+
+
 def status_of(status_file: Path, host: str, service: str = "") -> Block:
     """The hoststatus or servicestatus block of an object, {} when it has none."""
     wanted = "servicestatus" if service else "hoststatus"

@@ -295,7 +295,7 @@ def test_a_stored_hash_that_is_none_lets_nobody_in() -> None:
     assert not is_password(PASSWORD, "no hash")
 
 
-def test_a_journal_that_cannot_be_written_still_lets_tokens_read(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_journal_that_cannot_be_written_still_lets_tokens_read(house: House) -> None:
     secret = house.login().secret
     house.clock.at += 61
     house.journal.connection.execute("PRAGMA query_only=ON")

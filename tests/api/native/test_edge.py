@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import inspect
 import sqlite3
+import time
 from typing import Any
 
 import orjson
 import pytest
 
 from api.native import OPERATIONS
+from api.native.downtimes import NewDowntime
 from api.native.operation import Right
-from api.native.requests import BODY_LIMIT_BYTES
-from engine.errors import TooManyLogins
+from api.native.requests import BODY_LIMIT_BYTES, decode_body
+from engine.errors import InvalidField, TooManyLogins
 from tests.api.support_desk import Front
 
 DOWNTIME = {"host": "web01", "duration": 60, "comment": "why"}
@@ -260,11 +262,15 @@ def test_a_body_where_none_is_taken_is_not_dropped(front: Front) -> None:
 # --- when something is wrong with us ----------------------------------------------------------------------------------------------
 
 
-def test_a_bug_tells_a_client_nothing(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("path", "method", "code"),
+    [("/v1/commands/c", "life", "internal_error"), ("/centreon/api/latest/monitoring/downtimes", "entries", 500)],
+)
+def test_a_bug_tells_a_client_nothing(front: Front, monkeypatch: pytest.MonkeyPatch, path: str, method: str, code: object) -> None:
     async def broken(*_: object) -> None:
         raise ZeroDivisionError("secret-of-anna /etc/nagios")
 
-    monkeypatch.setattr(front.desk, "life", broken)
+    monkeypatch.setattr(front.desk, method, broken)
     sent: list[Any] = []
     original = front.app.__call__
 
@@ -276,10 +282,10 @@ def test_a_bug_tells_a_client_nothing(front: Front, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(front, "app", remembering)
     with pytest.raises(ZeroDivisionError):  # the server's log has it whole
-        front.get("/v1/commands/c")
+        front.get(path, x_auth_token=front.secret)
     body = b"".join(message.get("body", b"") for message in sent)
     assert sent[0]["status"] == 500 and b"secret" not in body and b"Zero" not in body
-    assert orjson.loads(body)["code"] == "internal_error"
+    assert orjson.loads(body)["code"] == code
 
 
 def test_throttled_callers_are_told_when(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -307,3 +313,21 @@ def test_answers_may_not_be_stored(front: Front) -> None:
 
 def test_operations_are_coroutines() -> None:
     assert all(asyncio.iscoroutinefunction(operation.act) or inspect.iscoroutinefunction(operation.act) for operation in OPERATIONS)
+
+
+# --- what costs too much ------------------------------------------------------------------------------------------------------
+
+
+def test_one_name_said_twice_among_very_many_is_found_at_once() -> None:
+    names = b",".join(b'"%x":0' % number for number in range(60_000))
+    begin = time.process_time()
+    with pytest.raises(InvalidField) as refused:
+        decode_body(b"{" + names + b',"ea5f":1}', NewDowntime)
+    assert refused.value.facts["field"] == "ea5f"
+    assert time.process_time() - begin < 5  # comparing each with each takes minutes
+
+
+@pytest.mark.parametrize("field", ["host", "service"])
+def test_a_name_longer_than_any_is_refused_before_it_is_looked_for(front: Front, field: str) -> None:
+    reply = front.ask("POST", "/v1/downtimes", orjson.dumps(DOWNTIME | {field: "w" * 900_000}))
+    assert reply.problem(422, "invalid_field")["field"] == field

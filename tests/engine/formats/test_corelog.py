@@ -14,8 +14,6 @@ from engine.formats.corelog import LogKind, LogLine, StateEvent, parse_icinga2_l
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 NAGIOS, ICINGA2 = GOLDEN / "nagios-4.4.6", GOLDEN / "icinga2-2.13.6"
-# What Nagios logs otherwise, or not at all.
-UNKNOWN_NAMES = ("NO_SUCH_COMMAND;", "_SIGNALBOX_")
 
 
 def classic(folder: Path) -> list[LogLine]:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import CommandFileMissing, NoReader, NotAFifo, PipeFull, PollerError
-from engine.pollers.command_file import CommandFile, NotWritable, probe
+from engine.errors import CommandFileMissing, CommandFileNotWritable, NoReader, NotAFifo, PipeFull, PollerError
+from engine.pollers.command_file import CommandFile, probe
 
 LINE = b"[1795476292] ADD_HOST_COMMENT;h1;1;a;c1\n"
 
@@ -202,7 +202,7 @@ def test_rights_are_told_apart(fifo: Path, monkeypatch: pytest.MonkeyPatch) -> N
         raise OSError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr("engine.pollers.command_file.os.open", refuse)
-    with pytest.raises(NotWritable, match="command group"):
+    with pytest.raises(CommandFileNotWritable, match="command group"):
         CommandFile.open(fifo)
     assert probe(fifo)[0] == "not_writable"
 

@@ -179,9 +179,7 @@ def test_a_setting_that_is_not_written_is_mended_too(poller: Poller) -> None:
         ("objects.cache", 0o600, "object_cache_unreadable"),
     ],
 )
-def test_missing_rights_are_mended_by_their_own_remedy(
-    poller: Poller, what: str, mode: int, trap: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_rights_are_mended_by_their_own_remedy(poller: Poller, what: str, mode: int, trap: str) -> None:
     folder = poller.status_file.parent
     for above in folder.parents:
         if not above.stat().st_mode & 0o001:

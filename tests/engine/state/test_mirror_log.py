@@ -129,7 +129,7 @@ def test_a_marked_object_that_left_the_file_is_gone_with_its_mark(mirror: Mirror
     assert mirror.dirty(1) == ()
 
 
-def test_marks_outlive_the_process(mirror: Mirror, reader: Reader, tmp_path: object) -> None:
+def test_marks_outlive_the_process(mirror: Mirror, reader: Reader) -> None:
     mirror.apply(scan(FILE))
     mirror.log_events(1, [CRITICAL])
     mirror.close()

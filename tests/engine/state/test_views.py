@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -269,6 +270,13 @@ def test_near_hosts(mirror: Mirror, reader: Reader, wanted: str, best: str | Non
     near = reader.near_hosts(EVERYTHING, wanted)
     assert (near[0] if near else None) == best
     assert len(near) <= 5
+
+
+def test_a_name_of_any_length_costs_little(mirror: Mirror, reader: Reader) -> None:
+    mirror.apply(scan(StatusFile(hosts=tuple(host_row(f"w{number}") for number in range(50)))))
+    begin = time.process_time()
+    assert reader.near_hosts(EVERYTHING, "w" * 1_000_000 + "7") == ("w7",)
+    assert time.process_time() - begin < 2
 
 
 def test_near_services_are_those_of_that_host(mirror: Mirror, reader: Reader) -> None:

@@ -1,0 +1,73 @@
+"""One HTTP connection, as uvicorn serves it, with bounds on what is held of a request before anybody knows whose it is.
+
+httptools takes heads of any length and for any time, and joins a long header's pieces anew with each that arrives: one stranger's
+endless header stops the loop for everybody. Bodies are bounded where they are read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEAD_LIMIT_BYTES = 1 << 16
+HEAD_TIMEOUT_S = 30.0
+
+_TOO_LARGE = b"The head of the request is too large."
+_REFUSAL = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain; charset=utf-8\r\n"
+    b"content-length: %d\r\nconnection: close\r\n\r\n%s" % (len(_TOO_LARGE), _TOO_LARGE)
+)
+
+
+class BoundedConnection(HttpToolsProtocol):
+    """Ends when more than HEAD_LIMIT_BYTES arrived that are no body, or when a head is not whole after HEAD_TIMEOUT_S."""
+
+    _without_body = 0  # bytes since the last piece of a body or the end of a head; trailers and chunk sizes count, too
+    _head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_came()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        if self._without_body > HEAD_LIMIT_BYTES:
+            self.transport.write(_REFUSAL)
+            self.transport.close()
+            return
+        self._without_body += len(data)
+        super().data_received(data)
+
+    # --- the parser's callbacks -------------------------------------------------------------------------------------------
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._await_head()
+
+    def on_headers_complete(self) -> None:
+        self._head_came()
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._without_body = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._without_body = 0
+        super().on_message_complete()
+
+    # --- time ---------------------------------------------------------------------------------------------------------------
+    def _await_head(self) -> None:
+        if self._head_timer is None:
+            self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self.transport.close)
+
+    def _head_came(self) -> None:
+        self._without_body = 0
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None

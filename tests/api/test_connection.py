@@ -1,0 +1,123 @@
+"""What a stranger may send before a request is whole: little, and not for ever. Over real sockets, as the worker serves."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import uvicorn
+
+from api import connection
+from api.connection import HEAD_LIMIT_BYTES, BoundedConnection
+from api.worker import build_server
+from engine.config import Config, Settings
+from tests.support.cores import until
+
+MEGABYTE = b"a" * (1 << 20)
+HEAD_TIMEOUT_S = 0.5
+
+
+async def _application(scope: dict[str, object], receive: object, send: object) -> None:
+    """Answers with the number of bytes of the body."""
+    assert callable(receive) and callable(send)
+    size, more = 0, True
+    while more:
+        message = await receive()
+        size += len(message.get("body", b""))
+        more = message.get("more_body", False)
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"size", str(size).encode())]})
+    await send({"type": "http.response.body", "body": b""})
+
+
+@pytest.fixture
+def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Of a server whose connections are bounded; heads must be whole within half a second."""
+    monkeypatch.setattr(connection, "HEAD_TIMEOUT_S", HEAD_TIMEOUT_S)
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(_application, loop="uvloop", http=BoundedConnection, lifespan="off", log_config=None)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))
+    thread.start()
+    until(lambda: server.started, 10, "the server is up")
+    yield listener.getsockname()[1]
+    server.should_exit = True
+    thread.join()
+
+
+def exchange(port: int, parts: Iterable[bytes]) -> tuple[int, bytes]:
+    """(parts that were taken, what came back before the server ended the connection)."""
+    taken, answer = 0, b""
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=10)) as client:
+        try:
+            for part in parts:
+                client.sendall(part)
+                taken += 1
+            while piece := client.recv(65536):
+                answer += piece
+        except (ConnectionResetError, BrokenPipeError):
+            pass
+    return taken, answer
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"GET /",
+        b"GET / HTTP/1.1\r\nHost: x\r\nX: ",
+        b"GET / HTTP/1.1\r\nHost: x\r\nX",
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX: ",
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;x=",
+    ],
+    ids=["path", "value", "name", "trailer", "chunk extension"],
+)
+def test_an_endless_head_is_cut_off(port: int, start: bytes) -> None:
+    taken, _ = exchange(port, [start, *[MEGABYTE] * 64])
+    assert taken < 32, f"{taken} MB of a head were taken"
+
+
+def test_many_small_headers_are_cut_off_and_told_why(port: int) -> None:
+    lines = (b"X-%d: y\r\n" % number for number in range(20_000))
+    _, answer = exchange(port, [b"GET / HTTP/1.1\r\nHost: x\r\n", *lines])
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 431 ")  # a reset may overtake the answer
+
+
+@pytest.mark.parametrize("start", [b"", b"GET / HTTP/1.1\r\nHost: x\r\n"], ids=["nothing", "half a head"])
+def test_whoever_says_nothing_is_not_waited_for(port: int, start: bytes) -> None:
+    assert exchange(port, [start]) == (1, b"")  # would time out
+
+
+def test_a_second_head_is_not_waited_for_either(port: int) -> None:
+    whole = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+    _, answer = exchange(port, [whole + whole[:9]])
+    assert answer.count(b"HTTP/1.1 200 ") == 1
+
+
+def test_bodies_are_neither_head_nor_in_a_hurry(port: int) -> None:
+    """Larger than a head may be, slower than a head may come, and in the smallest of chunks."""
+
+    def parts() -> Iterator[bytes]:
+        yield b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+        for _ in range(20_000):
+            yield b"1\r\na\r\n"
+        threading.Event().wait(2 * HEAD_TIMEOUT_S)
+        yield b"100000\r\n" + MEGABYTE + b"\r\n0\r\n\r\n"
+
+    _, answer = exchange(port, parts())
+    assert b"\r\nsize: %d\r\n" % (20_000 + len(MEGABYTE)) in answer.lower()
+
+
+def test_many_requests_over_one_connection_are_not_one_head(port: int) -> None:
+    line = b"X: " + b"y" * (HEAD_LIMIT_BYTES // 4) + b"\r\n"
+    each = b"GET / HTTP/1.1\r\nHost: x\r\n" + line
+    requests = [each + b"\r\n"] * 20 + [each + b"Connection: close\r\n\r\n"]
+    _, answer = exchange(port, requests)
+    assert answer.count(b"HTTP/1.1 200 ") == 21
+
+
+def test_workers_serve_so(tmp_path: Path) -> None:
+    assert build_server(Config(pollers=(), settings=Settings(), data=tmp_path)).config.http is BoundedConnection

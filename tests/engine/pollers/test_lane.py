@@ -1,0 +1,244 @@
+"""A lane driven step by step against a scripted core: what it writes, what it takes for proven, and what survives anything."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+
+from engine import faults
+from engine.commands.lifecycle import State
+from engine.pollers import local
+from tests.engine.pollers.lane_scene import LaneScene, lane_scene
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[LaneScene]:
+    with lane_scene(tmp_path) as made:
+        yield made
+
+
+def test_a_downtime_is_written_executed_and_shown(scene: LaneScene) -> None:
+    made = scene.accept("SCHEDULE_HOST_DOWNTIME")
+    scene.turn()
+    assert scene.state(made) is State.PROCESSED
+    scene.clock.at += 3
+    scene.generation()
+    scene.step()
+    assert scene.steps(made) == ["accepted", "writing", "written", "processed", "confirmed"]
+    assert (scene.entry(made).proof, scene.entry(made).present, scene.entry(made).core_id) == ("confirmed", 1, 1)
+
+
+class Crash(BaseException):
+    """kill -9 at a named point."""
+
+
+class Lives(RuleBasedStateMachine):
+    """Anything may happen in any order; whatever was accepted must end as its life says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.scene = LaneScene.build(Path(self.folder.name))
+        self.cancelled: list[str] = []
+        self.deleted: dict[str, str] = {}  # deletion → the command whose entry it deletes
+        self.results = 0
+        self.crash_at: tuple[str, int] | None = None
+        self.kills = 0
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(local, "crash_point", self._crash_point)
+
+    @initialize()
+    def begin(self) -> None:
+        self.scene.generation()
+
+    def _crash_point(self, name: str) -> None:
+        if self.crash_at == (name, 1):
+            self.crash_at = None
+            raise Crash(name)
+
+    def _guarded(self, times: int = 1) -> None:
+        try:
+            self.scene.step(times)
+        except Crash:
+            self.scene.crash()
+
+    # --- what callers do ----------------------------------------------------------------------------------------------------
+
+    @rule(host=st.sampled_from(["web", "db"]), service=st.sampled_from([None, "http"]), hours=st.sampled_from([0.002, 2.0]))
+    def downtime(self, host: str, service: str | None, hours: float) -> None:
+        name = "SCHEDULE_SVC_DOWNTIME" if service else "SCHEDULE_HOST_DOWNTIME"
+        self.scene.accept(name, host, service, end=int(self.scene.clock.at + hours * 3600))
+
+    @rule(host=st.sampled_from(["web", "db"]))
+    def services_downtime(self, host: str) -> None:
+        self.scene.accept("SCHEDULE_HOST_SVC_DOWNTIME", host, members=("disk", "http"))
+
+    @rule(service=st.sampled_from([None, "http"]), age=st.floats(0, 30))
+    def result(self, service: str | None, age: float) -> None:
+        name = "PROCESS_SERVICE_CHECK_RESULT" if service else "PROCESS_HOST_CHECK_RESULT"
+        self.results += 1
+        at = self.scene.clock.at - age
+        self.scene.accept(name, "web", service, ttl_s=300, return_code=1, output=f"result {self.results % 3}", checked_at=at)
+
+    @rule(pick=st.integers(0, 50))
+    def cancel(self, pick: int) -> None:
+        waiting = [command.id for command in self.scene.commands() if command.state in (State.ACCEPTED, State.HELD)]
+        if waiting and self.scene.cancel(waiting[pick % len(waiting)]):
+            self.cancelled.append(waiting[pick % len(waiting)])
+
+    @rule(pick=st.integers(0, 50))
+    def delete(self, pick: int) -> None:
+        made = [
+            entry
+            for entry in self.scene.entries()
+            if entry.kind == "downtime" and entry.present and entry.command_id and entry.command_id not in self.deleted.values()
+        ]
+        if made:
+            entry = made[pick % len(made)]
+            name = "DEL_SVC_DOWNTIME" if entry.service else "DEL_HOST_DOWNTIME"
+            deletion = self.scene.accept(name, entry.host, entry.service or None, ttl_s=86400, entry_id=entry.id)
+            self.deleted[deletion] = str(entry.command_id)
+
+    # --- what happens to the core -------------------------------------------------------------------------------------------
+
+    @precondition(lambda self: self.scene.core.is_running)
+    @rule(kill=st.booleans())
+    def core_goes(self, kill: bool) -> None:
+        if kill:
+            self.kills += 1
+            self.scene.core.kill()
+        else:
+            self.scene.core.stop()
+
+    @precondition(lambda self: not self.scene.core.is_running)
+    @rule()
+    def core_comes(self) -> None:
+        self.scene.core.start()
+
+    @precondition(lambda self: self.scene.core.is_running)
+    @rule(what=st.sampled_from(["reload", "save", "read", "read", "read"]))
+    def core_works(self, what: str) -> None:
+        getattr(self.scene.core, what)()
+
+    @precondition(lambda self: self.scene.core.is_running)
+    @rule(dirt=st.sampled_from([b"fragment", b"\n", b"garbage\n", b"[1795476000] ADD_HOST_COMMENT;web;0;other;theirs\n"]))
+    def another_writer(self, dirt: bytes) -> None:
+        self.scene.dirt(dirt)
+
+    @precondition(lambda self: self.scene.core.is_running)
+    @rule()
+    def generation(self) -> None:
+        self.scene.generation()
+
+    @rule(seconds=st.sampled_from([0.01, 0.3, 1.0, 2.0, 7.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.scene.clock.at += seconds
+
+    # --- what happens to us -------------------------------------------------------------------------------------------------
+
+    @rule(times=st.integers(1, 3))
+    def lane_steps(self, times: int) -> None:
+        self._guarded(times)
+
+    @rule()
+    def turn(self) -> None:
+        self._guarded()
+        if self.scene.core.is_running:
+            self.scene.core.read()
+        self._guarded()
+
+    @rule()
+    def we_crash(self) -> None:
+        self.scene.crash()
+
+    @rule(point=st.sampled_from([faults.AFTER_ACCEPT, faults.AFTER_BATCH_ROW, faults.AFTER_WRITE, faults.AFTER_END_MARK]))
+    def we_crash_at(self, point: str) -> None:
+        self.crash_at = (point, 1)
+
+    # --- what must hold -----------------------------------------------------------------------------------------------------
+
+    @invariant()
+    def no_downtime_stands_twice(self) -> None:
+        seen = [(one.host_name, one.service_description, one.comment) for one in self.scene.core.memory.downtimes.values()]
+        assert len(seen) == len(set(seen))
+
+    @invariant()
+    def results_are_in_order_and_never_of_the_future(self) -> None:
+        newest: dict[str, int] = {}
+        for at, text in self.scene.core.executed:
+            if text.startswith("PROCESS_"):
+                target = text.rsplit(";", 2)[0]
+                assert newest.get(target, 0) <= at <= self.scene.clock.at
+                newest[target] = at
+
+    @invariant()
+    def nothing_was_deleted_that_nobody_asked_for(self) -> None:
+        asked = {self.scene.entry(made).comment for made in self.deleted.values()}
+        assert set(self.scene.core.removed) <= asked
+
+    def teardown(self) -> None:
+        try:
+            if not self.scene.core.is_running:
+                self.scene.core.start()
+            self.crash_at = None
+            self.scene.settle()
+            self._check_lives()
+        finally:
+            self.patch.undo()
+            self.scene.close()
+            self.folder.cleanup()
+
+    def _check_lives(self) -> None:
+        core = self.scene.core
+        executed = " ".join(text for _, text in core.executed)
+        for command in self.scene.commands():
+            LIVES[str(command.state)] += 1
+            life = f"{command} {self.scene.steps(command.id)}"
+            assert command.state not in (State.ACCEPTED, State.HELD, State.WRITING, State.WRITTEN), life
+            if command.name.startswith("SCHEDULE"):
+                self._check_downtime(command.id, executed, life)
+
+    def _check_downtime(self, command_id: str, executed: str, life: str) -> None:
+        command = self.scene.command(command_id)
+        comment = str(command.arguments["comment"])
+        made = [entry for entry in self.scene.entries() if entry.command_id == command_id]
+        blocks = [block for block in self.scene.core.memory.downtimes.values() if block.comment == comment]
+        strangers = [entry for entry in self.scene.entries() if entry.comment == comment and entry.command_id is None]
+        assert not strangers or self.kills, life
+        for entry in made:
+            own = [block for block in blocks if (block.service_description or "") == entry.service]
+            if entry.present:
+                assert [block.core_id for block in own] == [entry.core_id], f"{life} {entry} {own}"
+            elif not strangers:
+                assert not own, f"{life} {entry} {own}"
+        if command_id in self.cancelled:
+            assert f";{comment} " not in f"{executed} ", life
+        match command.state:
+            case State.CANCELLED | State.EXPIRED | State.REFUSED | State.NO_EFFECT:
+                assert not blocks, life
+            case State.UNKNOWN:
+                assert command.reason and not blocks, life
+            case State.CONFIRMED:
+                pass
+            case _:
+                raise AssertionError(life)
+
+
+LIVES: dict[str, int] = dict.fromkeys(map(str, State), 0)
+
+
+def test_whatever_happens_lives_are_true() -> None:
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        Lives,
+        settings=settings(
+            max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
+        ),
+    )
+    assert LIVES[State.CONFIRMED] > 50
+    assert LIVES[State.EXPIRED] and LIVES[State.CANCELLED]
