@@ -67,7 +67,7 @@ def _types(operations: Iterable[Operation]) -> list[Any]:
     for operation in operations:
         found.update(dict.fromkeys(operation.answers.values()))
         found[operation.query] = None
-        if operation.body is not None:
+        if operation.body is not None and operation.schema is None:
             found[operation.body] = None
     return list(found)
 

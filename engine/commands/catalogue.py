@@ -305,7 +305,7 @@ def _object_switches() -> Rows:
         )  # fmt: skip
     yield from _both(
         "CLEAR_HOST_FLAPPING_STATE", "CLEAR_SVC_FLAPPING_STATE", Effect.SHOWN,
-        signs=(Sign("is_flapping", 0), Sign("percent_state_change", 0)), kinds=frozenset({NAGIOS}), since={NAGIOS: (4, 4)},
+        signs=(Sign("is_flapping", 0),), kinds=frozenset({NAGIOS}), since={NAGIOS: (4, 4)},
         doc="Forget that the object is flapping.",
     )  # fmt: skip
 

@@ -20,7 +20,7 @@ class Profile:
     host_services_downtime_includes_host: bool
     persists_at_once: bool  # what was executed survives kill -9 of the core, so absence proves "never executed"
     unescapes_output: bool  # `\n` and `\\` in passive output are turned back
-    whole_numbers_only: bool  # intervals have no decimals
+    whole_numbers_only: bool  # what stands behind the point of an interval is refused or cut off
     mark_overdue_s: float  # end mark later than this: push it out with a lone mark
 
 
@@ -31,7 +31,7 @@ _NAGIOS = Profile(
     host_services_downtime_includes_host=False,
     persists_at_once=False,
     unescapes_output=True,
-    whole_numbers_only=False,
+    whole_numbers_only=True,
     mark_overdue_s=0.25,
 )
 

@@ -284,6 +284,8 @@ def _order(
     notes: tuple[str, ...] = (),
 ) -> Order:
     named: dict[str, object] = {"host": found.key.host} if found.key.host else {}
+    if found.name:
+        named[row.subject.value] = found.name
     if found.key.service is not None:
         named["service"] = found.key.service
     meaning = named | arguments
