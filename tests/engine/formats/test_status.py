@@ -83,7 +83,7 @@ def _same(value: object, name: str, kind: str, keys: dict[str, str]) -> None:
     if core_name not in keys:
         core_name = ICINGA2_NAMES.get(name, core_name)
     core_name = {
-        ("name", kind): "host_name",
+        ("name", kind): "contact_name" if kind == "contactstatus" else "host_name",
         ("core_id", kind): "downtime_id" if kind.endswith("downtime") else "comment_id",
         ("actual_start", kind): "trigger_time" if "trigger_time" in keys else "flex_downtime_start",
         ("comment", "hostcomment"): "comment_data",
