@@ -462,6 +462,7 @@ def _dangerous_attributes() -> Rows:
     )  # fmt: skip
     yield from _both(
         "CHANGE_HOST_EVENT_HANDLER", "CHANGE_SVC_EVENT_HANDLER", Effect.SHOWN, *_COMMAND, signs=(Sign("event_handler", command),),
+        unseen_in={ICINGA2: "Icinga 2 writes no name of an event handler into its status file"},
         doc="Change what is run when the object's state changes.", **program,
     )  # fmt: skip
     for what in ("host", "service"):
@@ -489,7 +490,7 @@ def _process() -> Rows:
         "log": ("PROGRAM_SHUTDOWN event encountered, shutting down...*", "Received request to shut down.", "Shutting down*")
     }
     starts: dict[str, Any] = {
-        "log": ("PROGRAM_RESTART event encountered, restarting...*", "Caught SIGHUP, restarting...", "Received request to restart*")
+        "log": ("PROGRAM_RESTART event encountered, restarting...*", "Caught SIGHUP, restarting...", "'*' started.")
     }
     for name in ("SHUTDOWN_PROCESS", "SHUTDOWN_PROGRAM"):
         kinds = ALL if name.endswith("PROCESS") else NOT_ICINGA2

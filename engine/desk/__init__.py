@@ -148,7 +148,7 @@ class Desk:
         """Commands, newest first."""
         if not _is_answerable(which):
             return Page()
-        return await self.read(lambda reader: page_of_lives(reader.connection, caller.scope, which, self._pollers))
+        return await self.read(lambda reader: page_of_lives(reader.connection, caller.scope, which, self._pollers, caller.user))
 
     async def entries(self, caller: Caller, which: EntryFilter) -> Page[Entry]:
         """Downtimes, acknowledgements or comments, newest id first."""
@@ -378,7 +378,7 @@ class Desk:
 
     async def _lives(self, caller: Caller, command_ids: Sequence[str]) -> tuple[Life, ...]:
         wanted = [command_id for command_id in command_ids if _is_storable(command_id)]
-        lives = await self.read(lambda reader: lives_of(reader.connection, caller.scope, wanted, self._pollers))
+        lives = await self.read(lambda reader: lives_of(reader.connection, caller.scope, wanted, self._pollers, caller.user))
         unknown = [command_id for command_id in command_ids if command_id not in lives]
         if unknown:
             raise UnknownObject(f"There is no command {unknown[0]!r}.", id=unknown[0])

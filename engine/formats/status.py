@@ -323,15 +323,15 @@ def parse_row(raw: bytes, block_hash: int, created: float) -> StatusRow | None:
 
 
 def _fill_check(values: dict[str, str]) -> None:
-    """Icinga 2 writes -1 for the last check of many objects that were checked, and never says whether it was passive.
+    """Icinga 2 writes -1 or an older time for the last check of many objects, and never says whether it was passive.
 
     Each result sets the last time of its own state, so the latest of these is the last check; only a passive result took no time.
 
     Source: Icinga 2.13.6 lib/compat/statusdatawriter.cpp, lib/icinga/checkable-check.cpp (SetLastStateOK … of every result);
     tests/golden/icinga2-2.13.6/status-2.dat.
     """
-    if values.get("last_check") == "-1":
-        values["last_check"] = max((values[key] for key in values if key.startswith("last_time_")), key=_number, default="-1")
+    times = [values.get("last_check", "-1"), *(values[key] for key in values if key.startswith("last_time_"))]
+    values["last_check"] = max(times, key=_number)
     took = _number(values.get("check_execution_time", "0")) + _number(values.get("check_latency", "0"))
     values["check_type"] = "0" if took else "1"
 

@@ -94,6 +94,10 @@ PROCESSED_IS_ENOUGH: dict[tuple[str, str], str] = {
         for what in ("HOST", "SVC")
     },
     **{
+        ("icinga2", f"CHANGE_{what}_EVENT_HANDLER"): "Icinga 2 writes no name of an event handler"
+        for what in ("HOST", "SVC")
+    },
+    **{
         ("icinga2", f"DELAY_{what}_NOTIFICATION"): "Icinga 2 delays its notification objects, which the status file leaves out"
         for what in ("HOST", "SVC")
     },
