@@ -333,7 +333,9 @@ def judge_acknowledged(
         and (block.author, block.comment) == (author, comment)
         and since - 1 <= block.entry_time <= executed_at + 1
     ]
-    ends = expire is None or (row is not None and int(row.acknowledgement_end_time) == int(expire))
+    # Icinga 2.13 writes 0 for the acknowledgement's end and the true one into its comment.
+    shown = {int(block.expire_time) for block in matching} | ({int(row.acknowledgement_end_time)} if row is not None else set())
+    ends = expire is None or int(expire) in shown
     if row is not None and row.acknowledged and matching and row.acknowledgement_type == (2 if sticky else 1) and ends:
         newest = max(matching, key=lambda block: (block.entry_time, block.core_id))
         words = f"problem_has_been_acknowledged=1, acknowledgement_type={row.acknowledgement_type}, comment_id={newest.core_id}"

@@ -148,10 +148,12 @@ def _prepare(core: Core, box: Box, row: dict[str, Any]) -> None:
     command, service = row["command"], {"service": SERVICE} if "SVC" in row["command"] else {}
     if row["effect"] == "acknowledged":
         box.api.request("DELETE", "/v1/acknowledgements", params={"host": HOST, **service})
-        core.set_state(HOST, SERVICE if service else "", 0, "fine")
-        core.set_state(HOST, SERVICE if service else "", 1, "broken")
-        cores.wait_for_generation(core)
-        cores.wait_for_generation(core)
+        name = SERVICE if service else ""
+        for state in (0, 1):
+            core.set_state(HOST, name, state, "told")
+            cores.wait_for_state(core, HOST, name, state)
+        path = f"/v1/hosts/{HOST}" + (f"/services/{SERVICE}" if service else "")
+        cores.until(lambda: box.api.get(path).json()["state_name"] in ("DOWN", "WARNING"), 10, "Signalbox sees the problem")
     if row["effect"] == "downtimes_gone":
         assert box.downtime(HOST, "to be gone", wait=10).status_code == 201
     if row["effect"] == "comments_gone":
