@@ -33,6 +33,7 @@ PLANTED = [
     ("inside the engine imports go one way", "engine/errors.py", "import engine.model"),
     ("inside the engine imports go one way", "engine/pollers/tail.py", "import engine.desk"),
     ("inside the engine imports go one way", "engine/formats/maincfg.py", "import engine.config"),
+    ("inside the engine imports go one way", "engine/of_no_layer.py", "import engine.model"),
     ("the pure middle has no clock, file, socket or thread in it", "engine/commands/proof.py", "import time"),
     ("the pure middle has no clock, file, socket or thread in it", "engine/state/changes.py", "import engine.state.views"),
     ("one dialect knows nothing of another", "api/centreon/__init__.py", "import api.native"),
@@ -70,5 +71,6 @@ def test_a_planted_import_is_found(tmp_path: Path, contract: str, file: str, lin
         shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__", "golden", ".*"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     planted = tmp_path / file
-    planted.write_text(planted.read_text(encoding="utf-8") + f"\n{line}\n", encoding="utf-8")
+    with planted.open("a", encoding="utf-8") as file_end:
+        file_end.write(f"\n{line}\n")
     assert contract in _broken(tmp_path)

@@ -385,7 +385,7 @@ def judge_checked(seen: Seen, at: float, executed_at: float, deadline_s: float) 
 def judge_result(seen: Seen, checked_at: float, executed_at: float, deadline_s: float) -> Judgement:
     """The object's last check is the passive one with the time that was sent; an earlier one may have had the same second."""
     row = seen.row
-    if row is not None and seen.created >= executed_at and int(row.last_check) == int(checked_at) and row.check_type == 1:
+    if row is not None and seen.created > executed_at and int(row.last_check) == int(checked_at) and row.check_type == 1:
         return Judgement(Effected.YES, f"last_check={row.last_check:.0f}, check_type=1 in the status file of {seen.created:.0f}")
     if row is not None and row.last_check > checked_at and seen.created > executed_at:
         return Judgement(Effected.CLEARED, reason=f"a newer check result of {row.last_check:.0f} stands in its place")

@@ -1,9 +1,10 @@
 """journal.db: the one write path, and the rows of commands, steps and batches.
 
 Theory of operation. Several processes write (API workers accept, the engine proves), so every write goes through
-`Journal.transaction`: a thread lock, then `flock` on journal.lock, then BEGIN IMMEDIATE … COMMIT with synchronous=FULL. With
-SQLite's own busy handler alone three writers starve each other. What the context manager has left is durable. Reads use
-whatever connection they like; WAL readers never wait.
+`Journal.transaction`: a thread lock, then `flock` on journal.turn (whose turn is next) and journal.lock (who writes), then
+BEGIN IMMEDIATE … COMMIT with synchronous=FULL. With SQLite's own busy handler alone three writers starve each other, with one
+lock file two of three still can. What the context manager has left is durable. Reads use whatever connection they like; WAL
+readers never wait.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from engine.journal import accounts
 SCHEMA_VERSION = "1"
 JOURNAL_FILE = "journal.db"
 LOCK_FILE = "journal.lock"
+TURN_FILE = "journal.turn"
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -151,7 +153,9 @@ class Journal:
         self.path = data / JOURNAL_FILE
         self._mutex = threading.RLock()
         try:
-            self._lock = os.open(data / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
+            self._lock, self._turn = (
+                os.open(data / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660) for name in (LOCK_FILE, TURN_FILE)
+            )
             self._connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=10)
             with self._mutex, self._flock():
                 self._prepare()
@@ -170,6 +174,7 @@ class Journal:
         with self._mutex:
             self._connection.close()
             os.close(self._lock)
+            os.close(self._turn)
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -211,7 +216,12 @@ class Journal:
 
     @contextmanager
     def _flock(self) -> Iterator[None]:
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        """Whoever waits holds the turn, so that one who has just written cannot write again before them."""
+        fcntl.flock(self._turn, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+        finally:
+            fcntl.flock(self._turn, fcntl.LOCK_UN)
         try:
             yield
         finally:

@@ -696,7 +696,10 @@ def test_a_check_planned_for_later_has_until_then() -> None:
 
 def test_result_seen_by_its_second() -> None:
     shown = host(has_been_checked=1, last_check=1000.0, check_type=1)
-    assert judge_result(seen(1001, shown), 1000, 1001, 15).effected is Effected.YES
+    assert judge_result(seen(1002, shown), 1000, 1001, 15).effected is Effected.YES
+    # An earlier result of the same second may have been there before this one was executed.
+    assert judge_result(seen(1001, shown), 1000, 1001, 15).effected is Effected.NOT_YET
+    assert judge_result(seen(1001, shown), 1000, float("inf"), 15).effected is Effected.NOT_YET
     assert judge_result(seen(1001, shown._replace(check_type=0)), 1000, 1001, 15).effected is Effected.NOT_YET
     assert judge_result(seen(1020, shown._replace(last_check=999.0)), 1000, 1001, 15).effected is Effected.NO
     assert judge_result(seen(1020, shown._replace(last_check=1005.0)), 1000, 1001, 15).effected is Effected.CLEARED

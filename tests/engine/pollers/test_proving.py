@@ -1,0 +1,209 @@
+"""What becomes of commands and entries once the log and the status files have spoken: no word more than was proved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.commands.lifecycle import State
+from engine.journal.store import command_by_id, commands_watched, move
+from tests.engine.pollers.lane_scene import POLLER, LaneScene, lane_scene
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[LaneScene]:
+    with lane_scene(tmp_path) as made:
+        yield made
+
+
+def shown(scene: LaneScene, seconds: float = 3.0) -> None:
+    """Time passes, and the core shows what it has."""
+    scene.clock.at += seconds
+    scene.generation()
+    scene.step()
+
+
+def processed(scene: LaneScene, command_id: str) -> None:
+    scene.turn(0.1)
+    assert scene.state(command_id) is State.PROCESSED
+
+
+def test_a_service_that_vanished_leaves_the_rest_partial_and_is_not_doubled(scene: LaneScene) -> None:
+    made = scene.accept("SCHEDULE_HOST_SVC_DOWNTIME", members=("disk", "http"))
+    processed(scene, made)
+    scene.clock.at += 2
+    del scene.core.memory.objects[("web", "http")]
+    scene.core.memory.downtimes = {n: one for n, one in scene.core.memory.downtimes.items() if one.service_description != "http"}
+    scene.core.reload()
+    shown(scene)
+    assert scene.state(made) is State.PARTIAL
+    assert [(one.service, one.present, one.proof) for one in scene.entries()] == [
+        ("disk", 1, "confirmed"),
+        ("http", 0, "processed"),
+    ]
+    scene.settle(3)
+    assert scene.core.standing("work 1") == 1
+    assert scene.command(made).core_ids and "web/http" in scene.command(made).reason
+
+
+def test_what_a_killed_core_lost_is_written_again_and_its_entry_says_so(scene: LaneScene) -> None:
+    made = scene.accept("SCHEDULE_HOST_DOWNTIME")
+    processed(scene, made)
+    assert scene.entry(made).proof == "processed"
+    scene.core.kill()
+    scene.step()
+    scene.clock.at += 2
+    scene.core.start()
+    scene.clock.at += 3
+    scene.generation()
+    scene.lane.follow_log()
+    scene.lane.take_generation()
+    assert (scene.state(made), scene.entry(made).proof, scene.entry(made).present) == (State.ACCEPTED, "accepted", 1)
+    scene.settle(3)
+    assert scene.state(made) is State.CONFIRMED and scene.core.standing("work 1") == 1
+
+
+def test_a_window_that_ended_before_a_status_file_is_unknown_and_gone(scene: LaneScene) -> None:
+    made = scene.accept("SCHEDULE_HOST_DOWNTIME", end=int(scene.clock.at) + 5)
+    processed(scene, made)
+    shown(scene, 8)
+    assert scene.state(made) is State.UNKNOWN and "window ended" in scene.command(made).reason
+    assert scene.entry(made).present == 0
+
+
+def test_an_entry_that_may_stand_after_all_is_looked_for_an_hour(scene: LaneScene) -> None:
+    made = scene.accept("ADD_HOST_COMMENT")
+    processed(scene, made)
+    with scene.journal.transaction() as connection:
+        command = command_by_id(connection, made)
+        assert command is not None
+        move(connection, command, State.UNKNOWN, scene.clock.at, reason="test")
+    shown(scene)
+    assert scene.state(made) is State.CONFIRMED and scene.entry(made).present
+    assert scene.journal.connection.execute("SELECT late FROM step ORDER BY seq DESC LIMIT 1").fetchone() == (1,)
+
+
+def test_a_refusal_ends_the_entry_with_the_cores_words(scene: LaneScene) -> None:
+    made = scene.accept("SCHEDULE_HOST_DOWNTIME", "nowhere")
+    scene.turn()
+    assert (scene.state(made), scene.entry(made).present) == (State.REFUSED, 0)
+    assert "External command failed" in scene.command(made).reason
+
+
+def test_a_deletion_without_effect_is_not_confirmed_by_the_end_of_the_window(scene: LaneScene) -> None:
+    made = scene.accept("SCHEDULE_HOST_DOWNTIME", end=int(scene.clock.at) + 60)
+    processed(scene, made)
+    shown(scene)
+    (block,) = scene.core.memory.downtimes.values()
+    deletion = scene.accept("DEL_HOST_DOWNTIME", entry_id=scene.entry(made).id)
+    scene.turn()
+    scene.core.memory.downtimes[block.core_id] = block  # a core that said yes and did not do it
+    shown(scene)
+    assert scene.state(deletion) is State.NO_EFFECT and scene.entry(made).present
+    shown(scene, 120)
+    assert scene.state(deletion) is State.NO_EFFECT and not scene.entry(made).present
+
+
+def test_an_acknowledgement_is_not_proved_by_the_next_of_equal_text(scene: LaneScene) -> None:
+    first = scene.accept("ACKNOWLEDGE_HOST_PROBLEM", comment="same")
+    processed(scene, first)
+    web = scene.core.memory.objects[("web", None)]
+    web.acknowledged, scene.core.memory.comments = 0, {}
+    shown(scene)
+    assert scene.state(first) is State.NO_EFFECT and not scene.entry(first).present
+    scene.clock.at += 5
+    second = scene.accept("ACKNOWLEDGE_HOST_PROBLEM", comment="same")
+    processed(scene, second)
+    shown(scene)
+    assert (scene.state(first), scene.state(second)) == (State.NO_EFFECT, State.CONFIRMED)
+    assert (scene.entry(first).present, scene.entry(second).present) == (0, 1)
+
+
+def test_an_acknowledgement_removed_before_anybody_saw_it(scene: LaneScene) -> None:
+    made = scene.accept("ACKNOWLEDGE_HOST_PROBLEM")
+    removed = scene.accept("REMOVE_HOST_ACKNOWLEDGEMENT", author="bob")
+    processed(scene, removed)
+    shown(scene)
+    assert (scene.state(made), scene.state(removed)) == (State.UNKNOWN, State.CONFIRMED)
+    assert scene.command(made).reason.startswith("bob removed it") and not scene.entry(made).present
+
+
+def test_a_removal_followed_by_an_acknowledgement_is_not_called_without_effect(scene: LaneScene) -> None:
+    scene.accept("ACKNOWLEDGE_HOST_PROBLEM")
+    scene.turn()
+    shown(scene)
+    removed = scene.accept("REMOVE_HOST_ACKNOWLEDGEMENT")
+    again = scene.accept("ACKNOWLEDGE_HOST_PROBLEM", author="bob")
+    processed(scene, again)
+    shown(scene)
+    assert (scene.state(removed), scene.state(again)) == (State.UNKNOWN, State.CONFIRMED)
+    assert scene.command(removed).reason.startswith("bob acknowledged again")
+
+
+def test_a_result_in_flight_is_not_proved_by_another_of_the_same_second(scene: LaneScene) -> None:
+    at = scene.clock.at
+    first = scene.accept("PROCESS_HOST_CHECK_RESULT", return_code=1, output="one", checked_at=at)
+    processed(scene, first)
+    scene.clock.at = at
+    second = scene.accept("PROCESS_HOST_CHECK_RESULT", return_code=1, output="two", checked_at=at)
+    scene.step()
+    shown(scene, 4)
+    assert (scene.state(first), scene.state(second)) == (State.CONFIRMED, State.WRITTEN)
+    scene.core.read()
+    scene.step()
+    assert scene.state(second) is State.PROCESSED
+
+
+def test_a_result_overlaid_by_a_newer_one_is_looked_for_no_longer(scene: LaneScene) -> None:
+    made = scene.accept("PROCESS_HOST_CHECK_RESULT", return_code=1, output="one", checked_at=scene.clock.at)
+    processed(scene, made)
+    scene.core.memory.objects[("web", None)].last_check = scene.clock.at + 1
+    shown(scene)
+    assert scene.state(made) is State.PROCESSED and "newer check result" in scene.command(made).reason
+    assert commands_watched(scene.journal.connection, POLLER, 0.0) == []
+
+
+def test_any_number_of_old_lives_leaves_the_newest_command_in_sight(scene: LaneScene) -> None:
+    old = scene.accept("PROCESS_HOST_CHECK_RESULT", return_code=1, output="one", checked_at=scene.clock.at)
+    processed(scene, old)
+    with scene.journal.transaction() as connection:
+        connection.execute("UPDATE command SET watch_from = NULL")
+        names = [row[1] for row in connection.execute("PRAGMA table_info(command)") if row[1] not in ("seq", "id")]
+        columns = ", ".join(names)
+        query = f"INSERT INTO command (id, {columns}) SELECT ?, {columns} FROM command WHERE id = ?"
+        connection.executemany(query, [(f"old{number}", old) for number in range(10_100)])
+        connection.execute("UPDATE command SET state = 'unknown', updated_at = updated_at - 7200 WHERE seq % 2")
+    made = scene.accept("SCHEDULE_HOST_DOWNTIME")
+    scene.turn()
+    shown(scene)
+    assert scene.state(made) is State.CONFIRMED
+
+
+def test_a_generation_before_the_echo_proves_by_presence(scene: LaneScene) -> None:
+    made = scene.accept("SCHEDULE_HOST_DOWNTIME")
+    scene.step()
+    log = scene.poller.log_file.read_bytes()
+    scene.core.read()
+    late = scene.poller.log_file.read_bytes()[len(log) :]
+    scene.poller.log_file.write_bytes(log)  # Icinga 2 flushes its log up to a second later
+    scene.generation()
+    scene.step()
+    assert scene.state(made) is State.CONFIRMED
+    with scene.poller.log_file.open("ab") as file:
+        file.write(late)
+    scene.step()
+    assert [step for step in scene.steps(made) if step != "written"] == ["accepted", "writing", "confirmed"]
+    scene.settle(3)
+    assert scene.core.standing("work 1") == 1 and scene.entry(made).present
+
+
+def test_a_foreign_downtime_of_equal_content_is_not_taken_for_ours(scene: LaneScene) -> None:
+    made = scene.accept("SCHEDULE_HOST_DOWNTIME")
+    processed(scene, made)
+    (block,) = scene.core.memory.downtimes.values()
+    scene.core.memory.downtimes[9] = block._replace(core_id=9, entry_time=block.entry_time - 40)
+    shown(scene)
+    assert scene.entry(made).core_id == block.core_id
+    assert [(one.core_id, one.proof) for one in scene.entries()] == [(block.core_id, "confirmed"), (9, "seen")]
