@@ -16,7 +16,7 @@ from engine.commands.effects import (
     judge_signs,
 )
 from engine.commands.proof import Effected, Expected
-from engine.formats.corelog import parse_line
+from engine.formats.corelog import LogLine, parse_line
 from engine.model import CommentStatus
 from tests.engine.state.rows import downtime, host_row
 
@@ -114,7 +114,7 @@ def test_anybody_s_restart_before_the_echo_proves_nothing() -> None:
     assert [command for command, _ in listener.feed(line(restart))] == ["1"]
 
 
-def line(text: bytes):  # type: ignore[no-untyped-def]
+def line(text: bytes) -> LogLine:
     found = parse_line(b"[5] " + text)
     assert found is not None
     return found

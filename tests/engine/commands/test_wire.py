@@ -150,7 +150,8 @@ def _is_plain(row: Row, values: dict[str, object], profile: Profile) -> bool:
     """Values nobody could have anything against, as far as one can tell without knowing how they are checked."""
     for field in row.fields:
         value = values[field.name]
-        if isinstance(value, str) and not re.fullmatch(r"[A-Za-z0-9é]+", value):
+        letters = r"[A-Za-z0-9]+" if field.type is FieldType.VARIABLE else r"[A-Za-z0-9é]+"
+        if isinstance(value, str) and not re.fullmatch(letters, value):
             return False
         if isinstance(value, float) and (profile.whole_numbers_only or field.type is not FieldType.NUMBER):
             return False
