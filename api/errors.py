@@ -62,6 +62,7 @@ TABLE: dict[type[errors.SignalboxError], tuple[int, str]] = {
     errors.Ambiguous: (409, "The name stands on several pollers"),
     errors.NotPossible: (409, "The present state forbids it"),
     errors.UnsupportedCommand: (422, "That kind of core does not know the command"),
+    errors.UnknownCommand: (422, "No core has such a command"),
     errors.Forbidden: (403, "The right is missing"),
     errors.NotAuthenticated: (401, "Not authenticated"),
     errors.TooManyLogins: (429, "Too many failed logins"),

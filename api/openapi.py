@@ -67,7 +67,7 @@ def _types(operations: Iterable[Operation]) -> list[Any]:
     for operation in operations:
         found.update(dict.fromkeys(operation.answers.values()))
         found[operation.query] = None
-        if operation.body is not None:
+        if operation.body is not None and operation.schema is None:
             found[operation.body] = None
     return list(found)
 
@@ -81,7 +81,7 @@ def _operation(operation: Operation, by_type: dict[Any, Any], components: dict[s
         "responses": _responses(operation, by_type),
     }
     if operation.body is not None:
-        content: dict[str, Any] = {"schema": by_type[operation.body]}
+        content: dict[str, Any] = {"schema": dict(operation.schema()) if operation.schema is not None else by_type[operation.body]}
         if operation.example is not None:
             content["example"] = dict(operation.example)
         described["requestBody"] = {"required": True, "content": {JSON: content}}

@@ -75,6 +75,10 @@ class Settings:
         900.0, "how long a held acknowledgement (or its removal) stays worth sending", "s", low=0
     )
     ttl_comment_s: float = setting(86400.0, "how long a held comment or deletion stays worth sending", "s", low=0)
+    ttl_notification_s: float = setting(300.0, "how long a held custom notification stays worth sending", "s", low=0)
+    ttl_process_s: float = setting(30.0, "how long a held command to the core's process stays worth sending", "s", low=0)
+    ttl_command_s: float = setting(900.0, "how long any other held command stays worth sending", "s", low=0)
+    dangerous_commands: tuple[str, ...] = setting((), "dangerous external commands that admins may send, by name")
     twin_window_s: float = setting(600.0, "a succeeded twin younger than this is joined instead of made again", "s", low=0)
     scan_poll_s: float = setting(2.0, "slow poll behind the file watcher", "s", low=0.1, high=3600)
     stale_after_intervals: int = setting(3, "status intervals after which a view counts as stale", low=1)

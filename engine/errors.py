@@ -76,6 +76,12 @@ class UnsupportedCommand(CallerError):
     code = "unsupported_command"
 
 
+class UnknownCommand(CallerError):
+    """No core has an external command of that name. `facts["near"]` lists similar names."""
+
+    code = "unknown_command"
+
+
 class Forbidden(CallerError):
     """Authenticated, but the right is missing. `facts["right"]` names it."""
 

@@ -55,6 +55,8 @@ class HostStatus(NamedTuple):
     check_command: str
     check_period: str
     notification_period: str
+    event_handler: str
+    event_handler_period: str
     check_interval: float
     retry_interval: float
     current_attempt: int
@@ -107,6 +109,8 @@ class ServiceStatus(NamedTuple):
     check_command: str
     check_period: str
     notification_period: str
+    event_handler: str
+    event_handler_period: str
     check_interval: float
     retry_interval: float
     current_attempt: int
@@ -179,6 +183,23 @@ class CommentStatus(NamedTuple):
     expire_time: float
     author: str
     comment: str
+    block_hash: int
+
+
+class ContactStatus(NamedTuple):
+    """One contactstatus block."""
+
+    name: str
+    host_notifications_enabled: int
+    service_notifications_enabled: int
+    host_notification_period: str
+    service_notification_period: str
+    last_host_notification: float
+    last_service_notification: float
+    modified_attributes: int
+    modified_host_attributes: int
+    modified_service_attributes: int
+    custom_variables: str  # a JSON object of strings, names without the underscore
     block_hash: int
 
 

@@ -19,6 +19,7 @@ from api.cli import main
 from api.errors import TABLE
 from api.native.downtimes import NewDowntime
 from contrib import readme
+from engine.commands.catalogue import CATALOGUE
 from engine.commands.lifecycle import State
 from engine.config import load_config
 from engine.errors import ConfigError, SignalboxError
@@ -49,6 +50,11 @@ def test_tables_are_those_of_the_code(name: str) -> None:
     found = re.search(f"<!-- {name} -->\n(.*?)<!-- end of {name} -->", TEXT, re.DOTALL)
     assert found
     assert found[1] == readme.TABLES[name](), "run: python contrib/readme.py"
+
+
+def test_the_page_of_commands_is_that_of_the_catalogue() -> None:
+    assert readme.COMMANDS.read_text("utf-8") == readme.commands_page(), "run: python contrib/readme.py"
+    assert set(re.findall(r"^### (.*)$", readme.commands_page(), re.MULTILINE)) == set(CATALOGUE)
 
 
 def test_the_tables_would_notice_a_change() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from api.native import (
     acknowledgements,
+    catalogue,
     checks,
     commands,
     comments,
     downtimes,
+    features,
     hosts,
     pollers,
     problems,
@@ -25,5 +27,7 @@ OPERATIONS = (
     *comments.OPERATIONS,
     *checks.OPERATIONS,
     *results.OPERATIONS,
+    *features.OPERATIONS,
+    *catalogue.OPERATIONS,
     *commands.OPERATIONS,
 )

@@ -83,3 +83,4 @@ class Operation:
     problems: tuple[int, ...] = ()
     example: Mapping[str, object] | None = None  # of the body
     description: str = ""
+    schema: Callable[[], Mapping[str, Any]] | None = None  # of the body, where its type says too little

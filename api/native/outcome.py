@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from api.errors import problem_members
 from api.native.operation import Answer, Call
 from api.native.requests import WAIT_CAP_S, WaitQuery
-from engine.commands.catalogue import CATALOGUE, Effect
+from engine.commands.catalogue import Effect, known_row
 from engine.commands.lifecycle import State
 from engine.desk import Life, Receipt
 
@@ -123,7 +123,7 @@ def words_of(life: Life) -> str:
 def _state(life: Life, deletes: bool) -> State:
     """A deletion that withdrew the unwritten creation has reached all it was asked for."""
     state = State(life.state)
-    if state is State.CANCELLED and deletes and CATALOGUE[life.command].effect in (Effect.ENTRY_CREATED, Effect.ACKNOWLEDGED):
+    if state is State.CANCELLED and deletes and known_row(life.command).effect in (Effect.ENTRY_CREATED, Effect.ACKNOWLEDGED):
         return State.CONFIRMED
     return state
 

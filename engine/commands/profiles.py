@@ -20,6 +20,7 @@ class Profile:
     host_services_downtime_includes_host: bool
     persists_at_once: bool  # what was executed survives kill -9 of the core, so absence proves "never executed"
     unescapes_output: bool  # `\n` and `\\` in passive output are turned back
+    whole_numbers_only: bool  # what stands behind the point of an interval is refused or cut off
     mark_overdue_s: float  # end mark later than this: push it out with a lone mark
 
 
@@ -30,6 +31,7 @@ _NAGIOS = Profile(
     host_services_downtime_includes_host=False,
     persists_at_once=False,
     unescapes_output=True,
+    whole_numbers_only=True,
     mark_overdue_s=0.25,
 )
 
@@ -40,6 +42,7 @@ _NAEMON = Profile(
     host_services_downtime_includes_host=False,
     persists_at_once=False,
     unescapes_output=True,
+    whole_numbers_only=True,
     mark_overdue_s=0.25,
 )
 
@@ -50,6 +53,7 @@ _ICINGA2 = Profile(
     host_services_downtime_includes_host=True,
     persists_at_once=True,
     unescapes_output=False,
+    whole_numbers_only=False,
     mark_overdue_s=2.5,
 )
 

@@ -293,6 +293,7 @@ class Judgement:
     evidence: str = ""
     reason: str = ""
     core_ids: tuple[int, ...] = ()
+    some: bool = False  # of NO: it shows on some members
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,9 +312,16 @@ def is_decisive(seen: Seen, executed_at: float, deadline_s: float) -> bool:
 
 
 def judge_acknowledged(
-    seen: Seen, author: str, comment: str, sticky: bool, executed_at: float, since: float, deadline_s: float
+    seen: Seen,
+    author: str,
+    comment: str,
+    sticky: bool,
+    executed_at: float,
+    since: float,
+    deadline_s: float,
+    expire: float | None = None,
 ) -> Judgement:
-    """Flag set as asked, and an acknowledgement comment of that author and text, not older than the writing (`since`).
+    """Flag (and end, if it has one) set as asked, and a comment of that author and text no older than its writing (`since`).
 
     Nor younger than the execution: somebody who asks the same again makes one of his own.
     """
@@ -325,7 +333,10 @@ def judge_acknowledged(
         and (block.author, block.comment) == (author, comment)
         and since - 1 <= block.entry_time <= executed_at + 1
     ]
-    if row is not None and row.acknowledged and matching and row.acknowledgement_type == (2 if sticky else 1):
+    # Icinga 2.13 writes 0 for the acknowledgement's end and the true one into its comment.
+    shown = {int(block.expire_time) for block in matching} | ({int(row.acknowledgement_end_time)} if row is not None else set())
+    ends = expire is None or int(expire) in shown
+    if row is not None and row.acknowledged and matching and row.acknowledgement_type == (2 if sticky else 1) and ends:
         newest = max(matching, key=lambda block: (block.entry_time, block.core_id))
         words = f"problem_has_been_acknowledged=1, acknowledgement_type={row.acknowledgement_type}, comment_id={newest.core_id}"
         return Judgement(Effected.YES, f"{words} in the status file of {seen.created:.0f}", core_ids=(newest.core_id,))

@@ -7,6 +7,7 @@ in silence; the one repair (`;` in a comment a core would cut) is `stored_commen
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping
 
@@ -18,6 +19,8 @@ from engine.errors import InvalidField
 WRITE_LIMIT = 4096
 LINE_LIMIT = 4000
 MARK_PREFIX = "_SIGNALBOX_"
+_VARIABLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]{0,120}")
+_DECIMALS = {FieldType.UINT: 0, FieldType.CODE: 0, FieldType.NUMBER: 6}  # a time is cut to its second
 _BLANKS = " \t\r\n\v\f"  # what cores strip at the end of a line
 
 
@@ -34,7 +37,9 @@ def encode(row: Row, values: Mapping[str, object], epoch: int, core_id: int | No
     Raises:
         InvalidField: a value cannot be written; `facts["field"]` names it.
     """
-    parts = [_encode_field(row, field, values.get(field.name), core_id, profile) for field in row.fields]
+    parts = [_encode_part(row, field, values.get(field.name), core_id, profile) for field in row.fields]
+    while len(parts) > len(row.fields) - _optional_tail(row) and not parts[-1]:
+        parts.pop()
     text = ";".join([row.name, *parts]).rstrip(_BLANKS)
     line = f"[{epoch}] {text}\n".encode()
     if len(line) > LINE_LIMIT:
@@ -111,17 +116,52 @@ def _check_text(value: str, field: str, allowed: str = "") -> str:
     return value
 
 
-def _encode_field(row: Row, field: Field, value: object, core_id: int | None, profile: Profile) -> str:
+def check_value(row: Row, field: Field, value: object) -> None:
+    """Raise InvalidField unless the value can be written; what is made of it only later (an entry's core id) is not looked at."""
+    if field.type in (FieldType.ENTRY, FieldType.TRIGGER):
+        _number(field, value, 0, 2**63 - 1)
+    elif field.type is FieldType.OUTPUT:
+        _output(_text(field, value), field.name, True)
+    else:
+        _encode_field(row, field, value, None)
+
+
+def _optional_tail(row: Row) -> int:
+    """How many of the last fields may be left out of the line."""
+    count = 0
+    for field in reversed(row.fields):
+        if not field.optional:
+            break
+        count += 1
+    return count
+
+
+def _encode_part(row: Row, field: Field, value: object, core_id: int | None, profile: Profile) -> str:
+    if value is None and field.optional:
+        return ""
     match field.type:
-        case FieldType.HOST | FieldType.SERVICE:
-            return check_name(_text(field, value), field.name)
-        case FieldType.AUTHOR:
-            return check_author(_text(field, value))
         case FieldType.TEXT:
             return stored_comment(check_comment(_text(field, value), field.name), row, profile)
         case FieldType.OUTPUT:
-            return _output(_text(field, value), field.name, profile)
-        case FieldType.ENTRY:
+            return _output(_text(field, value), field.name, profile.unescapes_output)
+        case FieldType.NUMBER if profile.whole_numbers_only and isinstance(value, float) and not value.is_integer():
+            raise InvalidField(f"{field.name} must be a whole number for that kind of core.", field=field.name)
+        case _:
+            return _encode_field(row, field, value, core_id)
+
+
+def _encode_field(row: Row, field: Field, value: object, core_id: int | None) -> str:
+    """What is written the same for every core."""
+    match field.type:
+        case FieldType.AUTHOR:
+            return check_author(_text(field, value))
+        case FieldType.TEXT | FieldType.OUTPUT:
+            return check_comment(_text(field, value), field.name)
+        case FieldType.WORD | FieldType.PATH | FieldType.VARIABLE:
+            return _word(field, _text(field, value))
+        case FieldType.ENTRY | FieldType.TRIGGER:
+            if field.type is FieldType.TRIGGER and value == 0:
+                return "0"
             if core_id is None:
                 raise InvalidField("the core's id of that entry is not known", field=field.name)
             return str(core_id)
@@ -130,15 +170,28 @@ def _encode_field(row: Row, field: Field, value: object, core_id: int | None, pr
         case FieldType.STICKY:
             return "2" if _flag(field, value) else "1"
         case FieldType.CODE:
-            return str(_number(field, value, 3 if row.is_service else 2))
-        case FieldType.TIME | FieldType.UINT:
-            return str(_number(field, value, 2**32 - 1))
+            return str(int(_number(field, value, 0, 3 if row.is_service else 2)))
+        case FieldType.TIME | FieldType.SPAN | FieldType.UINT:
+            return str(int(_number(field, value, field.low, field.high)))
+        case FieldType.NUMBER:
+            return format(_number(field, value, field.low, field.high), ".6f").rstrip("0").rstrip(".")
+        case _:
+            return check_name(_text(field, value), field.name)
 
 
-def _output(value: str, field: str, profile: Profile) -> str:
+def _word(field: Field, value: str) -> str:
+    """One field of the line, kept as it is."""
+    if field.type is FieldType.VARIABLE and not _VARIABLE.fullmatch(value):
+        raise InvalidField(f"{field.name} must be letters, digits and underscores, none in front.", field=field.name)
+    if field.type is FieldType.PATH and not value.startswith("/"):
+        raise InvalidField(f"{field.name} must be an absolute path on the core's machine.", field=field.name)
+    return check_name(value, field.name)
+
+
+def _output(value: str, field: str, unescapes: bool) -> str:
     if not value.strip():
         raise InvalidField(f"{field} is empty: cores refuse that.", field=field)
-    if not profile.unescapes_output:
+    if not unescapes:
         return _check_text(value, field, allowed="\t")
     checked = _check_text(value, field, allowed="\t\n")
     return checked.replace("\\", "\\\\").replace("\n", "\\n")
@@ -156,7 +209,9 @@ def _flag(field: Field, value: object) -> bool:
     return bool(value)
 
 
-def _number(field: Field, value: object, most: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
-        raise InvalidField(f"{field.name} must be a number from 0 to {most}.", field=field.name)
-    return int(value)
+def _number(field: Field, value: object, least: float, most: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        raise InvalidField(f"{field.name} must be a number from {least:.16g} to {most:.16g}.", field=field.name)
+    if value != round(value, _DECIMALS.get(field.type, 9)):
+        raise InvalidField(f"{field.name} has more decimals than can be written: leave them out.", field=field.name)
+    return value

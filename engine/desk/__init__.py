@@ -18,10 +18,12 @@ from functools import partial
 from typing import TypeVar
 
 from engine.clock import Clock, SystemClock
+from engine.commands.catalogue import SWITCHES, Effect, Row, Subject
 from engine.config import Config
 from engine.desk.accept import Accept, ended, withdraw_all, withdraw_by_id
 from engine.desk.checks import Asked, asked, window
 from engine.desk.entries import one_entry, page_of_entries
+from engine.desk.generic import check_allowed, check_names, check_supported, command_named, generic_order
 from engine.desk.ids import CommandIds
 from engine.desk.lives import lives_of, page_of_lives, standings_of
 from engine.desk.orders import (
@@ -32,11 +34,13 @@ from engine.desk.orders import (
     downtimes,
     forced_check,
     passive_result,
+    plain_order,
     removal,
 )
 from engine.desk.pollers import is_engine_alive, poller_away
 from engine.desk.readers import Readers
 from engine.desk.resolve import Found, Resolver, is_behind
+from engine.desk.subjects import subject_of
 from engine.desk.values import Caller, CheckResult, Entry, EntryFilter, Life, Page, Receipt, Step, Target
 from engine.desk.waiting import Standing, Waiting
 from engine.desk.writer import COMMANDS_PER_TRANSACTION, GroupCommit, Written
@@ -144,7 +148,7 @@ class Desk:
         """Commands, newest first."""
         if not _is_answerable(which):
             return Page()
-        return await self.read(lambda reader: page_of_lives(reader.connection, caller.scope, which, self._pollers))
+        return await self.read(lambda reader: page_of_lives(reader.connection, caller.scope, which, self._pollers, caller.user))
 
     async def entries(self, caller: Caller, which: EntryFilter) -> Page[Entry]:
         """Downtimes, acknowledgements or comments, newest id first."""
@@ -282,6 +286,67 @@ class Desk:
         orders, away = await self.find(caller, plan)
         return await self._store(who, orders, away, lambda accept: accept.orders)
 
+    async def command(
+        self, caller: Caller, name: str, arguments: Mapping[str, object], *, poller: int | None = None, hold: bool = True
+    ) -> tuple[Receipt, ...]:
+        """Any command of the catalogue; arguments by the row's field names, times in epoch seconds.
+
+        Raises UnknownCommand, UnsupportedCommand, and Forbidden for what is dangerous.
+        """
+        row = command_named(name)
+        author = arguments.get("author") if row.effect is not Effect.DOWNTIMES_GONE else None
+        who = self._asked(caller, author if isinstance(author, str) else None)
+        check_allowed(row, caller, self.config.settings)
+        check_names(row, arguments)
+        if row.effect is Effect.ENTRY_GONE:
+            return await self._delete_by_row(caller, row, arguments, hold)
+
+        def plan(reader: Reader) -> Plan:
+            found = subject_of(Resolver(reader, caller.scope, self._pollers), row, arguments, poller)
+            trigger = arguments.get("trigger")
+            if isinstance(trigger, int) and trigger:
+                self._check_trigger(reader, caller, trigger, found)
+            orders = [generic_order(who, found, row, arguments)]
+            return orders, _away(orders, hold)
+
+        orders, away = await self.find(caller, plan)
+        removes = row.effect is Effect.NOT_ACKNOWLEDGED
+        return await self._store(who, orders, away, lambda accept: accept.removals if removes else accept.orders)
+
+    async def switch(
+        self, caller: Caller, target: Target, features: Mapping[str, bool], *, hold: bool = True
+    ) -> tuple[Receipt, ...]:
+        """Switch features of a host or service on or off, by the mirror's columns: one command each."""
+        who = self._asked(caller)
+        rows = SWITCHES[Subject.HOST if target.service is None else Subject.SERVICE]
+        _some(list(features), "features")
+
+        def plan(reader: Reader) -> Plan:
+            found = Resolver(reader, caller.scope, self._pollers).one(target)
+            orders = []
+            for column, wanted in features.items():
+                row = rows[column][wanted]
+                check_supported(row, found)
+                orders.append(plain_order(who, found, row, {}))
+            return orders, _away(orders, hold)
+
+        orders, away = await self.find(caller, plan)
+        return await self._store(who, orders, away, lambda accept: accept.orders)
+
+    async def _delete_by_row(self, caller: Caller, row: Row, arguments: Mapping[str, object], hold: bool) -> tuple[Receipt, ...]:
+        entry_id, kind = arguments.get("entry"), str(row.entry_kind)
+        if not isinstance(entry_id, int) or isinstance(entry_id, bool):
+            raise InvalidField(f"entry must be the public id of a {kind}.", field="entry")
+        entry = await self.entry(caller, kind, entry_id)
+        if (entry.service is not None) is not (row.subject is Subject.SERVICE):
+            raise _unknown_entry(f"{row.subject.value}'s {kind}", entry_id)
+        return await self.delete_entry(caller, kind, entry_id, hold=hold)
+
+    def _check_trigger(self, reader: Reader, caller: Caller, trigger: int, found: Found) -> None:
+        entry = one_entry(reader, caller.scope, "downtime", trigger, self._pollers) if 0 < trigger <= _LARGEST_ID else None
+        if entry is None or not entry[1].present or entry[1].poller != found.key.poller:
+            raise InvalidField(f"trigger must be the public id of a downtime that stands on {found.poller.name}.", field="trigger")
+
     async def cancel_command(self, caller: Caller, command_id: str) -> Life:
         """Withdraw a command that was not yet written. Raises UnknownObject, NotPossible."""
         who = self._asked(caller)
@@ -313,7 +378,7 @@ class Desk:
 
     async def _lives(self, caller: Caller, command_ids: Sequence[str]) -> tuple[Life, ...]:
         wanted = [command_id for command_id in command_ids if _is_storable(command_id)]
-        lives = await self.read(lambda reader: lives_of(reader.connection, caller.scope, wanted, self._pollers))
+        lives = await self.read(lambda reader: lives_of(reader.connection, caller.scope, wanted, self._pollers, caller.user))
         unknown = [command_id for command_id in command_ids if command_id not in lives]
         if unknown:
             raise UnknownObject(f"There is no command {unknown[0]!r}.", id=unknown[0])

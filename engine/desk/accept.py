@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from engine.commands.catalogue import CATALOGUE
+from engine.commands.catalogue import known_row
 from engine.commands.lifecycle import SUCCEEDED, UNFINISHED, UNWRITTEN, State
 from engine.desk.checks import Asked
 from engine.desk.orders import Order, same_meaning
@@ -117,7 +117,7 @@ def withdraw(connection: sqlite3.Connection, command: CommandRow, caller: Caller
     if command.state not in UNWRITTEN:
         raise NotPossible(
             f"The command is {command.state}: only one that was not written yet can be withdrawn."
-            + (" Delete what it made instead." if CATALOGUE[command.name].entry_kind and command.state in UNFINISHED else ""),
+            + (" Delete what it made instead." if known_row(command.name).entry_kind and command.state in UNFINISHED else ""),
             command=command.id,
             state=str(command.state),
         )

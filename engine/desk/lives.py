@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from engine.commands.catalogue import CATALOGUE, ROWS
+from engine.commands.catalogue import ROWS, row_of
 from engine.commands.lifecycle import State, is_final
 from engine.config import Poller
 from engine.desk.values import EntryFilter, Life, Page, Step
@@ -29,10 +29,10 @@ def standings_of(connection: sqlite3.Connection, command_ids: Sequence[str]) -> 
 
 
 def lives_of(
-    connection: sqlite3.Connection, scope: Scope, command_ids: Sequence[str], pollers: Mapping[int, Poller]
+    connection: sqlite3.Connection, scope: Scope, command_ids: Sequence[str], pollers: Mapping[int, Poller], user: str = ""
 ) -> dict[str, Life]:
     """The lives of these commands; those unknown or out of scope are left out."""
-    where, values = scope.sql("c.poller", "c.host")
+    where, values = _scoped(scope, user)
     rows: list[CommandRow] = []
     for part in _chunks(command_ids):
         query = f"SELECT {COMMAND_COLUMNS} FROM journal.command c WHERE id IN ({','.join('?' * len(part))}) AND ({where})"
@@ -40,9 +40,17 @@ def lives_of(
     return {life.id: life for life in _lives(connection, rows, pollers)}
 
 
-def page_of_lives(connection: sqlite3.Connection, scope: Scope, which: EntryFilter, pollers: Mapping[int, Poller]) -> Page[Life]:
+def _scoped(scope: Scope, user: str) -> tuple[str, list[object]]:
+    """Commands on objects within scope, and those on groups that the user sent (a group is no object)."""
+    where, values = scope.sql("c.poller", "c.host")
+    return f"({where}) OR (c.host = '' AND c.user = ?)", [*values, user]
+
+
+def page_of_lives(
+    connection: sqlite3.Connection, scope: Scope, which: EntryFilter, pollers: Mapping[int, Poller], user: str = ""
+) -> Page[Life]:
     """Commands within scope, newest first. Raises InvalidField for a state there is not."""
-    conditions, values = _conditions(scope, which)
+    conditions, values = _conditions(scope, which, user)
     where = " AND ".join(conditions)
     (total,) = connection.execute(f"SELECT count(*) FROM journal.command c WHERE {where}", values).fetchone()
     query = f"SELECT {COMMAND_COLUMNS} FROM journal.command c WHERE {where} ORDER BY c.seq DESC LIMIT ? OFFSET ?"
@@ -50,8 +58,8 @@ def page_of_lives(connection: sqlite3.Connection, scope: Scope, which: EntryFilt
     return Page(tuple(_lives(connection, [command_row(row) for row in found], pollers)), int(total))
 
 
-def _conditions(scope: Scope, which: EntryFilter) -> tuple[list[str], list[object]]:
-    scoped, values = scope.sql("c.poller", "c.host")
+def _conditions(scope: Scope, which: EntryFilter, user: str) -> tuple[list[str], list[object]]:
+    scoped, values = _scoped(scope, user)
     conditions = [f"({scoped})"]
     if which.state is not None:
         if which.state not in set(State):
@@ -163,7 +171,7 @@ def advice(row: CommandRow, poller: Poller | None) -> str:
 
 def _repeating(row: CommandRow) -> str:
     """Repeats of what makes an entry join this command; repeats of what is idempotent change nothing."""
-    known = CATALOGUE.get(row.name)
+    known = row_of(row.name)
     if row.twin_key is not None or (known is not None and known.idempotent):
         return "repeating the request is safe"
     return "do not repeat the request meanwhile, each result counts"

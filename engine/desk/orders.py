@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from engine.commands.catalogue import CATALOGUE, Effect, FieldType, Recheck, Row
+from engine.commands.catalogue import CATALOGUE, FieldType, Recheck, Row
 from engine.commands.profiles import PROFILES, Profile
 from engine.commands.wire import check_author, check_comment, encode, stored_comment
 from engine.desk.checks import Asked, Window, core_now, fresh_age, second
@@ -20,7 +20,7 @@ from engine.desk.resolve import Found
 from engine.desk.values import CheckResult
 from engine.errors import CallerError, InvalidField, NotPossible, UnsupportedCommand
 from engine.journal.history import EntryRow
-from engine.model import CoreKind
+from engine.model import CoreKind, ObjectKey
 
 _PAST_CHECK_S = 60  # a check asked for a time a little ago means now; longer ago is a mistake
 _CLOCK_SLACK_S = 1.0  # of a check time: callers round to whole seconds
@@ -64,10 +64,6 @@ class Order:
 
 def downtimes(who: Asked, found: Found, when: Window, comment: str, with_services: bool) -> list[Order]:
     """A host's or service's downtime; with `with_services` one or two commands, so that each object gets exactly one."""
-    if when.end <= core_now(who, found):
-        raise InvalidField(
-            f"The window ends in the past by the clock of {found.poller.name}: no core schedules that.", field="end", end=when.end
-        )
     if found.key.service is not None:
         return [_downtime(who, found, "SCHEDULE_SVC_DOWNTIME", when, comment, [found.key.service])]
     host: list[str | None] = [None]
@@ -82,22 +78,35 @@ def downtimes(who: Asked, found: Found, when: Window, comment: str, with_service
 
 
 def _downtime(who: Asked, found: Found, name: str, when: Window, comment: str, members: list[str] | list[str | None]) -> Order:
-    row = _row(name, found)
+    keys = tuple(ObjectKey(found.key.poller, found.key.host, service) for service in members)
+    return downtime_order(who, replace(found, members=keys), _row(name, found), when, comment)
+
+
+def downtime_order(who: Asked, found: Found, row: Row, when: Window, comment: str, trigger: int = 0) -> Order:
+    """Downtimes on every member of what is named. `trigger`: public id of the downtime that starts them."""
+    if when.end <= core_now(who, found):
+        raise InvalidField(
+            f"The window ends in the past by the clock of {found.poller.name}: no core schedules that.", field="end", end=when.end
+        )
+    members = found.members
+    if row.name == "SCHEDULE_HOST_SVC_DOWNTIME" and _profile(found).host_services_downtime_includes_host:
+        members = tuple(dict.fromkeys((found.key, *members)))
     text, notes = _comment(comment, row, found)
-    timing = {"start": when.start, "end": when.end, "fixed": when.fixed, "trigger": 0, "duration": when.duration}
+    timing = {"start": when.start, "end": when.end, "fixed": when.fixed, "trigger": trigger, "duration": when.duration}
     entries = tuple(
         _draft(
             who,
             found,
             row,
-            service,
+            key.service,
             text,
+            host=key.host,
             start_time=float(when.start),
             end_time=float(when.end),
             fixed=int(when.fixed),
             duration=float(when.duration),
         )
-        for service in members
+        for key in members
     )
     return _order(
         who,
@@ -110,11 +119,24 @@ def _downtime(who: Asked, found: Found, name: str, when: Window, comment: str, m
     )
 
 
-def acknowledgement(who: Asked, found: Found, comment: str, sticky: bool, notify: bool, persistent: bool) -> Order:
+def plain_order(who: Asked, found: Found, row: Row, arguments: Mapping[str, object]) -> Order:
+    """A command that makes no entry and can be refused by its words alone."""
+    rest = {name: value for name, value in arguments.items() if name not in ("host", "service") or not found.key.host}
+    return _order(who, found, row, {"service": arguments["service"], **rest} if "service" in arguments else rest)
+
+
+def acknowledgement(
+    who: Asked, found: Found, comment: str, sticky: bool, notify: bool, persistent: bool, expire: int | None = None
+) -> Order:
     """Refuses (unless overruled) an object that is OK, UP or pending, and on Icinga 2 one that is acknowledged already."""
-    row = _row(_by_object("ACKNOWLEDGE_HOST_PROBLEM", "ACKNOWLEDGE_SVC_PROBLEM", found), found)
+    name = _by_object("ACKNOWLEDGE_HOST_PROBLEM", "ACKNOWLEDGE_SVC_PROBLEM", found)
+    row = _row(name if expire is None else f"{name}_EXPIRE", found)
+    if expire is not None and expire <= core_now(who, found):
+        raise InvalidField("expire lies in the past: the acknowledgement would end at once.", field="expire")
     text, notes = _comment(comment, row, found)
-    flags = {"sticky": sticky, "notify": notify, "persistent": persistent}
+    flags: dict[str, object] = {"sticky": sticky, "notify": notify, "persistent": persistent}
+    if expire is not None:
+        flags["expire"] = expire
     refusal, excused_by = _acknowledging_refused(who, found)
     state = found.row.state if found.row is not None else None
     draft = _draft(
@@ -261,7 +283,9 @@ def _order(
     excused_by: frozenset[str] = frozenset(),
     notes: tuple[str, ...] = (),
 ) -> Order:
-    named: dict[str, object] = {"host": found.key.host}
+    named: dict[str, object] = {"host": found.key.host} if found.key.host else {}
+    if found.name:
+        named[row.subject.value] = found.name
     if found.key.service is not None:
         named["service"] = found.key.service
     meaning = named | arguments
@@ -286,9 +310,8 @@ def _order(
 
 def _check_line(who: Asked, found: Found, row: Row, arguments: Mapping[str, object]) -> None:
     """Raises InvalidField when the line could not be written; its length does not depend on the moment of writing."""
-    core_id = _ANY_CORE_ID if row.effect is Effect.ENTRY_GONE else None
     try:
-        encode(row, arguments, int(who.now), core_id, _profile(found))
+        encode(row, arguments, int(who.now), _ANY_CORE_ID, _profile(found))
     except InvalidField as error:
         if error.facts.get("field") != "output":
             raise
@@ -341,7 +364,7 @@ def _row(name: str, found: Found) -> Row:
 
 def _twin_key(row: Row, found: Found, author: str, text: str) -> str:
     check_author(author)
-    target = f"{found.key.host};{found.key.service}" if found.key.service is not None else found.key.host
+    target = f"{found.key.host};{found.key.service}" if found.key.service is not None else found.key.host or f";{found.name}"
     return "\x1f".join((row.name, str(found.key.poller), target, author, text))
 
 

@@ -23,10 +23,14 @@ class Found:
     view: PollerView | None
     row: HostStatus | ServiceStatus | None
     services: tuple[str, ...] = ()  # a host's, when asked for
+    name: str = ""  # of a group or contact; then the key's host is ""
+    members: tuple[ObjectKey, ...] = ()  # on whom a command acts, when asked for
 
     @property
     def label(self) -> str:
         """The object in a sentence."""
+        if not self.key.host:
+            return self.name or self.poller.name
         return f"{self.key.host} / {self.key.service}" if self.key.service is not None else self.key.host
 
     @property
@@ -69,6 +73,20 @@ class Resolver:
             raise UnknownPoller(f"Poller {key.poller} is no longer configured.", poller=key.poller)
         row = self.reader.object_row(key.poller, key.host, key.service)
         return Found(key, self.pollers[key.poller], self._view(key.poller), row)
+
+    def visible(self) -> dict[int, PollerView]:
+        """The configured pollers within scope, by number."""
+        return {view.number: view for view in self.reader.pollers(self.scope) if view.number in self.pollers}
+
+    def core(self, number: int) -> PollerView | None:
+        """One of them."""
+        return self._view(number)
+
+    def hosts_in_scope(self, poller: int) -> set[str]:
+        """The names of a poller's hosts that the caller may see."""
+        where, values = self.scope.sql("h.poller", "h.name")
+        query = f"SELECT h.name FROM state.host h WHERE h.poller = ? AND ({where})"
+        return {name for (name,) in self.reader.connection.execute(query, [poller, *values])}
 
     def _view(self, number: int) -> PollerView | None:
         if number not in self.pollers:

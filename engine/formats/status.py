@@ -25,11 +25,11 @@ import orjson
 
 from engine.errors import FormatError
 from engine.formats.text import text_of
-from engine.model import CommentStatus, DowntimeStatus, HostStatus, ServiceStatus
+from engine.model import CommentStatus, ContactStatus, DowntimeStatus, HostStatus, ServiceStatus
 
 BLOCK_END = b"\n\t}\n"
 
-StatusRow = HostStatus | ServiceStatus | DowntimeStatus | CommentStatus
+StatusRow = HostStatus | ServiceStatus | ContactStatus | DowntimeStatus | CommentStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +196,8 @@ _COMMON_BEGIN = (
     _str("check_command"),
     _str("check_period"),
     _str("notification_period"),
+    _str("event_handler"),
+    _str("event_handler_period"),
     _float("check_interval"),
     _float("retry_interval"),
     _int("current_attempt"),
@@ -272,6 +274,18 @@ _COMMENT = (
     _str("author"),
     _str("comment_data"),
 )
+_CONTACT = (
+    _str("contact_name"),
+    _int("host_notifications_enabled"),
+    _int("service_notifications_enabled"),
+    _str("host_notification_period"),
+    _str("service_notification_period"),
+    _at("last_host_notification"),
+    _at("last_service_notification"),
+    _int("modified_attributes"),
+    _int("modified_host_attributes"),
+    _int("modified_service_attributes"),
+)
 # Names of other cores for the same thing: Nagios 3, Icinga 1 and Centreon (obsess_over_…), Icinga 2 (last_time_warn), Icinga 1
 # and 2 (trigger_time).
 _OTHER_NAMES = (
@@ -301,22 +315,23 @@ def parse_row(raw: bytes, block_hash: int, created: float) -> StatusRow | None:
     try:
         if "check_type" not in values and values.get("has_been_checked") == "1":
             _fill_check(values)
-        return build(values, block_hash, created) if values.get("host_name") else None
+        return build(values, block_hash, created)
     except FormatError as error:
-        where = " / ".join(filter(None, (values.get("host_name"), values.get("service_description"))))
+        names = (values.get(key) for key in ("host_name", "service_description", "contact_name"))
+        where = " / ".join(filter(None, names))
         raise FormatError(f"{block.word} of {where}: {error}", **error.facts) from None
 
 
 def _fill_check(values: dict[str, str]) -> None:
-    """Icinga 2 writes -1 for the last check of many objects that were checked, and never says whether it was passive.
+    """Icinga 2 writes -1 or an older time for the last check of many objects, and never says whether it was passive.
 
     Each result sets the last time of its own state, so the latest of these is the last check; only a passive result took no time.
 
     Source: Icinga 2.13.6 lib/compat/statusdatawriter.cpp, lib/icinga/checkable-check.cpp (SetLastStateOK … of every result);
     tests/golden/icinga2-2.13.6/status-2.dat.
     """
-    if values.get("last_check") == "-1":
-        values["last_check"] = max((values[key] for key in values if key.startswith("last_time_")), key=_number, default="-1")
+    times = [values.get("last_check", "-1"), *(values[key] for key in values if key.startswith("last_time_"))]
+    values["last_check"] = max(times, key=_number)
     took = _number(values.get("check_execution_time", "0")) + _number(values.get("check_latency", "0"))
     values["check_type"] = "0" if took else "1"
 
@@ -326,24 +341,36 @@ def _fields(table: tuple[_Field, ...], values: Mapping[str, str]) -> list[object
     return [absent if (text := get(key)) is None else convert(text) for key, absent, convert in table]
 
 
-def _host_row(values: dict[str, str], block_hash: int, created: float) -> HostStatus:
+def _host_row(values: dict[str, str], block_hash: int, created: float) -> HostStatus | None:
+    if not values.get("host_name"):
+        return None
     values.setdefault("last_update", repr(created))
     return HostStatus._make([*_fields(_HOST, values), _custom_variables(values), block_hash])
 
 
 def _service_row(values: dict[str, str], block_hash: int, created: float) -> ServiceStatus | None:
-    if not values.get("service_description"):
+    if not values.get("host_name") or not values.get("service_description"):
         return None
     values.setdefault("last_update", repr(created))
     return ServiceStatus._make([*_fields(_SERVICE, values), _custom_variables(values), block_hash])
 
 
-def _downtime_row(values: dict[str, str], block_hash: int, created: float) -> DowntimeStatus:
+def _contact_row(values: dict[str, str], block_hash: int, created: float) -> ContactStatus | None:
+    if not values.get("contact_name"):
+        return None
+    return ContactStatus._make([*_fields(_CONTACT, values), _custom_variables(values), block_hash])
+
+
+def _downtime_row(values: dict[str, str], block_hash: int, created: float) -> DowntimeStatus | None:
+    if not values.get("host_name"):
+        return None
     names = values["host_name"], values.get("service_description")
     return DowntimeStatus._make([*names, *_fields(_DOWNTIME, values), block_hash])
 
 
-def _comment_row(values: dict[str, str], block_hash: int, created: float) -> CommentStatus:
+def _comment_row(values: dict[str, str], block_hash: int, created: float) -> CommentStatus | None:
+    if not values.get("host_name"):
+        return None
     names = values["host_name"], values.get("service_description")
     return CommentStatus._make([*names, *_fields(_COMMENT, values), block_hash])
 
@@ -351,6 +378,7 @@ def _comment_row(values: dict[str, str], block_hash: int, created: float) -> Com
 _BUILDERS: dict[str, Callable[[dict[str, str], int, float], StatusRow | None]] = {
     "hoststatus": _host_row,
     "servicestatus": _service_row,
+    "contactstatus": _contact_row,
     "hostdowntime": _downtime_row,
     "servicedowntime": _downtime_row,
     "hostcomment": _comment_row,

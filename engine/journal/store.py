@@ -309,6 +309,17 @@ def waiting_named(connection: sqlite3.Connection, poller: int, name: str) -> Ite
             return
 
 
+def waiting_names(connection: sqlite3.Connection, poller: int) -> list[str]:
+    """The names of a poller's unwritten commands, each found by one step into the index, however many wait."""
+    smallest = f"SELECT min(name) FROM command INDEXED BY command_waiting WHERE poller = ?1 AND {_WAITING}"
+    query = (
+        f"WITH RECURSIVE found(name) AS ({smallest} UNION ALL"
+        f" SELECT ({smallest} AND name > found.name) FROM found WHERE found.name IS NOT NULL)"
+        " SELECT name FROM found WHERE name IS NOT NULL"
+    )
+    return [name for (name,) in connection.execute(query, (poller,))]
+
+
 def is_waiting(connection: sqlite3.Connection, poller: int) -> bool:
     """Has the poller any unwritten command?"""
     query = f"SELECT 1 FROM command INDEXED BY command_waiting WHERE poller = ? AND {_WAITING} LIMIT 1"

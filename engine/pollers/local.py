@@ -15,9 +15,11 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from engine.clock import Clock
+from engine.commands.catalogue import Effect, known_row
+from engine.commands.effects import Listener
 from engine.commands.lifecycle import IN_FLIGHT, UNWRITTEN, State
 from engine.commands.profiles import PROFILES, Profile
 from engine.commands.proof import BatchWatch, Expected, Verdict, WatchedBatch
@@ -88,6 +90,7 @@ class Lane:
     profile: Profile = field(init=False)
     prover: Prover = field(init=False)
     watch: BatchWatch = field(init=False)
+    listener: Listener = field(default_factory=Listener)
     tail: LogTail = field(init=False)
     events_tail: LogTail | None = field(init=False)
     _poked: threading.Event = field(default_factory=threading.Event)
@@ -111,7 +114,7 @@ class Lane:
 
     def __post_init__(self) -> None:
         self.profile = PROFILES[self.poller.kind]
-        self.prover = Prover(self.poller.number, self.profile)
+        self.prover = Prover(self.poller.number, self.poller.kind, self.profile)
         self.watch = BatchWatch(self.profile)
         icinga2 = self.poller.kind is CoreKind.ICINGA2 and self.poller.main_log is not None
         self.tail = LogTail(self.poller.main_log or self.poller.log_file if icinga2 else self.poller.log_file, None)
@@ -181,6 +184,8 @@ class Lane:
         self.tail.open(Position.load(unsettled[0].position) if unsettled and unsettled[0].position else None)
         if self.events_tail is not None:
             self.events_tail.open(None)
+        for command in commands_in(self.journal.connection, self.poller.number, IN_FLIGHT | {State.PROCESSED}):
+            self._listen(command, command.state is State.PROCESSED)
         for batch in unsettled:
             self.watch.add(WatchedBatch(batch.token, self._expected(batch)))
             self._flights[batch.token] = _Flight(len(batch.bytes), self.clock.monotonic(), False)
@@ -198,8 +203,14 @@ class Lane:
             if command is not None and command.line is not None and command.state in IN_FLIGHT and command.batch == batch.token
         ]
 
+    def _listen(self, command: CommandRow, echoed: bool = False) -> None:
+        """Some effects are said by the log alone."""
+        row = known_row(command.name)
+        if command.line is not None and row.effect_in(self.poller.kind) is Effect.LOGGED:
+            self.listener.add(row, command.arguments, self._expectation(command.id, command.name, command.line), echoed)
+
     def _expectation(self, command_id: str, name: str, line: bytes) -> Expected:
-        is_result = name.startswith("PROCESS_") and self.poller.kind is not CoreKind.ICINGA2
+        is_result = name.endswith("_CHECK_RESULT") and self.poller.kind is not CoreKind.ICINGA2
         logged = self.poller.log_passive_checks if is_result else self.poller.log_external_commands
         return Expected(command_id, echo_text(line, self.profile), logged or self.poller.kind is CoreKind.ICINGA2)
 
@@ -213,8 +224,11 @@ class Lane:
             settled: list[str] = []
             verdicts: list[Verdict] = []
             events: list[StateEvent] = []
+            heard: list[tuple[str, str]] = []
             for raw in lines:
                 line = parse(raw)
+                if line is not None and self.listener.waiting:
+                    heard += self.listener.feed(line)
                 if line is None or line.kind is LogKind.OTHER:
                     continue
                 if line.kind is LogKind.START:
@@ -226,6 +240,7 @@ class Lane:
                     events.append(event)
             if settled:
                 self._settle(settled, verdicts)
+            self._take_heard(heard)
             if events:
                 self.reports.events(self.poller.number, events)
         self._note_hole()
@@ -234,9 +249,19 @@ class Lane:
     def _follow_events(self) -> None:
         while self.events_tail is not None and (lines := self.events_tail.read()):
             parsed = [line for line in map(parse_line, lines) if line is not None]
+            self._take_heard([found for line in parsed if self.listener.waiting for found in self.listener.feed(line)])
             events = [event for line in parsed if (event := state_event(line)) is not None]
             if events:
                 self.reports.events(self.poller.number, events)
+
+    def _take_heard(self, heard: Sequence[tuple[str, str]]) -> None:
+        """Store which commands' effects the log has shown."""
+        if not heard:
+            return
+        at = self.clock.now()
+        with self.journal.transaction() as connection:
+            moved = [command_id for command_id, line in heard if self.prover.take_heard(connection, command_id, line, at)]
+        self.reports.moved(moved)
 
     def _started(self, at: float) -> None:
         """The core was started or reloaded: status files before that second no longer tell its ids."""
@@ -446,6 +471,8 @@ class Lane:
                     row = BatchRow(token, self.poller.number, framed, ids, identity, position, program_start)
                     insert_batch(connection, row, at)
                     rows.append(row)
+                    for line in lines:
+                        self._listen(replace(line.command, line=line.text))
                     self.watch.add(
                         WatchedBatch(token, [self._expectation(line.command.id, line.command.name, line.text) for line in lines])
                     )

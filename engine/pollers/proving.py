@@ -7,12 +7,21 @@ more. The judgements themselves are pure and live in engine/commands/proof.py.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import orjson
 
-from engine.commands.catalogue import CATALOGUE, Effect, Row
+from engine.commands.catalogue import Effect, Members, Row, Sign, Subject, known_row
+from engine.commands.effects import (
+    MemberSeen,
+    When,
+    judge_checks,
+    judge_comments_gone,
+    judge_downtimes_gone,
+    judge_logged,
+    judge_signs,
+)
 from engine.commands.lifecycle import IN_FLIGHT, LATE, MOVES, State
 from engine.commands.profiles import Profile
 from engine.commands.proof import (
@@ -31,10 +40,13 @@ from engine.commands.wire import stored_comment
 from engine.journal import history
 from engine.journal.history import Acknowledged, EntryRow, Moment, Written, entries_of, update_entry
 from engine.journal.store import CommandRow, command_by_id, commands_watched, move
-from engine.model import CommentStatus, HostStatus, ServiceStatus
+from engine.model import CommentStatus, CoreKind, HostStatus, ObjectKey, ServiceStatus
+from engine.state.members import contacts_of, hosts_of_group, objects_of, program_of, shown_of, shown_of_contact
 from engine.state.views import Reader
 
 _FILES_DECIDE = "the core was started, or its log has a hole, before there was proof: its next status file decides"
+# Effects that are judged by the one object's row and comments; the others are rows of data.
+_OF_ONE_OBJECT = frozenset({Effect.ACKNOWLEDGED, Effect.NOT_ACKNOWLEDGED, Effect.CHECKED, Effect.RESULT_SEEN})
 _LATE_FOR_S = 3600.0  # how long an `unknown` or `no_effect` command is still looked for
 # What is seen late proves something only if it tells whose it is; that an entry went or a check ran has other causes by then.
 _TELLTALE = frozenset({Effect.ENTRY_CREATED, Effect.ACKNOWLEDGED, Effect.RESULT_SEEN})
@@ -45,6 +57,7 @@ class Prover:
     """What one lane proves with."""
 
     poller: int
+    kind: CoreKind
     profile: Profile
 
     # --- what the log says ----------------------------------------------------------------------------------------------------
@@ -56,6 +69,8 @@ class Prover:
             return False
         match verdict.outcome:
             case Outcome.PROCESSED:
+                self._processed(connection, command, verdict, at)
+            case Outcome.REFUSED if known_row(command.name).error_may_lie:
                 self._processed(connection, command, verdict, at)
             case Outcome.REFUSED:
                 refused(connection, command, State.REFUSED, at, evidence=verdict.evidence, reason=_core_words(verdict.evidence))
@@ -83,9 +98,20 @@ class Prover:
             evidence=verdict.evidence,
             reason=reason,
             executed_at=executed,
-            watch_from=executed,
+            watch_from=None if self._effect(known_row(command.name)) is Effect.UNSEEN else executed,
         )
         connection.execute("UPDATE entry SET proof = 'processed' WHERE command_id = ? AND proof = 'accepted'", (command.id,))
+
+    def _effect(self, row: Row) -> Effect:
+        return row.effect_in(self.kind)
+
+    def take_heard(self, connection: sqlite3.Connection, command_id: str, evidence: str, at: float) -> bool:
+        """Store that a line of the log showed the command's effect. False: it had come to its end already."""
+        command = command_by_id(connection, command_id)
+        if command is None or State.CONFIRMED not in MOVES[command.state]:
+            return False
+        move(connection, command, State.CONFIRMED, at, evidence=evidence, reason=command.reason)
+        return True
 
     def _again(self, connection: sqlite3.Connection, command: CommandRow, at: float, reason: str) -> None:
         move(connection, command, State.ACCEPTED, at, reason=reason, batch=None, executed_at=None, watch_from=None)
@@ -123,7 +149,7 @@ class Prover:
     def _written(self, connection: sqlite3.Connection, watched: Sequence[CommandRow]) -> dict[int, Written]:
         written: dict[int, Written] = {}
         for command in watched:
-            row = CATALOGUE[command.name]
+            row = known_row(command.name)
             if row.effect is not Effect.ENTRY_CREATED or command.epoch is None:
                 continue
             comment = stored_comment(str(command.arguments["comment"]), row, self.profile)
@@ -135,7 +161,7 @@ class Prover:
     def _judge(
         self, connection: sqlite3.Connection, reader: Reader, command: CommandRow, created: float, program_start: float, at: float
     ) -> str | None:
-        row = CATALOGUE[command.name]
+        row = known_row(command.name)
         if command.state in LATE and row.effect not in _TELLTALE:
             return None
         judgement = self._judgement(connection, reader, command, row, created, program_start)
@@ -160,6 +186,10 @@ class Prover:
         if row.effect is Effect.ENTRY_GONE:
             entry = history.entry_by_id(connection, command.entry_id or 0)
             return _judge_gone(entry, created, executed_at, row.effect_deadline_s)
+        if row.effect not in _OF_ONE_OBJECT or (row.effect is Effect.CHECKED and not row.forced):
+            return self._judged_by_signs(reader, command, row, When(created, executed_at, row.effect_deadline_s))
+        if row.effect is Effect.CHECKED and row.on is not Members.ITSELF:
+            return self._judged_checks(reader, command, row, When(created, executed_at, row.effect_deadline_s))
         found = reader.object_row(self.poller, command.host, command.service or None)
         acknowledges = row.effect is Effect.ACKNOWLEDGED
         comments = reader.comments_of(self.poller, command.host, command.service or None) if acknowledges else ()
@@ -169,7 +199,17 @@ class Prover:
             case Effect.ACKNOWLEDGED:
                 comment = stored_comment(str(command.arguments["comment"]), row, self.profile)
                 sticky = bool(command.arguments["sticky"])
-                return judge_acknowledged(seen, command.author, comment, sticky, executed_at, since, row.effect_deadline_s)
+                expire = command.arguments.get("expire")
+                return judge_acknowledged(
+                    seen,
+                    command.author,
+                    comment,
+                    sticky,
+                    executed_at,
+                    since,
+                    row.effect_deadline_s,
+                    float(expire) if isinstance(expire, int | float) else None,
+                )
             case Effect.NOT_ACKNOWLEDGED:
                 return judge_not_acknowledged(seen, executed_at, row.effect_deadline_s)
             case Effect.CHECKED:
@@ -179,6 +219,44 @@ class Prover:
                 )
             case _:
                 return judge_result(seen, since, executed_at, row.effect_deadline_s)
+
+    def _judged_by_signs(self, reader: Reader, command: CommandRow, row: Row, when: When) -> Judgement:
+        """Effects that are rows of data: see engine/commands/effects.py."""
+        names = command.arguments
+        match self._effect(row):
+            case Effect.SHOWN:
+                return judge_signs(row, names, self._members(reader, row, names), when)
+            case Effect.PROGRAM:
+                return judge_signs(row, names, [MemberSeen("the core", program_of(reader, self.poller))], when)
+            case Effect.CHECKED:
+                return self._judged_checks(reader, command, row, when)
+            case Effect.COMMENTS_GONE:
+                comments = reader.comments_of(self.poller, command.host, command.service or None)
+                return judge_comments_gone(comments, float(command.epoch or 0), when)
+            case Effect.DOWNTIMES_GONE:
+                group = row.subject is Subject.HOSTGROUP
+                hosts = hosts_of_group(reader, self.poller, row.subject, names) if group else None
+                blocks = reader.downtime_blocks(self.poller)
+                return judge_downtimes_gone(row, names, hosts, blocks, float(command.epoch or 0), when)
+            case Effect.LOGGED:
+                return judge_logged(row, when)
+            case _:
+                no_trace = Judgement(Effected.NO, reason="what it does leaves no trace in the core's files")
+                return no_trace if when.is_decisive else Judgement(Effected.NOT_YET)
+
+    def _judged_checks(self, reader: Reader, command: CommandRow, row: Row, when: When) -> Judgement:
+        keys = objects_of(reader, self.poller, row, command.arguments)
+        members = [(_label(key), reader.object_row(key.poller, key.host, key.service)) for key in keys]
+        at, since = command.arguments.get("at"), float(command.epoch or 0)
+        asked = max(float(at), since) if isinstance(at, int | float) else since
+        return judge_checks(members, asked, row.forced, when)
+
+    def _members(self, reader: Reader, row: Row, names: Mapping[str, object]) -> list[MemberSeen]:
+        columns = [sign.key for sign in row.signs]
+        if row.subject in (Subject.CONTACT, Subject.CONTACTGROUP):
+            contacts = contacts_of(reader, self.poller, row, names)
+            return [MemberSeen(name, shown_of_contact(reader, self.poller, name, columns)) for name in contacts]
+        return [MemberSeen(_label(key), shown_of(reader, key, columns)) for key in objects_of(reader, self.poller, row, names)]
 
     def _confirmed(self, connection: sqlite3.Connection, command: CommandRow, row: Row, judgement: Judgement, at: float) -> None:
         state = State.CONFIRMED if State.CONFIRMED in MOVES[command.state] else command.state
@@ -197,13 +275,16 @@ class Prover:
         # wrongly, what is absent is written once more, with an execution after the start.
         lost = unclear or program_start >= (command.executed_at or 0)
         again = row.idempotent or row.resend_when_absent or (unclear and self.profile.persists_at_once)
-        if judgement.effected is Effected.CLEARED and row.effect is Effect.RESULT_SEEN and not unclear:
-            # Executed without an error, then overlaid by a newer result: no status file will ever show more.
+        if judgement.effected is Effected.NO and not lost and (other := _changed_by(connection, command, row)):
+            judgement = Judgement(Effected.CLEARED, reason=f"{other} changed it again before a status file could show it")
+        overlaid = row.effect is Effect.RESULT_SEEN or bool(row.signs)
+        if judgement.effected is Effected.CLEARED and overlaid and not unclear:
+            # Executed without an error, then overlaid by something newer: no status file will ever show more.
             connection.execute("UPDATE command SET watch_from = NULL, reason = ? WHERE id = ?", (judgement.reason, command.id))
             return True
         if judgement.effected is Effected.CLEARED:
             refused(connection, command, State.UNKNOWN, at, reason=judgement.reason)
-        elif judgement.core_ids:
+        elif judgement.core_ids or (judgement.some and not (lost and row.idempotent)):
             # A core executes a command whole: what is missing of it was not lost, a resend would double the rest.
             ids = orjson.dumps(list(judgement.core_ids)).decode()
             move(connection, command, State.PARTIAL, at, evidence=judgement.evidence, reason=judgement.reason, core_ids=ids)
@@ -225,11 +306,31 @@ def refused(
 ) -> None:
     """End a command, and with it the entries it was to make; one that may stand after all is still looked for."""
     move(connection, command, state, at, evidence=evidence, reason=reason)
-    may_stand = state is State.UNKNOWN and CATALOGUE[command.name].effect is Effect.ENTRY_CREATED
+    may_stand = state is State.UNKNOWN and known_row(command.name).effect is Effect.ENTRY_CREATED
     connection.execute(
         "UPDATE entry SET present = 0 WHERE command_id = ? AND core_id IS NULL AND (NOT ? OR end_time <= ?)",
         (command.id, may_stand, at),
     )
+
+
+def _label(key: ObjectKey) -> str:
+    return key.host if key.service is None else f"{key.host}/{key.service}"
+
+
+def _changed_by(connection: sqlite3.Connection, command: CommandRow, row: Row) -> str | None:
+    """Which later command of ours changed what this one's signs are read from; members may overlap, so any of that poller."""
+    if not row.signs:
+        return None
+    later = connection.execute(
+        "SELECT name FROM command WHERE poller = ? AND seq > ? AND state IN ('written', 'processed', 'confirmed') ORDER BY seq",
+        (command.poller, command.seq),
+    )
+    mine = _keys(row.signs)
+    return next((str(name) for (name,) in later if mine & _keys(known_row(name).signs)), None)
+
+
+def _keys(signs: Sequence[Sign]) -> set[str]:
+    return {sign.key for sign in signs}
 
 
 def _undone_by(connection: sqlite3.Connection, command: CommandRow, row: Row) -> str | None:

@@ -31,7 +31,17 @@ from engine.config import Poller
 from engine.errors import FormatError
 from engine.formats.objects import is_whole, parse_object_cache
 from engine.formats.status import Head, StatusRow, blocks_of, cut, is_closed, parse_head, parse_row
-from engine.model import CommentStatus, CoreKind, DowntimeStatus, Generation, HostStatus, ObjectCache, ObjectKey, ServiceStatus
+from engine.model import (
+    CommentStatus,
+    ContactStatus,
+    CoreKind,
+    DowntimeStatus,
+    Generation,
+    HostStatus,
+    ObjectCache,
+    ObjectKey,
+    ServiceStatus,
+)
 from engine.state.frames import ROWS_PER_FRAME, Begin, End, Failed, Frame, Gone, Objects, Rows, ScanRequest, Unchanged
 
 log = logging.getLogger(__name__)
@@ -43,8 +53,8 @@ _TRIES = 5
 _TRY_AGAIN_S = 0.05
 
 _FileIdentity = tuple[int, int, int, int]
-# What a block is about: a host or service, or (word, is of a service, the core's id).
-_Key = ObjectKey | tuple[str, bool, int]
+# What a block is about: a host or service, (word, is of a service, the core's id), or ("contact", its name).
+_Key = ObjectKey | tuple[str, bool, int] | tuple[str, str]
 
 
 def _identity(found: os.stat_result) -> _FileIdentity:
@@ -60,7 +70,7 @@ class Known:
 
     key_of: dict[int, _Key] = field(default_factory=dict)
     hash_of: dict[_Key, int] = field(default_factory=dict)
-    rowless: set[int] = field(default_factory=set)  # blocks that make no row: contacts and the head
+    rowless: set[int] = field(default_factory=set)  # blocks that make no row: the head
 
     def forget(self, keys: Iterable[ObjectKey]) -> None:
         """Make these blocks new again, without calling them gone."""
@@ -135,6 +145,8 @@ def _key(poller: int, row: StatusRow) -> _Key:
             return "downtime", row.service_description is not None, row.core_id
         case CommentStatus():
             return "comment", row.service_description is not None, row.core_id
+        case ContactStatus():
+            return "contact", row.name
 
 
 # --- one scan -------------------------------------------------------------------------------------------------------------------
@@ -330,17 +342,19 @@ def _rows(batch: list[StatusRow]) -> Rows:
         services=tuple(row for row in batch if isinstance(row, ServiceStatus)),
         downtimes=tuple(row for row in batch if isinstance(row, DowntimeStatus)),
         comments=tuple(row for row in batch if isinstance(row, CommentStatus)),
+        contacts=tuple(row for row in batch if isinstance(row, ContactStatus)),
     )
 
 
 def _gone_frames(gone: list[_Key]) -> Iterator[Gone]:
     for start in range(0, len(gone), ROWS_PER_FRAME):
         part = gone[start : start + ROWS_PER_FRAME]
-        entries = [key for key in part if not isinstance(key, ObjectKey)]
+        entries = [key for key in part if not isinstance(key, ObjectKey) and len(key) == 3]
         yield Gone(
             objects=tuple(key for key in part if isinstance(key, ObjectKey)),
             downtimes=tuple((of_service, core_id) for word, of_service, core_id in entries if word == "downtime"),
             comments=tuple((of_service, core_id) for word, of_service, core_id in entries if word == "comment"),
+            contacts=tuple(key[1] for key in part if not isinstance(key, ObjectKey) and len(key) == 2),
         )
 
 

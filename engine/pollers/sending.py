@@ -13,13 +13,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from engine.commands.catalogue import CATALOGUE, Effect, FieldType, Recheck, Row
+from engine.commands.catalogue import CATALOGUE, Effect, FieldType, Recheck, Row, known_row
 from engine.commands.lifecycle import IN_FLIGHT, SUCCEEDED, State
 from engine.commands.profiles import Profile
 from engine.commands.wire import WRITE_LIMIT, encode
 from engine.errors import InvalidField
 from engine.journal.history import entry_by_id
-from engine.journal.store import CommandRow, has_waiting_before, waiting_named
+from engine.journal.store import CommandRow, has_waiting_before, waiting_named, waiting_names
 from engine.state.views import Reader
 
 RECHECK_AFTER_S = 5.0
@@ -73,7 +73,7 @@ def plan(waiting: Iterable[CommandRow], situation: Situation, journal: sqlite3.C
     blocked: set[tuple[str, str]] = set()
     issued: dict[tuple[object, ...], int] = {}
     for command in waiting:
-        row = CATALOGUE[command.name]
+        row = known_row(command.name)
         key = (command.host, command.service)
         if command.deadline_at <= situation.now:
             result.expired.append((command, ran_out(command, True)))
@@ -99,7 +99,8 @@ def in_sending_order(journal: sqlite3.Connection, poller: int) -> Iterator[Comma
     Read as far as somebody looks: what thousands of results wait behind is not their number but the core.
     """
     deferred: list[CommandRow] = []
-    for command in _by_age(waiting_named(journal, poller, name) for name in CATALOGUE if name not in _BULK):
+    people = [name for name in waiting_names(journal, poller) if name not in _BULK]
+    for command in _by_age(waiting_named(journal, poller, name) for name in people):
         if has_waiting_before(journal, command, _BULK):
             deferred.append(command)
         else:
@@ -129,7 +130,7 @@ def batches(lines: Iterable[Line], room: int) -> list[list[Line]]:
 
 def ran_out(command: CommandRow, reading: bool) -> str:
     """Why a command is given up at its deadline."""
-    if CATALOGUE[command.name].recheck is Recheck.NOT_ENDED:
+    if known_row(command.name).recheck is Recheck.NOT_ENDED:
         return "its window ended before it could be written"
     return "its time to live ran out" + ("" if reading else " while the core was not reading")
 
@@ -152,8 +153,9 @@ def _check(
         if verdict is not True:
             return verdict
     core_id = None
-    if any(part.type is FieldType.ENTRY for part in row.fields):
-        found = _core_id(command, situation, journal)
+    entry_id = _entry_named(command, row)
+    if entry_id is not None:
+        found = _core_id(entry_id, situation, journal)
         if not isinstance(found, int):
             return found
         core_id = found
@@ -198,9 +200,20 @@ def _recheck_order(command: CommandRow, row: Row, journal: sqlite3.Connection) -
     return None if states & IN_FLIGHT else True
 
 
-def _core_id(command: CommandRow, situation: Situation, journal: sqlite3.Connection) -> int | str | None:
-    """The core's present id of the entry to delete: ids are re-used after crashes and renumbered by Icinga 2."""
-    entry = entry_by_id(journal, command.entry_id or 0)
+def _entry_named(command: CommandRow, row: Row) -> int | None:
+    """The entry whose core id stands in the line: the one to delete, or the downtime that starts this one."""
+    for part in row.fields:
+        if part.type is FieldType.ENTRY:
+            return command.entry_id or 0
+        trigger = command.arguments.get(part.name)
+        if part.type is FieldType.TRIGGER and isinstance(trigger, int) and trigger:
+            return trigger
+    return None
+
+
+def _core_id(entry_id: int, situation: Situation, journal: sqlite3.Connection) -> int | str | None:
+    """The core's present id of an entry: ids are re-used after crashes and renumbered by Icinga 2."""
+    entry = entry_by_id(journal, entry_id)
     if entry is None or not entry.present:
         return f"{OVERTAKEN}: it is no longer in the core"
     known = entry.core_id is not None and entry.core_start == situation.program_start

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.model import CommentStatus, DowntimeStatus, Generation, HostStatus, ObjectCache, ObjectKey, ServiceStatus
+from engine.model import CommentStatus, ContactStatus, DowntimeStatus, Generation, HostStatus, ObjectCache, ObjectKey, ServiceStatus
 
 ROWS_PER_FRAME = 500
 
@@ -37,6 +37,7 @@ class Rows:
     services: tuple[ServiceStatus, ...] = ()
     downtimes: tuple[DowntimeStatus, ...] = ()
     comments: tuple[CommentStatus, ...] = ()
+    contacts: tuple[ContactStatus, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Gone:
     objects: tuple[ObjectKey, ...] = ()
     downtimes: tuple[tuple[bool, int], ...] = ()
     comments: tuple[tuple[bool, int], ...] = ()
+    contacts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

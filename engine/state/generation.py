@@ -15,6 +15,7 @@ import orjson
 from engine.model import (
     CommentStatus,
     ContactConfig,
+    ContactStatus,
     DowntimeStatus,
     HostConfig,
     HostStatus,
@@ -70,7 +71,7 @@ class GenerationWriter:
             return frame
         hosts = tuple(row for row in frame.hosts if self._is_news(HOST.key(self.poller, row), row.block_hash))
         services = tuple(row for row in frame.services if self._is_news(SERVICE.key(self.poller, row), row.block_hash))
-        return Rows(hosts, services, frame.downtimes, frame.comments)
+        return Rows(hosts, services, frame.downtimes, frame.comments, frame.contacts)
 
     def _is_news(self, key: ObjectKey, block_hash: int) -> bool:
         assert self._hashes is not None
@@ -87,7 +88,7 @@ class GenerationWriter:
         marked = self._connection.execute("SELECT poller, host_name, description, at FROM dirty WHERE poller = ?", (self.poller,))
         self._dirty = {ObjectKey(poller, host, service or None): at for poller, host, service, at in marked}
         if self.begin.first:
-            for table in ("downtime", "comment"):
+            for table in ("downtime", "comment", "contact_status"):
                 self._delete(f"DELETE FROM {table} WHERE poller = ?", [(self.poller,)])
 
     def write(self, frame: Objects | Rows | Gone) -> None:
@@ -100,6 +101,7 @@ class GenerationWriter:
                 self._write_status(SERVICE, frame.services)
                 self._write_blocks("downtime", DowntimeStatus, frame.downtimes)
                 self._write_blocks("comment", CommentStatus, frame.comments)
+                self._write_contacts(frame.contacts)
             case Gone():
                 self._write_gone(frame)
 
@@ -163,11 +165,19 @@ class GenerationWriter:
         self._connection.executemany(insert, ((self.poller, row.service_description is not None, *row) for row in rows))
         self.changed = True
 
+    def _write_contacts(self, rows: Sequence[ContactStatus]) -> None:
+        if rows:
+            insert = f"INSERT OR REPLACE INTO contact_status (poller, {columns(ContactStatus)}) VALUES (?, {marks(ContactStatus)})"
+            self._connection.executemany(insert, ((self.poller, *row) for row in rows))
+            self.changed = True
+
     def _write_gone(self, gone: Gone) -> None:
         self._remove(gone.objects)
         for table, ids in (("downtime", gone.downtimes), ("comment", gone.comments)):
             where = "poller = ? AND is_service = ? AND core_id = ?"
             self._delete(f"DELETE FROM {table} WHERE {where}", [(self.poller, *id) for id in ids])
+        contacts = [(self.poller, name) for name in gone.contacts]
+        self._delete("DELETE FROM contact_status WHERE poller = ? AND name = ?", contacts)
 
     def _remove(self, keys: Iterable[ObjectKey]) -> None:
         """Hosts and services that are no longer in the file."""

@@ -275,7 +275,7 @@ class _Gathered:
     def add(self, frame: Objects | Rows | Gone) -> None:
         self._frames.append(frame)
         if isinstance(frame, Rows):
-            self._rows += len(frame.hosts) + len(frame.services) + len(frame.downtimes) + len(frame.comments)
+            self._rows += len(frame.hosts) + len(frame.services) + len(frame.downtimes) + len(frame.comments) + len(frame.contacts)
 
     @property
     def is_full(self) -> bool:

@@ -13,6 +13,7 @@ from typing import NamedTuple, get_type_hints
 from engine.model import (
     CommentStatus,
     ContactConfig,
+    ContactStatus,
     DowntimeStatus,
     HostConfig,
     HostStatus,
@@ -21,7 +22,7 @@ from engine.model import (
     ServiceStatus,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 STATE_FILE = "state.db"
 
 # A core may write `nan`; SQLite stores it as NULL, and no field of the model is NULL by accident.
@@ -133,6 +134,8 @@ CREATE TABLE comment (
   PRIMARY KEY (poller, is_service, core_id)) WITHOUT ROWID;
 CREATE INDEX comment_object ON comment (poller, host_name, service_description);
 
+CREATE TABLE contact_status (poller INTEGER NOT NULL, {_typed(ContactStatus)}, PRIMARY KEY (poller, name)) WITHOUT ROWID;
+
 -- Rows the log is ahead of: `at` is the log line's second (core's clock). A service's description is '' for a host.
 CREATE TABLE dirty (
   poller INTEGER NOT NULL, host_name TEXT NOT NULL, description TEXT NOT NULL, at INTEGER NOT NULL,
@@ -154,5 +157,5 @@ CREATE INDEX group_member_group ON group_member (kind, name, poller, host_name);
 CREATE TABLE contact (poller INTEGER NOT NULL, {_typed(ContactConfig)}, PRIMARY KEY (poller, name)) WITHOUT ROWID;
 """
 
-STATUS_TABLES = ("host", "service", "downtime", "comment", "dirty")
+STATUS_TABLES = ("host", "service", "downtime", "comment", "contact_status", "dirty")
 CONFIG_TABLES = ("host_config", "service_config", "object_group", "group_member", "contact")

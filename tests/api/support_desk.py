@@ -45,7 +45,8 @@ DOWN = {(1, "db01", None): 1, (1, "web01", "HTTP"): 2, (1, "db01", "SQL"): 1, (2
 
 HOST = HostStatus(
     name="", state=0, state_type=1, has_been_checked=1, plugin_output="PING OK", long_plugin_output="", perf_data="rta=1ms",
-    check_command="ping", check_period="24x7", notification_period="24x7", check_interval=5.0, retry_interval=1.0,
+    check_command="ping", check_period="24x7", notification_period="24x7",
+    event_handler="", event_handler_period="", check_interval=5.0, retry_interval=1.0,
     current_attempt=1, max_check_attempts=3, last_check=NOW - 60, next_check=NOW + 60, last_state_change=NOW - 600,
     last_hard_state_change=NOW - 600, last_hard_state=0, last_time_up=NOW - 60, last_time_down=0.0, last_time_unreachable=0.0,
     last_notification=0.0, next_notification=0.0, current_notification_number=0, execution_time=0.25, latency=0.0, check_type=0,
@@ -56,7 +57,8 @@ HOST = HostStatus(
 )  # fmt: skip
 SERVICE = ServiceStatus(
     host_name="", description="", state=0, state_type=1, has_been_checked=1, plugin_output="fine", long_plugin_output="",
-    perf_data="", check_command="check_it", check_period="24x7", notification_period="24x7", check_interval=5.0, retry_interval=1.0,
+    perf_data="", check_command="check_it", check_period="24x7", notification_period="24x7",
+    event_handler="", event_handler_period="", check_interval=5.0, retry_interval=1.0,
     current_attempt=1, max_check_attempts=3, last_check=NOW - 60, next_check=NOW + 60, last_state_change=NOW - 600,
     last_hard_state_change=NOW - 600, last_hard_state=0, last_time_ok=NOW - 60, last_time_warning=0.0, last_time_critical=0.0,
     last_time_unknown=0.0, last_notification=0.0, next_notification=0.0, current_notification_number=0, execution_time=0.5,

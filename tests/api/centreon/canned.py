@@ -55,7 +55,7 @@ IDS = {
 DB01 = HostStatus(
     name="db01", state=1, state_type=1, has_been_checked=1, plugin_output="CRITICAL - down",
     long_plugin_output="line two\nline three", perf_data="rta=1ms", check_command="check-host-alive!5", check_period="always",
-    notification_period="workhours",
+    notification_period="workhours", event_handler="", event_handler_period="",
     check_interval=5.0, retry_interval=1.5, current_attempt=2, max_check_attempts=7, last_check=1_700_000_001.0,
     next_check=1_700_000_002.0, last_state_change=1_700_000_003.0, last_hard_state_change=1_700_000_004.0, last_hard_state=2,
     last_time_up=1_700_000_005.0, last_time_down=1_700_000_006.0, last_time_unreachable=0.0, last_notification=1_700_000_008.0,
@@ -74,7 +74,8 @@ DB01_CONFIG = HostConfig(
 DISK = ServiceStatus(
     host_name="db01", description="Disk /var", state=2, state_type=1, has_been_checked=1, plugin_output="DISK CRITICAL",
     long_plugin_output="", perf_data="/var=97%;80;90", check_command="check_disk!/var", check_period="24x7",
-    notification_period="24x7", check_interval=10.0, retry_interval=2.0, current_attempt=3, max_check_attempts=4,
+    notification_period="24x7",
+    event_handler="", event_handler_period="", check_interval=10.0, retry_interval=2.0, current_attempt=3, max_check_attempts=4,
     last_check=1_700_000_021.0, next_check=1_700_000_022.0, last_state_change=NOW - 7500, last_hard_state_change=1_700_000_024.0,
     last_hard_state=2, last_time_ok=1_700_000_025.0, last_time_warning=1_700_000_026.0, last_time_critical=1_700_000_027.0,
     last_time_unknown=0.0, last_notification=1_700_000_029.0, next_notification=1_700_000_030.0, current_notification_number=5,

@@ -13,6 +13,7 @@ from api.app import application
 from api.native import OPERATIONS
 from api.native.operation import Operation
 from api.native.routing import NativeRoute
+from engine.commands.catalogue import CATALOGUE
 from tests.api.support_desk import Fate, Front
 
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
@@ -58,8 +59,8 @@ def _check_operation(path: str, method: str, operation: dict[str, Any]) -> None:
         assert parameter["in"] in ("path", "query") and parameter["description"], (path, parameter)
         assert parameter["required"] is True or parameter["in"] == "query"
         assert parameter["schema"]
-    assert ("requestBody" in operation) == (method == "post")
-    if method == "post":
+    assert ("requestBody" in operation) == (method in ("post", "patch"))
+    if method in ("post", "patch"):
         ((media_type, content),) = operation["requestBody"]["content"].items()
         assert media_type == "application/json" and content["schema"] and content["example"]
     assert any(status.startswith("2") for status in operation["responses"])
@@ -81,7 +82,7 @@ def test_parameters_and_fields_are_those_of_the_models(document: dict[str, Any])
         described = document["paths"][operation.path][operation.method.lower()]
         in_query = {parameter["name"] for parameter in described["parameters"] if parameter["in"] == "query"}
         assert in_query == {field.encode_name for field in msgspec.structs.fields(operation.query)}
-        if operation.body is not None:
+        if operation.body is not None and operation.schema is None:
             name = described["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
             schema = document["components"]["schemas"][name]
             assert schema["additionalProperties"] is False, f"{name} would let unknown fields pass"
@@ -95,7 +96,21 @@ def test_parameters_and_fields_are_those_of_the_models(document: dict[str, Any])
 )
 def test_the_examples_work(front: Front, operation: Operation) -> None:
     example = orjson.dumps(dict(operation.example or {})).replace(b"Backup", b"HTTP")
-    assert front.post(operation.path, example).status == 202
+    path = operation.path.replace("{host}", "web01").replace("{service}", "HTTP")
+    assert front.ask(operation.method, path, example).status == 202
+
+
+def test_every_command_has_a_schema_of_its_own(document: dict[str, Any]) -> None:
+    body = document["paths"]["/v1/commands"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    *rows, custom = body["oneOf"]
+    assert {row["properties"]["command"]["const"] for row in rows} == set(CATALOGUE)
+    for row in rows:
+        known = CATALOGUE[row["title"]]
+        arguments = row["properties"]["arguments"]
+        assert list(arguments["properties"]) == [field.name for field in known.fields]
+        assert arguments.get("required", []) == [field.name for field in known.fields if field.is_required]
+        assert arguments["additionalProperties"] is False
+    assert "pattern" in custom["properties"]["command"]
 
 
 def test_answers_are_of_the_promised_shape(front: Front, document: dict[str, Any]) -> None:

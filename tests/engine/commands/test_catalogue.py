@@ -1,63 +1,155 @@
-"""The table of commands against the list of arguments in the cores' own documentation."""
+"""The table of commands against an independent transcription of the notes on the cores: names, arguments, who knows them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields
 
 import pytest
 
-from engine.commands.catalogue import CATALOGUE, ROWS, Effect, FieldType, Recheck, Row
+from engine.commands.catalogue import (
+    CATALOGUE,
+    ROWS,
+    SWITCHES,
+    Effect,
+    FieldType,
+    Members,
+    Recheck,
+    Row,
+    Subject,
+    known_row,
+    row_of,
+)
+from engine.commands.row import OBJECTS, FromField, version_of
+from engine.commands.wire import MARK_PREFIX
 from engine.config import Settings
-from engine.model import CoreKind
+from engine.model import ContactStatus, CoreKind, HostStatus, ServiceStatus
+from tests.engine.commands.documented import COUNTS, DOCUMENTED
 
-WINDOW = "start end fixed trigger duration author comment"
-# Arguments in the order Nagios documents them: https://assets.nagios.com/downloads/nagioscore/docs/externalcmds/
-DOCUMENTED = {
-    "SCHEDULE_HOST_DOWNTIME": f"host {WINDOW}",
-    "SCHEDULE_SVC_DOWNTIME": f"host service {WINDOW}",
-    "SCHEDULE_HOST_SVC_DOWNTIME": f"host {WINDOW}",
-    "DEL_HOST_DOWNTIME": "entry",
-    "DEL_SVC_DOWNTIME": "entry",
-    "ACKNOWLEDGE_HOST_PROBLEM": "host sticky notify persistent author comment",
-    "ACKNOWLEDGE_SVC_PROBLEM": "host service sticky notify persistent author comment",
-    "REMOVE_HOST_ACKNOWLEDGEMENT": "host",
-    "REMOVE_SVC_ACKNOWLEDGEMENT": "host service",
-    "ADD_HOST_COMMENT": "host persistent author comment",
-    "ADD_SVC_COMMENT": "host service persistent author comment",
-    "DEL_HOST_COMMENT": "entry",
-    "DEL_SVC_COMMENT": "entry",
-    "SCHEDULE_FORCED_HOST_CHECK": "host at",
-    "SCHEDULE_FORCED_SVC_CHECK": "host service at",
-    "PROCESS_HOST_CHECK_RESULT": "host return_code output",
-    "PROCESS_SERVICE_CHECK_RESULT": "host service return_code output",
-}
+T = FieldType
+LETTERS = {
+    "H": {T.HOST}, "S": {T.SERVICE}, "HG": {T.HOSTGROUP}, "SG": {T.SERVICEGROUP}, "C": {T.CONTACT}, "CG": {T.CONTACTGROUP},
+    "TP": {T.TIMEPERIOD}, "T": {T.TIME}, "B": {T.BOOL}, "Y": {T.STICKY}, "I": {T.CODE, T.UINT}, "U": {T.UINT, T.TRIGGER, T.SPAN},
+    "F": {T.NUMBER}, "E": {T.ENTRY}, "V": {T.VARIABLE}, "W": {T.WORD}, "P": {T.PATH}, "A": {T.AUTHOR}, "X": {T.TEXT},
+    "O": {T.OUTPUT},
+}  # fmt: skip
+# What cores.md 1.7 calls dangerous, in its words.
+DANGEROUS: list[Callable[[str], bool]] = [
+    lambda name: name.startswith(("SHUTDOWN_", "RESTART_")),
+    lambda name: name in ("PROCESS_FILE", "READ_STATE_INFORMATION", "SYNC_STATE_INFORMATION", "LOG", "NEW_THRESHOLDS_FILE"),
+    lambda name: name.startswith("CHANGE_CUSTOM_"),
+    lambda name: name.startswith("CHANGE_") and name.endswith(("_COMMAND", "_EVENT_HANDLER", "MODATTR", "MODHATTR", "MODSATTR")),
+    lambda name: name in ("ENTER_STANDBY_MODE", "DISABLE_NOTIFICATIONS", "DISABLE_NOTIFICATIONS_EXPIRE_TIME"),
+    lambda name: name.startswith("STOP_") and name.endswith("_CHECKS"),
+    lambda name: name.startswith("DEL_DOWNTIME_BY_") or name.endswith("_DOWNTIME_FULL"),
+    lambda name: name == "FLUSH_PENDING_COMMANDS",  # flagged D in the table of 1.3
+]
 
 
 def test_rows_are_the_documented_commands() -> None:
-    assert {row.name: " ".join(field.name for field in row.fields) for row in ROWS} == DOCUMENTED
-    assert len(CATALOGUE) == len(ROWS)
+    assert len(DOCUMENTED) == len(ROWS) == len(CATALOGUE) == 182
+    assert set(CATALOGUE) == set(DOCUMENTED)
+
+
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_arguments_are_the_documented_ones_in_order(name: str) -> None:
+    row, letters = CATALOGUE[name], DOCUMENTED[name]
+    assert len(row.fields) == len(letters)
+    for field, letter in zip(row.fields, letters, strict=True):
+        assert field.type in LETTERS[letter.removesuffix("?")]
+        assert field.optional == letter.endswith("?")
+        assert field.doc
+
+
+@pytest.mark.parametrize(("kind", "version"), COUNTS)
+def test_each_core_knows_as_many_as_its_source_has(kind: str, version: str) -> None:
+    assert sum(row.is_known_to(CoreKind(kind), version) for row in ROWS) == COUNTS[kind, version]
+
+
+def test_versions() -> None:
+    assert version_of("r2.13.6-1") == (2, 13, 6)
+    assert version_of("4.4.6") < version_of("4.10") < version_of("5")
+    assert version_of("") == version_of("unknown") == ()
+    clear = CATALOGUE["CLEAR_HOST_FLAPPING_STATE"]
+    assert [clear.is_known_to(CoreKind.NAGIOS, version) for version in ("4.3.4", "4.4.0", "")] == [False, True, True]
+    assert not clear.is_known_to(CoreKind.NAEMON, "1.5")
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_each_row_is_sound(row: Row) -> None:
     types = [field.type for field in row.fields]
-    for free in (FieldType.TEXT, FieldType.OUTPUT):
+    for free in (T.TEXT, T.OUTPUT):
         assert free not in types[:-1], "free text may hold the separator: only the last field can take it"
-    assert row.kinds == frozenset(CoreKind)
-    assert row.is_service == ("SVC" in row.name.replace("HOST_SVC", "") or "SERVICE" in row.name) or types == [FieldType.ENTRY]
+    assert row.doc
+    assert row.ttl is not None or row.recheck is Recheck.NOT_ENDED, "without a time to live, the window's end must bound it"
+    assert row.ttl is None or row.ttl in {setting.name for setting in fields(Settings)}
     if row.effect in (Effect.ENTRY_CREATED, Effect.ENTRY_GONE, Effect.ACKNOWLEDGED, Effect.NOT_ACKNOWLEDGED):
         assert row.entry_kind is not None
-    if row.effect is Effect.ENTRY_GONE:
-        assert types == [FieldType.ENTRY]
-    if row.ttl is None:
-        assert row.recheck is Recheck.NOT_ENDED, "without a time to live of its own, the window's end must bound it"
-    else:
-        assert row.ttl in {setting.name for setting in fields(Settings)}
+    if row.subject not in OBJECTS and row.subject is not Subject.GLOBAL:
+        assert types[0].value == row.subject.value
+    assert bool(row.signs) == (row.effect in (Effect.SHOWN, Effect.PROGRAM))
+    assert bool(row.log) == (row.effect is Effect.LOGGED)
+    names = {field.name for field in row.fields}
+    for sign in row.signs:
+        assert not isinstance(sign.value, FromField) or sign.value.name in names
+        assert row.effect is Effect.PROGRAM or sign.key in _columns(row)
+    assert set(row.since) <= row.kinds | {CoreKind.NAGIOS}
+    assert set(row.until) <= row.kinds
+    assert row.effect_deadline_s >= 2
+
+
+def _columns(row: Row) -> set[str]:
+    if row.subject in (Subject.CONTACT, Subject.CONTACTGROUP):
+        return set(ContactStatus._fields)
+    return set(HostStatus._fields) & set(ServiceStatus._fields)
+
+
+def test_exactly_the_dangerous_set_is_dangerous() -> None:
+    assert {row.name for row in ROWS if row.danger} == {name for name in DOCUMENTED if any(is_one(name) for is_one in DANGEROUS)}
 
 
 def test_only_what_can_be_repeated_without_harm_is_idempotent() -> None:
-    idempotent = {row.name for row in ROWS if row.idempotent}
-    assert idempotent == {name for name in DOCUMENTED if name.startswith(("DEL_", "REMOVE_", "SCHEDULE_FORCED_"))}
-    assert {row.name for row in ROWS if not row.resend_when_absent} == {"ACKNOWLEDGE_HOST_PROBLEM", "ACKNOWLEDGE_SVC_PROBLEM"}
+    makes = ("ADD_", "ACKNOWLEDGE_", "SEND_", "SHUTDOWN_", "RESTART_")
+    words = ("_DOWNTIME", "_CHECK_RESULT")
+    others = {"READ_STATE_INFORMATION", "SYNC_STATE_INFORMATION", "FLUSH_PENDING_COMMANDS", "PROCESS_FILE", "LOG"}
+    once = {name for name in DOCUMENTED if name.startswith(makes) or (name.endswith(words) and not name.startswith("DEL_"))}
+    assert {row.name for row in ROWS if not row.idempotent} == once | others
     assert {row.name for row in ROWS if row.bulk} == {"PROCESS_HOST_CHECK_RESULT", "PROCESS_SERVICE_CHECK_RESULT"}
-    assert {row.name for row in ROWS if row.members} == {"SCHEDULE_HOST_SVC_DOWNTIME"}
+    risky = {row.name for row in ROWS if not row.resend_when_absent}
+    assert {name for name in once | others if name.startswith(makes[1:]) or name in others} == risky
+
+
+def test_hostgroup_switches_do_nothing_on_centreon() -> None:
+    inert = {row.name for row in ROWS if CoreKind.CENTREON in row.useless_in and row.subject is Subject.HOSTGROUP}
+    assert inert == {name for name in DOCUMENTED if "_HOSTGROUP_" in name and name.startswith(("ENABLE_", "DISABLE_"))}
+
+
+def test_members_follow_from_the_name() -> None:
+    for row in ROWS:
+        if "GROUP_SVC_" in row.name or "GROUP_PASSIVE_SVC" in row.name:
+            assert row.on in (Members.SERVICES, Members.CONTACTS), row.name
+        if "AND_PROPAGATE" in row.name or "HOST_AND_CHILD" in row.name:
+            assert row.on is Members.HOST_AND_CHILDREN
+
+
+def test_features_of_hosts_and_services_have_a_command_each_way() -> None:
+    for subject in OBJECTS:
+        assert set(SWITCHES[subject]) == {
+            "checks_enabled", "accept_passive_checks", "notifications_enabled", "event_handler_enabled", "flap_detection_enabled",
+            "obsess",
+        }  # fmt: skip
+        for column, rows in SWITCHES[subject].items():
+            assert {wanted: row.signs[0].value for wanted, row in rows.items()} == {True: 1, False: 0}
+            assert all(row.subject is subject and row.signs[0].key == column for row in rows.values())
+
+
+def test_custom_commands_are_dangerous_and_never_our_marks() -> None:
+    custom = row_of("_PROCESS_IT")
+    assert custom is not None
+    assert custom.danger
+    assert custom.effect is Effect.UNSEEN
+    assert row_of(f"{MARK_PREFIX}E12") is None
+    assert row_of("_lower") is None
+    assert row_of("NO_SUCH_COMMAND") is None
+    with pytest.raises(KeyError):
+        known_row("NO_SUCH_COMMAND")

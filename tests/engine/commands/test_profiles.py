@@ -19,6 +19,7 @@ def test_the_differences() -> None:
     assert kinds_where("bracket_is_entry_time") == others
     assert kinds_where("unescapes_output") == others
     assert kinds_where("cuts_downtime_comment") == others - {CoreKind.NAEMON}
+    assert kinds_where("whole_numbers_only") == others
     for only_icinga2 in ("echo_has_bracket", "host_services_downtime_includes_host", "persists_at_once"):
         assert kinds_where(only_icinga2) == {CoreKind.ICINGA2}
 

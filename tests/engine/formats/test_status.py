@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from engine.errors import FormatError
 from engine.formats.status import BLOCK_END, StatusRow, blocks_of, cut, is_closed, parse_block, parse_head, parse_row
-from engine.model import CommentStatus, DowntimeStatus, HostStatus, ServiceStatus
+from engine.model import CommentStatus, ContactStatus, DowntimeStatus, HostStatus, ServiceStatus
 from tests.support import oracle
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
@@ -23,6 +23,7 @@ FILES = sorted(GOLDEN.glob("*/status-*.dat"))
 WORDS = {
     "hoststatus": HostStatus,
     "servicestatus": ServiceStatus,
+    "contactstatus": ContactStatus,
     "hostdowntime": DowntimeStatus,
     "servicedowntime": DowntimeStatus,
     "hostcomment": CommentStatus,
@@ -82,7 +83,7 @@ def _same(value: object, name: str, kind: str, keys: dict[str, str]) -> None:
     if core_name not in keys:
         core_name = ICINGA2_NAMES.get(name, core_name)
     core_name = {
-        ("name", kind): "host_name",
+        ("name", kind): "contact_name" if kind == "contactstatus" else "host_name",
         ("core_id", kind): "downtime_id" if kind.endswith("downtime") else "comment_id",
         ("actual_start", kind): "trigger_time" if "trigger_time" in keys else "flex_downtime_start",
         ("comment", "hostcomment"): "comment_data",
@@ -284,7 +285,7 @@ def test_names_and_values_of_other_cores(block: str, field: str, value: object) 
         "hostcomment {\n\thost_id=1\n\tservice_id=0\n\tcomment_id=1",  # Centreon Engine names no object
         "servicestatus {\n\thost_name=h",
         "hoststatus {\n\thost_name=",
-        "contactstatus {\n\tcontact_name=c",
+        "contactstatus {\n\tcontact_name=",
         "info {\n\tcreated=1",
         "hoststatus {",
         "",
@@ -292,6 +293,15 @@ def test_names_and_values_of_other_cores(block: str, field: str, value: object) 
 )
 def test_blocks_that_make_no_row(block: str) -> None:
     assert one(block) is None
+
+
+def test_a_contact_has_a_row() -> None:
+    row = one(
+        "contactstatus {\n\tcontact_name=c\n\thost_notifications_enabled=1\n\tmodified_service_attributes=65536\n\t_PAGER=0;7"
+    )
+    assert isinstance(row, ContactStatus)
+    assert (row.name, row.host_notifications_enabled, row.service_notifications_enabled) == ("c", 1, 0)
+    assert (row.modified_service_attributes, row.custom_variables) == (65536, '{"PAGER":"7"}')
 
 
 @pytest.mark.parametrize("value", ["x", "", "9223372036854775808", "1e30x", "0x10"])

@@ -17,13 +17,13 @@ import pytest
 
 from engine.config import Poller
 from engine.formats.status import blocks_of, cut, parse_head, parse_row
-from engine.model import CommentStatus, CoreKind, DowntimeStatus, HostStatus, ObjectKey, ServiceStatus
+from engine.model import CommentStatus, ContactStatus, CoreKind, DowntimeStatus, HostStatus, ObjectKey, ServiceStatus
 from engine.pollers.scan import Scanner, ScannerProcess
 from engine.state.frames import ROWS_PER_FRAME, Begin, End, Failed, Frame, Gone, Objects, Rows, ScanRequest, Unchanged
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 Scan = Callable[[ScanRequest], Iterator[Frame]]
-Row = HostStatus | ServiceStatus | DowntimeStatus | CommentStatus
+Row = HostStatus | ServiceStatus | ContactStatus | DowntimeStatus | CommentStatus
 ASK = ScanRequest()
 
 
@@ -50,7 +50,7 @@ class Mirror:
             self.rows = {}
         for frame in found:
             if isinstance(frame, Rows):
-                rows = [*frame.hosts, *frame.services, *frame.downtimes, *frame.comments]
+                rows = [*frame.hosts, *frame.services, *frame.downtimes, *frame.comments, *frame.contacts]
                 assert 0 < len(rows) <= ROWS_PER_FRAME
                 self.rows.update((name_of(row), plain(row)) for row in rows)
             if isinstance(frame, Gone):
@@ -58,6 +58,7 @@ class Mirror:
                     *frame.objects,
                     *((DowntimeStatus, *d) for d in frame.downtimes),
                     *((CommentStatus, *c) for c in frame.comments),
+                    *((ContactStatus, name) for name in frame.contacts),
                 ]:
                     del self.rows[name]  # KeyError: said to be gone without having been there
         assert end.hosts == sum(isinstance(row, HostStatus) for row in self.rows.values())
@@ -71,6 +72,8 @@ def name_of(row: Row) -> object:
             return ObjectKey(1, row.name)
         case ServiceStatus():
             return ObjectKey(1, row.host_name, row.description)
+        case ContactStatus():
+            return type(row), row.name
         case DowntimeStatus() | CommentStatus():
             return type(row), row.service_description is not None, row.core_id
 
@@ -90,7 +93,7 @@ def truth(raw: bytes) -> dict[object, Row]:
 
 def sent(frames: Iterable[Frame]) -> list[object]:
     """Names of all rows in the frames."""
-    rows = [row for f in frames if isinstance(f, Rows) for row in (*f.hosts, *f.services, *f.downtimes, *f.comments)]
+    rows = [row for f in frames if isinstance(f, Rows) for row in (*f.hosts, *f.services, *f.downtimes, *f.comments, *f.contacts)]
     return [name_of(row) for row in rows]
 
 

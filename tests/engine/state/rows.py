@@ -26,22 +26,24 @@ from engine.model import (
 )
 from engine.state.frames import Begin, End, Frame, Gone, Objects, Rows
 
+_TEXTS = (
+    "plugin_output", "long_plugin_output", "perf_data", "check_command", "check_period", "notification_period", "event_handler",
+    "event_handler_period",
+)  # fmt: skip
 Row = TypeVar("Row", HostStatus, ServiceStatus)
 
 
 def host_row(name: str, **values: object) -> HostStatus:
     """A host that is UP, was checked and has a block hash that follows from its values."""
     plain: dict[str, object] = dict.fromkeys(HostStatus._fields, 0)
-    texts = ("plugin_output", "long_plugin_output", "perf_data", "check_command", "check_period", "notification_period")
-    plain |= dict.fromkeys(texts, "") | {"name": name, "has_been_checked": 1, "state_type": 1, "custom_variables": "{}"} | values
+    plain |= dict.fromkeys(_TEXTS, "") | {"name": name, "has_been_checked": 1, "state_type": 1, "custom_variables": "{}"} | values
     return _hashed(HostStatus(**plain))  # type: ignore[arg-type]
 
 
 def service_row(host: str, description: str, **values: object) -> ServiceStatus:
     """A service that is OK, was checked and has a block hash that follows from its values."""
     plain: dict[str, object] = dict.fromkeys(ServiceStatus._fields, 0)
-    texts = ("plugin_output", "long_plugin_output", "perf_data", "check_command", "check_period", "notification_period")
-    plain |= dict.fromkeys(texts, "") | {"host_name": host, "description": description, "custom_variables": "{}"}
+    plain |= dict.fromkeys(_TEXTS, "") | {"host_name": host, "description": description, "custom_variables": "{}"}
     plain |= {"has_been_checked": 1, "state_type": 1} | values
     return _hashed(ServiceStatus(**plain))  # type: ignore[arg-type]
 

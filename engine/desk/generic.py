@@ -1,0 +1,139 @@
+"""Any command of the catalogue by its name: may it be sent, by whom, with which arguments; then the order for it. Pure.
+
+What has a twin, an entry or a refusal of its own (downtimes, acknowledgements, comments, checks, results) becomes the same order
+as when it is asked for by its noun.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+
+from engine.commands.catalogue import CATALOGUE, Effect, Field, FieldType, Members, Row, row_of
+from engine.commands.wire import check_value
+from engine.config import Settings
+from engine.desk.checks import Asked, core_now, second, window
+from engine.desk.orders import (
+    Order,
+    acknowledgement,
+    comment_order,
+    downtime_order,
+    forced_check,
+    passive_result,
+    plain_order,
+    removal,
+)
+from engine.desk.resolve import Found
+from engine.desk.values import Caller, CheckResult, Target
+from engine.errors import Forbidden, InvalidField, UnknownCommand, UnsupportedCommand
+
+
+def command_named(name: str) -> Row:
+    """The row of that name. Raises UnknownCommand."""
+    row = row_of(name)
+    if row is not None:
+        return row
+    near = difflib.get_close_matches(name.upper(), CATALOGUE, n=3)
+    perhaps = f" Perhaps {' or '.join(near)}?" if near else " GET /v1/commands/catalogue lists them."
+    raise UnknownCommand(f"There is no external command {name!r}.{perhaps}", command=name, near=near)
+
+
+def check_allowed(row: Row, caller: Caller, settings: Settings) -> None:
+    """Raises Forbidden for a dangerous command unless the configuration names it *and* the caller is an admin."""
+    if not row.danger:
+        return
+    if row.name not in settings.dangerous_commands:
+        raise Forbidden(
+            f"{row.name} is not allowed here: {row.danger}. Who runs this service can name it in dangerous_commands.",
+            right="dangerous_commands", command=row.name,
+        )  # fmt: skip
+    if caller.role != "admin":
+        raise Forbidden(f"{row.name} is for admins only: {row.danger}.", right="admin", command=row.name)
+
+
+def check_supported(row: Row, found: Found) -> None:
+    """Raises UnsupportedCommand when that core has not got it, or takes it and does nothing."""
+    poller, version = found.poller, found.view.version if found.view is not None else ""
+    if not row.is_known_to(poller.kind, version):
+        raise UnsupportedCommand(
+            f"{poller.name} runs {poller.kind} {version}, which does not know {row.name}.".replace("  ", " "),
+            command=row.name, poller=poller.name,
+        )  # fmt: skip
+    if poller.kind in row.useless_in:
+        raise UnsupportedCommand(
+            f"{row.name} has no use on {poller.name}: {row.useless_in[poller.kind]}.", command=row.name, poller=poller.name
+        )
+
+
+def check_names(row: Row, given: Mapping[str, object]) -> None:
+    """Raises InvalidField for an argument the command has not got, and for one that is missing."""
+    known = {field.name: field for field in row.fields}
+    for name in given:
+        if name not in known:
+            words = ", ".join(known) or "none"
+            raise InvalidField(f"{row.name} has no argument {name}: it takes {words}.", field=name, known=list(known))
+    for field in row.fields:
+        if field.is_required and given.get(field.name) is None:
+            raise InvalidField(f"{row.name} needs {field.name}: {field.doc}.", field=field.name)
+
+
+def generic_order(who: Asked, found: Found, row: Row, given: Mapping[str, object]) -> Order:
+    """The order for a command. Raises InvalidField, UnsupportedCommand and what the nouns' orders raise."""
+    check_supported(row, found)
+    check_names(row, given)
+    arguments = {field.name: _value(who, found, row, field, given.get(field.name)) for field in row.fields}
+    arguments = {name: value for name, value in arguments.items() if value is not None}
+    match row.effect:
+        case Effect.ENTRY_CREATED if row.entry_kind == "downtime":
+            return _downtime(who, found, row, arguments)
+        case Effect.ENTRY_CREATED:
+            return comment_order(who, found, str(arguments["comment"]), bool(arguments["persistent"]))
+        case Effect.ACKNOWLEDGED:
+            sticky, notify, persistent = (bool(arguments[name]) for name in ("sticky", "notify", "persistent"))
+            expire = arguments.get("expire")
+            ends = expire if isinstance(expire, int) else None
+            return acknowledgement(who, found, str(arguments["comment"]), sticky, notify, persistent, ends)
+        case Effect.NOT_ACKNOWLEDGED:
+            return removal(who, found)
+        case Effect.CHECKED if row.forced and row.on is Members.ITSELF:
+            at = given.get("at")
+            return forced_check(who, found, float(at) if isinstance(at, int | float) else None)
+        case Effect.RESULT_SEEN:
+            code = arguments["return_code"]
+            target = Target(found.key.host, found.key.service, found.key.poller)
+            return passive_result(who, found, CheckResult(target, code if isinstance(code, int) else -1, str(arguments["output"])))
+        case Effect.DOWNTIMES_GONE if not arguments:
+            raise InvalidField(f"{row.name} needs start or comment: without any it would mean all.", field="comment")
+        case _:
+            return plain_order(who, found, row, arguments)
+
+
+def _downtime(who: Asked, found: Found, row: Row, arguments: Mapping[str, object]) -> Order:
+    start, end, duration, trigger = (arguments[name] for name in ("start", "end", "duration", "trigger"))
+    if (
+        not isinstance(start, int)
+        or not isinstance(end, int)
+        or not isinstance(duration, int | float)
+        or not isinstance(trigger, int)
+    ):
+        raise InvalidField("start, end, duration and trigger must be numbers.", field="start")
+    fixed = bool(arguments["fixed"])
+    when = window(start, end, fixed, None if fixed or not duration else float(duration))
+    return downtime_order(who, found, row, when, str(arguments["comment"]), trigger)
+
+
+def _value(who: Asked, found: Found, row: Row, field: Field, given: object) -> object:
+    """The argument as it is journalled; None for one that stays out of the line."""
+    if field.type is FieldType.AUTHOR:
+        return (who.author if not field.optional else None) if given is None else given
+    value = field.default if given is None else given
+    if value == "now" and field.type is FieldType.TIME:
+        value = int(core_now(who, found))
+    if value is None:
+        return None
+    if found.poller.kind not in field.kinds:
+        raise InvalidField(f"{found.poller.kind} takes no {field.name} in {row.name}: leave it out.", field=field.name)
+    check_value(row, field, value)
+    if field.type is FieldType.TIME and isinstance(value, int | float):
+        return second(value, field.name)
+    return value

@@ -1,0 +1,101 @@
+"""What a command names → where it goes: an object, a group, a contact or a core as a whole, within the caller's scope.
+
+A command on a group is for callers who see every member. A contact's settings and a whole core's are no host's: they are for
+callers whose scope is not limited to hostgroups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from engine.commands.catalogue import Row, Subject
+from engine.commands.row import GROUPS, OBJECTS
+from engine.commands.wire import check_name
+from engine.desk.resolve import Found, Resolver
+from engine.desk.values import Target
+from engine.errors import Ambiguous, Forbidden, InvalidField, NotPossible, StatusFileStale, UnknownObject, UnknownPoller
+from engine.model import ObjectKey
+from engine.state.members import objects_of, pollers_with
+
+
+def subject_of(resolver: Resolver, row: Row, names: Mapping[str, object], poller: int | None) -> Found:
+    """Where the command goes. Raises UnknownHost, UnknownService, UnknownObject, UnknownPoller, Ambiguous, Forbidden."""
+    if row.subject in OBJECTS:
+        host = _name(names, "host")
+        service = _name(names, "service") if row.subject is Subject.SERVICE else None
+        found = resolver.one(Target(host, service, poller))
+        members = objects_of(resolver.reader, found.key.poller, row, names)
+        _check_scope(resolver, found.key.poller, host, members)
+        return replace(found, members=members)
+    if poller is not None and resolver.core(poller) is None:
+        raise UnknownPoller(f"There is no poller {poller}.", poller=poller)
+    if row.subject in GROUPS:
+        return _group(resolver, row, names, poller)
+    if resolver.scope.hostgroups is not None:
+        raise Forbidden(
+            f"{row.name} acts beyond the hostgroups you are limited to: ask somebody who may see the whole core.",
+            right="whole core",
+        )
+    if row.subject is Subject.GLOBAL:
+        return _found(resolver, _only(sorted(resolver.visible()), poller, "The command is for a whole core"), "")
+    name = _name(names, row.subject.value)
+    return _found(resolver, _named(resolver, row.subject, name, poller), name)
+
+
+def _group(resolver: Resolver, row: Row, names: Mapping[str, object], poller: int | None) -> Found:
+    name = _name(names, row.subject.value)
+    number = _named(resolver, row.subject, name, poller)
+    members = objects_of(resolver.reader, number, row, names)
+    if resolver.scope.hostgroups is not None and not resolver.hosts_in_scope(number) & {key.host for key in members}:
+        raise _unknown(row.subject, name)
+    _check_scope(resolver, number, name, members)
+    if not members and row.on.value != "nobody":
+        raise NotPossible(f"The {row.subject.value} {name!r} has no such members: there is nothing to command.", name=name)
+    return replace(_found(resolver, number, name), members=members)
+
+
+def _check_scope(resolver: Resolver, number: int, name: str, members: Sequence[ObjectKey]) -> None:
+    """Raises Forbidden when a command would reach what the caller may not see."""
+    if resolver.scope.hostgroups is None:
+        return
+    if {key.host for key in members} - resolver.hosts_in_scope(number):
+        raise Forbidden(f"The command on {name} reaches hosts beyond your scope: command its members one by one.", right="scope")
+
+
+def _named(resolver: Resolver, subject: Subject, name: str, poller: int | None) -> int:
+    visible = resolver.visible()
+    having = [number for number in pollers_with(resolver.reader, subject, name) if number in visible]
+    if not having or (poller is not None and poller not in having):
+        unseen = [view.name for view in visible.values() if not view.generation]
+        if unseen:
+            raise StatusFileStale(
+                f"Not every core's files have been read yet: ask again in a moment, {name} may stand there.", pollers=unseen
+            )
+        raise _unknown(subject, name)
+    return _only(having, poller, f"{name} stands on several pollers")
+
+
+def _only(numbers: list[int], poller: int | None, why: str) -> int:
+    if poller is not None:
+        return poller
+    if not numbers:
+        raise UnknownPoller("There is no poller within your scope.")
+    if len(numbers) > 1:
+        raise Ambiguous(f"{why}: say which with poller=.", pollers=numbers)
+    return numbers[0]
+
+
+def _found(resolver: Resolver, number: int, name: str) -> Found:
+    return Found(ObjectKey(number, ""), resolver.pollers[number], resolver.core(number), None, name=name)
+
+
+def _name(names: Mapping[str, object], field: str) -> str:
+    value = names.get(field)
+    if not isinstance(value, str):
+        raise InvalidField(f"{field} must be given, as text.", field=field)
+    return check_name(value, field)
+
+
+def _unknown(subject: Subject, name: str) -> UnknownObject:
+    return UnknownObject(f"There is no {subject.value} {name!r}.", kind=subject.value, name=name)
