@@ -54,7 +54,8 @@ from engine.errors import (
     UnknownObject,
     UnknownService,
 )
-from engine.journal.store import SCHEMA_VERSION, Journal
+from engine.journal.schema import NEWEST
+from engine.journal.store import Journal
 from engine.model import ObjectKey
 from engine.state.scope import EVERYTHING
 from engine.state.views import Reader
@@ -176,7 +177,7 @@ class Desk:
             views = ()
         now = self._clock.now()
         ages = {view.name: round(now + view.clock_offset_s - view.created, 1) if view.generation else None for view in views}
-        return {"synchronous": synchronous, "journal_schema": SCHEMA_VERSION, "engine_alive": alive, "view_age_s": ages}
+        return {"synchronous": synchronous, "journal_schema": str(NEWEST), "engine_alive": alive, "view_age_s": ages}
 
     # --- commanding ------------------------------------------------------------------------------------------------------
     # `hold=False`: raise PollerAway, journalling nothing, when a poller's core is not reading.

@@ -19,35 +19,6 @@ import orjson
 from engine.errors import InvalidField, NotPossible, UnknownObject
 from engine.state.scope import EVERYTHING, Scope
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS user (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
-  name TEXT NOT NULL UNIQUE,
-  role TEXT NOT NULL,
-  password_hash TEXT NOT NULL,
-  author TEXT NOT NULL,
-  scope TEXT NOT NULL,                -- JSON {"pollers": [number …] | null, "hostgroups": [name …] | null}
-  created_at REAL NOT NULL
-);
-CREATE TABLE IF NOT EXISTS token (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
-  name TEXT NOT NULL UNIQUE,          -- its public name, never its secret
-  kind TEXT NOT NULL,                 -- 'login' (ends by idling) or 'bearer' (ends by its date)
-  user_id INTEGER NOT NULL,
-  fingerprint BLOB NOT NULL UNIQUE,   -- SHA-256 of the secret
-  created_at REAL NOT NULL,
-  expires_at REAL,                    -- NULL: never
-  idle_s REAL,                        -- NULL: does not end by idling
-  last_used_at REAL NOT NULL
-);
-CREATE INDEX IF NOT EXISTS token_user ON token (user_id);
-CREATE TABLE IF NOT EXISTS login_failure (
-  subject TEXT PRIMARY KEY,           -- 'address …' or 'user …'
-  count INTEGER NOT NULL,
-  last_at REAL NOT NULL
-);
-"""
-
 LONGEST_NAME = 64  # characters; names stand in logs and in paths
 _PREFIX = "sbx_"  # lets secret scanners and people recognise a leaked one
 TOUCH_S = 60.0  # how often at most a use is written down: a request must not cost an fsync

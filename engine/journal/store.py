@@ -22,68 +22,11 @@ import orjson
 
 from engine.commands.lifecycle import LATE, State, check_move
 from engine.errors import JournalError
-from engine.journal import accounts
+from engine.journal.schema import upgrade
 
-SCHEMA_VERSION = "1"
 JOURNAL_FILE = "journal.db"
 LOCK_FILE = "journal.lock"
 TURN_FILE = "journal.turn"
-
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-
--- Public ids: n counts per poller, is never given out twice, and becomes poller * 2^32 + n.
-CREATE TABLE IF NOT EXISTS counter (poller INTEGER NOT NULL, kind TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (poller, kind))
-  WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS identity (
-  poller INTEGER NOT NULL, host TEXT NOT NULL, service TEXT NOT NULL, id INTEGER NOT NULL UNIQUE,
-  PRIMARY KEY (poller, host, service)) WITHOUT ROWID;
-
--- One row per command: its meaning (arguments), and where its life stands. Bytes exist only from `writing` on.
-CREATE TABLE IF NOT EXISTS command (
-  seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, operation TEXT NOT NULL, name TEXT NOT NULL,
-  poller INTEGER NOT NULL, host TEXT NOT NULL, service TEXT NOT NULL, arguments TEXT NOT NULL,
-  state TEXT NOT NULL, reason TEXT NOT NULL DEFAULT '', accepted_at REAL NOT NULL, updated_at REAL NOT NULL,
-  deadline_at REAL NOT NULL, entry_id INTEGER, twin_key TEXT, twin_start REAL, twin_end REAL,
-  seen_state_change REAL, author TEXT NOT NULL, user TEXT NOT NULL, address TEXT NOT NULL, token TEXT NOT NULL,
-  epoch INTEGER, line BLOB, batch TEXT, attempts INTEGER NOT NULL DEFAULT 0,
-  executed_at REAL, watch_from REAL, core_ids TEXT NOT NULL DEFAULT '[]');
-CREATE INDEX IF NOT EXISTS command_open ON command (poller, state, seq);
-CREATE INDEX IF NOT EXISTS command_object ON command (poller, host, service, seq);
-CREATE INDEX IF NOT EXISTS command_twin ON command (twin_key, seq) WHERE twin_key IS NOT NULL;
-CREATE INDEX IF NOT EXISTS command_entry ON command (entry_id, seq) WHERE entry_id IS NOT NULL;
--- What a lane looks at all the time must not depend on how much history there is.
-CREATE INDEX IF NOT EXISTS command_waiting ON command (poller, name, seq, deadline_at) WHERE state IN ('accepted', 'held');
-CREATE INDEX IF NOT EXISTS command_waiting_object ON command (poller, host, service, seq) WHERE state IN ('accepted', 'held');
-CREATE INDEX IF NOT EXISTS command_watched ON command (poller, seq) WHERE state = 'processed' AND watch_from IS NOT NULL;
-CREATE INDEX IF NOT EXISTS command_late ON command (poller, updated_at) WHERE state IN ('unknown', 'no_effect');
-CREATE INDEX IF NOT EXISTS command_epoch ON command (poller, host, service, name, epoch) WHERE epoch IS NOT NULL;
-
-CREATE TABLE IF NOT EXISTS step (
-  seq INTEGER PRIMARY KEY AUTOINCREMENT, command_id TEXT NOT NULL, state TEXT NOT NULL, at REAL NOT NULL,
-  evidence TEXT NOT NULL DEFAULT '', late INTEGER NOT NULL DEFAULT 0);
-CREATE INDEX IF NOT EXISTS step_command ON step (command_id, seq);
-
--- A batch row is durable before its bytes are written: what recovery after a crash reads.
-CREATE TABLE IF NOT EXISTS batch (
-  seq INTEGER PRIMARY KEY AUTOINCREMENT, token TEXT NOT NULL UNIQUE, poller INTEGER NOT NULL, bytes BLOB NOT NULL,
-  command_ids TEXT NOT NULL, fifo TEXT NOT NULL, position TEXT NOT NULL, program_start REAL NOT NULL,
-  open INTEGER NOT NULL, at REAL NOT NULL);
-CREATE INDEX IF NOT EXISTS batch_open ON batch (poller, seq) WHERE open = 1;
-
--- Downtimes, acknowledgements and comments: ours and everybody's, past and present.
-CREATE TABLE IF NOT EXISTS entry (
-  id INTEGER PRIMARY KEY, kind TEXT NOT NULL, poller INTEGER NOT NULL, host TEXT NOT NULL, service TEXT NOT NULL,
-  author TEXT NOT NULL, comment TEXT NOT NULL, proof TEXT NOT NULL, present INTEGER NOT NULL,
-  entry_time REAL NOT NULL, start_time REAL, end_time REAL, fixed INTEGER, duration REAL, is_in_effect INTEGER,
-  actual_start REAL, actual_end REAL, cancelled INTEGER NOT NULL DEFAULT 0, deleted_at REAL, deleted_by TEXT,
-  sticky INTEGER, notify INTEGER, persistent INTEGER, object_state INTEGER,
-  core_id INTEGER, core_start REAL, command_id TEXT);
-CREATE INDEX IF NOT EXISTS entry_present ON entry (poller, kind, present);
-CREATE INDEX IF NOT EXISTS entry_object ON entry (poller, host, service, kind, id);
-CREATE INDEX IF NOT EXISTS entry_kind ON entry (kind, id);
-CREATE INDEX IF NOT EXISTS entry_command ON entry (command_id) WHERE command_id IS NOT NULL;
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,13 +173,7 @@ class Journal:
     def _prepare(self) -> None:
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=FULL")
-        self._connection.executescript(SCHEMA + accounts.SCHEMA)
-        self._connection.execute("INSERT OR IGNORE INTO meta VALUES ('schema_version', ?)", (SCHEMA_VERSION,))
-        (found,) = self._connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
-        if found != SCHEMA_VERSION:
-            raise JournalError(
-                f"The journal {self.path} has schema {found}, this program knows {SCHEMA_VERSION}: use the newer program."
-            )
+        upgrade(self._connection, self.path)
 
 
 # --- commands ---------------------------------------------------------------------------------------------------------------

@@ -194,7 +194,7 @@ def test_health_reads_the_live_connection_and_asks_for_the_engine(scene: Scene) 
 
     nobody, free, held = at_desk(scene, work)
     assert [health["engine_alive"] for health in (nobody, free, held)] == [False, False, True]
-    assert (held["synchronous"], held["journal_schema"]) == (2, "1")
+    assert (held["synchronous"], held["journal_schema"]) == (2, "2")
     assert held["view_age_s"]["north"] == pytest.approx(40, abs=3)
     assert held["view_age_s"]["south"] < 10
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from engine.errors import InvalidField, NotPossible, UnknownObject
 from engine.journal import accounts
 from engine.journal.accounts import Role
+from engine.journal.schema import upgrade
 from engine.journal.store import Journal
 from engine.state.scope import EVERYTHING, Scope
 
@@ -21,7 +22,7 @@ from engine.state.scope import EVERYTHING, Scope
 @pytest.fixture
 def connection() -> Iterator[sqlite3.Connection]:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as opened:
-        opened.executescript(accounts.SCHEMA)
+        upgrade(opened, Path("unused"))
         yield opened
 
 

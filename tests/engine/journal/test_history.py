@@ -6,6 +6,7 @@ import random
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -26,7 +27,7 @@ from engine.journal.history import (
     update_entry,
 )
 from engine.journal.identities import next_ids
-from engine.journal.store import SCHEMA
+from engine.journal.schema import upgrade
 from engine.model import CommentStatus, DowntimeStatus
 
 
@@ -88,7 +89,7 @@ class Book:
 @pytest.fixture
 def book() -> Iterator[Book]:
     connection = sqlite3.connect(":memory:", isolation_level=None)
-    connection.executescript(SCHEMA)
+    upgrade(connection, Path("unused"))
     yield Book(connection)
     connection.close()
 
@@ -332,7 +333,7 @@ def test_over_any_generations_each_block_has_one_entry_and_keeps_it(seed: int) -
     """A core that adds, deletes, renumbers and writes its blocks in any order; identity is what no generation shows: `key`."""
     rng = random.Random(seed)
     connection = sqlite3.connect(":memory:", isolation_level=None)
-    connection.executescript(SCHEMA)
+    upgrade(connection, Path("unused"))
     book = Book(connection)
     standing_now: dict[int, DowntimeStatus] = {}  # by key
     entry_of: dict[int, int] = {}

@@ -18,8 +18,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from engine.commands.lifecycle import LATE, MOVES, State
 from engine.errors import JournalError
+from engine.journal.schema import upgrade
 from engine.journal.store import (
-    SCHEMA,
     BatchRow,
     CommandRow,
     Journal,
@@ -178,7 +178,7 @@ class Life(RuleBasedStateMachine):
     def begin(self) -> None:
         self.connection = sqlite3.connect(":memory:", isolation_level=None)
 
-        self.connection.executescript(SCHEMA)
+        upgrade(self.connection, Path("unused"))
         insert_command(self.connection, row())
         self.story = [State.ACCEPTED]
         self.late = [0]

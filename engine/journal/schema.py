@@ -1,0 +1,129 @@
+"""The schema of journal.db, version after version: a new journal goes through all of them, an old one through those it lacks.
+
+Rules: what was ever shipped is never changed; what comes now is added to the end of the newest, unshipped version. Every read
+of the journal knows the newest version only. Before an old journal is changed, a copy of it is kept beside it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from engine.errors import JournalError
+
+_VERSION_1 = """
+-- Public ids: n counts per poller, is never given out twice, and becomes poller * 2^32 + n.
+CREATE TABLE counter (poller INTEGER NOT NULL, kind TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (poller, kind))
+  WITHOUT ROWID;
+CREATE TABLE identity (
+  poller INTEGER NOT NULL, host TEXT NOT NULL, service TEXT NOT NULL, id INTEGER NOT NULL UNIQUE,
+  PRIMARY KEY (poller, host, service)) WITHOUT ROWID;
+
+-- One row per command: its meaning (arguments), and where its life stands. Bytes exist only from `writing` on.
+CREATE TABLE command (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, operation TEXT NOT NULL, name TEXT NOT NULL,
+  poller INTEGER NOT NULL, host TEXT NOT NULL, service TEXT NOT NULL, arguments TEXT NOT NULL,
+  state TEXT NOT NULL, reason TEXT NOT NULL DEFAULT '', accepted_at REAL NOT NULL, updated_at REAL NOT NULL,
+  deadline_at REAL NOT NULL, entry_id INTEGER, twin_key TEXT, twin_start REAL, twin_end REAL,
+  seen_state_change REAL, author TEXT NOT NULL, user TEXT NOT NULL, address TEXT NOT NULL, token TEXT NOT NULL,
+  epoch INTEGER, line BLOB, batch TEXT, attempts INTEGER NOT NULL DEFAULT 0,
+  executed_at REAL, watch_from REAL, core_ids TEXT NOT NULL DEFAULT '[]');
+CREATE INDEX command_open ON command (poller, state, seq);
+CREATE INDEX command_object ON command (poller, host, service, seq);
+CREATE INDEX command_twin ON command (twin_key, seq) WHERE twin_key IS NOT NULL;
+CREATE INDEX command_entry ON command (entry_id, seq) WHERE entry_id IS NOT NULL;
+-- What a lane looks at all the time must not depend on how much history there is.
+CREATE INDEX command_waiting ON command (poller, name, seq, deadline_at) WHERE state IN ('accepted', 'held');
+CREATE INDEX command_waiting_object ON command (poller, host, service, seq) WHERE state IN ('accepted', 'held');
+CREATE INDEX command_watched ON command (poller, seq) WHERE state = 'processed' AND watch_from IS NOT NULL;
+CREATE INDEX command_late ON command (poller, updated_at) WHERE state IN ('unknown', 'no_effect');
+CREATE INDEX command_epoch ON command (poller, host, service, name, epoch) WHERE epoch IS NOT NULL;
+
+CREATE TABLE step (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, command_id TEXT NOT NULL, state TEXT NOT NULL, at REAL NOT NULL,
+  evidence TEXT NOT NULL DEFAULT '', late INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX step_command ON step (command_id, seq);
+
+-- A batch row is durable before its bytes are written: what recovery after a crash reads.
+CREATE TABLE batch (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, token TEXT NOT NULL UNIQUE, poller INTEGER NOT NULL, bytes BLOB NOT NULL,
+  command_ids TEXT NOT NULL, fifo TEXT NOT NULL, position TEXT NOT NULL, program_start REAL NOT NULL,
+  open INTEGER NOT NULL, at REAL NOT NULL);
+CREATE INDEX batch_open ON batch (poller, seq) WHERE open = 1;
+
+-- Downtimes, acknowledgements and comments: ours and everybody's, past and present.
+CREATE TABLE entry (
+  id INTEGER PRIMARY KEY, kind TEXT NOT NULL, poller INTEGER NOT NULL, host TEXT NOT NULL, service TEXT NOT NULL,
+  author TEXT NOT NULL, comment TEXT NOT NULL, proof TEXT NOT NULL, present INTEGER NOT NULL,
+  entry_time REAL NOT NULL, start_time REAL, end_time REAL, fixed INTEGER, duration REAL, is_in_effect INTEGER,
+  actual_start REAL, actual_end REAL, cancelled INTEGER NOT NULL DEFAULT 0, deleted_at REAL, deleted_by TEXT,
+  sticky INTEGER, notify INTEGER, persistent INTEGER, object_state INTEGER,
+  core_id INTEGER, core_start REAL, command_id TEXT);
+CREATE INDEX entry_present ON entry (poller, kind, present);
+CREATE INDEX entry_object ON entry (poller, host, service, kind, id);
+CREATE INDEX entry_kind ON entry (kind, id);
+CREATE INDEX entry_command ON entry (command_id) WHERE command_id IS NOT NULL;
+
+-- Users, tokens and the memory of failed logins.
+CREATE TABLE user (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  name TEXT NOT NULL UNIQUE,
+  role TEXT NOT NULL,
+  password_hash TEXT NOT NULL,
+  author TEXT NOT NULL,
+  scope TEXT NOT NULL,                -- JSON {"pollers": [number …] | null, "hostgroups": [name …] | null}
+  created_at REAL NOT NULL
+);
+CREATE TABLE token (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  name TEXT NOT NULL UNIQUE,          -- its public name, never its secret
+  kind TEXT NOT NULL,                 -- 'login' (ends by idling) or 'bearer' (ends by its date)
+  user_id INTEGER NOT NULL,
+  fingerprint BLOB NOT NULL UNIQUE,   -- SHA-256 of the secret
+  created_at REAL NOT NULL,
+  expires_at REAL,                    -- NULL: never
+  idle_s REAL,                        -- NULL: does not end by idling
+  last_used_at REAL NOT NULL
+);
+CREATE INDEX token_user ON token (user_id);
+CREATE TABLE login_failure (
+  subject TEXT PRIMARY KEY,           -- 'address …' or 'user …'
+  count INTEGER NOT NULL,
+  last_at REAL NOT NULL
+);
+"""
+
+_VERSION_2 = """
+-- A change number, say: what was made can be found and deleted by it.
+ALTER TABLE entry ADD COLUMN reference TEXT NOT NULL DEFAULT '';
+CREATE INDEX entry_reference ON entry (reference, kind, id) WHERE reference <> '';
+"""
+
+VERSIONS = (_VERSION_1, _VERSION_2)
+NEWEST = len(VERSIONS)
+
+
+def upgrade(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring a journal to the newest version; a new one from nothing. Each version is taken whole or not at all.
+
+    Raises JournalError for a journal of a newer program.
+    """
+    connection.execute("CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID")
+    found = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
+    version = int(found[0]) if found else 0
+    if version > NEWEST:
+        raise JournalError(f"The journal {path} has schema {version}, this program knows {NEWEST}: use the newer program.")
+    if 0 < version < NEWEST:
+        _keep_copy(connection, path.with_name(f"{path.name}.schema-{version}"))
+    for number in range(version + 1, NEWEST + 1):
+        connection.executescript(
+            f"BEGIN IMMEDIATE; {VERSIONS[number - 1]} INSERT OR REPLACE INTO meta VALUES ('schema_version', '{number}'); COMMIT;"
+        )
+
+
+def _keep_copy(connection: sqlite3.Connection, copy: Path) -> None:
+    """A whole copy of the journal as it is, for going back to the older program; one that broke off is made anew."""
+    copy.unlink(missing_ok=True)
+    with closing(sqlite3.connect(copy)) as target:
+        connection.backup(target)
