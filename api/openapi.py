@@ -126,7 +126,8 @@ def _description(schema: dict[str, Any]) -> str:
 def _responses(operation: Operation, by_type: dict[Any, Any]) -> dict[str, Any]:
     responses: dict[str, Any] = {}
     for status, answer in operation.answers.items():
-        responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": {JSON: {"schema": by_type[answer]}}}
+        content: dict[str, Any] = {operation.media_type: {"schema": by_type[answer]}}
+        responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": content}
         if operation.right is Right.COMMAND:
             responses[str(status)]["headers"] = _command_headers(status)
     for status in sorted(_problem_statuses(operation)):

@@ -82,6 +82,12 @@ class UnknownCommand(CallerError):
     code = "unknown_command"
 
 
+class TooManyReaders(CallerError):
+    """As many streams of events as this worker serves are being read already."""
+
+    code = "too_many_readers"
+
+
 class Forbidden(CallerError):
     """Authenticated, but the right is missing. `facts["right"]` names it."""
 

@@ -9,6 +9,7 @@ from api.native import (
     commands,
     comments,
     downtimes,
+    events,
     features,
     hosts,
     pollers,
@@ -28,6 +29,7 @@ OPERATIONS = (
     *checks.OPERATIONS,
     *results.OPERATIONS,
     *features.OPERATIONS,
+    *events.OPERATIONS,
     *catalogue.OPERATIONS,
     *commands.OPERATIONS,
 )

@@ -17,8 +17,9 @@ from starlette.types import Receive, Scope, Send
 
 from api.auth.doorkeeper import Doorkeeper, check_may_command
 from api.errors import MEDIA_TYPE, BodyTooLarge, MalformedRequest, MethodNotAllowed, problem_of
-from api.native.operation import Answer, Call, Operation, Right
+from api.native.operation import Answer, Call, Operation, Right, Stream
 from api.native.requests import BODY_LIMIT_BYTES, LARGE_BODY_BYTES, decode_body, decode_query, decode_text
+from api.native.streaming import EventStream
 from api.render import json_response, problem_response
 from engine.clock import Clock, SystemClock
 from engine.config import Settings
@@ -99,6 +100,8 @@ class NativeRoute(BaseRoute):
         if operation.right is Right.COMMAND:
             check_may_command(caller)
         answer = await self._act(operation, request, caller)
+        if isinstance(answer, Stream):
+            return EventStream(answer)
         media_type = {"media_type": MEDIA_TYPE} if answer.problem else {}
         return json_response(answer.status, answer.content, answer.headers, **media_type)
 
@@ -108,9 +111,11 @@ class NativeRoute(BaseRoute):
             raise NotAuthenticated("Send `Authorization: Bearer TOKEN`; `signalbox token create` makes one.")
         return await self._doorkeeper.caller_of(token[1], request.client.host if request.client else "")
 
-    async def _act(self, operation: Operation, request: Request, caller: Caller) -> Answer:
+    async def _act(self, operation: Operation, request: Request, caller: Caller) -> Answer | Stream:
         names = {name: decode_text(raw, f"the path's {name}") for name, raw in request.scope["encoded_names"].items()}
-        call = Call(self._desk, caller, self._settings, self._clock, names, _preferred_wait(request))
+        call = Call(
+            self._desk, caller, self._settings, self._clock, names, _preferred_wait(request), request.headers.get("last-event-id")
+        )
         query = decode_query(request.scope["query_string"], operation.query)
         raw = await _read_body(request)
         if operation.body is None:

@@ -12,7 +12,7 @@ modules hold one of these steps each.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -21,6 +21,7 @@ from engine.clock import Clock, SystemClock
 from engine.commands.catalogue import SWITCHES, Effect, Row, Subject
 from engine.config import Config
 from engine.desk.accept import Accept, ended, withdraw_all, withdraw_by_id
+from engine.desk.audience import Which, Wording
 from engine.desk.checks import Asked, asked, window
 from engine.desk.entries import one_entry, page_of_entries
 from engine.desk.generic import check_allowed, check_names, check_supported, command_named, generic_order
@@ -41,6 +42,7 @@ from engine.desk.pollers import is_engine_alive, poller_away
 from engine.desk.readers import Readers
 from engine.desk.resolve import Found, Resolver, is_behind
 from engine.desk.subjects import subject_of
+from engine.desk.subscribe import Feed
 from engine.desk.values import Caller, CheckResult, Entry, EntryFilter, Life, Page, Receipt, Step, Target
 from engine.desk.waiting import Standing, Waiting
 from engine.desk.writer import COMMANDS_PER_TRANSACTION, GroupCommit, Written
@@ -60,7 +62,7 @@ from engine.model import ObjectKey
 from engine.state.scope import EVERYTHING
 from engine.state.views import Reader
 
-__all__ = ["Caller", "CheckResult", "Desk", "Entry", "EntryFilter", "Life", "Page", "Receipt", "Step", "Target"]
+__all__ = ["Caller", "CheckResult", "Desk", "Entry", "EntryFilter", "Life", "Page", "Receipt", "Step", "Target", "Which", "Wording"]
 
 T = TypeVar("T")
 Plan = tuple[list[Order], Mapping[int, PollerAway]]  # what to journal, and the pollers nobody reads for
@@ -79,6 +81,7 @@ class _Open:
     writer: GroupCommit
     readers: Readers
     waiting: Waiting
+    feed: Feed
 
 
 class Desk:
@@ -95,7 +98,9 @@ class Desk:
     async def open(self) -> None:
         """Open the databases and start listening for the engine's hints."""
         journal = await asyncio.to_thread(Journal.open, self.config.data)
-        opened = _Open(journal, GroupCommit(journal, self.config.data), Readers(self.config.data), Waiting(self.config.data))
+        data = self.config.data
+        feed = Feed(data, self._clock.now, self.config.settings.event_readers)
+        opened = _Open(journal, GroupCommit(journal, data), Readers(data), Waiting(data, feed.hint), feed)
         opened.writer.start()
         opened.waiting.open()
         self._opened = opened
@@ -108,6 +113,7 @@ class Desk:
         if self._bulk:
             await asyncio.wait(self._bulk)
         opened.waiting.close()
+        await opened.feed.close()
         await asyncio.to_thread(opened.writer.close)
         await asyncio.to_thread(opened.readers.close)
         await asyncio.to_thread(opened.journal.close)
@@ -165,6 +171,17 @@ class Desk:
         if found is None:
             raise _unknown_entry(kind, entry_id)
         return found[0]
+
+    def subscribe(
+        self, caller: Caller, which: Which, wording: Wording, *, after: str | None = None, snapshot: bool = False
+    ) -> AsyncGenerator[bytes]:
+        """Events as they happen, see `Feed.stream`. `after`: the place to go on from; `snapshot`: what stands comes first."""
+        return self._parts.feed.stream(caller, which, wording, after=after, snapshot=snapshot)
+
+    def end_streams(self) -> None:
+        """Let everybody go who reads events: this worker stops."""
+        if self._opened is not None:
+            self._opened.feed.end_all()
 
     async def health(self) -> dict[str, object]:
         """This worker's truth: how durable its writes are, whether the engine lives, how old each poller's view is."""

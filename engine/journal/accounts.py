@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -214,6 +214,14 @@ def tokens(connection: sqlite3.Connection) -> list[tuple[Token, User]]:
     """Every token with its user, by name."""
     rows = connection.execute(f"SELECT {_GRANT}, {_PERSON} FROM token JOIN user ON user.id = token.user_id ORDER BY token.name")
     return [(Token(*row[:8]), _user(row[8:])) for row in rows]
+
+
+def grants_of(connection: sqlite3.Connection, names: Collection[str], now: float) -> dict[str, tuple[str, Scope]]:
+    """Of those of these tokens that are valid now: whose each is, and what it shows."""
+    marks = ",".join("?" * len(names))
+    query = f"SELECT {_GRANT}, {_PERSON} FROM token JOIN user ON user.id = token.user_id WHERE token.name IN ({marks})"
+    found = [(Token(*row[:8]), _user(row[8:])) for row in connection.execute(query, list(names))]
+    return {token.name: (user.name, user.scope) for token, user in found if token.is_valid(now)}
 
 
 def touch_token(connection: sqlite3.Connection, token: Token, at: float) -> None:

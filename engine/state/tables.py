@@ -21,8 +21,9 @@ from engine.model import (
     ServiceConfig,
     ServiceStatus,
 )
+from engine.state import events
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 STATE_FILE = "state.db"
 
 # A core may write `nan`; SQLite stores it as NULL, and no field of the model is NULL by accident.
@@ -66,6 +67,12 @@ class ObjectTable:
         return ObjectKey(poller, *row[: len(self.keys)])  # type: ignore[arg-type]
 
     @property
+    def select_standing(self) -> str:
+        """The columns `Standing` is made of."""
+        names = "state, state_type, has_been_checked, current_attempt, acknowledged, acknowledgement_type, is_flapping"
+        return f"SELECT {names}, scheduled_downtime_depth FROM {self.name} WHERE {self.where}"
+
+    @property
     def select(self) -> str:
         return f"SELECT {columns(self.row)} FROM {self.name} WHERE {self.where}"
 
@@ -101,8 +108,10 @@ def dirty_values(key: ObjectKey) -> tuple[object, ...]:
 
 
 SCHEMA = f"""
-CREATE TABLE meta (schema_version INTEGER NOT NULL);
-INSERT INTO meta VALUES ({SCHEMA_VERSION});
+-- The incarnation is another whenever the file is made anew.
+CREATE TABLE meta (schema_version INTEGER NOT NULL, incarnation TEXT NOT NULL);
+INSERT INTO meta VALUES ({SCHEMA_VERSION}, lower(hex(randomblob(6))));
+{events.SCHEMA}
 
 CREATE TABLE poller (
   number INTEGER PRIMARY KEY, name TEXT NOT NULL, kind TEXT NOT NULL, status_file TEXT NOT NULL,
@@ -157,5 +166,5 @@ CREATE INDEX group_member_group ON group_member (kind, name, poller, host_name);
 CREATE TABLE contact (poller INTEGER NOT NULL, {_typed(ContactConfig)}, PRIMARY KEY (poller, name)) WITHOUT ROWID;
 """
 
-STATUS_TABLES = ("host", "service", "downtime", "comment", "contact_status", "dirty")
+STATUS_TABLES = ("host", "service", "downtime", "comment", "contact_status", "dirty", "log_position")
 CONFIG_TABLES = ("host_config", "service_config", "object_group", "group_member", "contact")
