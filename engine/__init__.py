@@ -9,10 +9,11 @@ The tour, in reading order:
 4. `state/`: `frames.py` is what a scanner sends, `mirror.py` the one writer of state.db (`generation.py` one scan, `changes.py` one
    log line), `views.py` every read of it, `scope.py` who may see what.
 5. `journal/`: `schema.py` is its tables, version after version, `store.py` keeps commands and every step of their life,
-   `identities.py` mints public ids, `history.py` keeps downtimes, acknowledgements and comments, `accounts.py` users and tokens.
+   `calls.py` thousands of passive results as one row, `identities.py` mints public ids, `history.py` keeps downtimes, acknowledgements and comments, `accounts.py` users and tokens.
 6. `pollers/`: the thin edge. `command_file.py` (the FIFO), `tail.py` (logs through rotations), `scan.py` (scanner process),
    `watch.py` (folders), `inspect.py` (what `check` finds), and the lane, one thread that carries a poller's commands:
-   `local.py` its loop, `sending.py` what may be written next, `proving.py` what the files prove.
+   `local.py` its loop, `sending.py` what may be written next, `bulk.py` the same for calls of results, `proving.py` what the
+   files prove.
 7. `runtime.py`: the engine process put together. `hints.py`: wake-ups between processes. `faults.py`: crash points for tests.
 8. `desk/`: the front door every API dialect comes through; it runs in the API workers.
 

@@ -69,7 +69,7 @@ class Answer:
 class Operation:
     """One method of one path. `act(call, query)` or, with a body model, `act(call, query, body)`.
 
-    `answers` maps each status that is no problem to the type of its content; `problems` lists the others that may come.
+    `answers` maps each status that is no problem to the type of its content (or several); `problems` lists the others.
     """
 
     method: str
@@ -84,3 +84,4 @@ class Operation:
     example: Mapping[str, object] | None = None  # of the body
     description: str = ""
     schema: Callable[[], Mapping[str, Any]] | None = None  # of the body, where its type says too little
+    body_limit: str = ""  # the setting that bounds the body, where it may be larger than others

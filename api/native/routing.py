@@ -112,7 +112,8 @@ class NativeRoute(BaseRoute):
         names = {name: decode_text(raw, f"the path's {name}") for name, raw in request.scope["encoded_names"].items()}
         call = Call(self._desk, caller, self._settings, self._clock, names, _preferred_wait(request))
         query = decode_query(request.scope["query_string"], operation.query)
-        raw = await _read_body(request)
+        limit = int(getattr(self._settings, operation.body_limit)) if operation.body_limit else BODY_LIMIT_BYTES
+        raw = await _read_body(request, limit)
         if operation.body is None:
             if raw.strip() not in (b"", b"{}"):
                 raise MalformedRequest(f"{request.method} takes no body here: what it holds would be dropped; leave it out.")
@@ -129,20 +130,20 @@ def _preferred_wait(request: Request) -> float | None:
     return float(found[1]) if found else None
 
 
-async def _read_body(request: Request) -> bytes:
+async def _read_body(request: Request, limit: int) -> bytes:
     """The body, as long as it is not too large; the rest of one that is too large is never read."""
     chunks: list[bytes] = []
     size = 0
     announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced[:20]) > BODY_LIMIT_BYTES:
-        raise _too_large()
+    if announced.isdigit() and int(announced[:20]) > limit:
+        raise _too_large(limit)
     async for chunk in request.stream():
         size += len(chunk)
-        if size > BODY_LIMIT_BYTES:
-            raise _too_large()
+        if size > limit:
+            raise _too_large(limit)
         chunks.append(chunk)
     return b"".join(chunks)
 
 
-def _too_large() -> BodyTooLarge:
-    return BodyTooLarge(f"The body is larger than {BODY_LIMIT_BYTES} bytes: send it in parts.", limit=BODY_LIMIT_BYTES)
+def _too_large(limit: int) -> BodyTooLarge:
+    return BodyTooLarge(f"The body is larger than {limit} bytes: send it in parts.", limit=limit)
