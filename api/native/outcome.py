@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+import msgspec
+
 from api.errors import problem_members
 from api.native.operation import Answer, Call
 from api.native.requests import WAIT_CAP_S, WaitQuery
 from engine.commands.catalogue import Effect, known_row
 from engine.commands.lifecycle import State
-from engine.desk import Life, Receipt
+from engine.desk import Life, Receipt, Recorded
 
 MOST_IDS_IN_HEADER = 100  # 3.7 KB; proxies and clients refuse header lines much longer
 
@@ -93,6 +95,15 @@ async def outcome(
             answer.content, answer.status, {**answer.headers, "Preference-Applied": f"wait={timeout_s:g}"}, answer.problem
         )
     return answer
+
+
+async def again(call: Call, query: WaitQuery, known: Recorded) -> Answer:
+    """The answer to a repeat of what was carried out before: the same commands, as they stand now."""
+    receipts = msgspec.json.decode(known.answer, type=tuple[Receipt, ...])
+    row = known_row(receipts[0].command)
+    made = row.entry_kind if row.effect in (Effect.ENTRY_CREATED, Effect.ACKNOWLEDGED) else None
+    deletes = any(receipt.withdrawn for receipt in receipts)
+    return await outcome(call, query, receipts, creates=f"{made}s" if made and not deletes else None, deletes=deletes)
 
 
 def answer_of(pairs: Sequence[tuple[Receipt, Life]], *, creates: str | None = None, deletes: bool = False) -> Answer:

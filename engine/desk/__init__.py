@@ -12,9 +12,12 @@ modules hold one of these steps each.
 from __future__ import annotations
 
 import asyncio
+import logging
+import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import NoneType
 from typing import TypeVar
 
 from engine.clock import Clock, SystemClock
@@ -26,6 +29,7 @@ from engine.desk.entries import one_entry, page_of_entries
 from engine.desk.generic import check_allowed, check_names, check_supported, command_named, generic_order
 from engine.desk.ids import CommandIds
 from engine.desk.lives import lives_of, page_of_lives, standings_of
+from engine.desk.once import Receipts, once, recorded, refusal, refusal_row, with_last_slice
 from engine.desk.orders import (
     Order,
     acknowledgement,
@@ -41,7 +45,7 @@ from engine.desk.pollers import is_engine_alive, poller_away
 from engine.desk.readers import Readers
 from engine.desk.resolve import Found, Resolver, is_behind
 from engine.desk.subjects import subject_of
-from engine.desk.values import Caller, CheckResult, Entry, EntryFilter, Life, Page, Receipt, Step, Target
+from engine.desk.values import Caller, CheckResult, Entry, EntryFilter, Life, Page, Receipt, Recorded, Request, Step, Target
 from engine.desk.waiting import Standing, Waiting
 from engine.desk.writer import COMMANDS_PER_TRANSACTION, GroupCommit, Written
 from engine.errors import (
@@ -49,6 +53,7 @@ from engine.errors import (
     JournalError,
     PollerAway,
     PollerError,
+    SignalboxError,
     StatusFileStale,
     UnknownHost,
     UnknownObject,
@@ -60,7 +65,22 @@ from engine.model import ObjectKey
 from engine.state.scope import EVERYTHING
 from engine.state.views import Reader
 
-__all__ = ["Caller", "CheckResult", "Desk", "Entry", "EntryFilter", "Life", "Page", "Receipt", "Step", "Target"]
+__all__ = [
+    "Caller",
+    "CheckResult",
+    "Desk",
+    "Entry",
+    "EntryFilter",
+    "Life",
+    "Page",
+    "Receipt",
+    "Recorded",
+    "Request",
+    "Step",
+    "Target",
+]
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Plan = tuple[list[Order], Mapping[int, PollerAway]]  # what to journal, and the pollers nobody reads for
@@ -179,6 +199,20 @@ class Desk:
         ages = {view.name: round(now + view.clock_offset_s - view.created, 1) if view.generation else None for view in views}
         return {"synchronous": synchronous, "journal_schema": str(NEWEST), "engine_alive": alive, "view_age_s": ages}
 
+    async def recorded(self, caller: Caller) -> Recorded | None:
+        """What the first request with the caller's Idempotency-Key got; None when this is the first. Raises KeyReused."""
+        if caller.request is None or not caller.request.key:
+            return None
+        return await self.read(lambda reader: recorded(reader.connection, caller, "journal"))
+
+    async def refused(self, caller: Caller, status: int, code: str, detail: str, host: str = "", service: str = "") -> None:
+        """Put a refused request into the audit; what cannot be stored is left out of it, and the log says so."""
+        row = refusal_row(caller, self._clock.now(), status, code, detail, host, service)
+        try:
+            await self._parts.writer.submit(partial(refusal, row))
+        except JournalError as error:
+            log.warning("a refused request of %s is not in the audit: %s", caller.user, error)
+
     # --- commanding ------------------------------------------------------------------------------------------------------
     # `hold=False`: raise PollerAway, journalling nothing, when a poller's core is not reading.
     async def schedule_downtime(
@@ -265,7 +299,8 @@ class Desk:
 
         (order,), away = await self.read(plan)
         accept = self._accept(who, away)
-        return await self._parts.writer.submit(lambda connection: accept.deletion(connection, order, entry_id))
+        job = once(caller, accept.operation, who.now, Receipts, lambda connection: accept.deletion(connection, order, entry_id))
+        return await self._parts.writer.submit(job)
 
     async def schedule_check(
         self, caller: Caller, targets: Sequence[Target], *, at: float | None = None, hold: bool = True
@@ -352,7 +387,10 @@ class Desk:
         """Withdraw a command that was not yet written. Raises UnknownObject, NotPossible."""
         who = self._asked(caller)
         await self._lives(caller, [command_id])
-        await self._parts.writer.submit(lambda connection: withdraw_by_id(connection, command_id, caller, who.now))
+        job = once(
+            caller, "", who.now, NoneType, lambda connection: withdraw_by_id(connection, command_id, caller, who.now), [command_id]
+        )
+        await self._parts.writer.submit(job)
         return await self.life(caller, command_id)
 
     async def settle(self, caller: Caller, command_ids: Sequence[str], *, until: str, timeout_s: float) -> tuple[Life, ...]:
@@ -416,7 +454,8 @@ class Desk:
         accept = self._accept(who, away)
         if len(orders) <= COMMANDS_PER_TRANSACTION:
             work = store(accept)
-            return await self._parts.writer.submit(lambda connection: work(connection, orders), len(orders))
+            job = once(who.caller, accept.operation, who.now, Receipts, lambda connection: work(connection, orders))
+            return await self._parts.writer.submit(job, len(orders))
         task = asyncio.create_task(self._store_slices(accept, orders, store), name="bulk")
         self._bulk.add(task)
         task.add_done_callback(self._bulk.discard)
@@ -429,9 +468,12 @@ class Desk:
         try:
             for start in range(0, len(orders), COMMANDS_PER_TRANSACTION):
                 part = orders[start : start + COMMANDS_PER_TRANSACTION]
-                stored: tuple[Receipt, ...] = await writer.submit(partial(_apply, work, part), len(part))
+                job: Callable[[sqlite3.Connection], Written[Receipts]] = partial(_apply, work, part)
+                if start + COMMANDS_PER_TRANSACTION >= len(orders):
+                    job = with_last_slice(accept.who.caller, accept.operation, accept.who.now, receipts, job)
+                stored: Receipts = await writer.submit(job, len(part))
                 receipts += stored
-        except JournalError:
+        except SignalboxError:
             made = [receipt.command_id for receipt in receipts if not receipt.joined]
             now = self._clock.now()
             await writer.submit(lambda connection: withdraw_all(connection, made, accept.who.caller, now))

@@ -81,7 +81,9 @@ class Accept:
         if command is None or command.state not in UNWRITTEN or len(entries_of(connection, command.id)) != 1:
             return None
         withdraw(connection, command, self.who.caller, self.who.now)
-        receipt = _receipt(command, entry.id, notes=("It had not been sent yet: its command was withdrawn.",))
+        receipt = replace(
+            _receipt(command, entry.id, notes=("It had not been sent yet: its command was withdrawn.",)), withdrawn=True
+        )
         return Written(receipt, frozenset({entry.poller}), (command.id,))
 
     def _one(self, connection: sqlite3.Connection, order: Order) -> Receipt:

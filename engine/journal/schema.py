@@ -103,9 +103,9 @@ CREATE INDEX entry_reference ON entry (reference, kind, id) WHERE reference <> '
 ALTER TABLE token ADD COLUMN verbs TEXT;
 ALTER TABLE token ADD COLUMN pollers TEXT;
 
--- What a request with an Idempotency-Key was answered with; stored with what it made. `answer` NULL: still being stored, in slices.
+-- What a request with an Idempotency-Key was given; stored with what it made.
 CREATE TABLE request_key (
-  user TEXT NOT NULL, key TEXT NOT NULL, fingerprint BLOB NOT NULL, operation TEXT NOT NULL, answer BLOB, at REAL NOT NULL,
+  user TEXT NOT NULL, key TEXT NOT NULL, fingerprint BLOB NOT NULL, operation TEXT NOT NULL, answer BLOB NOT NULL, at REAL NOT NULL,
   PRIMARY KEY (user, key)) WITHOUT ROWID;
 CREATE INDEX request_key_at ON request_key (at);
 

@@ -62,9 +62,10 @@ def _check_operation(path: str, method: str, operation: dict[str, Any]) -> None:
     in_path = {parameter["name"] for parameter in parameters if parameter["in"] == "path"}
     assert in_path == set(re.findall(r"{(\w+)}", path))
     for parameter in parameters:
-        assert parameter["in"] in ("path", "query") and parameter["description"], (path, parameter)
-        assert parameter["required"] is True or parameter["in"] == "query"
+        assert parameter["in"] in ("path", "query", "header") and parameter["description"], (path, parameter)
+        assert parameter["required"] is True or parameter["in"] != "path"
         assert parameter["schema"]
+    assert (("header", "Idempotency-Key") in names) == (method != "get")
     assert ("requestBody" in operation) == (method in ("post", "patch"))
     if method in ("post", "patch"):
         ((media_type, content),) = operation["requestBody"]["content"].items()
