@@ -23,6 +23,7 @@ PATH_NAMES = {
     "service": "description of the service, percent-encoded: `Disk /var` is Disk%20%2Fvar",
     "poller": "name or number of the poller, percent-encoded",
     "command": "id of the command",
+    "operation": "id of the operation",
     "id": "public id",
 }
 DESCRIPTION = f"""\

@@ -9,7 +9,8 @@ The tour, in reading order:
 4. `state/`: `frames.py` is what a scanner sends, `mirror.py` the one writer of state.db (`generation.py` one scan, `changes.py` one
    log line), `views.py` every read of it, `scope.py` who may see what.
 5. `journal/`: `schema.py` is its tables, version after version, `store.py` keeps commands and every step of their life,
-   `identities.py` mints public ids, `history.py` keeps downtimes, acknowledgements and comments, `accounts.py` users and tokens.
+   `operations.py` the calls they came from, `identities.py` mints public ids, `history.py` keeps downtimes, acknowledgements
+   and comments, `accounts.py` users and tokens.
 6. `pollers/`: the thin edge. `command_file.py` (the FIFO), `tail.py` (logs through rotations), `scan.py` (scanner process),
    `watch.py` (folders), `inspect.py` (what `check` finds), and the lane, one thread that carries a poller's commands:
    `local.py` its loop, `sending.py` what may be written next, `proving.py` what the files prove.

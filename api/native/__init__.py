@@ -11,6 +11,7 @@ from api.native import (
     downtimes,
     features,
     hosts,
+    operations,
     pollers,
     problems,
     results,
@@ -30,4 +31,5 @@ OPERATIONS = (
     *features.OPERATIONS,
     *catalogue.OPERATIONS,
     *commands.OPERATIONS,
+    *operations.OPERATIONS,
 )

@@ -98,6 +98,17 @@ _VERSION_2 = """
 -- A change number, say: what was made can be found and deleted by it.
 ALTER TABLE entry ADD COLUMN reference TEXT NOT NULL DEFAULT '';
 CREATE INDEX entry_reference ON entry (reference, kind, id) WHERE reference <> '';
+
+-- One row per call that commands. `state`: complete (its last slice is in), incomplete (slices are still to come), withdrawing,
+-- withdrawn. Commands of an operation that is not complete are never sent. `desk` is the socket of who stores it.
+CREATE TABLE operation (
+  id TEXT PRIMARY KEY, action TEXT NOT NULL, user TEXT NOT NULL, author TEXT NOT NULL, address TEXT NOT NULL, token TEXT NOT NULL,
+  reference TEXT NOT NULL, at REAL NOT NULL, state TEXT NOT NULL, commands INTEGER NOT NULL, desk TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX operation_unsent ON operation (id, desk) WHERE state IN ('incomplete', 'withdrawing');
+-- Commands of other operations that this one joined instead of making its own.
+CREATE TABLE operation_joined (operation TEXT NOT NULL, command_id TEXT NOT NULL, PRIMARY KEY (operation, command_id))
+  WITHOUT ROWID;
+CREATE INDEX command_operation ON command (operation, seq);
 """
 
 VERSIONS = (_VERSION_1, _VERSION_2)
