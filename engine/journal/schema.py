@@ -108,7 +108,7 @@ CREATE INDEX operation_unsent ON operation (id, desk) WHERE state IN ('incomplet
 -- Commands of other operations that this one joined instead of making its own.
 CREATE TABLE operation_joined (operation TEXT NOT NULL, command_id TEXT NOT NULL, PRIMARY KEY (operation, command_id))
   WITHOUT ROWID;
-CREATE INDEX command_operation ON command (operation, seq);
+
 -- What narrows a token: JSON lists, NULL = nothing does.
 ALTER TABLE token ADD COLUMN verbs TEXT;
 ALTER TABLE token ADD COLUMN pollers TEXT;
