@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from api.errors import MEDIA_TYPE, TYPE_PREFIX
-from api.native.operation import Operation, Right
+from api.native.operation import Operation
 from api.native.requests import BODY_LIMIT_BYTES
 from api.render import JSON
 
@@ -133,7 +133,7 @@ def _responses(operation: Operation, by_type: dict[Any, Any]) -> dict[str, Any]:
     responses: dict[str, Any] = {}
     for status, answer in operation.answers.items():
         responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": {JSON: {"schema": by_type[answer]}}}
-        if operation.right is Right.COMMAND:
+        if operation.method != "GET":
             responses[str(status)]["headers"] = _command_headers(status)
     for status in sorted(_problem_statuses(operation)):
         content = {MEDIA_TYPE: {"schema": {"$ref": REF.format(name=PROBLEM)}}}
@@ -143,7 +143,7 @@ def _responses(operation: Operation, by_type: dict[Any, Any]) -> dict[str, Any]:
 
 def _problem_statuses(operation: Operation) -> set[int]:
     common = {400, 401, 422, 500, 503}
-    of_right = {403} if operation.right is Right.COMMAND else set()
+    of_right = {403}
     of_body = {413} if operation.body is not None else set()
     return reduce(or_, (of_right, of_body, set(operation.problems)), common)
 

@@ -12,13 +12,14 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from api.auth.doorkeeper import Doorkeeper, check_may_command
+from api.auth.doorkeeper import Doorkeeper, check_may
 from api.centreon.errors import NoRoute, error_answer, refusal
 from api.centreon.versions import NEWEST, Version, parse_version
 from engine.clock import Clock
 from engine.config import Settings
 from engine.desk import Caller, Desk
 from engine.errors import CallerError, NotAuthenticated, SignalboxError
+from engine.journal.accounts import Verb
 
 HEADER = "X-AUTH-TOKEN"
 LARGEST_ID = 2**63 - 1
@@ -60,6 +61,7 @@ class Visit:
 
 
 Handler = Callable[[Visit], Awaitable[Response]]
+Served = tuple[Handler, Verb]  # what answers, and what role and token must allow
 OpenHandler = Callable[[Services, Request, Version], Awaitable[Response]]
 
 
@@ -69,10 +71,10 @@ def address_of(request: Request) -> str:
 
 
 class Place:
-    """An ASGI endpoint: the handlers of one path by method. `open_to_all` ones need no token; those that change need a right."""
+    """An ASGI endpoint: the handlers of one path by method. `open_to_all` ones need no token, all others their verb."""
 
     def __init__(
-        self, services: Services, handlers: Mapping[str, Handler], open_to_all: Mapping[str, OpenHandler] | None = None
+        self, services: Services, handlers: Mapping[str, Served], open_to_all: Mapping[str, OpenHandler] | None = None
     ) -> None:
         self._services = services
         self._handlers = handlers
@@ -106,11 +108,11 @@ class Place:
         return await self._handled(Visit(self._services, request, version, caller), method)
 
     async def _handled(self, visit: Visit, method: str) -> Response:
-        handler = self._handlers.get(method)
-        if handler is None:
+        found = self._handlers.get(method)
+        if found is None:
             return self._wrong_method(visit.request)
-        if method != "GET":
-            check_may_command(visit.caller)
+        handler, verb = found
+        check_may(visit.caller, verb)
         return await handler(visit)
 
     def _wrong_method(self, request: Request) -> Response:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from api.native.entries import EntriesQuery, EntryNoun
-from api.native.operation import Answer, Call, Operation, Right
+from api.native.operation import Answer, Call, Operation, Verb
 from api.native.outcome import FAILURES, Outcome, outcome
 from api.native.pollers import View
 from api.native.requests import Author, Comment, NoQuery, TargetBody, WaitQuery, doc
@@ -118,15 +118,15 @@ OPERATIONS = (
     ),
     Operation(
         "POST", PATH, "Acknowledge a problem", create_acknowledgement, {200: Outcome, 201: Outcome, 202: Outcome},
-        right=Right.COMMAND, query=WaitQuery, body=NewAcknowledgement, problems=(404, *FAILURES), example=EXAMPLE,
+        verb=Verb.ACKNOWLEDGEMENT, query=WaitQuery, body=NewAcknowledgement, problems=(404, *FAILURES), example=EXAMPLE,
     ),
     Operation(
         "DELETE", PATH, "Take back an acknowledgement by the object's name", remove_acknowledgement, {200: Outcome, 202: Outcome},
-        right=Right.COMMAND, query=RemovalQuery, problems=(404, *FAILURES),
+        verb=Verb.ACKNOWLEDGEMENT, query=RemovalQuery, problems=(404, *FAILURES),
     ),
     Operation("GET", PATH + "/{id}", "One acknowledgement", show_acknowledgement, {200: Acknowledgement}, problems=(404,)),
     Operation(
         "DELETE", PATH + "/{id}", "Take back an acknowledgement", delete_acknowledgement, {200: Outcome, 202: Outcome},
-        right=Right.COMMAND, query=WaitQuery, problems=(404, *FAILURES),
+        verb=Verb.ACKNOWLEDGEMENT, query=WaitQuery, problems=(404, *FAILURES),
     ),
 )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from api.native.operation import Answer, Call, Operation, Right
+from api.native.operation import Answer, Call, Operation, Verb
 from api.native.requests import WAIT_CAP_S, NoQuery, ObjectsQuery, WaitQuery, doc, refuse_service_alone
 from api.render import rfc3339
 from engine.desk import EntryFilter, Life
@@ -135,6 +135,6 @@ OPERATIONS = (
     ),
     Operation(
         "DELETE", "/v1/commands/{command}", "Withdraw a command that was not yet written", cancel_command, {200: Command},
-        right=Right.COMMAND, problems=(404, 409),
+        verb=Verb.COMMAND, problems=(404, 409),
     ),
 )  # fmt: skip

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from api.native.entries import EntriesQuery, EntryNoun
-from api.native.operation import Answer, Call, Operation, Right
+from api.native.operation import Answer, Call, Operation, Verb
 from api.native.outcome import FAILURES, Outcome, outcome
 from api.native.pollers import View
 from api.native.requests import Author, NoQuery, TargetBody, WaitQuery, doc
@@ -93,11 +93,11 @@ OPERATIONS = (
     Operation("GET", "/v1/comments", "Comments, newest first", list_comments, {200: Comments}, query=EntriesQuery, problems=(404,)),
     Operation(
         "POST", "/v1/comments", "Write a comment", create_comment, {200: Outcome, 201: Outcome, 202: Outcome},
-        right=Right.COMMAND, query=WaitQuery, body=NewComment, problems=(404, *FAILURES), example=EXAMPLE,
+        verb=Verb.COMMENT, query=WaitQuery, body=NewComment, problems=(404, *FAILURES), example=EXAMPLE,
     ),
     Operation("GET", "/v1/comments/{id}", "One comment", show_comment, {200: Comment}, problems=(404,)),
     Operation(
         "DELETE", "/v1/comments/{id}", "Delete a comment", delete_comment, {200: Outcome, 202: Outcome},
-        right=Right.COMMAND, query=WaitQuery, problems=(404, *FAILURES),
+        verb=Verb.COMMENT, query=WaitQuery, problems=(404, *FAILURES),
     ),
 )  # fmt: skip

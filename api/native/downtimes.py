@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from api.native.entries import EntriesQuery, EntryNoun
-from api.native.operation import Answer, Call, Operation, Right
+from api.native.operation import Answer, Call, Operation, Verb
 from api.native.outcome import FAILURES, Outcome, outcome
 from api.native.pollers import View
 from api.native.requests import Author, Comment, NoQuery, Span, TargetBody, Time, WaitQuery, doc
@@ -150,11 +150,11 @@ OPERATIONS = (
     ),
     Operation(
         "POST", "/v1/downtimes", "Set a downtime", create_downtime, {200: Outcome, 201: Outcome, 202: Outcome},
-        right=Right.COMMAND, query=WaitQuery, body=NewDowntime, problems=(404, *FAILURES), example=EXAMPLE,
+        verb=Verb.DOWNTIME, query=WaitQuery, body=NewDowntime, problems=(404, *FAILURES), example=EXAMPLE,
     ),
     Operation("GET", "/v1/downtimes/{id}", "One downtime", show_downtime, {200: Downtime}, problems=(404,)),
     Operation(
         "DELETE", "/v1/downtimes/{id}", "Cancel a downtime", delete_downtime, {200: Outcome, 202: Outcome},
-        right=Right.COMMAND, query=WaitQuery, problems=(404, *FAILURES),
+        verb=Verb.DOWNTIME, query=WaitQuery, problems=(404, *FAILURES),
     ),
 )  # fmt: skip

@@ -15,9 +15,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
-from api.auth.doorkeeper import Doorkeeper, check_may_command
+from api.auth.doorkeeper import Doorkeeper, check_may
 from api.errors import MEDIA_TYPE, BodyTooLarge, MalformedRequest, MethodNotAllowed, problem_of
-from api.native.operation import Answer, Call, Operation, Right
+from api.native.operation import Answer, Call, Operation
 from api.native.requests import BODY_LIMIT_BYTES, LARGE_BODY_BYTES, decode_body, decode_query, decode_text
 from api.render import json_response, problem_response
 from engine.clock import Clock, SystemClock
@@ -96,8 +96,7 @@ class NativeRoute(BaseRoute):
         if operation is None:
             raise MethodNotAllowed(f"{request.method} is not possible here: {', '.join(self.allow)} are.", allow=self.allow)
         caller = await self._caller(request)
-        if operation.right is Right.COMMAND:
-            check_may_command(caller)
+        check_may(caller, operation.verb)
         answer = await self._act(operation, request, caller)
         media_type = {"media_type": MEDIA_TYPE} if answer.problem else {}
         return json_response(answer.status, answer.content, answer.headers, **media_type)

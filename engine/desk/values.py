@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from engine.journal.accounts import Verb
 from engine.state.scope import EVERYTHING, Scope
 
 T = TypeVar("T")
@@ -15,7 +16,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks. `author` is what the core is told; `role` is reader, operator or admin."""
+    """Who asks. `author` is what the core is told; `role` is reader, operator or admin; `verbs` None = all of the role."""
 
     user: str
     author: str
@@ -23,6 +24,7 @@ class Caller:
     scope: Scope = EVERYTHING
     address: str = ""
     token: str = ""  # the token's public name, never its secret
+    verbs: frozenset[Verb] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import pytest
 
 from api.app import application
 from api.native import OPERATIONS
-from api.native.operation import Operation
+from api.native.operation import Operation, Verb
 from api.native.routing import NativeRoute
 from engine.commands.catalogue import CATALOGUE
 from tests.api.support_desk import Fate, Front
@@ -31,6 +31,12 @@ def test_every_route_is_described_and_every_description_is_served(front: Front, 
     assert described == served == {(operation.path, operation.method) for operation in OPERATIONS}
     assert len(served) == len(OPERATIONS), "a path and method stand twice"
     assert application.__name__ == "application"
+
+
+def test_every_operation_declares_its_verb() -> None:
+    """One that changes something and says nothing would be open to every token."""
+    for operation in OPERATIONS:
+        assert (operation.method == "GET") == (operation.verb in (Verb.READ, Verb.AUDIT)), operation
 
 
 def test_it_is_structurally_an_openapi_document(document: dict[str, Any]) -> None:
