@@ -37,7 +37,9 @@ _TYPES: dict[object, str] = {
     tuple[tuple[str, str], ...]: "TEXT NOT NULL",
 }
 
-# What totals count: an index that holds it is read instead of the wide rows.
+# What totals count: an index that holds it is read instead of the wide rows, by queries that say COUNTED (always true) and by
+# no others: SQLite would prefer it to the small indexes of problems.
+COUNTED = "checks_enabled > -1"
 TALLIED = (
     "state, has_been_checked, acknowledged, scheduled_downtime_depth, is_flapping, checks_enabled, accept_passive_checks,"
     " notifications_enabled, event_handler_enabled, flap_detection_enabled"
@@ -125,14 +127,14 @@ CREATE TABLE poller (
 -- paging read small pages, not plugin output.
 CREATE TABLE host (poller INTEGER NOT NULL, id INTEGER NOT NULL, {_typed(HostStatus)});
 CREATE UNIQUE INDEX host_name ON host (poller, name);
-CREATE INDEX host_tally ON host (poller, name, {TALLIED});
+CREATE INDEX host_tally ON host (poller, name, {TALLIED}) WHERE {COUNTED};
 CREATE INDEX host_id ON host (id);
 CREATE INDEX host_problem ON host (poller, name) WHERE {PROBLEM};
 CREATE INDEX host_acknowledged ON host (poller) WHERE acknowledged <> 0;
 
 CREATE TABLE service (poller INTEGER NOT NULL, id INTEGER NOT NULL, {_typed(ServiceStatus)});
 CREATE UNIQUE INDEX service_name ON service (poller, host_name, description);
-CREATE INDEX service_tally ON service (poller, host_name, description, {TALLIED});
+CREATE INDEX service_tally ON service (poller, host_name, description, {TALLIED}) WHERE {COUNTED};
 CREATE INDEX service_id ON service (id);
 CREATE INDEX service_problem ON service (poller, host_name, description) WHERE {PROBLEM};
 CREATE INDEX service_acknowledged ON service (poller) WHERE acknowledged <> 0;

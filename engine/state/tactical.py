@@ -12,6 +12,7 @@ from dataclasses import astuple, dataclass
 from typing import Literal
 
 from engine.state.scope import Condition, Scope, all_of
+from engine.state.tables import COUNTED
 from engine.state.views import Reader
 
 By = Literal["poller", "hostgroup", "servicegroup"]
@@ -121,7 +122,7 @@ _OF_HOSTS: dict[By, tuple[str, str]] = {
         f"{_MEMBERS.format('servicegroup')} JOIN state.host h ON h.poller = k.poller AND h.name = k.host_name",
     ),
 }
-_HOST_OF_SERVICE = " LEFT JOIN state.host h ON h.poller = s.poller AND h.name = s.host_name"
+_HOST_OF_SERVICE = f" LEFT JOIN state.host h ON h.poller = s.poller AND h.name = s.host_name AND h.{COUNTED}"
 _OF_SERVICES: dict[By, tuple[str, str]] = {
     "poller": ("s.poller", f"state.service s{_HOST_OF_SERVICE}"),
     "hostgroup": (
@@ -160,7 +161,7 @@ def _counted(
     poller: int | None,
     names: Sequence[str] | None,
 ) -> dict[str, tuple[int, ...]]:
-    conditions: list[Condition] = [scope.sql(of_poller, of_host)]
+    conditions: list[Condition] = [scope.sql(of_poller, of_host), (f"{of_poller.partition('.')[0]}.{COUNTED}", [])]
     if poller is not None:
         conditions.append((f"{of_poller} = ?", [poller]))
     if names is not None:
