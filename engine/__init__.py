@@ -13,7 +13,8 @@ The tour, in reading order:
 5. `journal/`: `schema.py` is its tables, version after version, `store.py` keeps commands and every step of their life,
    `identities.py` mints public ids, `history.py` keeps downtimes, acknowledgements and comments, `accounts.py` users and tokens.
 6. `pollers/`: the thin edge. `command_file.py` (the FIFO), `tail.py` (logs through rotations), `scan.py` (scanner process),
-   `watch.py` (folders), `inspect.py` (what `check` finds), and the lane, one thread that carries a poller's commands:
+   `watch.py` (folders), `inspect.py` (what `check` finds), `following.py` (how far a log was read over our own restarts), and
+   the lane, one thread that carries a poller's commands:
    `local.py` its loop, `sending.py` what may be written next, `proving.py` what the files prove.
 7. `runtime.py`: the engine process put together. `hints.py`: wake-ups between processes. `faults.py`: crash points for tests.
 8. `desk/`: the front door every API dialect comes through; it runs in the API workers.

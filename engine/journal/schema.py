@@ -98,6 +98,14 @@ _VERSION_2 = """
 -- A change number, say: what was made can be found and deleted by it.
 ALTER TABLE entry ADD COLUMN reference TEXT NOT NULL DEFAULT '';
 CREATE INDEX entry_reference ON entry (reference, kind, id) WHERE reference <> '';
+-- Up to where a core's log was followed, and which of its runs was seen last: where a later life of ours begins to read.
+CREATE TABLE followed (
+  poller INTEGER PRIMARY KEY, position TEXT NOT NULL, at REAL NOT NULL, program_start REAL NOT NULL,
+  stopped INTEGER NOT NULL,   -- the core said in its log that it stops or starts again, and has not started since
+  crashed_at REAL NOT NULL);  -- second of a start that no such word preceded and no status file followed yet, 0 for none
+-- What we asked for by ourselves and why; how often a line of ours was executed more than once.
+ALTER TABLE command ADD COLUMN cause TEXT NOT NULL DEFAULT '';
+ALTER TABLE command ADD COLUMN duplicates INTEGER NOT NULL DEFAULT 0;
 
 -- What narrows a token: JSON lists, NULL = nothing does.
 ALTER TABLE token ADD COLUMN verbs TEXT;

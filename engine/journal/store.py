@@ -62,6 +62,8 @@ class CommandRow:
     executed_at: float | None  # log second of the mark that proved execution, core's clock
     watch_from: float | None  # absence counts only in generations created later than this, core's clock
     core_ids: tuple[int, ...]
+    cause: str = ""  # why Signalbox asked for it by itself; names the command it follows from
+    duplicates: int = 0  # how often its line was executed beyond the first time
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ class BatchRow:
     fifo: str
     position: str
     program_start: float
+    at: float = 0.0
 
 
 COMMAND_COLUMNS = ", ".join(CommandRow.__slots__)
@@ -215,6 +218,12 @@ def move(
     )
 
 
+def note(connection: sqlite3.Connection, command: CommandRow, at: float, evidence: str) -> None:
+    """A step in which the command stays where it is: something new is known about it."""
+    values = (command.id, str(command.state), at, evidence, command.state in LATE)
+    connection.execute("INSERT INTO step (command_id, state, at, evidence, late) VALUES (?, ?, ?, ?, ?)", values)
+
+
 def command_by_id(connection: sqlite3.Connection, command_id: str, schema: str = "main") -> CommandRow | None:
     """The command, or None."""
     found = connection.execute(f"SELECT {COMMAND_COLUMNS} FROM {schema}.command WHERE id = ?", (command_id,)).fetchone()
@@ -326,9 +335,36 @@ def close_batch(connection: sqlite3.Connection, token: str) -> None:
 def open_batches(connection: sqlite3.Connection, poller: int) -> list[BatchRow]:
     """A poller's unsettled batches, oldest first."""
     rows = connection.execute(
-        "SELECT token, poller, bytes, command_ids, fifo, position, program_start FROM batch"
+        "SELECT token, poller, bytes, command_ids, fifo, position, program_start, at FROM batch"
         " WHERE open = 1 AND poller = ? ORDER BY seq",
         (poller,),
     )
-    return [BatchRow(token, number, data, tuple(orjson.loads(ids)), fifo, position, start)
-            for token, number, data, ids, fifo, position, start in rows]  # fmt: skip
+    return [BatchRow(token, number, data, tuple(orjson.loads(ids)), fifo, position, start, at)
+            for token, number, data, ids, fifo, position, start, at in rows]  # fmt: skip
+
+
+# --- how far a log was followed ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """How far a core's log was followed and what it said of the core's life; see the table."""
+
+    position: str
+    at: float
+    program_start: float
+    stopped: bool = False
+    crashed_at: float = 0.0
+
+
+def followed(connection: sqlite3.Connection, poller: int) -> Followed | None:
+    """How far a poller's log was followed, None when it never was."""
+    query = "SELECT position, at, program_start, stopped, crashed_at FROM followed WHERE poller = ?"
+    found = connection.execute(query, (poller,)).fetchone()
+    return None if found is None else Followed(found[0], found[1], found[2], bool(found[3]), found[4])
+
+
+def save_followed(connection: sqlite3.Connection, poller: int, state: Followed) -> None:
+    """Remember how far a poller's log was followed."""
+    values = (poller, state.position, state.at, state.program_start, state.stopped, state.crashed_at)
+    connection.execute("INSERT OR REPLACE INTO followed VALUES (?, ?, ?, ?, ?, ?)", values)
