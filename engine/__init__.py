@@ -7,7 +7,8 @@ The tour, in reading order:
 3. `commands/`: `catalogue.py` is THE table of external commands; `wire.py` writes a row as a line, `profiles.py` says how kinds
    of core differ, `lifecycle.py` is the life of a command as a table, `proof.py` judges what the core's files prove.
 4. `state/`: `frames.py` is what a scanner sends, `mirror.py` the one writer of state.db (`generation.py` one scan, `changes.py` one
-   log line), `views.py` every read of it, `scope.py` who may see what. `search.py` is the search language as SQL
+   log line), `views.py` the reads of hosts and services, `groups.py`, `configured.py` (contacts, timeperiods, a core's commands)
+   and `tactical.py` (totals) further ones, `scope.py` who may see what. `search.py` is the search language as SQL
    (`fields.py` what can be named, `operands.py` values, `patterns.py` LIKE and regular expressions).
 5. `journal/`: `schema.py` is its tables, version after version, `store.py` keeps commands and every step of their life,
    `operations.py` the calls they came from, `identities.py` mints public ids, `history.py` keeps downtimes, acknowledgements
