@@ -32,7 +32,14 @@ PATH_NAMES = {
     "service": "description of the service, percent-encoded: `Disk /var` is Disk%20%2Fvar",
     "poller": "name or number of the poller, percent-encoded",
     "command": "id of the command",
+    "operation": "id of the operation",
     "id": "public id",
+    "hostgroup": "name of the hostgroup, percent-encoded",
+    "servicegroup": "name of the servicegroup, percent-encoded",
+    "contact": "name of the contact, percent-encoded",
+    "contactgroup": "name of the contactgroup, percent-encoded",
+    "timeperiod": "name of the timeperiod, percent-encoded",
+    "check_command": "name of the core's command, percent-encoded",
 }
 DESCRIPTION = f"""\
 REST in front of Nagios-family cores. Every command is routed to the poller that owns the object and proven from the core's

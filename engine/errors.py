@@ -34,6 +34,12 @@ class InvalidField(CallerError):
     code = "invalid_field"
 
 
+class InvalidSearch(CallerError):
+    """A search or an order that is not of the language. `facts` name the `field`, `operator`, `value` or `position` at fault."""
+
+    code = "invalid_search"
+
+
 class UnknownHost(CallerError):
     """No such host within the caller's scope. `facts["near"]` lists similar names within scope."""
 

@@ -70,7 +70,10 @@ class CommandOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a call: `id` of the (first) object it made or deleted, all ids, the worst state, and every command."""
+    """What became of a call: `id` of the (first) object it made or deleted, all ids, the worst state, and every command.
+
+    `operation`: /v1/operations shows the call under that id.
+    """
 
     id: int | None
     ids: list[int]
@@ -78,6 +81,7 @@ class Outcome:
     detail: str
     advice: str
     joined: bool
+    operation: str
     commands: list[CommandOutcome]
 
 
@@ -149,6 +153,7 @@ def _content(pairs: Sequence[tuple[Receipt, Life]], state: State, worst: tuple[R
         detail=_detail(worst[1], state),
         advice=worst[1].advice if state is not State.CONFIRMED else "",
         joined=all(receipt.joined for receipt, _ in pairs),
+        operation=worst[0].operation,
         commands=commands,
     )
 
@@ -162,9 +167,10 @@ def _detail(life: Life, state: State) -> str:
     return SENTENCES[state]
 
 
-def _command(receipt: Receipt, life: Life) -> CommandOutcome:
+def command_outcome(life: Life, *, entry_id: int | None = None, joined: bool = False, notes: Sequence[str] = ()) -> CommandOutcome:
+    """One command as an answer shows it."""
     return CommandOutcome(
-        id=receipt.entry_id,
+        id=entry_id if entry_id is not None else life.entry_id,
         command_id=life.id,
         command=life.command,
         poller=life.poller_name,
@@ -173,7 +179,11 @@ def _command(receipt: Receipt, life: Life) -> CommandOutcome:
         state=life.state,
         detail=words_of(life),
         advice=life.advice,
-        joined=receipt.joined,
-        notes=list(receipt.notes),
+        joined=joined,
+        notes=list(notes),
         href=f"/v1/commands/{life.id}",
     )
+
+
+def _command(receipt: Receipt, life: Life) -> CommandOutcome:
+    return command_outcome(life, entry_id=receipt.entry_id, joined=receipt.joined, notes=receipt.notes)

@@ -95,6 +95,7 @@ class Life:
     steps: tuple[Step, ...]
     line: str  # the line as written, empty before
     created_core_ids: tuple[int, ...] = ()
+    operation: str = ""  # the call that made it
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,29 @@ class Receipt:
     entry_id: int | None
     joined: bool = False
     notes: tuple[str, ...] = ()  # what was changed on the way, e.g. a replaced semicolon
+    operation: str = ""  # the call that gave it
     withdrawn: bool = False  # nothing was sent yet: the command that would have made it was withdrawn
+
+
+@dataclass(frozen=True, slots=True)
+class OperationView:
+    """One call that commanded. `storing`: complete, incomplete (nothing of it is sent yet), withdrawing or withdrawn.
+
+    `commands` counts what the caller may see, those joined included; `final` those of them that came to their end; `counts` is by
+    life state.
+    """
+
+    id: str
+    action: str
+    user: str
+    author: str
+    reference: str
+    at: float
+    storing: str
+    commands: int
+    joined: int
+    final: int
+    counts: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +172,7 @@ class Entry:
     state: int | None = None  # acknowledgements: the object's state when acknowledged
     core_id: int | None = None
     command_id: str | None = None
+    reference: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +198,8 @@ class EntryFilter:
     present: bool | None = None
     latest_per_object: bool = False
     state: str | None = None  # commands: life state
+    reference: str | None = None  # entries: exactly this one
+    operation: str | None = None  # commands: of this one
     limit: int = 100
     offset: int = 0
 

@@ -98,6 +98,24 @@ _VERSION_2 = """
 -- A change number, say: what was made can be found and deleted by it.
 ALTER TABLE entry ADD COLUMN reference TEXT NOT NULL DEFAULT '';
 CREATE INDEX entry_reference ON entry (reference, kind, id) WHERE reference <> '';
+-- Up to where a core's log was followed, and which of its runs was seen last: where a later life of ours begins to read.
+CREATE TABLE followed (
+  poller INTEGER PRIMARY KEY, position TEXT NOT NULL, at REAL NOT NULL, program_start REAL NOT NULL,
+  stopped INTEGER NOT NULL,   -- the core said in its log that it stops or starts again, and has not started since
+  crashed_at REAL NOT NULL);  -- second of a start that no such word preceded and no status file followed yet, 0 for none
+-- What we asked for by ourselves and why; how often a line of ours was executed more than once.
+ALTER TABLE command ADD COLUMN cause TEXT NOT NULL DEFAULT '';
+ALTER TABLE command ADD COLUMN duplicates INTEGER NOT NULL DEFAULT 0;
+
+-- One row per call that commands. `state`: complete (its last slice is in), incomplete (slices are still to come), withdrawing,
+-- withdrawn. Commands of an operation that is not complete are never sent. `desk` is the socket of who stores it.
+CREATE TABLE operation (
+  id TEXT PRIMARY KEY, action TEXT NOT NULL, user TEXT NOT NULL, author TEXT NOT NULL, address TEXT NOT NULL, token TEXT NOT NULL,
+  reference TEXT NOT NULL, at REAL NOT NULL, state TEXT NOT NULL, commands INTEGER NOT NULL, desk TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX operation_unsent ON operation (id, desk) WHERE state IN ('incomplete', 'withdrawing');
+-- Commands of other operations that this one joined instead of making its own.
+CREATE TABLE operation_joined (operation TEXT NOT NULL, command_id TEXT NOT NULL, PRIMARY KEY (operation, command_id))
+  WITHOUT ROWID;
 
 -- What narrows a token: JSON lists, NULL = nothing does.
 ALTER TABLE token ADD COLUMN verbs TEXT;

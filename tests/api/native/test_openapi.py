@@ -128,6 +128,9 @@ def test_answers_are_of_the_promised_shape(front: Front, document: dict[str, Any
     downtime = front.get("/v1/downtimes").json["items"][0]
     ids = {"downtimes": downtime["id"], "acknowledgements": ack["id"], "comments": comment["id"]}
     names = {"host": "web01", "service": "HTTP", "poller": "north", "command": comment["commands"][0]["command_id"]}
+    names["operation"] = comment["operation"]
+    names |= {"hostgroup": "web", "servicegroup": "sites", "contact": "ann", "contactgroup": "staff"}
+    names |= {"timeperiod": "24x7", "check_command": "ping"}
     queries = {"/v1/host": "?host=web01", "/v1/service": "?host=web01&service=HTTP"}
     for operation in OPERATIONS:
         if operation.method == "GET":
