@@ -11,14 +11,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated
 
+import orjson
+
 from api.errors import problem_members
-from api.native.operation import Answer, Call, Operation, Right, poller_number
-from api.native.outcome import FAILED, FAILURES, Outcome, outcome
+from api.native.operation import Answer, Call, Operation, Verb, poller_number
+from api.native.outcome import FAILED, FAILURES, Outcome, again, outcome
 from api.native.requests import WAIT_CAP_S, Body, PollerWord, Query, Time, WaitQuery, doc
 from api.native.times import parse_time
 from api.render import rfc3339
 from engine.commands.lifecycle import State
-from engine.desk import CheckResult, ResultCall, Target
+from engine.desk import CheckResult, Recorded, ResultCall, Target
 from engine.errors import InvalidField
 
 
@@ -128,7 +130,19 @@ async def create_results(call: Call, query: WaitQuery, body: NewResults) -> Answ
     if len(body.results) == 1:
         return await outcome(call, query, await call.desk.submit_results(call.caller, _results(body, pollers, now)))
     results = await asyncio.to_thread(_results, body, pollers, now)
-    made = await call.desk.submit_call(call.caller, results, partial=body.partial)
+    made = await call.desk.submit_call(call.caller, results, leave_out=body.partial)
+    return await _settled(call, query, made)
+
+
+async def results_again(call: Call, query: WaitQuery, known: Recorded) -> Answer:
+    """The answer to a repeat: the same call, as it stands now."""
+    made = orjson.loads(known.answer)
+    if not isinstance(made, str):
+        return await again(call, query, known)
+    return await _settled(call, query, await call.desk.call_of_results(call.caller, made))
+
+
+async def _settled(call: Call, query: WaitQuery, made: ResultCall) -> Answer:
     asked = query.wait if query.wait is not None else call.prefer_wait_s
     until, timeout_s = ("processed", call.settings.wait_processed_s) if asked is None else ("final", min(asked, WAIT_CAP_S))
     headers = {"Signalbox-Command": ", ".join(part.id for part in made.parts), "Location": f"/v1/results/{made.id}"}
@@ -214,8 +228,8 @@ def _checked_at(result: NewResult, field: str, now: float) -> float | None:
 OPERATIONS = (
     Operation(
         "POST", "/v1/results", "Submit passive check results", create_results,
-        {200: (Outcome, Results), 202: (Outcome, Results)}, right=Right.COMMAND, query=WaitQuery, body=NewResults,
-        problems=(404, 413, 503, *FAILURES), body_limit="results_body_bytes",
+        {200: (Outcome, Results), 202: (Outcome, Results)}, verb=Verb.RESULT, query=WaitQuery, body=NewResults,
+        problems=(404, 413, 503, *FAILURES), body_limit="results_body_bytes", again=results_again,
         description="One result is a command with a life of its own. Two and more are a call: counts, the failures, and progress"
         " under its id. One result that cannot be taken (an unknown object, say) refuses the call, and all such are named; with"
         " `partial` the others are taken. A result older than the newest of its object is overtaken and not sent.",
@@ -223,6 +237,6 @@ OPERATIONS = (
     ),
     Operation(
         "GET", "/v1/results/{call}", "How far a call of results has come", show_results, {200: Results}, query=CallQuery,
-        problems=(404,), description="For who sent it, and for admins without limits.",
+        problems=(404,), description="For who sent it, and for whoever may see every object.",
     ),
 )  # fmt: skip

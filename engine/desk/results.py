@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
 from engine.commands.lifecycle import State
-from engine.config import Poller
+from engine.config import Poller, Settings
 from engine.desk.checks import Asked
 from engine.desk.orders import result_line
 from engine.desk.resolve import Found, Resolver
@@ -32,6 +32,7 @@ from engine.journal.calls import (
     places_of,
     results_in_progress,
 )
+from engine.journal.operations import OperationRow, insert_operation
 from engine.model import ObjectKey
 from engine.state.scope import EVERYTHING
 from engine.state.views import Reader
@@ -225,8 +226,15 @@ def _row(who: Asked, operation: str, call_id: str, poller: int, total: int) -> C
     )
 
 
-def store_call(connection: sqlite3.Connection, parts: Sequence[StoredPart], most: int) -> Written[tuple[str, ...]]:
-    """Store an accepted call, the whole or nothing. Raises TooManyResults when a poller has too many under way already."""
+def store_call(
+    operation: OperationRow, parts: Sequence[StoredPart], settings: Settings, connection: sqlite3.Connection
+) -> Written[str]:
+    """Store an accepted call, the whole or nothing; returns its id.
+
+    Raises TooManyResults when a poller has too many under way already.
+    """
+    most = settings.results_under_way
+    insert_operation(connection, operation)
     for part in parts:
         if part.row.open and results_in_progress(connection, part.row.poller) + part.row.total > most:
             raise TooManyResults(
@@ -237,7 +245,7 @@ def store_call(connection: sqlite3.Connection, parts: Sequence[StoredPart], most
             )
         insert_call(connection, part.row, part.payload)
         insert_failures(connection, part.row.id, part.failures)
-    return Written(tuple(part.row.id for part in parts), frozenset(part.row.poller for part in parts if part.row.open))
+    return Written(operation.id, frozenset(part.row.poller for part in parts if part.row.open))
 
 
 # --- showing ------------------------------------------------------------------------------------------------------------------
@@ -246,7 +254,7 @@ def store_call(connection: sqlite3.Connection, parts: Sequence[StoredPart], most
 def call_shown(
     connection: sqlite3.Connection, caller: Caller, call_id: str, pollers: Mapping[int, Poller], offset: int = 0
 ) -> ResultCall | None:
-    """A call as its sender sees it (or an admin without limits); None when there is none. Failures from `offset` on."""
+    """A call as its sender sees it (or whoever sees everything); None when there is none. Failures from `offset` on."""
     rows = [row for row in calls_of(connection, call_id, "journal") if _may_see(caller, row)]
     if not rows:
         return None
@@ -290,7 +298,7 @@ def state_of(counts: Counts, total: int, final: bool, held: bool) -> State:
 
 
 def _may_see(caller: Caller, row: CallRow) -> bool:
-    return row.user == caller.user or (caller.role == "admin" and caller.scope == EVERYTHING)
+    return row.user == caller.user or caller.scope == EVERYTHING
 
 
 def _part(row: CallRow, pollers: Mapping[int, Poller]) -> CallPart:

@@ -69,6 +69,11 @@ class CallRow:
     open: bool = True
     counts: Counts = field(default_factory=Counts)
 
+    @property
+    def ended(self) -> int:
+        """How many of its results nothing more will happen to."""
+        return self.counts.confirmed + self.counts.failed if self.open else self.total
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
