@@ -24,7 +24,6 @@ from engine.desk.accept import Accept, ended, withdraw_all, withdraw_by_id
 from engine.desk.checks import Asked, asked, window
 from engine.desk.entries import one_entry, page_of_entries
 from engine.desk.generic import check_allowed, check_names, check_supported, command_named, generic_order
-from engine.desk.ids import CommandIds
 from engine.desk.lives import lives_of, page_of_lives, standings_of
 from engine.desk.orders import (
     Order,
@@ -54,6 +53,7 @@ from engine.errors import (
     UnknownObject,
     UnknownService,
 )
+from engine.journal.ids import CommandIds
 from engine.journal.schema import NEWEST
 from engine.journal.store import Journal
 from engine.model import ObjectKey

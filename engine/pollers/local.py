@@ -122,7 +122,7 @@ class Lane:
 
     def __post_init__(self) -> None:
         self.profile = PROFILES[self.poller.kind]
-        self.prover = Prover(self.poller.number, self.poller.kind, self.profile)
+        self.prover = Prover(self.poller.number, self.poller.kind, self.profile, self.settings)
         self.watch = BatchWatch(self.profile)
         icinga2 = self.poller.kind is CoreKind.ICINGA2 and self.poller.main_log is not None
         self.tail = LogTail(self.poller.main_log or self.poller.log_file if icinga2 else self.poller.log_file, None)
@@ -198,7 +198,9 @@ class Lane:
         for command in commands_in(self.journal.connection, self.poller.number, IN_FLIGHT | {State.PROCESSED}):
             self._listen(command, command.state is State.PROCESSED)
         for batch in unsettled:
-            self.watch.add(WatchedBatch(batch.token, self._expected(batch)))
+            expected = self._expected(batch)
+            self.watch.add(WatchedBatch(batch.token, expected))
+            self.prover.reruns.wrote(batch.token, [one.echo for one in expected])
             self._flights[batch.token] = _Flight(len(batch.bytes), self.clock.monotonic(), False)
             self._recovering.add(batch.token)
         if unsettled:
@@ -239,6 +241,8 @@ class Lane:
             heard: list[tuple[str, str]] = []
             for raw in lines:
                 line = parse(raw)
+                if self.profile.bracket_is_entry_time and (line is not None or raw):
+                    self.prover.reruns.feed(line)
                 if line is not None and self.listener.waiting:
                     heard += self.listener.feed(line)
                 if line is None or line.kind is LogKind.OTHER:
@@ -317,7 +321,7 @@ class Lane:
         if reader is None:
             return
         with self.journal.transaction() as connection:
-            moved = self.prover.take_generation(connection, reader, self.clock.now())
+            moved = self.prover.take_generation(connection, reader, self.clock.now(), self._generation_created)
             _, self._generation_created, _ = reader.poller_generation(self.poller.number)
         self.reports.moved(moved)
 
@@ -514,9 +518,9 @@ class Lane:
                     rows.append(row)
                     for line in lines:
                         self._listen(replace(line.command, line=line.text))
-                    self.watch.add(
-                        WatchedBatch(token, [self._expectation(line.command.id, line.command.name, line.text) for line in lines])
-                    )
+                    expected = [self._expectation(line.command.id, line.command.name, line.text) for line in lines]
+                    self.watch.add(WatchedBatch(token, expected))
+                    self.prover.reruns.wrote(token, [one.echo for one in expected])
         return rows
 
     def _mark(self, role: str, token: str) -> bytes:
