@@ -34,6 +34,12 @@ class InvalidField(CallerError):
     code = "invalid_field"
 
 
+class InvalidSearch(CallerError):
+    """A search or an order that is not of the language. `facts` name the `field`, `operator`, `value` or `position` at fault."""
+
+    code = "invalid_search"
+
+
 class UnknownHost(CallerError):
     """No such host within the caller's scope. `facts["near"]` lists similar names within scope."""
 
@@ -68,6 +74,18 @@ class NotPossible(CallerError):
     """The object's present state forbids it (acknowledging an UP host, cancelling what was already written …)."""
 
     code = "not_possible"
+
+
+class KeyReused(CallerError):
+    """The Idempotency-Key was used before, for another method, path, query or body."""
+
+    code = "key_reused"
+
+
+class KeyInUse(CallerError):
+    """Another request with this Idempotency-Key was being stored at the same time; repeating gives its answer."""
+
+    code = "key_in_use"
 
 
 class UnsupportedCommand(CallerError):

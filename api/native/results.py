@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from api.native.operation import Answer, Call, Operation, Right, poller_number
+from api.native.operation import Answer, Call, Operation, Verb, poller_number
 from api.native.outcome import FAILURES, Outcome, outcome
 from api.native.requests import MOST_RESULTS, Body, PollerWord, Time, WaitQuery, doc
 from api.native.times import parse_time
@@ -68,7 +68,7 @@ def _checked_at(result: NewResult, field: str, now: float) -> float | None:
 OPERATIONS = (
     Operation(
         "POST", "/v1/results", "Submit passive check results", create_results, {200: Outcome, 202: Outcome},
-        right=Right.COMMAND, query=WaitQuery, body=NewResults, problems=(404, *FAILURES),
+        verb=Verb.RESULT, query=WaitQuery, body=NewResults, problems=(404, *FAILURES),
         example={"results": [{"host": "web01", "service": "Backup", "return_code": 0, "plugin_output": "done in 42 min"}]},
     ),
 )  # fmt: skip

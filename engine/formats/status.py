@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import orjson
@@ -301,8 +301,44 @@ _OTHER_NAMES = (
 )
 
 
-def parse_row(raw: bytes, block_hash: int, created: float) -> StatusRow | None:
-    """The row a block holds; None for blocks of other kinds and for those that name no object (comments of Centreon Engine).
+@dataclass(slots=True)
+class ObjectIds:
+    """Names by the numbers that Centreon Engine's comments give instead; its configuration puts them into custom variables.
+
+    Source: Centreon Engine xsddefault.cc (host_id and service_id of comments; service_id 0 for a host's), cores.md 4.6.
+    """
+
+    hosts: dict[int, str] = field(default_factory=dict)
+    services: dict[tuple[str, int], str] = field(default_factory=dict)  # by host name and service number
+
+    def learn(self, row: StatusRow) -> None:
+        """Take the number of a host or service that shows one."""
+        if isinstance(row, HostStatus) and (number := _number_of("HOST_ID", row.custom_variables)):
+            self.hosts[number] = row.name
+        if isinstance(row, ServiceStatus) and (number := _number_of("SERVICE_ID", row.custom_variables)):
+            self.services[row.host_name, number] = row.description
+
+    def names(self, host_id: int, service_id: int) -> tuple[str, str | None] | None:
+        """(host name, service description or None); None when a number is not known."""
+        host = self.hosts.get(host_id)
+        if host is None or not service_id:
+            return None if host is None else (host, None)
+        service = self.services.get((host, service_id))
+        return None if service is None else (host, service)
+
+
+def _number_of(variable: str, custom_variables: str) -> int:
+    text = str(orjson.loads(custom_variables).get(variable, "")) if f'"{variable}"' in custom_variables else ""
+    return int(text) if text.isascii() and text.isdigit() else 0
+
+
+def is_named_by_ids(raw: bytes) -> bool:
+    """Does the block name its object by numbers? It makes a row as soon as these are known."""
+    return b"\n\thost_id=" in raw
+
+
+def parse_row(raw: bytes, block_hash: int, created: float, ids: ObjectIds | None = None) -> StatusRow | None:
+    """The row a block holds; None for blocks of other kinds and for those that name no object, or by unknown numbers.
 
     `created` is the file's own time, `last_update` of blocks whose write time was dropped.
 
@@ -318,6 +354,8 @@ def parse_row(raw: bytes, block_hash: int, created: float) -> StatusRow | None:
         if other in values:
             values.setdefault(name, values[other])
     try:
+        if ids is not None and "host_id" in values and "host_name" not in values:
+            _name_by_ids(values, ids)
         if "check_type" not in values and values.get("has_been_checked") == "1":
             _fill_check(values)
         return build(values, block_hash, created)
@@ -325,6 +363,14 @@ def parse_row(raw: bytes, block_hash: int, created: float) -> StatusRow | None:
         names = (values.get(key) for key in ("host_name", "service_description", "contact_name"))
         where = " / ".join(filter(None, names))
         raise FormatError(f"{block.word} of {where}: {error}", **error.facts) from None
+
+
+def _name_by_ids(values: dict[str, str], ids: ObjectIds) -> None:
+    names = ids.names(_whole(values["host_id"]), _whole(values.get("service_id", "0")))
+    if names is not None:
+        values["host_name"] = names[0]
+        if names[1] is not None:
+            values["service_description"] = names[1]
 
 
 def _fill_check(values: dict[str, str]) -> None:

@@ -4,8 +4,9 @@ Theory of operation. Everything is one synchronous step, so that the order "jour
 follow the log and store what it proves; take a new generation if there is one and store what that proves; write what waits.
 A step begins when somebody pokes the lane (a command was accepted, a generation was applied) or after a pause that is short
 while something is unproven. The batch row with the exact bytes is durable before they are written; after a crash of ours the
-lane reads the log from the oldest open batch's position, writes a lone mark, and sends nothing else until that mark settled
-every open batch.
+lane reads the log from where it was followed to (or the oldest open batch was written), writes a lone mark, and sends nothing
+else until that mark settled every open batch. The same goes for a log that stays silent for `silent_log_s`: what was written
+becomes `unknown`, nothing is added to it, and a mark that comes back at last lets the lane go on.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from engine.commands.wire import WRITE_LIMIT, echo_text, encode_mark
 from engine.config import Poller, Settings
 from engine.errors import NoReader, PipeFull, PollerError
 from engine.faults import AFTER_ACCEPT, AFTER_BATCH_ROW, AFTER_END_MARK, AFTER_WRITE, crash_point
-from engine.formats.corelog import LogKind, StateEvent, parse_icinga2_line, parse_line, state_event
+from engine.formats.corelog import LogKind, LogLine, StateEvent, parse_icinga2_line, parse_line, state_event
 from engine.journal.store import (
     BatchRow,
     CommandRow,
@@ -43,9 +44,10 @@ from engine.journal.store import (
 )
 from engine.model import CoreKind
 from engine.pollers.command_file import CommandFile, has_room, probe
+from engine.pollers.following import Following
 from engine.pollers.proving import Prover, refused
 from engine.pollers.sending import Line, Situation, batches, in_sending_order, plan, ran_out
-from engine.pollers.tail import LogTail, Position
+from engine.pollers.tail import LogTail
 from engine.state.views import Reader
 
 log = logging.getLogger(__name__)
@@ -61,11 +63,14 @@ _LONE_MARKS_S = (0.25, 1.0, 5.0, 30.0)  # pauses between lone marks when none co
 
 @dataclass(frozen=True, slots=True)
 class Reports:
-    """Whom the lane tells: ids of commands that went on, what the log says of states, the command file's health in words."""
+    """Whom the lane tells: ids of commands that went on, what the log says of states, the command file's health in words.
+
+    None of them may wait for anybody. `health` returns False when it could not take the word: it is told again.
+    """
 
     moved: Callable[[list[str]], None]
     events: Callable[[int, Sequence[StateEvent]], None]
-    health: Callable[[int, str, str], None]
+    health: Callable[[int, str, str], bool]
 
 
 @dataclass(slots=True)
@@ -92,6 +97,7 @@ class Lane:
     watch: BatchWatch = field(init=False)
     listener: Listener = field(default_factory=Listener)
     tail: LogTail = field(init=False)
+    following: Following = field(init=False)
     events_tail: LogTail | None = field(init=False)
     _poked: threading.Event = field(default_factory=threading.Event)
     _stopping: bool = False
@@ -100,10 +106,12 @@ class Lane:
     _generation_due: bool = False  # what state.db still shows of a former life proves nothing: wait for the first scan
     _reader: Reader | None = None
     _flights: dict[str, _Flight] = field(default_factory=dict)
-    _recovering: set[str] = field(default_factory=set)  # open batches of a former life
+    _recovering: set[str] = field(default_factory=set)  # open batches of a former life or of a silent log: settled before all else
+    _given_up: set[str] = field(default_factory=set)  # those of the latter: their commands are `unknown`
     _unsaved_written: list[tuple[str, float]] = field(default_factory=list)  # (command id, when its line was written)
     _unsaved_since: float = 0.0
     _health: tuple[str, str] = ("", "")
+    _health_told: bool = True
     _probed_at: float = -1e9
     _back_at: float = 0.0  # core's second since which it reads without a break; older status files tell nothing new
     _lone_marks: int = 0
@@ -119,6 +127,7 @@ class Lane:
         icinga2 = self.poller.kind is CoreKind.ICINGA2 and self.poller.main_log is not None
         self.tail = LogTail(self.poller.main_log or self.poller.log_file if icinga2 else self.poller.log_file, None)
         self.tail.archive_path = None if icinga2 else self.poller.log_archive_path
+        self.following = Following(self.poller, self.journal, self.clock, self.tail)
         self.events_tail = LogTail(self.poller.log_file, self.poller.log_archive_path) if icinga2 else None
 
     # --- from other threads ----------------------------------------------------------------------------------------------
@@ -152,6 +161,7 @@ class Lane:
             self._poked.wait(self._pause())
             self._poked.clear()
         self._save_written()
+        self.following.save(0.0)
         self.tail.close()
 
     def step(self) -> None:
@@ -160,6 +170,7 @@ class Lane:
         if self._generation_due:
             self._generation_due = False
             self.take_generation()
+        self._give_up_silent()
         self._look_after_command_file()
         self.send()
         self._push_overdue()
@@ -181,7 +192,7 @@ class Lane:
         # The core may have been started again while nobody followed its log: older status files do not tell its ids.
         self._back_at = self.clock.now()
         unsettled = open_batches(self.journal.connection, self.poller.number)
-        self.tail.open(Position.load(unsettled[0].position) if unsettled and unsettled[0].position else None)
+        self.following.open(unsettled)
         if self.events_tail is not None:
             self.events_tail.open(None)
         for command in commands_in(self.journal.connection, self.poller.number, IN_FLIGHT | {State.PROCESSED}):
@@ -190,8 +201,6 @@ class Lane:
             self.watch.add(WatchedBatch(batch.token, self._expected(batch)))
             self._flights[batch.token] = _Flight(len(batch.bytes), self.clock.monotonic(), False)
             self._recovering.add(batch.token)
-            if not batch.position:
-                self.tail.hole = True  # there was no log yet when it was written
         if unsettled:
             log.info("poller %s: %d open batches to settle", self.poller.name, len(unsettled))
 
@@ -200,7 +209,10 @@ class Lane:
         return [
             self._expectation(command.id, command.name, command.line)
             for command in found
-            if command is not None and command.line is not None and command.state in IN_FLIGHT and command.batch == batch.token
+            if command is not None
+            and command.line is not None
+            and command.state in IN_FLIGHT | {State.UNKNOWN}
+            and command.batch == batch.token
         ]
 
     def _listen(self, command: CommandRow, echoed: bool = False) -> None:
@@ -231,8 +243,8 @@ class Lane:
                     heard += self.listener.feed(line)
                 if line is None or line.kind is LogKind.OTHER:
                     continue
-                if line.kind is LogKind.START:
-                    self._started(float(line.at))
+                if line.kind in (LogKind.START, LogKind.STOP):
+                    self._lived(line)
                 tokens, proven = self.watch.feed(line)
                 settled += tokens
                 verdicts += proven
@@ -244,6 +256,7 @@ class Lane:
             if events:
                 self.reports.events(self.poller.number, events)
         self._note_hole()
+        self.following.save()
         self._follow_events()
 
     def _follow_events(self) -> None:
@@ -263,10 +276,12 @@ class Lane:
             moved = [command_id for command_id, line in heard if self.prover.take_heard(connection, command_id, line, at)]
         self.reports.moved(moved)
 
-    def _started(self, at: float) -> None:
-        """The core was started or reloaded: status files before that second no longer tell its ids."""
-        self._back_at = max(self._back_at, at)
-        self._lone_marks, self._lone_at = 0, -1e9
+    def _lived(self, line: LogLine) -> None:
+        """The core was started, reloaded or stopped: status files before a start no longer tell its ids."""
+        self.following.lived(line)
+        if line.kind is LogKind.START:
+            self._back_at = max(self._back_at, float(line.at))
+            self._lone_marks, self._lone_at = 0, -1e9
 
     def _note_hole(self) -> None:
         if self.tail.hole:
@@ -285,6 +300,9 @@ class Lane:
         for token in tokens:
             self._flights.pop(token, None)
             self._recovering.discard(token)
+        if self._given_up and not self._given_up - set(tokens):
+            log.info("poller %s: its log speaks again", self.poller.name)
+        self._given_up -= set(tokens)
         self._lone_marks = 0
         self._look = True
         # Presence proves in any generation, and this one may be young enough to show it.
@@ -324,7 +342,10 @@ class Lane:
             oldest = min(oldest, self._full_since)
         if word == "reading" and now - oldest > STALLED_AFTER_S:
             word = "stalled"
-            detail = f"The core has not read its command file for {now - oldest:.0f} s: see whether it hangs."
+            detail = (
+                f"The core's log has shown nothing of what was written for {now - oldest:.0f} s: see whether the core hangs"
+                f" and whether {self.tail.path} is written (disk full, rights, rotated without the core's knowing)."
+            )
         self._report_health(word, detail)
 
     def _report_health(self, word: str, detail: str) -> None:
@@ -340,8 +361,10 @@ class Lane:
                 word,
                 detail,
             )
-            self.reports.health(self.poller.number, word, detail)
+            self._health_told = False
         self._health = (word, detail)
+        if not self._health_told:
+            self._health_told = self.reports.health(self.poller.number, word, detail)
 
     def _is_reading(self) -> bool:
         return self._health[0] in ("reading", "stalled")
@@ -352,7 +375,12 @@ class Lane:
         """Write what waits, as far as the core's proof keeps up."""
         now = self.clock.monotonic()
         regular = now - self._looked_at > LOOK_EVERY_S
-        if self._recovering or not (self._look or regular):
+        if not (self._look or regular):
+            return
+        if self._recovering:
+            if regular:
+                self._looked_at = now
+                self._keep_waiting()
             return
         # A poke from now on is news: whatever is found below must not undo it.
         self._look = False
@@ -364,14 +392,27 @@ class Lane:
         self._probed_at = -1e9
         self._look_after_command_file()
         if regular:
-            late = overdue(self.journal.connection, self.poller.number, self.clock.now(), AT_ONCE)
-            self._expire([(command, ran_out(command, self._is_reading())) for command in late])
+            self._expire_overdue()
         if not self._is_reading():
-            self._hold(commands_in(self.journal.connection, self.poller.number, frozenset({State.ACCEPTED}), AT_ONCE))
+            self._hold_accepted()
             return
         room = UNPROVEN_LIMIT - sum(flight.size for flight in self._flights.values())
         if room >= WRITE_LIMIT and not self._is_full():
             self._send(reader, room)
+
+    def _keep_waiting(self) -> None:
+        """What was written before is not settled: nothing goes out, but times to live run on."""
+        if is_waiting(self.journal.connection, self.poller.number):
+            self._expire_overdue()
+            if self._given_up or not self._is_reading():
+                self._hold_accepted()
+
+    def _expire_overdue(self) -> None:
+        late = overdue(self.journal.connection, self.poller.number, self.clock.now(), AT_ONCE)
+        self._expire([(command, ran_out(command, self._is_reading())) for command in late])
+
+    def _hold_accepted(self) -> None:
+        self._hold(commands_in(self.journal.connection, self.poller.number, frozenset({State.ACCEPTED}), AT_ONCE))
 
     def _send(self, reader: Reader, room: int) -> None:
         with reader.snapshot():
@@ -520,9 +561,12 @@ class Lane:
         overdue = bool(self._recovering and self._lone_marks == 0) or now - oldest > self.profile.mark_overdue_s
         if not overdue or now - self._lone_at < pause:
             return
-        token = secrets.token_hex(8)
+        # A log that is silent for days must not make us remember a mark for every half minute of them.
+        again = next((token for token, flight in reversed(self._flights.items()) if flight.lone), None) if self._given_up else None
+        token = again or secrets.token_hex(8)
         mark = self._mark("L", token)
-        self.watch.add(WatchedBatch(token, []))
+        if again is None:
+            self.watch.add(WatchedBatch(token, []))
         try:
             command_file = CommandFile.open(self.poller.command_file)
             try:
@@ -530,9 +574,42 @@ class Lane:
             finally:
                 command_file.close()
         except PollerError:
-            self.watch.drop(token)
+            if again is None:
+                self.watch.drop(token)
             self._probed_at = -1e9
             return
-        self._flights[token] = _Flight(len(mark), now, True)
+        self._flights.setdefault(token, _Flight(len(mark), now, True))
         self._lone_at = now
         self._lone_marks += 1
+
+    def _give_up_silent(self) -> None:
+        """Nothing in the log for `silent_log_s`: what was written becomes `unknown`; while nobody reads, at its deadline."""
+        since = self.clock.monotonic() - self.settings.silent_log_s
+        late = [token for token, flight in self._flights.items() if flight.written_at < since and not flight.lone]
+        if not set(late) - self._given_up:
+            return
+        given_up: list[str] = []
+        with self.journal.transaction() as connection:
+            self._store_written(connection)
+            for batch in self.watch.batches:
+                if batch.token in late and batch.token not in self._given_up:
+                    given_up += self._give_up(connection, batch)
+        self.reports.moved(given_up)
+
+    def _give_up(self, connection: sqlite3.Connection, batch: WatchedBatch) -> list[str]:
+        found = [command_by_id(connection, expected.command_id) for expected in batch.commands]
+        waiting = [command for command in found if command is not None and command.state in IN_FLIGHT]
+        now = self.clock.now()
+        if not self._is_reading() and any(command.deadline_at > now for command in waiting):
+            return []  # the core may be started again: what it has not read is written anew
+        if not self._given_up:
+            log.error("poller %s: its log %s has been silent for too long", self.poller.name, self.tail.path)
+        self._given_up.add(batch.token)
+        self._recovering.add(batch.token)
+        reason = (
+            f"the core's log {self.tail.path} has shown nothing of it for {self.settings.silent_log_s:g} s: see whether the core"
+            " hangs and whether its log is written (disk full, rights); it may still be executed when the core goes on"
+        )
+        for command in waiting:
+            refused(connection, command, State.UNKNOWN, now, reason=reason)
+        return [command.id for command in waiting]

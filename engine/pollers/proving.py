@@ -39,7 +39,7 @@ from engine.commands.proof import (
 from engine.commands.wire import stored_comment
 from engine.journal import history
 from engine.journal.history import Acknowledged, EntryRow, Moment, Written, entries_of, update_entry
-from engine.journal.store import CommandRow, command_by_id, commands_watched, move
+from engine.journal.store import CommandRow, command_by_id, commands_watched, move, note
 from engine.model import CommentStatus, CoreKind, HostStatus, ObjectKey, ServiceStatus
 from engine.state.members import contacts_of, hosts_of_group, objects_of, program_of, shown_of, shown_of_contact
 from engine.state.views import Reader
@@ -65,8 +65,10 @@ class Prover:
     def take_verdict(self, connection: sqlite3.Connection, verdict: Verdict, at: float) -> bool:
         """Store what the log proved about one command. False: it had gone on already."""
         command = command_by_id(connection, verdict.command_id)
-        if command is None or command.state not in IN_FLIGHT:
+        if command is None or command.state not in IN_FLIGHT | {State.UNKNOWN}:
             return False
+        if command.state is State.UNKNOWN and verdict.outcome in (Outcome.NOT_EXECUTED, Outcome.UNCLEAR):
+            return self._still_unknown(connection, command, verdict, at)
         match verdict.outcome:
             case Outcome.PROCESSED:
                 self._processed(connection, command, verdict, at)
@@ -85,6 +87,16 @@ class Prover:
                 self._again(connection, command, at, "the core was started again before it executed it: it will be written again")
         return True
 
+    def _still_unknown(self, connection: sqlite3.Connection, command: CommandRow, verdict: Verdict, at: float) -> bool:
+        """Given up while the log was silent: it is not written again, whoever asked has been told and may have asked anew."""
+        if verdict.outcome is Outcome.UNCLEAR:
+            return False
+        reason = "the core read past its line without executing it, after it had been given up: ask again if it is still wanted"
+        connection.execute("UPDATE command SET reason = ?, updated_at = ? WHERE id = ?", (reason, at, command.id))
+        note(connection, command, at, reason)
+        connection.execute("UPDATE entry SET present = 0 WHERE command_id = ? AND core_id IS NULL", (command.id,))
+        return True
+
     def _processed(self, connection: sqlite3.Connection, command: CommandRow, verdict: Verdict, at: float) -> None:
         reason = (
             "its line was executed more than once: another program's bytes were on the command file" if verdict.duplicate else ""
@@ -100,7 +112,11 @@ class Prover:
             executed_at=executed,
             watch_from=None if self._effect(known_row(command.name)) is Effect.UNSEEN else executed,
         )
-        connection.execute("UPDATE entry SET proof = 'processed' WHERE command_id = ? AND proof = 'accepted'", (command.id,))
+        # One that was given up an hour ago is no longer listed: it stands after all.
+        connection.execute(
+            "UPDATE entry SET proof = 'processed', present = 1 WHERE command_id = ? AND proof = 'accepted' AND core_id IS NULL",
+            (command.id,),
+        )
 
     def _effect(self, row: Row) -> Effect:
         return row.effect_in(self.kind)

@@ -30,7 +30,7 @@ from typing import IO
 from engine.config import Poller
 from engine.errors import FormatError
 from engine.formats.objects import is_whole, parse_object_cache
-from engine.formats.status import Head, StatusRow, blocks_of, cut, is_closed, parse_head, parse_row
+from engine.formats.status import Head, ObjectIds, StatusRow, blocks_of, cut, is_closed, is_named_by_ids, parse_head, parse_row
 from engine.model import (
     CommentStatus,
     ContactStatus,
@@ -71,6 +71,7 @@ class Known:
     key_of: dict[int, _Key] = field(default_factory=dict)
     hash_of: dict[_Key, int] = field(default_factory=dict)
     rowless: set[int] = field(default_factory=set)  # blocks that make no row: the head
+    ids: ObjectIds = field(default_factory=ObjectIds)
 
     def forget(self, keys: Iterable[ObjectKey]) -> None:
         """Make these blocks new again, without calling them gone."""
@@ -78,6 +79,11 @@ class Known:
             block_hash = self.hash_of.get(key)
             if block_hash is not None:
                 self.key_of.pop(block_hash, None)
+
+    def forget_all(self) -> None:
+        """Make every block new again, and the numbers that may mean other objects now."""
+        self.key_of.clear()
+        self.ids = ObjectIds()
 
     def count(self) -> tuple[int, int]:
         """How many (hosts, services)."""
@@ -92,6 +98,7 @@ class Differences:
 
     poller: int
     known: Known
+    by_ids: bool = False  # that kind of core names the objects of its comments by numbers
     seen: set[int] = field(default_factory=set)
     new: dict[_Key, int] = field(default_factory=dict)
     rowless: set[int] = field(default_factory=set)
@@ -106,10 +113,15 @@ class Differences:
         for block, block_hash in zip(blocks, hashes, strict=True):
             if block_hash not in fresh:
                 continue
-            row = parse_row(block, block_hash, created)
+            row = parse_row(block, block_hash, created, self.known.ids)
             if row is None:
-                self.rowless.add(block_hash)
+                if is_named_by_ids(block):
+                    self.seen.discard(block_hash)  # looked at again in the next file
+                else:
+                    self.rowless.add(block_hash)
                 continue
+            if self.by_ids:
+                self.known.ids.learn(row)
             key = _key(self.poller, row)
             before = self.known.hash_of.get(key)
             if key not in self.new and (before == block_hash or before not in self.seen):
@@ -175,7 +187,7 @@ class Scanner:
     def scan(self, request: ScanRequest) -> Iterator[Frame]:
         """The frames of one scan."""
         try:
-            descriptor = _open_status_file(self.poller)
+            descriptor = _open_status_file(self.poller, self._status)
             try:
                 yield from self._scan(descriptor, request)
             finally:
@@ -206,16 +218,30 @@ class Scanner:
         if reread or objects != self._objects:
             yield from self._object_cache()
         self.known.forget(request.forget)
-        differences = Differences(self.poller.number, self.known)
+        by_ids = self.poller.kind is CoreKind.CENTREON
+        if by_ids and head.program_start != self._program_start:
+            self.known.forget_all()
+        differences = Differences(self.poller.number, self.known, by_ids)
         yield from _row_frames(self._rows(head, rest, chunks, differences))
         if _identity(os.fstat(descriptor)) != identity:
             raise _NotNow("broken", f"{self.poller.status_file} was written while it was read: it will be read again.")
         gone = differences.gone()
+        if self._is_part(identity, head, gone):
+            raise _NotNow(
+                "broken", f"{self.poller.status_file} lacks objects it had, and the core was not started again: a part of it."
+            )
         yield from _gone_frames(gone)
         differences.settle(gone)
         self._scanned, self._status, self._program_start = True, identity, head.program_start
         self._objects = objects
         yield End(self.poller.number, *self.known.count(), time.monotonic() - begun)
+
+    def _is_part(self, identity: _FileIdentity, head: Head, gone: Iterable[_Key]) -> bool:
+        """Has a file that is rewritten in place fewer objects than before, although only a core's start can take any away?"""
+        is_rewritten = self._status is not None and self._status[:2] == identity[:2]
+        if self.poller.kind is CoreKind.ICINGA2:  # its API takes objects away at any time; it renames a whole file
+            return False
+        return is_rewritten and head.program_start == self._program_start and any(isinstance(key, ObjectKey) for key in gone)
 
     def _head(self, chunks: Iterator[bytes]) -> tuple[Head, bytes]:
         """The file's head, and the first chunk, of which it is a part."""
@@ -263,14 +289,14 @@ class Scanner:
             log.warning("object cache %s: %s: the one before stays in use", path, error)
 
 
-def _open_status_file(poller: Poller) -> int:
+def _open_status_file(poller: Poller, before: _FileIdentity | None) -> int:
     """A descriptor of the status file, once it ends behind a whole block. Raises _NotNow."""
     why = ""
     for attempt in range(_TRIES):
         if attempt:
             time.sleep(_TRY_AGAIN_S)
         descriptor = _open(poller.status_file)
-        if _is_settled(descriptor, poller.kind):
+        if _is_settled(descriptor, before):
             return descriptor
         empty = os.fstat(descriptor).st_size == 0
         os.close(descriptor)
@@ -292,14 +318,19 @@ def _open(path: Path) -> int:
     raise _NotNow("unreadable", f"{path} is not a regular file: set status_file in the core's configuration to one.")
 
 
-def _is_settled(descriptor: int, kind: CoreKind) -> bool:
-    """Does the file end behind a whole block, and (Centreon Engine rewrites it in place) does it stay as it is for a moment?"""
-    before = os.fstat(descriptor)
-    if not is_closed(os.pread(descriptor, 64, max(0, before.st_size - 64))):
+def _is_settled(descriptor: int, last: _FileIdentity | None) -> bool:
+    """Does the file end behind a whole block, and, when it is the file of before with other content, does it stay for a moment?
+
+    Centreon Engine rewrites its file in place, and so does a core whose temp_file is on another filesystem: it copies. A part of
+    such a file may well end behind a block. (cores.md 4.2)
+    """
+    now = os.fstat(descriptor)
+    if not is_closed(os.pread(descriptor, 64, max(0, now.st_size - 64))):
         return False
-    if kind is CoreKind.CENTREON:
+    is_rewritten = last is None or (last[:2] == (now.st_dev, now.st_ino) and last != _identity(now))
+    if is_rewritten:
         time.sleep(_TRY_AGAIN_S)
-        return _identity(os.fstat(descriptor)) == _identity(before)
+        return _identity(os.fstat(descriptor)) == _identity(now)
     return True
 
 

@@ -14,6 +14,7 @@ from engine.formats.corelog import LogKind, LogLine, StateEvent, parse_icinga2_l
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 NAGIOS, ICINGA2 = GOLDEN / "nagios-4.4.6", GOLDEN / "icinga2-2.13.6"
+WRITTEN = ("nagios-3.5.1", "naemon-1.5.2", "icinga-1.14.2", "centreon-engine-23.04")  # by hand, from what is known of these cores
 
 
 def classic(folder: Path) -> list[LogLine]:
@@ -205,6 +206,26 @@ def test_state_events_of_nagios() -> None:
         (LogKind.SERVICE_DOWNTIME, "web01", "a+b", "CANCELLED"),
         (LogKind.HOST_DOWNTIME, "web01", None, "STARTED"),  # told again after the reload
     ]
+
+
+@pytest.mark.parametrize("folder", WRITTEN)
+def test_logs_of_cores_that_are_not_installed_here(folder: str) -> None:
+    lines = classic(GOLDEN / folder)
+    assert lines[0].kind is LogKind.START
+    assert [line.text for line in lines if line.kind is LogKind.EXTERNAL_COMMAND] == [b"ADD_HOST_COMMENT;web01;1;ann;hoststatus {"]
+    found = [event for event in map(state_event, lines) if event is not None]
+    assert [(e.host, e.service, e.state, e.state_type, e.attempt, e.output) for e in found if e.state is not None] == [
+        ("web01", None, 1, 0, 1, "CRITICAL - lost; all"),
+        ("web01", None, 1, 1, 3, "CRITICAL"),
+        ("web01", "Disk /var", 2, 1, 3, "DISK CRITICAL; 2% free"),
+    ]
+    assert [(e.kind, e.service, e.word) for e in found if e.word] == [
+        (LogKind.HOST_DOWNTIME, None, "STARTED"),
+        (LogKind.SERVICE_DOWNTIME, "Disk /var", "CANCELLED"),
+        (LogKind.SERVICE_FLAPPING, "Disk /var", "STARTED"),
+    ]
+    errors = {"naemon-1.5.2": 2, "icinga-1.14.2": 2}
+    assert sum(line.kind is LogKind.COMMAND_ERROR for line in lines) == errors.get(folder, 0)
 
 
 def test_state_events_of_icinga2s_compat_log_keep_semicolons() -> None:

@@ -16,6 +16,7 @@ from engine.model import ContactConfig, GroupConfig, HostConfig
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 FOLDERS = ("nagios-4.4.6", "icinga2-2.13.6")
+WRITTEN = ("nagios-3.5.1", "naemon-1.5.2", "icinga-1.14.2")  # by hand, from what is known of these cores
 
 
 def golden(folder: str) -> bytes:
@@ -34,13 +35,13 @@ def definitions(raw: bytes) -> list[tuple[str, dict[str, str]]]:
     return found
 
 
-@pytest.mark.parametrize("folder", FOLDERS)
+@pytest.mark.parametrize("folder", (*FOLDERS, *WRITTEN))
 def test_every_field_is_what_a_plain_reader_reads(folder: str) -> None:
     raw = golden(folder)
     cache = parse_object_cache(raw)
     for kind, rows in (("host", cache.hosts), ("service", cache.services)):
         expected = [values for found, values in definitions(raw) if found == kind]
-        assert len(rows) == len(expected) >= 6
+        assert len(rows) == len(expected) >= (3 if folder in WRITTEN else 6)
         for row, values in zip(rows, expected, strict=True):
             for name, value in row._asdict().items():  # type: ignore[attr-defined]
                 key = {"name": "host_name", "description": "service_description"}.get(name, name)
@@ -71,7 +72,21 @@ def test_objects_of_nagios() -> None:
     assert hosts["web01"].contacts == ("nobody-in-particular",)
     services = {(service.host_name, service.description): service for service in cache.services}
     assert json.loads(services["a+b", "HTTP"].custom_variables) == {"NOTE": "Bob ; semi = colon"}
-    assert cache.contacts == (ContactConfig("nobody-in-particular", "nobody-in-particular", "", 1),)
+    (contact,) = cache.contacts
+    assert contact == ContactConfig(
+        *("nobody-in-particular", "nobody-in-particular", "", 1, "", "always", "always", "n", "n"),
+        *(("tell-nobody",), ("tell-nobody",), 1, 1, "{}"),
+    )
+    (period,) = cache.timeperiods
+    assert (period.name, period.alias, period.exclude) == ("always", "always", ())
+    assert sorted(period.ranges) == sorted(
+        (f"{day}day", "00:00-24:00") for day in ("sun", "mon", "tues", "wednes", "thurs", "fri", "satur")
+    )
+    assert [(command.name, command.line.rpartition("/")[2]) for command in cache.commands] == [
+        ("answer", "$ARG1$"), ("tell-nobody", "true"),
+    ]  # fmt: skip
+    groups = {group.name: group for group in cache.groups}
+    assert (groups["disks"].notes, groups["disks"].notes_url, groups["web"].notes_url) == ("", "http://192.0.2.1/?a=b", "")
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
@@ -82,6 +97,18 @@ def test_members_whose_names_hold_commas(folder: str) -> None:
     assert groups["servicegroup", "disks"].alias == "Disks of all kinds"
     assert set(groups["hostgroup", "all of them"].members) == {(name, None) for name in ("web01", "a+b", "Größe", "#1?", "h,1")}
     assert groups["hostgroup", "web"].members == (("web01", None),)
+
+
+@pytest.mark.parametrize("folder", WRITTEN)
+def test_objects_of_cores_that_are_not_installed_here(folder: str) -> None:
+    cache = parse_object_cache(golden(folder))
+    groups = {(group.kind, group.name): group for group in cache.groups}
+    assert groups["hostgroup", "web"].members == (("web01", None), ("a,b", None))
+    assert groups["servicegroup", "disks"].members == (("web01", "C:, D:"), ("web01", "Disk /var"), ("a,b", "PING"))
+    hosts = {host.name: host for host in cache.hosts}
+    assert (hosts["a,b"].parents, hosts["gate"].parents) == (("gate",), ())
+    assert json.loads(hosts["web01"].custom_variables) == {"RACK": "B 12 ; left"}
+    assert hosts["web01"].notes_url == "https://wiki.example.net/?h=1;x"
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

@@ -373,6 +373,82 @@ def test_a_file_that_is_whole_again_in_a_moment(poller: Poller) -> None:
     assert writer.returncode == 0
 
 
+def test_a_part_of_a_rewritten_file_that_ends_behind_a_block_takes_nothing_away(poller: Poller) -> None:
+    """Half of it was copied, the rest hangs: no core loses an object without being started again."""
+    raw = golden("status-1.dat")
+    poller.status_file.write_bytes(raw)
+    scanner, mirror = Scanner(poller), Mirror()
+    mirror.apply(scanner.scan(ASK))
+    half = raw[: raw.rindex(b"servicestatus {")]
+    poller.status_file.write_bytes(half)
+    assert failure(scanner.scan(ASK)).health == "broken"
+    assert mirror.rows == truth(raw)
+    start = parse_head(raw).program["program_start"].encode()
+    restarted = half.replace(b"program_start=" + start, b"program_start=%d" % (int(start) + 9))
+    poller.status_file.write_bytes(restarted)
+    mirror.apply(scanner.scan(ASK))
+    assert mirror.rows == truth(restarted)
+
+
+def test_a_file_still_growing_in_place_is_waited_for(poller: Poller) -> None:
+    """Each write ends behind a block, so only that it does not stay tells that it is a part."""
+    raw = golden("status-1.dat")
+    blocks = [block + b"\n\t}\n" for block in raw.split(b"\n\t}\n")[:-1]]
+    script = (
+        "import sys, time\nout = open(sys.argv[1], 'wb', buffering=0)\n"
+        "blocks = open(sys.argv[2], 'rb').read().split(b'\\n\\t}\\n')[:-1]\n"
+        "for block in blocks:\n    out.write(block + b'\\n\\t}\\n')\n    time.sleep(0.01)\nout.write(b'\\n')"
+    )
+    source = GOLDEN / "nagios-4.4.6" / "status-1.dat"
+    poller.status_file.write_bytes(b"".join(blocks[:3]))
+    with subprocess.Popen([sys.executable, "-S", "-c", script, str(poller.status_file), str(source)]):
+        deadline = time.monotonic() + 20
+        frames = list(Scanner(poller).scan(ASK))
+        while not isinstance(frames[-1], End) and time.monotonic() < deadline:
+            frames = list(Scanner(poller).scan(ASK))
+    mirror = Mirror()
+    mirror.apply(frames)
+    assert mirror.rows == truth(raw)
+
+
+# --- Centreon Engine: comments that name their object by numbers ---------------------------------------------------------------
+
+
+def comments(mirror: Mirror) -> set[tuple[str, str | None, str]]:
+    return {(row.host_name, row.service_description, row.comment) for row in mirror.rows.values() if isinstance(row, CommentStatus)}
+
+
+def test_comments_by_number_are_of_the_objects_whose_variables_say_so(poller: Poller) -> None:
+    poller = replace(poller, kind=CoreKind.CENTREON, object_cache_file=None)
+    raw = golden("status-1.dat", "centreon-engine-23.04")
+    poller.status_file.write_bytes(raw)
+    scanner, mirror = Scanner(poller), Mirror()
+    mirror.apply(scanner.scan(ASK))
+    expected = {
+        ("web01", None, "we know; really"),
+        ("web01", None, "}"),
+        ("web01", "Disk /var", "hoststatus {"),
+    }
+    assert comments(mirror) == expected
+    # An unknown number becomes known: nothing of the comment itself changed.
+    known = raw.replace(b"_HOST_ID=0;13", b"_HOST_ID=0;99").replace(b"_SERVICE_ID=0;103", b"_SERVICE_ID=0;1")
+    poller.status_file.write_bytes(known)
+    mirror.apply(scanner.scan(ASK))
+    assert comments(mirror) == expected | {("a,b", "PING", "of a host that is not there")}
+
+
+def test_numbers_given_to_other_objects_at_a_start_move_their_comments(poller: Poller) -> None:
+    poller = replace(poller, kind=CoreKind.CENTREON, object_cache_file=None)
+    raw = golden("status-1.dat", "centreon-engine-23.04")
+    poller.status_file.write_bytes(raw)
+    scanner, mirror = Scanner(poller), Mirror()
+    mirror.apply(scanner.scan(ASK))
+    swapped = raw.replace(b"_HOST_ID=0;12", b"_HOST_ID=0;0").replace(b"_HOST_ID=0;11", b"_HOST_ID=0;12")
+    poller.status_file.write_bytes(swapped.replace(b"program_start=1795392000", b"program_start=1795392009"))
+    mirror.apply(scanner.scan(ASK))
+    assert comments(mirror) == {("gate", None, "we know; really"), ("gate", None, "}")}
+
+
 # --- the process ----------------------------------------------------------------------------------------------------------------
 
 
