@@ -62,6 +62,8 @@ TABLE: dict[type[errors.SignalboxError], tuple[int, str]] = {
     errors.UnknownObject: (404, "No such object"),
     errors.Ambiguous: (409, "The name stands on several pollers"),
     errors.NotPossible: (409, "The present state forbids it"),
+    errors.KeyReused: (422, "The key was used for another request"),
+    errors.KeyInUse: (409, "The key is in use at this moment"),
     errors.UnsupportedCommand: (422, "That kind of core does not know the command"),
     errors.UnknownCommand: (422, "No core has such a command"),
     errors.Forbidden: (403, "The right is missing"),

@@ -76,6 +76,18 @@ class NotPossible(CallerError):
     code = "not_possible"
 
 
+class KeyReused(CallerError):
+    """The Idempotency-Key was used before, for another method, path, query or body."""
+
+    code = "key_reused"
+
+
+class KeyInUse(CallerError):
+    """Another request with this Idempotency-Key was being stored at the same time; repeating gives its answer."""
+
+    code = "key_in_use"
+
+
 class UnsupportedCommand(CallerError):
     """That kind of core does not know the command."""
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from api.native.operation import Answer, Call, Operation, Verb
 from api.native.requests import WAIT_CAP_S, NoQuery, ObjectsQuery, WaitQuery, doc, refuse_service_alone
 from api.render import rfc3339
-from engine.desk import EntryFilter, Life
+from engine.desk import EntryFilter, Life, Recorded
 
 StateWord = Literal[
     "accepted", "held", "writing", "written", "processed", "confirmed", "partial", "refused", "no_effect", "expired", "cancelled",
@@ -101,6 +101,12 @@ async def cancel_command(call: Call, query: NoQuery) -> Answer:
     return Answer(command_of(life), headers={"Signalbox-Command": life.id})
 
 
+async def cancelled_again(call: Call, query: NoQuery, known: Recorded) -> Answer:
+    """The command that was withdrawn, as it stands now."""
+    life = await call.desk.life(call.caller, call.names["command"])
+    return Answer(command_of(life), headers={"Signalbox-Command": life.id})
+
+
 def command_of(life: Life) -> Command:
     """The life as people see it."""
     return Command(
@@ -139,6 +145,6 @@ OPERATIONS = (
     ),
     Operation(
         "DELETE", "/v1/commands/{command}", "Withdraw a command that was not yet written", cancel_command, {200: Command},
-        verb=Verb.COMMAND, problems=(404, 409),
+        verb=Verb.COMMAND, problems=(404, 409), again=cancelled_again,
     ),
 )  # fmt: skip

@@ -78,3 +78,4 @@ class Operation:
     example: Mapping[str, object] | None = None  # of the body
     description: str = ""
     schema: Callable[[], Mapping[str, Any]] | None = None  # of the body, where its type says too little
+    again: Callable[..., Awaitable[Answer]] | None = None  # (call, query, recorded): the answer to a repeat with the same key

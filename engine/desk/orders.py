@@ -114,7 +114,7 @@ def downtime_order(who: Asked, found: Found, row: Row, when: Window, comment: st
         row,
         timing | {"author": who.author, "comment": text},
         entries=entries,
-        twin=Twin(_twin_key(row, found, who.author, text), float(when.start), float(when.end)),
+        twin=Twin(_twin_key(row, found, who, text), float(when.start), float(when.end)),
         notes=when.notes + notes,
     )
 
@@ -156,7 +156,7 @@ def acknowledgement(
         row,
         flags | {"author": who.author, "comment": text},
         entries=(draft,),
-        twin=Twin(_twin_key(row, found, who.author, text)),
+        twin=Twin(_twin_key(row, found, who, text)),
         refusal=refusal,
         excused_by=excused_by,
         notes=notes,
@@ -204,7 +204,7 @@ def comment_order(who: Asked, found: Found, comment: str, persistent: bool) -> O
         row,
         {"persistent": persistent, "author": who.author, "comment": text},
         entries=(_draft(who, found, row, found.key.service, text, persistent=int(persistent)),),
-        twin=Twin(_twin_key(row, found, who.author, text)),
+        twin=Twin(_twin_key(row, found, who, text)),
         notes=notes,
     )
 
@@ -340,6 +340,7 @@ def _draft(who: Asked, found: Found, row: Row, service: str | None, text: str, *
         proof="accepted",
         present=1,
         entry_time=math.floor(core_now(who, found)),
+        reference=who.reference,
     )
     return replace(base, **columns)
 
@@ -362,10 +363,11 @@ def _row(name: str, found: Found) -> Row:
     return row
 
 
-def _twin_key(row: Row, found: Found, author: str, text: str) -> str:
-    check_author(author)
+def _twin_key(row: Row, found: Found, who: Asked, text: str) -> str:
+    check_author(who.author)
     target = f"{found.key.host};{found.key.service}" if found.key.service is not None else found.key.host or f";{found.name}"
-    return "\x1f".join((row.name, str(found.key.poller), target, author, text))
+    reference = (who.reference,) if who.reference else ()
+    return "\x1f".join((row.name, str(found.key.poller), target, who.author, text, *reference))
 
 
 def same_meaning(row: Row, one: Mapping[str, object], other: Mapping[str, object]) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from engine.commands.proof import Content, Known, bind, comment_content, downtime_content
 from engine.journal.identities import next_ids
@@ -50,6 +51,7 @@ class EntryRow:
     core_id: int | None = None
     core_start: float | None = None
     command_id: str | None = None
+    reference: str = ""  # a change number, say
 
 
 ENTRY_COLUMNS = ", ".join(EntryRow.__slots__)
@@ -75,10 +77,18 @@ class Acknowledged:
     comment: CommentStatus | None  # its newest acknowledgement comment
 
 
+_INSERT = f"INSERT INTO entry ({ENTRY_COLUMNS}) VALUES ({','.join('?' * len(EntryRow.__slots__))})"
+_values = attrgetter(*EntryRow.__slots__)
+
+
 def insert_entry(connection: sqlite3.Connection, row: EntryRow) -> None:
     """Store a new entry."""
-    values = [getattr(row, name) for name in EntryRow.__slots__]
-    connection.execute(f"INSERT INTO entry ({ENTRY_COLUMNS}) VALUES ({','.join('?' * len(values))})", values)
+    connection.execute(_INSERT, _values(row))
+
+
+def insert_entries(connection: sqlite3.Connection, rows: Iterable[EntryRow]) -> None:
+    """Store new entries."""
+    connection.executemany(_INSERT, map(_values, rows))
 
 
 def update_entry(connection: sqlite3.Connection, entry_id: int, **columns: object) -> None:
@@ -87,9 +97,9 @@ def update_entry(connection: sqlite3.Connection, entry_id: int, **columns: objec
     connection.execute(f"UPDATE entry SET {assignments} WHERE id = ?", [*columns.values(), entry_id])
 
 
-def entries(connection: sqlite3.Connection, where: str, values: Sequence[object], schema: str = "main") -> list[EntryRow]:
+def entries(connection: sqlite3.Connection, where: str, values: Sequence[object]) -> list[EntryRow]:
     """Entries that satisfy an SQL condition, in the order of the condition."""
-    return [EntryRow(*row) for row in connection.execute(f"SELECT {ENTRY_COLUMNS} FROM {schema}.entry WHERE {where}", values)]
+    return [EntryRow(*row) for row in connection.execute(f"SELECT {ENTRY_COLUMNS} FROM entry WHERE {where}", values)]
 
 
 def entry_by_id(connection: sqlite3.Connection, entry_id: int) -> EntryRow | None:

@@ -107,13 +107,23 @@ CREATE TABLE followed (
 ALTER TABLE command ADD COLUMN cause TEXT NOT NULL DEFAULT '';
 ALTER TABLE command ADD COLUMN duplicates INTEGER NOT NULL DEFAULT 0;
 
+-- One row per call that commands. `state`: complete (its last slice is in), incomplete (slices are still to come), withdrawing,
+-- withdrawn. Commands of an operation that is not complete are never sent. `desk` is the socket of who stores it.
+CREATE TABLE operation (
+  id TEXT PRIMARY KEY, action TEXT NOT NULL, user TEXT NOT NULL, author TEXT NOT NULL, address TEXT NOT NULL, token TEXT NOT NULL,
+  reference TEXT NOT NULL, at REAL NOT NULL, state TEXT NOT NULL, commands INTEGER NOT NULL, desk TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX operation_unsent ON operation (id, desk) WHERE state IN ('incomplete', 'withdrawing');
+-- Commands of other operations that this one joined instead of making its own.
+CREATE TABLE operation_joined (operation TEXT NOT NULL, command_id TEXT NOT NULL, PRIMARY KEY (operation, command_id))
+  WITHOUT ROWID;
+
 -- What narrows a token: JSON lists, NULL = nothing does.
 ALTER TABLE token ADD COLUMN verbs TEXT;
 ALTER TABLE token ADD COLUMN pollers TEXT;
 
--- What a request with an Idempotency-Key was answered with; stored with what it made. `answer` NULL: still being stored, in slices.
+-- What a request with an Idempotency-Key was given; stored with what it made.
 CREATE TABLE request_key (
-  user TEXT NOT NULL, key TEXT NOT NULL, fingerprint BLOB NOT NULL, operation TEXT NOT NULL, answer BLOB, at REAL NOT NULL,
+  user TEXT NOT NULL, key TEXT NOT NULL, fingerprint BLOB NOT NULL, operation TEXT NOT NULL, answer BLOB NOT NULL, at REAL NOT NULL,
   PRIMARY KEY (user, key)) WITHOUT ROWID;
 CREATE INDEX request_key_at ON request_key (at);
 

@@ -257,9 +257,9 @@ class Prover:
         names = command.arguments
         match self._effect(row):
             case Effect.SHOWN:
-                return judge_signs(row, names, self._members(reader, row, names), when)
+                return judge_signs(row, names, self._members(reader, row, names), when, self.kind)
             case Effect.PROGRAM:
-                return judge_signs(row, names, [MemberSeen("the core", program_of(reader, self.poller))], when)
+                return judge_signs(row, names, [MemberSeen("the core", program_of(reader, self.poller))], when, self.kind)
             case Effect.CHECKED:
                 return self._judged_checks(reader, command, row, when)
             case Effect.COMMENTS_GONE:
