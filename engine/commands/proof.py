@@ -109,6 +109,7 @@ class Verdict:
     evidence: str
     duplicate: bool = False
     hole: bool = False
+    extra: int = 0  # how often it was executed beyond the first time, nobody else's line being possible there
 
 
 @dataclass(slots=True)
@@ -277,7 +278,9 @@ def _verdict(expected: Expected, batch: WatchedBatch, own_mark: bool, at: int) -
         return Verdict(expected.command_id, Outcome.REFUSED, expected.echoed_at or at, expected.error)
     if expected.echoed_at is not None and not expected.doubtful:
         # The end mark's second: every effect that needs no scheduled event has happened by then.
-        return Verdict(expected.command_id, Outcome.PROCESSED, at, expected.evidence, expected.extra_echoes > 0)
+        # Between the marks of a batch stands nobody else's line.
+        extra = expected.extra_echoes if batch.begun else 0
+        return Verdict(expected.command_id, Outcome.PROCESSED, at, expected.evidence, extra > 0, extra=extra)
     evidence = expected.evidence or expected.astray
     if not expected.echoes_expected and not evidence:
         if batch.begun and own_mark and not batch.restarted:

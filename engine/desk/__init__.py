@@ -27,7 +27,6 @@ from engine.desk.bulk import SLICE, Bulk
 from engine.desk.checks import Asked, asked, check_reference, window
 from engine.desk.entries import one_entry, page_of_entries
 from engine.desk.generic import check_allowed, check_names, check_supported, command_named, generic_order
-from engine.desk.ids import CommandIds
 from engine.desk.lives import lives_of, page_of_lives, standings_of
 from engine.desk.once import once, recorded, refusal, refusal_row
 from engine.desk.operations import one_operation, page_of_operations
@@ -74,6 +73,7 @@ from engine.errors import (
     UnknownObject,
     UnknownService,
 )
+from engine.journal.ids import CommandIds
 from engine.journal.operations import OperationRow, unsent_operations
 from engine.journal.schema import NEWEST
 from engine.journal.store import Journal

@@ -125,7 +125,7 @@ class Lane:
 
     def __post_init__(self) -> None:
         self.profile = PROFILES[self.poller.kind]
-        self.prover = Prover(self.poller.number, self.poller.kind, self.profile)
+        self.prover = Prover(self.poller.number, self.poller.kind, self.profile, self.settings)
         self.watch = BatchWatch(self.profile)
         self.results = ResultCalls(self.poller.number, self.profile, self._expectation)
         icinga2 = self.poller.kind is CoreKind.ICINGA2 and self.poller.main_log is not None
@@ -206,7 +206,9 @@ class Lane:
         for command in commands_in(self.journal.connection, self.poller.number, IN_FLIGHT | {State.PROCESSED}):
             self._listen(command, command.state is State.PROCESSED)
         for batch in unsettled:
-            self.watch.add(WatchedBatch(batch.token, self._expected(batch)))
+            expected = self._expected(batch)
+            self.watch.add(WatchedBatch(batch.token, expected))
+            self.prover.reruns.wrote(batch.token, [one.echo for one in expected])
             self._flights[batch.token] = _Flight(len(batch.bytes), self.clock.monotonic(), False)
             self._recovering.add(batch.token)
         if unsettled:
@@ -249,6 +251,8 @@ class Lane:
             heard: list[tuple[str, str]] = []
             for raw in lines:
                 line = parse(raw)
+                if self.profile.bracket_is_entry_time and (line is not None or raw):
+                    self.prover.reruns.feed(line)
                 if line is not None and self.listener.waiting:
                     heard += self.listener.feed(line)
                 if line is None or line.kind is LogKind.OTHER:
@@ -330,7 +334,7 @@ class Lane:
         if reader is None:
             return
         with self.journal.transaction() as connection:
-            moved = self.prover.take_generation(connection, reader, self.clock.now())
+            moved = self.prover.take_generation(connection, reader, self.clock.now(), self._generation_created)
             _, self._generation_created, _ = reader.poller_generation(self.poller.number)
         self.reports.moved(moved)
 
@@ -567,9 +571,9 @@ class Lane:
                         self._listen(replace(line.command, line=line.text))
                         if known_row(line.command.name).bulk:
                             self.results.note_written(line.command.host, line.command.service, line.epoch)
-                    self.watch.add(
-                        WatchedBatch(token, [self._expectation(line.command.id, line.command.name, line.text) for line in lines])
-                    )
+                    expected = [self._expectation(line.command.id, line.command.name, line.text) for line in lines]
+                    self.watch.add(WatchedBatch(token, expected))
+                    self.prover.reruns.wrote(token, [one.echo for one in expected])
         return rows
 
     def _journal_results(self, parts: list[Part], identity: str, program_start: float) -> list[BatchRow]:
