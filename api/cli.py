@@ -11,7 +11,7 @@ import re
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,11 +24,12 @@ from engine.clock import SystemClock
 from engine.commands.lifecycle import State
 from engine.commands.wire import check_author
 from engine.config import Config, Poller, default_data_folder, load_config
-from engine.errors import ConfigError, SignalboxError
+from engine.errors import ConfigError, PollerError, SignalboxError
 from engine.journal import accounts
 from engine.journal.store import Journal
 from engine.pollers.inspect import Finding, inspect, probe
-from engine.state.scope import Scope
+from engine.state.scope import EVERYTHING, Scope
+from engine.state.views import Reader
 
 if TYPE_CHECKING:
     from api.cli_commands import Command, Commands
@@ -255,29 +256,75 @@ def _lasting(_: click.Context, __: click.Parameter, value: str) -> float | None:
 @click.argument("name")
 @click.option("--user", "user_name", required=True, help="Whose it is: its role and limits hold.")
 @click.option("--expires", "lasting_s", default="90d", show_default=True, callback=_lasting, help="12h, 90d, 1y or never.")
+@click.option(
+    "--verb", "verbs", multiple=True, type=click.Choice([str(verb) for verb in accounts.Verb]), help="Only this; repeatable."
+)
+@click.option("--poller", "pollers", multiple=True, metavar="P", help="Only on this poller (number or name); repeatable.")
 @_data
-def create_token(name: str, user_name: str, lasting_s: float | None, data: Path | None) -> None:
-    """Make a token; its secret is the last word printed, and printed only now."""
+def create_token(
+    name: str, user_name: str, lasting_s: float | None, verbs: tuple[str, ...], pollers: tuple[str, ...], data: Path | None
+) -> None:
+    """Make a token; its secret is the last word printed, and printed only now.
+
+    Without --verb and --poller it may do whatever its user may; with them it never may more than that.
+    """
     secret, now = accounts.new_secret(), time.time()
     expires_at = None if lasting_s is None else now + lasting_s
-    with _journal(_enter(data)) as journal, journal.transaction() as connection:
+    found = _enter(data)
+    numbers = [_poller_number(found, word) for word in pollers]
+    with _journal(found) as journal, journal.transaction() as connection:
         owner = accounts.existing_user(connection, user_name)
-        accounts.add_token(connection, name, owner.id, secret, now, expires_at=expires_at)
+        accounts.add_token(
+            connection,
+            name,
+            owner.id,
+            secret,
+            now,
+            expires_at=expires_at,
+            verbs=[accounts.Verb(verb) for verb in verbs] or None,
+            pollers=numbers or None,
+        )
     click.echo(f"token {name} of {user_name}, expires {_day(expires_at)}; its secret, shown only now:")
     click.echo(secret)
+
+
+def _poller_number(data: Path, word: str) -> int:
+    """A poller's number; names are looked up among those this Signalbox has served."""
+    if word.isascii() and word.isdigit():
+        return int(word)
+    try:
+        reader = Reader.open(data)
+    except PollerError as error:
+        raise click.UsageError(
+            f"Which poller {word} is, is not known before the first `signalbox serve`: give its number."
+        ) from error
+    with closing(reader):
+        view = reader.poller(EVERYTHING, word)
+        if view is None:
+            known = ", ".join(f"{poller.number} {poller.name}" for poller in reader.pollers(EVERYTHING))
+            raise click.UsageError(f"There is no poller {word}: there are {known or 'none yet'}.")
+        return view.number
 
 
 @token.command("list")
 @_data
 def list_tokens(data: Path | None) -> None:
-    """List tokens and logins with user, expiry and last use."""
+    """List tokens and logins with user, expiry, last use and what they are narrowed to."""
     with _journal(_enter(data)) as journal:
         found = accounts.tokens(journal.connection)
     now = time.time()
     _print_table(
-        ("NAME", "USER", "KIND", "EXPIRES", "LAST USED"),
+        ("NAME", "USER", "KIND", "EXPIRES", "LAST USED", "VERBS", "POLLERS"),
         [
-            (one.name, owner.name, one.kind, _day(one.ends_at) if one.is_valid(now) else "ended", _day(one.last_used_at))
+            (
+                one.name,
+                owner.name,
+                one.kind,
+                _day(one.ends_at) if one.is_valid(now) else "ended",
+                _day(one.last_used_at),
+                _limits(one.verbs),
+                _limits(one.pollers),
+            )
             for one, owner in found
         ],
     )

@@ -577,6 +577,7 @@ def signalbox_config(cores: Sequence[Core]) -> str:
             f'status_file = "{core.status_file}"',
             f'object_cache_file = "{core.object_cache_file}"',
             f'log_file = "{core.log_file}"',
+            f'log_archive_path = "{core.folder / "archives"}"',
             f"status_update_interval_s = {core.interval_s}",
         ]
         if core.main_log != core.log_file:

@@ -34,6 +34,12 @@ class InvalidField(CallerError):
     code = "invalid_field"
 
 
+class InvalidSearch(CallerError):
+    """A search or an order that is not of the language. `facts` name the `field`, `operator`, `value` or `position` at fault."""
+
+    code = "invalid_search"
+
+
 class UnknownHost(CallerError):
     """No such host within the caller's scope. `facts["near"]` lists similar names within scope."""
 
@@ -70,6 +76,18 @@ class NotPossible(CallerError):
     code = "not_possible"
 
 
+class KeyReused(CallerError):
+    """The Idempotency-Key was used before, for another method, path, query or body."""
+
+    code = "key_reused"
+
+
+class KeyInUse(CallerError):
+    """Another request with this Idempotency-Key was being stored at the same time; repeating gives its answer."""
+
+    code = "key_in_use"
+
+
 class UnsupportedCommand(CallerError):
     """That kind of core does not know the command."""
 
@@ -86,6 +104,12 @@ class TooManyReaders(CallerError):
     """As many streams of events as this worker serves are being read already."""
 
     code = "too_many_readers"
+
+
+class ResultsRefused(CallerError):
+    """Some results of a call cannot be taken, so none was. `facts["refused"]` names them, each with its own code and sentence."""
+
+    code = "results_refused"
 
 
 class Forbidden(CallerError):
@@ -149,6 +173,12 @@ class PollerAway(PollerError):
     """The poller's core is not reading commands and the dialect cannot hold them: nothing was journalled, nothing will be sent."""
 
     code = "poller_away"
+
+
+class TooManyResults(PollerError):
+    """More passive results are under way for a poller than may be; nothing was accepted. `facts["limit"]` says how many may."""
+
+    code = "too_many_results"
 
 
 class StatusFileStale(PollerError):

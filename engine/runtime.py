@@ -149,8 +149,12 @@ def _reports(runtime: Runtime) -> Reports:
         if command_ids:
             hints.tell_desks(runtime.config.data, command_ids)
 
-    def health(poller: int, word: str, detail: str) -> None:
-        runtime.jobs.put(lambda mirror: mirror.command_file_health(poller, word, detail))
+    def health(poller: int, word: str, detail: str) -> bool:
+        try:
+            runtime.jobs.put_nowait(lambda mirror: mirror.command_file_health(poller, word, detail))
+        except queue.Full:
+            return False
+        return True
 
     return Reports(moved, health)
 

@@ -17,7 +17,7 @@ import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from api.auth.passwords import is_password
@@ -26,6 +26,7 @@ from engine.config import Settings
 from engine.desk import Caller
 from engine.errors import Forbidden, InvalidField, JournalError, NotAuthenticated, TooManyLogins
 from engine.journal import accounts
+from engine.journal.accounts import Verb
 from engine.journal.store import Journal
 
 FREE = 5
@@ -129,7 +130,7 @@ class Doorkeeper:
         token, user = found
         if token.is_touch_due(now):
             self._touch(token, now)
-        return _caller(user, token.name, address)
+        return replace(_caller(user, token.name, address), scope=accounts.narrowed_scope(user, token), verbs=token.verbs)
 
     def _touch(self, token: accounts.Token, now: float) -> None:
         try:
@@ -144,10 +145,21 @@ class Doorkeeper:
             accounts.end_login(connection, secret)
 
 
-def check_may_command(caller: Caller) -> None:
-    """Raise Forbidden if the caller's role only reads."""
-    if caller.role == accounts.Role.READER:
-        raise Forbidden(f"{caller.user} has the role reader, which may not command: ask for the role operator.", right="operator")
+def check_may(caller: Caller, verb: Verb) -> None:
+    """Raise Forbidden if the caller's role, or what narrows the token, lacks the verb."""
+    if verb not in accounts.ROLES[accounts.Role(caller.role)]:
+        needed = next(role for role in accounts.Role if verb in accounts.ROLES[role])
+        raise Forbidden(
+            f"{caller.user} has the role {caller.role}, which lacks {verb}: ask for the role {needed}.",
+            right=str(needed),
+            verb=str(verb),
+        )
+    if caller.verbs is not None and verb not in caller.verbs:
+        words = ", ".join(sorted(caller.verbs)) or "nothing"
+        raise Forbidden(
+            f"The token {caller.token} is narrowed to {words}: this takes one made with `--verb {verb}`.",
+            right=str(verb),
+        )
 
 
 def _open_reader(journal: Journal) -> sqlite3.Connection:

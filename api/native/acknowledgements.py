@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from api.native.entries import EntriesQuery, EntryNoun
-from api.native.operation import Answer, Call, Operation, Right
+from api.native.operation import Answer, Call, Operation, Verb
 from api.native.outcome import FAILURES, Outcome, outcome
 from api.native.pollers import View
-from api.native.requests import Author, Comment, NoQuery, TargetBody, WaitQuery, doc
+from api.native.requests import Author, Comment, Force, NoQuery, Reference, TargetBody, WaitQuery, doc
 from api.native.targets import targets_of
 from engine.desk import Target
 
@@ -38,6 +38,7 @@ class Acknowledgement:
     deleted_by: str | None
     core_id: int | None
     command_id: str | None
+    reference: str
     view: View | None
 
 
@@ -63,6 +64,8 @@ class NewAcknowledgement(TargetBody, frozen=True, kw_only=True):
     notify: Annotated[bool, doc("tell the contacts")] = True
     persistent: Annotated[bool, doc("keep the comment after the acknowledgement ended")] = False
     author: Author | None = None
+    reference: Reference | None = None
+    force: Force = False
 
 
 class RemovalQuery(WaitQuery, frozen=True, kw_only=True):
@@ -83,6 +86,8 @@ async def create_acknowledgement(call: Call, query: WaitQuery, body: NewAcknowle
         notify=body.notify,
         persistent=body.persistent,
         author=body.author,
+        reference=body.reference or "",
+        force=body.force,
     )
     return await outcome(call, query, receipts, creates="acknowledgements")
 
@@ -118,15 +123,15 @@ OPERATIONS = (
     ),
     Operation(
         "POST", PATH, "Acknowledge a problem", create_acknowledgement, {200: Outcome, 201: Outcome, 202: Outcome},
-        right=Right.COMMAND, query=WaitQuery, body=NewAcknowledgement, problems=(404, *FAILURES), example=EXAMPLE,
+        verb=Verb.ACKNOWLEDGEMENT, query=WaitQuery, body=NewAcknowledgement, problems=(404, *FAILURES), example=EXAMPLE,
     ),
     Operation(
         "DELETE", PATH, "Take back an acknowledgement by the object's name", remove_acknowledgement, {200: Outcome, 202: Outcome},
-        right=Right.COMMAND, query=RemovalQuery, problems=(404, *FAILURES),
+        verb=Verb.ACKNOWLEDGEMENT, query=RemovalQuery, problems=(404, *FAILURES),
     ),
     Operation("GET", PATH + "/{id}", "One acknowledgement", show_acknowledgement, {200: Acknowledgement}, problems=(404,)),
     Operation(
         "DELETE", PATH + "/{id}", "Take back an acknowledgement", delete_acknowledgement, {200: Outcome, 202: Outcome},
-        right=Right.COMMAND, query=WaitQuery, problems=(404, *FAILURES),
+        verb=Verb.ACKNOWLEDGEMENT, query=WaitQuery, problems=(404, *FAILURES),
     ),
 )  # fmt: skip

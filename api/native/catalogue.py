@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from api.native.operation import Answer, Call, Operation, Right
+from api.native.operation import Answer, Call, Operation, Verb
 from api.native.outcome import FAILURES, Outcome, outcome
 from api.native.requests import Body, NoQuery, WaitQuery, doc
 from api.native.times import parse_duration, parse_time
@@ -206,7 +206,7 @@ OPERATIONS = (
     ),
     Operation(
         "POST", "/v1/commands", "Send any external command by its name", create_command, {200: Outcome, 201: Outcome, 202: Outcome},
-        right=Right.COMMAND, query=WaitQuery, body=NewCommand, problems=(404, *FAILURES),
+        verb=Verb.COMMAND, query=WaitQuery, body=NewCommand, problems=(404, *FAILURES),
         example={"command": "DISABLE_HOST_NOTIFICATIONS", "arguments": {"host": "web01"}}, schema=schema_of_commands,
         description="What is dangerous is refused unless the configuration names it in `dangerous_commands` and you are an admin.",
     ),

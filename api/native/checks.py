@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from api.native.operation import Answer, Call, Operation, Right
+from api.native.operation import Answer, Call, Operation, Verb
 from api.native.outcome import FAILURES, Outcome, outcome
 from api.native.requests import TargetBody, Time, WaitQuery, doc
 from api.native.targets import targets_of
@@ -27,7 +27,7 @@ async def create_check(call: Call, query: WaitQuery, body: NewCheck) -> Answer:
 OPERATIONS = (
     Operation(
         "POST", "/v1/checks", "Force a check", create_check, {200: Outcome, 202: Outcome},
-        right=Right.COMMAND, query=WaitQuery, body=NewCheck, problems=(404, *FAILURES),
+        verb=Verb.CHECK, query=WaitQuery, body=NewCheck, problems=(404, *FAILURES),
         example={"host": "web01", "service": "HTTP"},
     ),
 )  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from api.native.operation import Answer, Call, Operation, Right
+from api.native.operation import Answer, Call, Operation, Verb
 from api.native.outcome import FAILURES, Outcome, outcome
 from api.native.requests import Body, WaitQuery, doc
 from engine.commands.catalogue import SWITCHES, Row, Subject
@@ -61,10 +61,10 @@ _EXAMPLE = {"notifications_enabled": False}
 OPERATIONS = (
     Operation(
         "PATCH", "/v1/hosts/{host}", "Switch features of a host on and off", switch_host, _ANSWERS,
-        right=Right.COMMAND, query=SwitchQuery, body=HostFeatures, problems=(404, *FAILURES), example=_EXAMPLE,
+        verb=Verb.SWITCH, query=SwitchQuery, body=HostFeatures, problems=(404, *FAILURES), example=_EXAMPLE,
     ),
     Operation(
         "PATCH", "/v1/hosts/{host}/services/{service}", "Switch features of a service on and off", switch_service, _ANSWERS,
-        right=Right.COMMAND, query=SwitchQuery, body=ServiceFeatures, problems=(404, *FAILURES), example=_EXAMPLE,
+        verb=Verb.SWITCH, query=SwitchQuery, body=ServiceFeatures, problems=(404, *FAILURES), example=_EXAMPLE,
     ),
 )  # fmt: skip

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any
 
 from api.native.requests import NoQuery
@@ -17,14 +16,8 @@ from engine.clock import Clock
 from engine.config import Settings
 from engine.desk import Caller, Desk
 from engine.errors import UnknownPoller
+from engine.journal.accounts import Verb as Verb  # every noun's rows say it
 from engine.state.views import Reader
-
-
-class Right(Enum):
-    """What a caller's role must allow."""
-
-    READ = "read"
-    COMMAND = "command"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +76,8 @@ class Stream:
 class Operation:
     """One method of one path. `act(call, query)` or, with a body model, `act(call, query, body)`.
 
-    `answers` maps each status that is no problem to the type of its content; `problems` lists the others that may come.
+    `verb` is what role and token must allow. `answers` maps each status that is no problem to the type of its content (or several);
+    `problems` lists the others that may come.
     """
 
     method: str
@@ -91,7 +85,7 @@ class Operation:
     summary: str
     act: Callable[..., Awaitable[Answer | Stream]]
     answers: Mapping[int, Any]
-    right: Right = Right.READ
+    verb: Verb = Verb.READ
     query: type[Any] = NoQuery
     body: type[Any] | None = None
     problems: tuple[int, ...] = ()
@@ -99,3 +93,5 @@ class Operation:
     description: str = ""
     schema: Callable[[], Mapping[str, Any]] | None = None  # of the body, where its type says too little
     media_type: str = JSON  # of the answers
+    again: Callable[..., Awaitable[Answer]] | None = None  # (call, query, recorded): the answer to a repeat with the same key
+    body_limit: str = ""  # the setting that bounds the body, where it may be larger than others

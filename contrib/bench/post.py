@@ -19,8 +19,8 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from contrib.bench.scan import QuietCore, many_hosts
 from contrib.demo_cores import Core, Host, NagiosCore, Service
+from contrib.large_core import QuietCore, many_hosts
 from tests.support.box import Box
 from tests.support.cores import running
 

@@ -14,58 +14,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from contrib.demo_cores import Host, NagiosCore, Service, until
+from contrib.demo_cores import NagiosCore, until
+from contrib.large_core import QuietCore, many_hosts
 from engine.config import Poller
 from engine.model import CoreKind
 from engine.pollers.scan import ScannerProcess
 from engine.state.frames import Begin, End, Failed, Frame, Rows, ScanRequest
-
-_SERVICES_PER_HOST = 20
-_OUTPUT = "DISK OK - free space: / 3326 MB (56%), inodes 84%|/=2643MB;5948;5958;0;5968 inodes=16%;80;90;0;100"
-
-
-def many_hosts(services: int) -> list[Host]:
-    """Hosts with that many services in all, named like somebody's."""
-    each = tuple(Service(f"Service {number:02} of some length") for number in range(_SERVICES_PER_HOST))
-    return [Host(f"server{number:05}.example.net", each, ("all",)) for number in range(services // _SERVICES_PER_HOST)]
-
-
-class QuietCore(NagiosCore):
-    """A Nagios with a great many objects: no file per object, no check ever."""
-
-    def write_config(self) -> None:
-        self._answers = {(host.name, name): self.folder / "answers" / "all" for host in self.hosts for name in _names(host)}
-        self._answers[self.hosts[0].name, ""].write_text(f"0\n{_OUTPUT}\n")
-        for path, text in self.configuration().items():
-            path.write_text(text, encoding="utf-8")
-
-    def fill(self) -> None:
-        """Give every object plugin output, as objects have."""
-        for host in self.hosts:
-            lines = [f"PROCESS_HOST_CHECK_RESULT;{host.name};0;{_OUTPUT}"]
-            lines += [f"PROCESS_SERVICE_CHECK_RESULT;{host.name};{name};0;{_OUTPUT}" for name in _names(host) if name]
-            self._send_when_there_is_room(lines)
-
-    def _send_when_there_is_room(self, lines: Sequence[str]) -> None:
-        for start in range(0, len(lines), 10):
-
-            def sent(part: Sequence[str] = lines[start : start + 10]) -> bool:
-                try:
-                    self.write_raw(b"".join(b"[%d] %s\n" % (int(time.time()), line.encode()) for line in part))
-                except BlockingIOError:
-                    return False
-                return True
-
-            until(sent, 60, "the core reads its command file")
-
-
-def _names(host: Host) -> list[str]:
-    return ["", *(service.description for service in host.services)]
 
 
 def md5sum_s(path: Path) -> float:

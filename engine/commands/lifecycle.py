@@ -1,6 +1,7 @@
 """The life of a command as a table. Every change of state in the journal goes through `check_move`.
 
-A state says what was proved and no more. `unknown` and `no_effect` may later become `confirmed` (a late step).
+A state says what was proved and no more. `unknown` and `no_effect` may later become `confirmed` (a late step); `unknown` may
+also learn from a log that was silent and speaks again.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ MOVES: dict[State, frozenset[State]] = {
     S.NO_EFFECT: frozenset({S.CONFIRMED}),
     S.EXPIRED: frozenset(),
     S.CANCELLED: frozenset(),
-    S.UNKNOWN: frozenset({S.CONFIRMED}),
+    S.UNKNOWN: frozenset({S.CONFIRMED, S.PROCESSED, S.REFUSED}),
 }
 
 UNWRITTEN = frozenset({S.ACCEPTED, S.HELD})

@@ -24,6 +24,7 @@ class LogKind(Enum):
     EXTERNAL_COMMAND = "external_command"
     COMMAND_ERROR = "command_error"
     START = "start"
+    STOP = "stop"  # the core has saved what it keeps and ends, or starts anew at once
     HOST_ALERT = "host_alert"
     SERVICE_ALERT = "service_alert"
     HOST_DOWNTIME = "host_downtime"
@@ -116,6 +117,16 @@ _START = re.compile(
     rb"|Caught SIGHUP, restarting\.\.\."
     rb"|PROGRAM_RESTART event encountered, restarting\.\.\.)\s*\Z"
 )
+# `Successfully shutdown... (PID=7)` comes when the retention file is written; a reload and a restart by command write it, too.
+_STOP = re.compile(
+    rb"(?:Successfully shutdown\.\.\.(?: \(PID=\d+\))?|Caught SIGHUP, restarting\.\.\."
+    rb"|PROGRAM_RESTART event encountered, restarting\.\.\.)\s*\Z"
+)
+
+
+def is_announced(line: LogLine) -> bool:
+    """Does this line say that the core ends or starts anew in good order, with all it keeps saved?"""
+    return line.kind is LogKind.STOP or (line.kind is LogKind.START and _STOP.match(line.text) is not None)
 
 
 def parse_line(raw: bytes) -> LogLine | None:
@@ -136,7 +147,9 @@ def _kind(text: bytes) -> LogKind:
     for beginning, ends in _FRAMES:
         if text.startswith(beginning) and text.rstrip().endswith(ends):
             return LogKind.COMMAND_ERROR
-    return LogKind.START if _START.match(text) else LogKind.OTHER
+    if _START.match(text):
+        return LogKind.START
+    return LogKind.STOP if _STOP.match(text) else LogKind.OTHER
 
 
 # --- Icinga 2's main log --------------------------------------------------------------------------------------------------------
@@ -145,6 +158,7 @@ _ICINGA2 = re.compile(rb"\[(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4})\] ([a-z]+)
 _ICINGA2_COMMAND = b"Executing external command: "
 _LISTENER = b"ExternalCommandListener"
 _STARTERS = (b"FileLogger", _LISTENER)
+_ICINGA2_STOPS = (b"Shutting down...", b"Got reload command: Starting new instance.", b"Got reload command: Started new instance.")
 
 
 def parse_icinga2_line(raw: bytes) -> LogLine | None:
@@ -173,6 +187,8 @@ def _icinga2_kind(severity: bytes, facility: bytes, text: bytes) -> LogKind:
         return LogKind.START
     if facility == _LISTENER and text.startswith(b"This feature is DEPRECATED"):
         return LogKind.START
+    if facility == b"Application" and text in _ICINGA2_STOPS:
+        return LogKind.STOP
     return LogKind.OTHER
 
 

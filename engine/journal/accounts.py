@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import secrets
 import sqlite3
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
 import orjson
 
@@ -32,6 +33,40 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
+class Verb(StrEnum):
+    """What an operation does. Each route of each dialect declares one; a token may be narrowed to some of them."""
+
+    READ = "read"
+    DOWNTIME = "downtime"
+    ACKNOWLEDGEMENT = "acknowledgement"
+    COMMENT = "comment"
+    CHECK = "check"
+    RESULT = "result"
+    NOTIFICATION = "notification"
+    SWITCH = "switch"
+    COMMAND = "command"
+    AUDIT = "audit"
+
+
+VERBS: Mapping[Verb, str] = {
+    Verb.READ: "everything that only shows: hosts, services, pollers, downtimes, commands …",
+    Verb.DOWNTIME: "set and cancel downtimes",
+    Verb.ACKNOWLEDGEMENT: "acknowledge problems and take that back",
+    Verb.COMMENT: "add and delete comments",
+    Verb.CHECK: "force checks",
+    Verb.RESULT: "submit passive check results",
+    Verb.NOTIFICATION: "send custom notifications",
+    Verb.SWITCH: "switch features on and off",
+    Verb.COMMAND: "send any external command by its name, and withdraw commands that were not written yet",
+    Verb.AUDIT: "read who did what; admins only",
+}
+ROLES: Mapping[Role, frozenset[Verb]] = {
+    Role.READER: frozenset({Verb.READ}),
+    Role.OPERATOR: frozenset(Verb) - {Verb.AUDIT},
+    Role.ADMIN: frozenset(Verb),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class User:
     """A person or program. `author` is what the core is told."""
@@ -47,7 +82,10 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What is known of a token; its secret is not. `idle_s` None = does not end by idling."""
+    """What is known of a token; its secret is not. `idle_s` None = does not end by idling.
+
+    `verbs` and `pollers` narrow what its user may do; None = they do not.
+    """
 
     id: int
     name: str
@@ -57,6 +95,8 @@ class Token:
     expires_at: float | None
     idle_s: float | None
     last_used_at: float
+    verbs: frozenset[Verb] | None = None
+    pollers: frozenset[int] | None = None
 
     def is_valid(self, now: float) -> bool:
         """Neither its date nor its idle time has passed."""
@@ -75,7 +115,11 @@ class Token:
 
 
 _PERSON = "user.id, user.name, user.role, user.password_hash, user.author, user.scope, user.created_at"
-_GRANT = "token.id, token.name, token.kind, token.user_id, token.created_at, token.expires_at, token.idle_s, token.last_used_at"
+_GRANT = (
+    "token.id, token.name, token.kind, token.user_id, token.created_at, token.expires_at, token.idle_s, token.last_used_at,"
+    " token.verbs, token.pollers"
+)
+_GRANT_LENGTH = _GRANT.count(",") + 1
 
 # --- users --------------------------------------------------------------------------------------------------------------------
 
@@ -185,13 +229,21 @@ def fingerprint(secret: str) -> bytes:
 
 
 def add_token(
-    connection: sqlite3.Connection, name: str, user_id: int, secret: str, at: float, *, expires_at: float | None = None
+    connection: sqlite3.Connection,
+    name: str,
+    user_id: int,
+    secret: str,
+    at: float,
+    *,
+    expires_at: float | None = None,
+    verbs: Collection[Verb] | None = None,
+    pollers: Collection[int] | None = None,
 ) -> None:
-    """Store a bearer token. Raises InvalidField for a bad name, NotPossible if the name is taken."""
+    """Store a bearer token; `verbs` and `pollers` narrow it. Raises InvalidField for a bad name, NotPossible if it is taken."""
     check_account_name(name)
     if connection.execute("SELECT 1 FROM token WHERE name = ?", (name,)).fetchone():
         raise NotPossible(f"There is a token {name} already: revoke it or choose another name.", token=name)
-    _insert_token(connection, name, "bearer", user_id, secret, at, expires_at, None)
+    _insert_token(connection, name, "bearer", user_id, secret, at, expires_at, None, verbs, pollers)
 
 
 def add_login(connection: sqlite3.Connection, user_id: int, secret: str, at: float, idle_s: float) -> str:
@@ -207,21 +259,40 @@ def token_by_secret(connection: sqlite3.Connection, secret: str) -> tuple[Token,
         f"SELECT {_GRANT}, {_PERSON} FROM token JOIN user ON user.id = token.user_id WHERE token.fingerprint = ?",
         (fingerprint(secret),),
     ).fetchone()
-    return (Token(*row[:8]), _user(row[8:])) if row else None
+    return _granted(row) if row else None
 
 
 def tokens(connection: sqlite3.Connection) -> list[tuple[Token, User]]:
     """Every token with its user, by name."""
     rows = connection.execute(f"SELECT {_GRANT}, {_PERSON} FROM token JOIN user ON user.id = token.user_id ORDER BY token.name")
-    return [(Token(*row[:8]), _user(row[8:])) for row in rows]
+    return [_granted(row) for row in rows]
+
+
+def _granted(row: Sequence[Any]) -> tuple[Token, User]:
+    *known, verbs, pollers = row[:_GRANT_LENGTH]
+    words = None if verbs is None else frozenset(Verb(word) for word in orjson.loads(verbs))
+    numbers = None if pollers is None else frozenset(map(int, orjson.loads(pollers)))
+    return replace(Token(*known), verbs=words, pollers=numbers), _user(row[_GRANT_LENGTH:])
+
+
+def narrowed_scope(user: User, token: Token) -> Scope:
+    """What the user may see, through that token: never more than the user."""
+    if token.pollers is None:
+        return user.scope
+    pollers = token.pollers if user.scope.pollers is None else token.pollers & user.scope.pollers
+    return replace(user.scope, pollers=pollers)
 
 
 def grants_of(connection: sqlite3.Connection, names: Collection[str], now: float) -> dict[str, tuple[str, Scope]]:
-    """Of those of these tokens that are valid now: whose each is, and what it shows."""
+    """Of those of these tokens that are valid now and may read: whose each is, and what it shows."""
     marks = ",".join("?" * len(names))
     query = f"SELECT {_GRANT}, {_PERSON} FROM token JOIN user ON user.id = token.user_id WHERE token.name IN ({marks})"
-    found = [(Token(*row[:8]), _user(row[8:])) for row in connection.execute(query, list(names))]
-    return {token.name: (user.name, user.scope) for token, user in found if token.is_valid(now)}
+    found = [_granted(row) for row in connection.execute(query, list(names))]
+    return {
+        token.name: (user.name, narrowed_scope(user, token))
+        for token, user in found
+        if token.is_valid(now) and (token.verbs is None or Verb.READ in token.verbs)
+    }
 
 
 def touch_token(connection: sqlite3.Connection, token: Token, at: float) -> None:
@@ -254,11 +325,14 @@ def _insert_token(
     at: float,
     expires_at: float | None,
     idle_s: float | None,
+    verbs: Collection[Verb] | None = None,
+    pollers: Collection[int] | None = None,
 ) -> None:
+    narrowed = [None if words is None else orjson.dumps(sorted(words)).decode() for words in (verbs, pollers)]
     connection.execute(
-        "INSERT INTO token (name, kind, user_id, fingerprint, created_at, expires_at, idle_s, last_used_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (name, kind, user_id, fingerprint(secret), at, expires_at, idle_s, at),
+        "INSERT INTO token (name, kind, user_id, fingerprint, created_at, expires_at, idle_s, last_used_at, verbs, pollers)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (name, kind, user_id, fingerprint(secret), at, expires_at, idle_s, at, *narrowed),
     )
 
 

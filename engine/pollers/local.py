@@ -4,8 +4,9 @@ Theory of operation. Everything is one synchronous step, so that the order "jour
 follow the log and store what it proves; take a new generation if there is one and store what that proves; write what waits.
 A step begins when somebody pokes the lane (a command was accepted, a generation was applied) or after a pause that is short
 while something is unproven. The batch row with the exact bytes is durable before they are written; after a crash of ours the
-lane reads the log from the oldest open batch's position, writes a lone mark, and sends nothing else until that mark settled
-every open batch.
+lane reads the log from where it was followed to (or the oldest open batch was written), writes a lone mark, and sends nothing
+else until that mark settled every open batch. The same goes for a log that stays silent for `silent_log_s`: what was written
+becomes `unknown`, nothing is added to it, and a mark that comes back at last lets the lane go on.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from engine.commands.wire import WRITE_LIMIT, echo_text, encode_mark
 from engine.config import Poller, Settings
 from engine.errors import NoReader, PipeFull, PollerError
 from engine.faults import AFTER_ACCEPT, AFTER_BATCH_ROW, AFTER_END_MARK, AFTER_WRITE, crash_point
-from engine.formats.corelog import LogKind, parse_icinga2_line, parse_line
+from engine.formats.corelog import LogKind, LogLine, parse_icinga2_line, parse_line
 from engine.journal.store import (
     BatchRow,
     CommandRow,
@@ -42,15 +43,18 @@ from engine.journal.store import (
     overdue,
 )
 from engine.model import CoreKind
+from engine.pollers.bulk import Part, ResultCalls, is_of_result
 from engine.pollers.command_file import CommandFile, has_room, probe
+from engine.pollers.following import Following
 from engine.pollers.proving import Prover, refused
 from engine.pollers.sending import Line, Situation, batches, in_sending_order, plan, ran_out
-from engine.pollers.tail import LogTail, Position
+from engine.pollers.tail import LogTail
 from engine.state.views import Reader
 
 log = logging.getLogger(__name__)
 
 UNPROVEN_LIMIT = 64 * 1024  # bytes: what a FIFO holds; more would be waiting in a core that does not read
+RESULTS_LIMIT = UNPROVEN_LIMIT - 4 * WRITE_LIMIT  # of calls of results: people's commands find room at once
 AT_ONCE = 5000  # commands held or given up in one transaction
 LOOK_EVERY_S = 0.5  # pokes are hints and may be lost
 WRITTEN_WITHIN_S = 0.05  # the step `written` is stored by then, with whatever else is to be stored
@@ -61,10 +65,13 @@ _LONE_MARKS_S = (0.25, 1.0, 5.0, 30.0)  # pauses between lone marks when none co
 
 @dataclass(frozen=True, slots=True)
 class Reports:
-    """Whom the lane tells: ids of commands that went on, the command file's health in words."""
+    """Whom the lane tells: ids of commands that went on, the command file's health in words.
+
+    None of them may wait for anybody. `health` returns False when it could not take the word: it is told again.
+    """
 
     moved: Callable[[list[str]], None]
-    health: Callable[[int, str, str], None]
+    health: Callable[[int, str, str], bool]
 
 
 @dataclass(slots=True)
@@ -89,8 +96,10 @@ class Lane:
     profile: Profile = field(init=False)
     prover: Prover = field(init=False)
     watch: BatchWatch = field(init=False)
+    results: ResultCalls = field(init=False)
     listener: Listener = field(default_factory=Listener)
     tail: LogTail = field(init=False)
+    following: Following = field(init=False)
     compat_tail: LogTail | None = field(init=False)
     _poked: threading.Event = field(default_factory=threading.Event)
     _stopping: bool = False
@@ -99,10 +108,12 @@ class Lane:
     _generation_due: bool = False  # what state.db still shows of a former life proves nothing: wait for the first scan
     _reader: Reader | None = None
     _flights: dict[str, _Flight] = field(default_factory=dict)
-    _recovering: set[str] = field(default_factory=set)  # open batches of a former life
+    _recovering: set[str] = field(default_factory=set)  # open batches of a former life or of a silent log: settled before all else
+    _given_up: set[str] = field(default_factory=set)  # those of the latter: their commands are `unknown`
     _unsaved_written: list[tuple[str, float]] = field(default_factory=list)  # (command id, when its line was written)
     _unsaved_since: float = 0.0
     _health: tuple[str, str] = ("", "")
+    _health_told: bool = True
     _probed_at: float = -1e9
     _back_at: float = 0.0  # core's second since which it reads without a break; older status files tell nothing new
     _lone_marks: int = 0
@@ -113,11 +124,13 @@ class Lane:
 
     def __post_init__(self) -> None:
         self.profile = PROFILES[self.poller.kind]
-        self.prover = Prover(self.poller.number, self.poller.kind, self.profile)
+        self.prover = Prover(self.poller.number, self.poller.kind, self.profile, self.settings)
         self.watch = BatchWatch(self.profile)
+        self.results = ResultCalls(self.poller.number, self.profile, self._expectation)
         icinga2 = self.poller.kind is CoreKind.ICINGA2 and self.poller.main_log is not None
         self.tail = LogTail(self.poller.main_log or self.poller.log_file if icinga2 else self.poller.log_file, None)
         self.tail.archive_path = None if icinga2 else self.poller.log_archive_path
+        self.following = Following(self.poller, self.journal, self.clock, self.tail)
         self.compat_tail = LogTail(self.poller.log_file, self.poller.log_archive_path) if icinga2 else None
 
     # --- from other threads ----------------------------------------------------------------------------------------------
@@ -151,6 +164,7 @@ class Lane:
             self._poked.wait(self._pause())
             self._poked.clear()
         self._save_written()
+        self.following.save(0.0)
         self.tail.close()
 
     def step(self) -> None:
@@ -159,6 +173,8 @@ class Lane:
         if self._generation_due:
             self._generation_due = False
             self.take_generation()
+        self._judge_results()
+        self._give_up_silent()
         self._look_after_command_file()
         self.send()
         self._push_overdue()
@@ -167,6 +183,8 @@ class Lane:
 
     def _pause(self) -> float:
         """Seconds until the next look at the log, poked or not: short while something is unproven, longer the longer it takes."""
+        if self.results.has_to_judge(self._generation):
+            return 0.001
         if not self._flights:
             return 0.1
         newest = max(flight.written_at for flight in self._flights.values())
@@ -179,27 +197,33 @@ class Lane:
         """Take up the open batches of a former life at the place in the log where the oldest of them was written."""
         # The core may have been started again while nobody followed its log: older status files do not tell its ids.
         self._back_at = self.clock.now()
+        self.results.load(self.journal.connection)
         unsettled = open_batches(self.journal.connection, self.poller.number)
-        self.tail.open(Position.load(unsettled[0].position) if unsettled and unsettled[0].position else None)
+        self.following.open(unsettled)
         if self.compat_tail is not None:
             self.compat_tail.open(None)
         for command in commands_in(self.journal.connection, self.poller.number, IN_FLIGHT | {State.PROCESSED}):
             self._listen(command, command.state is State.PROCESSED)
         for batch in unsettled:
-            self.watch.add(WatchedBatch(batch.token, self._expected(batch)))
+            expected = self._expected(batch)
+            self.watch.add(WatchedBatch(batch.token, expected))
+            self.prover.reruns.wrote(batch.token, [one.echo for one in expected])
             self._flights[batch.token] = _Flight(len(batch.bytes), self.clock.monotonic(), False)
             self._recovering.add(batch.token)
-            if not batch.position:
-                self.tail.hole = True  # there was no log yet when it was written
         if unsettled:
             log.info("poller %s: %d open batches to settle", self.poller.name, len(unsettled))
 
     def _expected(self, batch: BatchRow) -> list[Expected]:
+        if batch.results:
+            return self.results.expected(batch)
         found = [command_by_id(self.journal.connection, command_id) for command_id in batch.command_ids]
         return [
             self._expectation(command.id, command.name, command.line)
             for command in found
-            if command is not None and command.line is not None and command.state in IN_FLIGHT and command.batch == batch.token
+            if command is not None
+            and command.line is not None
+            and command.state in IN_FLIGHT | {State.UNKNOWN}
+            and command.batch == batch.token
         ]
 
     def _listen(self, command: CommandRow, echoed: bool = False) -> None:
@@ -225,12 +249,14 @@ class Lane:
             heard: list[tuple[str, str]] = []
             for raw in lines:
                 line = parse(raw)
+                if self.profile.bracket_is_entry_time and (line is not None or raw):
+                    self.prover.reruns.feed(line)
                 if line is not None and self.listener.waiting:
                     heard += self.listener.feed(line)
                 if line is None or line.kind is LogKind.OTHER:
                     continue
-                if line.kind is LogKind.START:
-                    self._started(float(line.at))
+                if line.kind in (LogKind.START, LogKind.STOP):
+                    self._lived(line)
                 tokens, proven = self.watch.feed(line)
                 settled += tokens
                 verdicts += proven
@@ -238,6 +264,7 @@ class Lane:
                 self._settle(settled, verdicts)
             self._take_heard(heard)
         self._note_hole()
+        self.following.save()
         self._hear_compat_log()
 
     def _hear_compat_log(self) -> None:
@@ -255,10 +282,12 @@ class Lane:
             moved = [command_id for command_id, line in heard if self.prover.take_heard(connection, command_id, line, at)]
         self.reports.moved(moved)
 
-    def _started(self, at: float) -> None:
-        """The core was started or reloaded: status files before that second no longer tell its ids."""
-        self._back_at = max(self._back_at, at)
-        self._lone_marks, self._lone_at = 0, -1e9
+    def _lived(self, line: LogLine) -> None:
+        """The core was started, reloaded or stopped: status files before a start no longer tell its ids."""
+        self.following.lived(line)
+        if line.kind is LogKind.START:
+            self._back_at = max(self._back_at, float(line.at))
+            self._lone_marks, self._lone_at = 0, -1e9
 
     def _note_hole(self) -> None:
         if self.tail.hole:
@@ -271,16 +300,22 @@ class Lane:
         at = self.clock.now()
         with self.journal.transaction() as connection:
             written = self._store_written(connection)
-            moved = [verdict.command_id for verdict in verdicts if self.prover.take_verdict(connection, verdict, at)]
+            of_commands = [verdict for verdict in verdicts if not is_of_result(verdict)]
+            moved = [verdict.command_id for verdict in of_commands if self.prover.take_verdict(connection, verdict, at)]
+            self.results.take_verdicts(verdict for verdict in verdicts if is_of_result(verdict))
+            moved += self.results.save(connection, at)
             for token in tokens:
                 close_batch(connection, token)
         for token in tokens:
             self._flights.pop(token, None)
             self._recovering.discard(token)
+        if self._given_up and not self._given_up - set(tokens):
+            log.info("poller %s: its log speaks again", self.poller.name)
+        self._given_up -= set(tokens)
         self._lone_marks = 0
         self._look = True
         # Presence proves in any generation, and this one may be young enough to show it.
-        self._generation_due |= any(verdict.at <= self._generation_created for verdict in verdicts)
+        self._generation_due |= any(verdict.at <= self._generation_created for verdict in of_commands)
         self.reports.moved(sorted({*moved, *written}))
 
     # --- the status file -------------------------------------------------------------------------------------------------
@@ -291,9 +326,25 @@ class Lane:
         if reader is None:
             return
         with self.journal.transaction() as connection:
-            moved = self.prover.take_generation(connection, reader, self.clock.now())
+            moved = self.prover.take_generation(connection, reader, self.clock.now(), self._generation_created)
             _, self._generation_created, _ = reader.poller_generation(self.poller.number)
         self.reports.moved(moved)
+
+    def _judge_results(self) -> None:
+        """Look for what calls of results did, a slice of them at a time."""
+        reader = self._opened_reader() if self.results.has_to_judge(self._generation) else None
+        if reader is None:
+            return
+        with reader.snapshot():
+            _, created, program_start = reader.poller_generation(self.poller.number)
+            self.results.judge(reader, self._generation, created, program_start)
+        self._save_results()
+
+    def _save_results(self) -> None:
+        if self.results.is_changed:
+            with self.journal.transaction() as connection:
+                moved = self.results.save(connection, self.clock.now())
+            self.reports.moved(moved)
 
     def _opened_reader(self) -> Reader | None:
         if self._reader is None:
@@ -316,7 +367,10 @@ class Lane:
             oldest = min(oldest, self._full_since)
         if word == "reading" and now - oldest > STALLED_AFTER_S:
             word = "stalled"
-            detail = f"The core has not read its command file for {now - oldest:.0f} s: see whether it hangs."
+            detail = (
+                f"The core's log has shown nothing of what was written for {now - oldest:.0f} s: see whether the core hangs"
+                f" and whether {self.tail.path} is written (disk full, rights, rotated without the core's knowing)."
+            )
         self._report_health(word, detail)
 
     def _report_health(self, word: str, detail: str) -> None:
@@ -332,8 +386,10 @@ class Lane:
                 word,
                 detail,
             )
-            self.reports.health(self.poller.number, word, detail)
+            self._health_told = False
         self._health = (word, detail)
+        if not self._health_told:
+            self._health_told = self.reports.health(self.poller.number, word, detail)
 
     def _is_reading(self) -> bool:
         return self._health[0] in ("reading", "stalled")
@@ -344,35 +400,77 @@ class Lane:
         """Write what waits, as far as the core's proof keeps up."""
         now = self.clock.monotonic()
         regular = now - self._looked_at > LOOK_EVERY_S
-        if self._recovering or not (self._look or regular):
+        if not (self._look or regular):
+            return
+        if self._recovering:
+            if regular:
+                self._looked_at = now
+                self._keep_waiting()
             return
         # A poke from now on is news: whatever is found below must not undo it.
         self._look = False
         self._looked_at = now
         reader = self._opened_reader()
-        if not is_waiting(self.journal.connection, self.poller.number) or reader is None:
+        if reader is None or not self._is_anything_waiting():
             return
         crash_point(AFTER_ACCEPT)
         self._probed_at = -1e9
         self._look_after_command_file()
         if regular:
-            late = overdue(self.journal.connection, self.poller.number, self.clock.now(), AT_ONCE)
-            self._expire([(command, ran_out(command, self._is_reading())) for command in late])
+            self._expire_overdue()
         if not self._is_reading():
-            self._hold(commands_in(self.journal.connection, self.poller.number, frozenset({State.ACCEPTED}), AT_ONCE))
+            self._hold_accepted()
             return
         room = UNPROVEN_LIMIT - sum(flight.size for flight in self._flights.values())
         if room >= WRITE_LIMIT and not self._is_full():
             self._send(reader, room)
 
+    def _is_anything_waiting(self) -> bool:
+        self.results.load(self.journal.connection)
+        return self.results.is_waiting or is_waiting(self.journal.connection, self.poller.number)
+
+    def _keep_waiting(self) -> None:
+        """What was written before is not settled: nothing goes out, but times to live run on."""
+        if self._is_anything_waiting():
+            self._expire_overdue()
+            if self._given_up or not self._is_reading():
+                self._hold_accepted()
+
+    def _expire_overdue(self) -> None:
+        late = overdue(self.journal.connection, self.poller.number, self.clock.now(), AT_ONCE)
+        self._expire([(command, ran_out(command, self._is_reading())) for command in late])
+        self.results.expire(self.clock.now())
+        self._save_results()
+
+    def _hold_accepted(self) -> None:
+        self._hold(commands_in(self.journal.connection, self.poller.number, frozenset({State.ACCEPTED}), AT_ONCE))
+        self.results.hold(self._health[1] or self._health[0])
+        self._save_results()
+
     def _send(self, reader: Reader, room: int) -> None:
         with reader.snapshot():
             _, created, program_start = reader.poller_generation(self.poller.number)
-            situation = Situation(self.poller.number, self.clock.now(), self.profile, created, program_start, self._back_at)
+            situation = Situation(
+                self.poller.number,
+                self.clock.now(),
+                self.profile,
+                created,
+                program_start,
+                self._back_at,
+                self.results.newest_epoch,
+            )
             waiting = in_sending_order(self.journal.connection, self.poller.number)
-            decided = plan(waiting, situation, self.journal.connection, reader, room)
+            free = (command for command in waiting if not self.results.holds_back(command))
+            decided = plan(free, situation, self.journal.connection, reader, room)
+            parts = batches(decided.lines, room)
+            left = room - len(parts) * WRITE_LIMIT - (UNPROVEN_LIMIT - RESULTS_LIMIT)
+            results = self.results.plan(situation, reader, decided.blocked, left)
         self._expire(decided.expired)
-        self._write(batches(decided.lines, room), program_start)
+        if parts:
+            self._write(lambda identity: self._journal_batches(parts, identity, program_start))
+        if results:
+            self._write(lambda identity: self._journal_results(results, identity, program_start))
+        self._save_results()
 
     def _is_full(self) -> bool:
         """Before anything is journalled: other writers may have filled the command file of a core that hangs."""
@@ -403,9 +501,8 @@ class Lane:
                         held.append(now.id)
         self.reports.moved(held)
 
-    def _write(self, parts: list[list[Line]], program_start: float) -> None:
-        if not parts:
-            return
+    def _write(self, journalled: Callable[[str], list[BatchRow]]) -> None:
+        """Open the command file, make the batch rows durable (`journalled` is given the file's identity), write their bytes."""
         try:
             command_file = CommandFile.open(self.poller.command_file)
         except PollerError as error:
@@ -413,7 +510,7 @@ class Lane:
             self._look = True
             return
         try:
-            rows = self._journal_batches(parts, command_file.identity, program_start)
+            rows = journalled(command_file.identity)
             crash_point(AFTER_BATCH_ROW)
             for position, row in enumerate(rows):
                 try:
@@ -457,18 +554,40 @@ class Lane:
                     )
                     lines.append(line)
                 if lines:
-                    body = b"".join(line.text for line in lines)
-                    framed = self._mark("B", token) + body + self._mark("E", token)
+                    framed = self._framed(token, b"".join(line.text for line in lines))
                     ids = tuple(line.command.id for line in lines)
                     row = BatchRow(token, self.poller.number, framed, ids, identity, position, program_start)
                     insert_batch(connection, row, at)
                     rows.append(row)
                     for line in lines:
                         self._listen(replace(line.command, line=line.text))
-                    self.watch.add(
-                        WatchedBatch(token, [self._expectation(line.command.id, line.command.name, line.text) for line in lines])
-                    )
+                        if known_row(line.command.name).bulk:
+                            self.results.note_written(line.command.host, line.command.service, line.epoch)
+                    expected = [self._expectation(line.command.id, line.command.name, line.text) for line in lines]
+                    self.watch.add(WatchedBatch(token, expected))
+                    self.prover.reruns.wrote(token, [one.echo for one in expected])
         return rows
+
+    def _journal_results(self, parts: list[Part], identity: str, program_start: float) -> list[BatchRow]:
+        """The same for parts of calls of results: none of them has a life of its own."""
+        at = self.clock.now()
+        place = self.tail.position()
+        position = place.dump() if place is not None else ""
+        rows: list[BatchRow] = []
+        with self.journal.transaction() as connection:
+            for part in parts:
+                token = secrets.token_hex(8)
+                framed = self._framed(token, part.body)
+                row = BatchRow(token, self.poller.number, framed, (), identity, position, program_start, at, part.results)
+                insert_batch(connection, row, at)
+                rows.append(row)
+                self.watch.add(WatchedBatch(token, self.results.launch(part)))
+            moved = self.results.save(connection, at)
+        self.reports.moved(moved)
+        return rows
+
+    def _framed(self, token: str, body: bytes) -> bytes:
+        return self._mark("B", token) + body + self._mark("E", token)
 
     def _mark(self, role: str, token: str) -> bytes:
         return encode_mark(role, token, int(self.clock.now()), self.poller.log_external_commands)
@@ -480,10 +599,13 @@ class Lane:
             for row in rows:
                 self.watch.drop(row.token)
                 close_batch(connection, row.token)
+                if row.results:
+                    self.results.take_back(row)
                 for command_id in row.command_ids:
                     now = command_by_id(connection, command_id)
                     if now is not None and now.state is State.WRITING:
                         move(connection, now, State.ACCEPTED, at, reason=str(error), batch=None, line=None, epoch=None)
+            self.results.save(connection, at)
         self.reports.moved([command_id for row in rows for command_id in row.command_ids])
         if isinstance(error, NoReader):
             self._report_health("no_reader", str(error))
@@ -512,9 +634,12 @@ class Lane:
         overdue = bool(self._recovering and self._lone_marks == 0) or now - oldest > self.profile.mark_overdue_s
         if not overdue or now - self._lone_at < pause:
             return
-        token = secrets.token_hex(8)
+        # A log that is silent for days must not make us remember a mark for every half minute of them.
+        again = next((token for token, flight in reversed(self._flights.items()) if flight.lone), None) if self._given_up else None
+        token = again or secrets.token_hex(8)
         mark = self._mark("L", token)
-        self.watch.add(WatchedBatch(token, []))
+        if again is None:
+            self.watch.add(WatchedBatch(token, []))
         try:
             command_file = CommandFile.open(self.poller.command_file)
             try:
@@ -522,9 +647,42 @@ class Lane:
             finally:
                 command_file.close()
         except PollerError:
-            self.watch.drop(token)
+            if again is None:
+                self.watch.drop(token)
             self._probed_at = -1e9
             return
-        self._flights[token] = _Flight(len(mark), now, True)
+        self._flights.setdefault(token, _Flight(len(mark), now, True))
         self._lone_at = now
         self._lone_marks += 1
+
+    def _give_up_silent(self) -> None:
+        """Nothing in the log for `silent_log_s`: what was written becomes `unknown`; while nobody reads, at its deadline."""
+        since = self.clock.monotonic() - self.settings.silent_log_s
+        late = [token for token, flight in self._flights.items() if flight.written_at < since and not flight.lone]
+        if not set(late) - self._given_up:
+            return
+        given_up: list[str] = []
+        with self.journal.transaction() as connection:
+            self._store_written(connection)
+            for batch in self.watch.batches:
+                if batch.token in late and batch.token not in self._given_up:
+                    given_up += self._give_up(connection, batch)
+        self.reports.moved(given_up)
+
+    def _give_up(self, connection: sqlite3.Connection, batch: WatchedBatch) -> list[str]:
+        found = [command_by_id(connection, expected.command_id) for expected in batch.commands]
+        waiting = [command for command in found if command is not None and command.state in IN_FLIGHT]
+        now = self.clock.now()
+        if not self._is_reading() and any(command.deadline_at > now for command in waiting):
+            return []  # the core may be started again: what it has not read is written anew
+        if not self._given_up:
+            log.error("poller %s: its log %s has been silent for too long", self.poller.name, self.tail.path)
+        self._given_up.add(batch.token)
+        self._recovering.add(batch.token)
+        reason = (
+            f"the core's log {self.tail.path} has shown nothing of it for {self.settings.silent_log_s:g} s: see whether the core"
+            " hangs and whether its log is written (disk full, rights); it may still be executed when the core goes on"
+        )
+        for command in waiting:
+            refused(connection, command, State.UNKNOWN, now, reason=reason)
+        return [command.id for command in waiting]

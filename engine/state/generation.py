@@ -16,6 +16,7 @@ from typing import NamedTuple
 import orjson
 
 from engine.model import (
+    CommandConfig,
     CommentStatus,
     ContactConfig,
     ContactStatus,
@@ -26,6 +27,7 @@ from engine.model import (
     ObjectKey,
     ServiceConfig,
     ServiceStatus,
+    TimeperiodConfig,
 )
 from engine.state.changes import Block, Change, Kind, Row, Standing, diff, diff_blocks, standing_of
 from engine.state.events import Draft, EventLog, of_block, of_object
@@ -314,11 +316,16 @@ class GenerationWriter:
             self._connection.execute(f"DELETE FROM {table} WHERE poller = ?", (self.poller,))
         self._write_config(HOST, HostConfig, cache.hosts)
         self._write_config(SERVICE, ServiceConfig, cache.services)
-        groups = ((self.poller, group.kind, group.name, group.alias) for group in cache.groups)
-        self._connection.executemany("INSERT OR REPLACE INTO object_group VALUES (?, ?, ?, ?)", groups)
+        groups = ((self.poller, *group[:3], *group[4:]) for group in cache.groups)
+        self._connection.executemany("INSERT OR REPLACE INTO object_group VALUES (?, ?, ?, ?, ?, ?, ?)", groups)
         self._connection.executemany("INSERT OR IGNORE INTO group_member VALUES (?, ?, ?, ?, ?)", self._members(cache))
-        insert = f"INSERT OR REPLACE INTO contact (poller, {columns(ContactConfig)}) VALUES (?, {marks(ContactConfig)})"
-        self._connection.executemany(insert, ((self.poller, *contact) for contact in cache.contacts))
+        self._write_plain("contact", ContactConfig, cache.contacts)
+        self._write_plain("timeperiod", TimeperiodConfig, cache.timeperiods)
+        self._write_plain("check_command", CommandConfig, cache.commands)
+
+    def _write_plain(self, table: str, kind: type[NamedTuple], configs: Sequence[tuple[object, ...]]) -> None:
+        insert = f"INSERT OR REPLACE INTO {table} (poller, {columns(kind)}) VALUES (?, {marks(kind)})"
+        self._connection.executemany(insert, ((self.poller, *map(_stored, config)) for config in configs))
 
     def _write_config(
         self,

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+
+Condition = tuple[str, Sequence[object]]
+"""A complete boolean SQL expression and its parameters."""
+
+
+def all_of(conditions: Sequence[Condition]) -> tuple[str, list[object]]:
+    """These conditions joined by AND, and all their parameters."""
+    return " AND ".join(sql for sql, _ in conditions), [value for _, values in conditions for value in values]
 
 
 @dataclass(frozen=True, slots=True)

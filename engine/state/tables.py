@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, get_type_hints
 
 from engine.model import (
+    CommandConfig,
     CommentStatus,
     ContactConfig,
     ContactStatus,
@@ -20,10 +21,11 @@ from engine.model import (
     ObjectKey,
     ServiceConfig,
     ServiceStatus,
+    TimeperiodConfig,
 )
 from engine.state import events
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 STATE_FILE = "state.db"
 
 # A core may write `nan`; SQLite stores it as NULL, and no field of the model is NULL by accident.
@@ -33,7 +35,16 @@ _TYPES: dict[object, str] = {
     str: "TEXT NOT NULL",
     str | None: "TEXT",
     tuple[str, ...]: "TEXT NOT NULL",
+    tuple[tuple[str, str], ...]: "TEXT NOT NULL",
 }
+
+# What totals count: an index that holds it is read instead of the wide rows, by queries that say COUNTED (always true) and by
+# no others: SQLite would prefer it to the small indexes of problems.
+COUNTED = "checks_enabled > -1"
+TALLIED = (
+    "state, has_been_checked, acknowledged, scheduled_downtime_depth, is_flapping, checks_enabled, accept_passive_checks,"
+    " notifications_enabled, event_handler_enabled, flap_detection_enabled"
+)
 
 PROBLEM = "state <> 0 AND has_been_checked <> 0"
 
@@ -125,12 +136,14 @@ CREATE TABLE poller (
 -- paging read small pages, not plugin output.
 CREATE TABLE host (poller INTEGER NOT NULL, id INTEGER NOT NULL, {_typed(HostStatus)});
 CREATE UNIQUE INDEX host_name ON host (poller, name);
+CREATE INDEX host_tally ON host (poller, name, {TALLIED}) WHERE {COUNTED};
 CREATE INDEX host_id ON host (id);
 CREATE INDEX host_problem ON host (poller, name) WHERE {PROBLEM};
 CREATE INDEX host_acknowledged ON host (poller) WHERE acknowledged <> 0;
 
 CREATE TABLE service (poller INTEGER NOT NULL, id INTEGER NOT NULL, {_typed(ServiceStatus)});
 CREATE UNIQUE INDEX service_name ON service (poller, host_name, description);
+CREATE INDEX service_tally ON service (poller, host_name, description, {TALLIED}) WHERE {COUNTED};
 CREATE INDEX service_id ON service (id);
 CREATE INDEX service_problem ON service (poller, host_name, description) WHERE {PROBLEM};
 CREATE INDEX service_acknowledged ON service (poller) WHERE acknowledged <> 0;
@@ -157,6 +170,7 @@ CREATE TABLE service_config (
   poller INTEGER NOT NULL, wanted_id INTEGER, {_typed(ServiceConfig)}, PRIMARY KEY (poller, host_name, description)) WITHOUT ROWID;
 CREATE TABLE object_group (
   poller INTEGER NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, alias TEXT NOT NULL,
+  notes TEXT NOT NULL, notes_url TEXT NOT NULL, action_url TEXT NOT NULL,
   PRIMARY KEY (poller, kind, name)) WITHOUT ROWID;
 -- Members: host_name holds a contact's name in a contactgroup; service_description is '' but in servicegroups.
 CREATE TABLE group_member (
@@ -164,7 +178,9 @@ CREATE TABLE group_member (
   PRIMARY KEY (poller, kind, host_name, name, service_description)) WITHOUT ROWID;
 CREATE INDEX group_member_group ON group_member (kind, name, poller, host_name);
 CREATE TABLE contact (poller INTEGER NOT NULL, {_typed(ContactConfig)}, PRIMARY KEY (poller, name)) WITHOUT ROWID;
+CREATE TABLE timeperiod (poller INTEGER NOT NULL, {_typed(TimeperiodConfig)}, PRIMARY KEY (poller, name)) WITHOUT ROWID;
+CREATE TABLE check_command (poller INTEGER NOT NULL, {_typed(CommandConfig)}, PRIMARY KEY (poller, name)) WITHOUT ROWID;
 """
 
 STATUS_TABLES = ("host", "service", "downtime", "comment", "contact_status", "dirty", "log_position")
-CONFIG_TABLES = ("host_config", "service_config", "object_group", "group_member", "contact")
+CONFIG_TABLES = ("host_config", "service_config", "object_group", "group_member", "contact", "timeperiod", "check_command")

@@ -31,6 +31,7 @@ from engine.model import (
     ServiceStatus,
     ServiceView,
 )
+from engine.state.patterns import FUNCTION, search
 from engine.state.scope import Scope
 from engine.state.tables import PROBLEM, SCHEMA_VERSION, STATE_FILE, columns
 
@@ -91,6 +92,7 @@ class Reader:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
+        connection.create_function(FUNCTION, 2, search, deterministic=True)
         self._file: tuple[Path, int] | None = None
 
     @classmethod

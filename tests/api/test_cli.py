@@ -163,6 +163,19 @@ def test_odd_expiries_are_refused(shell: Shell, expires: str) -> None:
     assert shell("token", "create", "t", "--user", "ann", "--expires", expires).code == 2
 
 
+def test_a_token_is_narrowed_to_verbs_and_pollers(shell: Shell) -> None:
+    shell.add()
+    narrowed = ("--verb", "downtime", "--verb", "read", "--poller", "2")
+    secret = shell("token", "create", "t", "--user", "ann", *narrowed).out.split()[-1]
+    with closing(Journal.open(shell.data)) as journal:
+        found = accounts.token_by_secret(journal.connection, secret)
+    assert found is not None
+    assert (found[0].verbs, found[0].pollers) == ({"downtime", "read"}, {2})
+    assert shell("token", "list").out.splitlines()[1].split()[-2:] == ["downtime,read", "2"]
+    assert shell("token", "create", "u", "--user", "ann", "--verb", "fly").code == 2
+    assert "give its number" in shell("token", "create", "u", "--user", "ann", "--poller", "north").err
+
+
 def test_tokens_are_listed_and_revoked(shell: Shell) -> None:
     shell.add()
     secret = shell("token", "create", "t", "--user", "ann").out.split()[-1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -191,3 +191,93 @@ def test_five_rotations_during_200_downtimes(nagios: tuple[NagiosCore, Box]) -> 
     assert {life["state"] for life in lives.values()} == {"confirmed"}
     found = [block["comment"] for block in oracle.downtimes(core.status_file) if block["comment"].startswith("rotated ")]
     assert len(found) == len(set(found)) == 200
+
+
+def test_the_log_is_rotated_again_and_again_while_we_are_down(nagios: tuple[NagiosCore, Box]) -> None:
+    """What was written and not yet read when we died is found in the archives, and neither lost nor sent twice."""
+    core, box = nagios
+    cores.freeze(core)
+    answers = [box.downtime(f"h{number:03}", f"before {number}", wait=0) for number in range(10)]
+    until(lambda: _in_state(box, "written") == 10, 10, "all of it is in the pipe")
+    box.kill(whole=True)
+    cores.thaw(core)
+    cores.wait_for_log(core, lambda lines: sum(b";before " in line for line in lines) == 10, 10, "the core executed it")
+    core.log_file.rename(core.folder / "archives" / "nagios-11-25-2026-00.log")
+    cores.reload(core)
+    cores.rotate_log(core, 1)
+    core.send("ADD_HOST_COMMENT;h000;1;other;between")
+    cores.wait_for_log(core, lambda lines: any(b"between" in line for line in lines), 10, "a foreign command between rotations")
+    core.log_file.rename(core.folder / "archives" / "nagios-11-25-2026-01.log")
+    cores.reload(core)
+    box.start()
+    box.wait_ready()
+    lives = box.wait_final([name for answer in answers for name in command_ids(answer)], 30)
+    assert {life["state"] for life in lives.values()} == {"confirmed"}
+    assert [step["state"] for step in lives[command_ids(answers[0])[0]]["steps"]].count("writing") == 1, "nothing was sent again"
+    cores.wait_for_generation(core)
+    shown = [block["comment"] for block in oracle.downtimes(core.status_file) if block["comment"].startswith("before ")]
+    assert len(shown) == len(set(shown)) == 10
+
+
+def _in_state(box: Box, state: str) -> int:
+    return int(box.api.get("/v1/commands", params={"state": state, "limit": 1}).json()["total"])
+
+
+@pytest.mark.parametrize("how", ["frozen", "full"])
+def test_one_stalled_core_delays_nobody_else(how: str, tell: Callable[[str], None]) -> None:
+    with cores.core_folder() as folder:
+        sick, well = NagiosCore(folder / "sick", _prefixed("s")), NagiosCore(folder / "well", _prefixed("w"))
+        with cores.running(sick, well), boxed(folder, sick, well, settings="silent_log_s = 6") as box:
+            normal = _seconds_to_confirm(box, "w00", "normal")
+            cores.freeze(sick)
+            if how == "full":
+                _fill(sick)
+            stuck = parallel(lambda number: box.downtime(f"s{number % 20:02}", f"stuck {number}", wait=0), list(range(300)))
+            assert {answer.status_code for answer in stuck} == {202}
+            until(lambda: _health_of(box, "sick") == "stalled", 20, "the stalled core is called so")
+            waited = [_seconds_to_confirm(box, f"w{number:02}", f"meanwhile {number}") for number in range(1, 6)]
+            tell(f"one core {how}: another confirms in {max(waited):.2f} s at most, {normal:.2f} s before")
+            well.set_state("w09", "PING", 2, "a new problem")
+            until(lambda: box.api.get("/v1/hosts/w09/services/PING").json()["state"] == 2, 5, "state of the other core goes on")
+            if how == "frozen":
+                first = command_ids(stuck[0])[0]
+                until(lambda: box.life(first)["state"] == "unknown", 20, "what a silent core was told ends as unknown")
+                assert "disk full" in box.life(first)["reason"]
+            # A second and a half over the status interval: proof is never quicker than the core's own files.
+            assert max(waited) < normal + 2.5
+            cores.thaw(sick)
+            deadline = 40
+            ids = [name for answer in stuck for name in command_ids(answer)]
+            until(lambda: _standing(sick, "stuck ") == 300, deadline, "every line was executed once the core went on")
+            lives = box.wait_final(ids, 20)
+            until(lambda: all(box.life(name)["state"] == "confirmed" for name in ids[:20]), 20, "late proof is taken, too")
+            assert {life["state"] for life in lives.values()} <= {"confirmed", "unknown"}
+
+
+def _prefixed(prefix: str) -> list[Host]:
+    return [Host(f"{prefix}{number:02}", (Service("PING"),)) for number in range(20)]
+
+
+def _standing(core: Core, word: str) -> int:
+    shown = [block["comment"] for block in oracle.downtimes(core.status_file) if block["comment"].startswith(word)]
+    assert len(shown) == len(set(shown)), "twice"
+    return len(shown)
+
+
+def _health_of(box: Box, name: str) -> str:
+    return next(str(one["command_file"]) for one in box.api.get("/v1/pollers").json()["items"] if one["name"] == name)
+
+
+def _seconds_to_confirm(box: Box, host: str, comment: str) -> float:
+    started = time.monotonic()
+    box.wait_final(command_ids(box.downtime(host, comment, wait=0)))
+    return time.monotonic() - started
+
+
+def _fill(core: Core) -> None:
+    """As much as the pipe takes, by another program, in lines that do nothing."""
+    try:
+        while True:
+            core.write_raw(b"[%d] _NOTHING;%s\n" % (time.time(), b"x" * 1000))
+    except BlockingIOError:
+        pass

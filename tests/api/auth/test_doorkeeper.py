@@ -16,12 +16,12 @@ import pytest
 
 from api.auth import doorkeeper as door
 from api.auth import passwords
-from api.auth.doorkeeper import Doorkeeper, check_may_command
+from api.auth.doorkeeper import Doorkeeper, check_may
 from api.auth.passwords import hash_password, is_password
 from engine.config import Settings
 from engine.errors import Forbidden, InvalidField, NotAuthenticated, TooManyLogins
 from engine.journal import accounts
-from engine.journal.accounts import Role
+from engine.journal.accounts import Role, Verb
 from engine.journal.store import Journal
 from engine.state.scope import Scope
 
@@ -309,10 +309,10 @@ def test_a_journal_that_cannot_be_written_still_lets_tokens_read(house: House) -
 def test_readers_may_not_command(house: House, user: str, allowed: bool) -> None:
     caller = house.login(user).caller
     if allowed:
-        check_may_command(caller)
+        check_may(caller, Verb.DOWNTIME)
     else:
         with pytest.raises(Forbidden) as refused:
-            check_may_command(caller)
+            check_may(caller, Verb.DOWNTIME)
         assert refused.value.facts["right"] == "operator"
 
 

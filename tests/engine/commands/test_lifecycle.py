@@ -29,8 +29,8 @@ def test_check_move_is_the_table(old: State, new: State) -> None:
 def test_what_must_never_happen() -> None:
     for state in (State.CONFIRMED, State.PARTIAL, State.REFUSED, State.EXPIRED, State.CANCELLED):
         assert not MOVES[state], "an end"
-    for state in LATE:
-        assert MOVES[state] == {State.CONFIRMED}
+    assert MOVES[State.NO_EFFECT] == {State.CONFIRMED}
+    assert MOVES[State.UNKNOWN] == {State.CONFIRMED, State.PROCESSED, State.REFUSED}, "what a log that speaks again can say"
     for state in State:
         if state not in UNWRITTEN:
             assert not MOVES[state] & {State.CANCELLED, State.EXPIRED}, "what was written cannot be withdrawn"

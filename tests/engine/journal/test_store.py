@@ -165,7 +165,7 @@ def test_batches_stay_open_until_settled(journal: Journal) -> None:
             insert_batch(connection, batch, 100.0)
         insert_batch(connection, replace(batches[0], token="other", poller=2), 100.0)
         close_batch(connection, "t1")
-    assert open_batches(journal.connection, 1) == [batches[0], batches[2]]
+    assert open_batches(journal.connection, 1) == [replace(batches[0], at=100.0), replace(batches[2], at=100.0)]
 
 
 # --- the life of a command ---------------------------------------------------------------------------------------------------

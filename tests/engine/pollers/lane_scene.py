@@ -351,9 +351,7 @@ class LaneScene:
         """The engine starts: recovery, then whatever status file there is, read by a fresh scanner."""
         journal = Journal.open(self.data)
         self._journals.append(journal)
-        reports = Reports(
-            self.moved.update, lambda _, word, __: self.health.append(word)
-        )
+        reports = Reports(self.moved.update, lambda _, word, __: not self.health.append(word))
         self.lane = Lane(self.poller, Settings(), journal, lambda: Reader.open(self.data), self.clock, reports)
         self.lane.recover()
 
@@ -416,6 +414,8 @@ class LaneScene:
         creates = row.entry_kind is not None and not name.startswith(("DEL_", "REMOVE_"))
         if creates:
             arguments |= {"author": author, "comment": arguments.get("comment", f"work {self._count}")}
+        elif any(field.name == "author" for field in row.fields):
+            arguments["author"] = author
         if row.entry_kind == "downtime" and creates:
             start = float(str(arguments.setdefault("start", int(now))))
             arguments.setdefault("end", start + 7200)

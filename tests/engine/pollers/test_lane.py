@@ -217,6 +217,84 @@ def test_a_fragment_that_withholds_the_end_mark_is_pushed_out(scene: LaneScene) 
     assert scene.state(made) is State.PROCESSED and len(scene.core.executed) == 1
 
 
+def _silenced(scene: LaneScene, command_id: str) -> None:
+    """The command is written, and the log says nothing until it is given up."""
+    scene.step()
+    assert scene.state(command_id) in (State.WRITING, State.WRITTEN)
+    for _ in range(25):
+        scene.clock.at += 30
+        scene.step()
+
+
+def test_a_log_that_stays_silent_ends_what_was_written_and_nothing_more_is_sent(scene: LaneScene) -> None:
+    given_up = scene.accept("SCHEDULE_HOST_DOWNTIME", comment="frozen")
+    _silenced(scene, given_up)
+    assert scene.state(given_up) is State.UNKNOWN
+    assert str(scene.poller.log_file) in scene.command(given_up).reason and "disk full" in scene.command(given_up).reason
+    marks = len(scene.lane._flights)
+    held, late = scene.accept("SCHEDULE_HOST_DOWNTIME", "db", comment="held"), scene.accept("DISABLE_HOST_CHECK", "db", ttl_s=60)
+    for _ in range(4):
+        scene.clock.at += 30
+        scene.step()
+    assert (scene.state(held), scene.state(late)) == (State.HELD, State.EXPIRED)
+    assert len(scene.lane._flights) == marks, "marks of a silent log do not pile up"
+
+    scene.core.read()  # it goes on: what stood in its command file is executed, and the lane sends again
+    for _ in range(4):
+        scene.turn(1)
+        scene.generation()
+    assert (scene.state(given_up), scene.state(held)) == (State.CONFIRMED, State.CONFIRMED)
+    assert (scene.core.standing("frozen"), scene.core.standing("held")) == (1, 1)
+
+
+@pytest.mark.parametrize("ours_too", [False, True])
+def test_a_refusal_that_a_silent_log_kept_back_is_told_late(scene: LaneScene, ours_too: bool) -> None:
+    refused, lost = scene.accept("DISABLE_HOST_CHECK", "nobody"), scene.accept("ADD_HOST_COMMENT", comment="never")
+    _silenced(scene, refused)
+    assert (scene.state(refused), scene.state(lost)) == (State.UNKNOWN, State.UNKNOWN)
+    if ours_too:
+        scene.crash()
+        made = scene.accept("SCHEDULE_HOST_DOWNTIME", comment="after")
+        scene.step(3)
+        assert scene.state(made) is State.ACCEPTED, "what was given up is still settled before anything else is sent"
+    scene.core.read()
+    for _ in range(4):
+        scene.turn(1)
+        scene.generation()
+    assert scene.state(refused) is State.REFUSED
+    assert scene.state(lost) is State.CONFIRMED
+    if ours_too:
+        assert scene.state(made) is State.CONFIRMED
+
+
+def test_what_was_written_to_a_core_that_died_waits_for_its_next_start_until_its_time_to_live_runs_out(scene: LaneScene) -> None:
+    made, brief = scene.accept("SCHEDULE_HOST_DOWNTIME", comment="for two hours"), scene.accept("DISABLE_HOST_CHECK", ttl_s=1000)
+    scene.step()
+    scene.core.kill()
+    for _ in range(40):
+        scene.clock.at += 30
+        scene.step()
+    assert scene.state(made) in (State.WRITING, State.WRITTEN), "they were in one batch: the downtime is still worth sending"
+    scene.core.start()
+    for _ in range(6):
+        scene.turn(2)
+        scene.generation()
+    assert scene.state(made) is State.CONFIRMED and scene.core.standing("for two hours") == 1
+    assert scene.state(brief) is State.EXPIRED
+
+
+def test_what_the_log_said_while_we_were_away_is_heard(scene: LaneScene) -> None:
+    """The line that proves a custom notification comes when no batch is open any more."""
+    made = scene.accept("SEND_CUSTOM_HOST_NOTIFICATION", options=2, comment="told")
+    scene.turn(0)
+    assert scene.state(made) is State.PROCESSED
+    scene.drop_lane()
+    scene.core.log("HOST NOTIFICATION: tom;web;CUSTOM (DOWN);notify;down;ann;told")
+    scene.new_lane()
+    scene.step()
+    assert scene.state(made) is State.CONFIRMED
+
+
 @pytest.mark.parametrize("settings_off", ["log_external_commands", "log_passive_checks"])
 def test_a_core_that_does_not_log_commands_is_proved_by_marks(tmp_path: Path, settings_off: str) -> None:
     with lane_scene(tmp_path, **{settings_off: False}) as scene:

@@ -1,0 +1,311 @@
+"""The fields a search may name, as data: for each kind of object a table from name to how SQL reads it and what values it takes.
+
+Rules: expressions are written over the aliases of views.py (`h` a host, `s` a service) and hold no question mark. A field of
+something else (a group, a contact, a downtime, a service's host) is read through a *link*: the rows it stands in. Where a link
+leads to several values, a test holds if it holds for one of them, and a negated test if the test holds for none.
+Times are NULL for never, so that no comparison finds them but `null`. Pending is state 4, as in Centreon.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import get_type_hints
+
+from engine.model import HostStatus, ServiceStatus
+from engine.state.tables import PROBLEM
+
+PENDING = 4
+HOST_STATES = {"UP": 0, "DOWN": 1, "UNREACHABLE": 2, "PENDING": PENDING}
+SERVICE_STATES = {"OK": 0, "WARNING": 1, "CRITICAL": 2, "UNKNOWN": 3, "PENDING": PENDING}
+
+
+class Type(Enum):
+    """What values a field has, in the words of an error."""
+
+    TEXT = "text"
+    INTEGER = "a whole number"
+    REAL = "a number"
+    TIME = "a time: epoch seconds, RFC 3339 with its offset, `now`, or relative to now such as `-1h`"
+    FLAG = "true or false"
+    WORD = "one of its words, or its number"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """From an object to rows of something else. `own` and `other`: the columns that are equal; `where` further limits the rows."""
+
+    own: str
+    other: str
+    source: str
+    where: str = ""
+    to_many: bool = True
+
+    def holding(self, test: str) -> str:
+        """The condition that one of the rows passes the test."""
+        limits = f"{self.where} AND " if self.where else ""
+        return f"({self.own}) IN (SELECT {self.other} FROM {self.source} WHERE {limits}{test})"
+
+    def value(self, expression: str) -> str:
+        """The value an object is sorted by: the smallest of its rows."""
+        limits = f" AND {self.where}" if self.where else ""
+        return f"(SELECT min({expression}) FROM {self.source} WHERE ({self.other}) = ({self.own}){limits})"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field. `links` lead from the object outwards to where `sql` can be read.
+
+    `guard`: what is true of every number of a WORD field but 0 and 4.
+    """
+
+    sql: str
+    type: Type = Type.TEXT
+    words: Mapping[str, int] | None = None
+    links: tuple[Link, ...] = ()
+    guard: str = ""
+
+    def sort_value(self) -> str:
+        """What rows are sorted by."""
+        value = self.sql
+        for link in reversed(self.links):
+            value = link.value(value)
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Variables:
+    """Custom variables, by what stands before their name. `sql` has {name} for it."""
+
+    prefixes: tuple[str, ...]
+    sql: str
+    links: tuple[Link, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The fields of one kind of object. `tie`: what makes an order total."""
+
+    fields: Mapping[str, Field]
+    tie: tuple[str, ...]
+    variables: tuple[Variables, ...] = ()
+
+    def field(self, name: str) -> Field | None:
+        """The field of that name, or of that custom variable."""
+        return self.fields.get(name) or next(filter(None, (_variable(kind, name) for kind in self.variables)), None)
+
+
+# A name stands in the SQL as a literal, so it has no quote, no backslash and no blank.
+_VARIABLE_NAME = re.compile(r"\w[\w.:-]{0,99}")
+
+
+def _variable(kind: Variables, name: str) -> Field | None:
+    for prefix in kind.prefixes:
+        bare = name[len(prefix) :]
+        if name.startswith(prefix) and _VARIABLE_NAME.fullmatch(bare):
+            return Field(kind.sql.replace("{name}", bare), links=kind.links)
+    return None
+
+
+# --- columns of the status file ---------------------------------------------------------------------------------------------
+
+_TIMES = {"next_check", "next_notification", "acknowledgement_end_time"}
+_FLAGS = {
+    "has_been_checked", "acknowledged", "is_flapping", "checks_enabled", "accept_passive_checks", "notifications_enabled",
+    "event_handler_enabled", "flap_detection_enabled", "process_performance_data", "obsess",
+}  # fmt: skip
+_NOT_SEARCHED = {"custom_variables", "block_hash", "last_update", "last_hard_state"}
+_STATE_TYPES = {"SOFT": 0, "HARD": 1}
+_CHECK_TYPES = {"ACTIVE": 0, "PASSIVE": 1}
+_TYPES = {int: Type.INTEGER, float: Type.REAL, str: Type.TEXT}
+
+
+def _status_field(row: type[HostStatus] | type[ServiceStatus], alias: str, name: str, states: Mapping[str, int]) -> Field:
+    column = f"{alias}.{name}"
+    if name == "state":
+        return Field(f"iif({alias}.has_been_checked, {column}, {PENDING})", Type.WORD, states, guard=_problem(alias))
+    if name == "state_type":
+        return Field(column, Type.WORD, _STATE_TYPES)
+    if name == "check_type":
+        return Field(column, Type.WORD, _CHECK_TYPES)
+    if name in _FLAGS:
+        return Field(f"{column} <> 0", Type.FLAG)
+    if name in _TIMES or name.startswith("last_"):
+        return Field(f"nullif({column}, 0)", Type.TIME)
+    return Field(column, _TYPES[get_type_hints(row)[name]])
+
+
+def _problem(alias: str) -> str:
+    """PROBLEM, word for word, so that SQLite recognises its partial indexes."""
+    return PROBLEM.replace("state", f"{alias}.state").replace("has_been_checked", f"{alias}.has_been_checked")
+
+
+def _status_fields(row: type[HostStatus] | type[ServiceStatus], alias: str, states: Mapping[str, int]) -> dict[str, Field]:
+    fields = {name: _status_field(row, alias, name, states) for name in row._fields if name not in _NOT_SEARCHED}
+    updated = f"(SELECT iif(p.kind = 'naemon', {alias}.last_update, p.created) FROM state.poller p WHERE p.number = {alias}.poller)"
+    return fields | {
+        "id": Field(f"{alias}.id", Type.INTEGER),
+        "state_name": fields["state"],
+        "last_hard_state": Field(f"{alias}.last_hard_state", Type.WORD, states),
+        "last_update": Field(updated, Type.TIME),
+        "problem": Field(_problem(alias), Type.FLAG),
+        "in_downtime": Field(f"{alias}.scheduled_downtime_depth > 0", Type.FLAG),
+    }
+
+
+# --- what stands elsewhere --------------------------------------------------------------------------------------------------
+
+_HOST_KEY, _SERVICE_HOST_KEY, _SERVICE_KEY = "h.poller, h.name", "s.poller, s.host_name", "s.poller, s.host_name, s.description"
+_POLLER_WORDS = "(SELECT number, name AS word FROM state.poller UNION ALL SELECT number, CAST(number AS TEXT) FROM state.poller)"
+
+
+def _poller_fields(alias: str) -> dict[str, Field]:
+    name = Field(f"(SELECT p.name FROM state.poller p WHERE p.number = {alias}.poller)")
+    return {
+        "poller": Field("pw.word", links=(Link(f"{alias}.poller", "pw.number", f"{_POLLER_WORDS} pw"),)),
+        "poller.id": Field(f"{alias}.poller", Type.INTEGER),
+        "poller.name": name,
+        "poller_name": name,
+    }
+
+
+def _member_of(own: str, kind: str) -> Field:
+    service = ", gm.service_description" if kind == "servicegroup" else ""
+    link = Link(own, f"gm.poller, gm.host_name{service}", "state.group_member gm", f"gm.kind = '{kind}'")
+    return Field("gm.name", links=(link,))
+
+
+def _config_field(own: str, table: str, name: str, default: str, type: Type = Type.TEXT) -> Field:
+    key = "c.poller, c.name" if table == "host_config" else "c.poller, c.host_name, c.description"
+    found = f"(SELECT c.{name} FROM state.{table} c WHERE ({key}) = ({own}))"
+    return Field(f"coalesce({found}, {default})", type)
+
+
+def _config_fields(own: str, table: str, name: str) -> dict[str, Field]:
+    """What the object cache says; `name` stands for an alias or display name where there is no cache."""
+    texts = ("icon_image", "icon_image_alt", "notes", "notes_url", "action_url", "notification_options")
+    fields = {text: _config_field(own, table, text, "''") for text in texts}
+    fields["display_name"] = _config_field(own, table, "display_name", name)
+    fields["notification_interval"] = _config_field(own, table, "notification_interval", "0", Type.REAL)
+    for listed, also in (("contacts", "contact"), ("contact_groups", "contactgroup")):
+        fields[listed] = fields[also] = _config_list(own, table, listed)
+    return fields
+
+
+def _config_list(own: str, table: str, name: str) -> Field:
+    key = "c.poller, c.name" if table == "host_config" else "c.poller, c.host_name, c.description"
+    return Field("j.value", links=(Link(own, key, f"state.{table} c, json_each(c.{name}) j"),))
+
+
+def _downtime_fields(own: str, is_service: int) -> dict[str, Field]:
+    """The downtimes as they stand in the core, begun or not."""
+    key = "d.poller, d.host_name, d.service_description" if is_service else "d.poller, d.host_name"
+    links = (Link(own, key, "state.downtime d", f"d.is_service = {is_service}"),)
+    return {
+        "downtime.author": Field("d.author", links=links),
+        "downtime.comment": Field("d.comment", links=links),
+        "downtime.entry_time": Field("nullif(d.entry_time, 0)", Type.TIME, links=links),
+        "downtime.start_time": Field("nullif(d.start_time, 0)", Type.TIME, links=links),
+        "downtime.end_time": Field("nullif(d.end_time, 0)", Type.TIME, links=links),
+        "downtime.duration": Field("d.duration", Type.REAL, links=links),
+        "downtime.is_fixed": Field("d.fixed <> 0", Type.FLAG, links=links),
+    }
+
+
+def _comment_fields(own: str, is_service: int) -> dict[str, Field]:
+    """Comments people made, and those of the acknowledgement while there is one."""
+    key = "m.poller, m.host_name, m.service_description" if is_service else "m.poller, m.host_name"
+    users = (Link(own, key, "state.comment m", f"m.is_service = {is_service} AND m.entry_type = 1"),)
+    acknowledged = (Link(own, key, "state.comment m", f"m.is_service = {is_service} AND m.entry_type = 4"),)
+    fields = {}
+    for prefix, links in (("comment", users), ("acknowledgement", acknowledged)):
+        fields[f"{prefix}.author"] = Field("m.author", links=links)
+        fields[f"{prefix}.comment"] = Field("m.comment", links=links)
+        fields[f"{prefix}.entry_time"] = Field("nullif(m.entry_time, 0)", Type.TIME, links=links)
+        fields[f"{prefix}.is_persistent"] = Field("m.persistent <> 0", Type.FLAG, links=links)
+    return fields
+
+
+def _variable_sql(alias: str, own: str, table: str) -> str:
+    """A custom variable as the core has it now, else as it was configured; names have no case."""
+    chosen = "(SELECT j.value FROM json_each({0}) j WHERE j.key = '{{name}}' COLLATE NOCASE LIMIT 1)"
+    configured = _config_field(own, table, "custom_variables", "'{}'").sql
+    return f"coalesce({chosen.format(f'{alias}.custom_variables')}, {chosen.format(configured)})"
+
+
+# --- the tables -------------------------------------------------------------------------------------------------------------
+
+_HANDLED = "({0}.acknowledged <> 0 OR {0}.scheduled_downtime_depth > 0)"
+_HANDLED_BY_HOST = f"({_SERVICE_HOST_KEY}) IN (SELECT h.poller, h.name FROM state.host h WHERE {_HANDLED.format('h')})"
+
+
+def _handled_fields(alias: str, handled: str) -> dict[str, Field]:
+    """Somebody takes care: acknowledged or in downtime, itself or (a service) its host."""
+    return {"handled": Field(handled, Type.FLAG), "unhandled": Field(f"{_problem(alias)} AND NOT {handled}", Type.FLAG)}
+
+
+def _own_host_fields() -> dict[str, Field]:
+    fields = _status_fields(HostStatus, "h", HOST_STATES) | _config_fields(_HOST_KEY, "host_config", "h.name")
+    fields |= _poller_fields("h") | _downtime_fields(_HOST_KEY, 0) | _comment_fields(_HOST_KEY, 0)
+    fields |= _handled_fields("h", _HANDLED.format("h"))
+    fields["alias"] = _config_field(_HOST_KEY, "host_config", "alias", "h.name")
+    fields["address"] = _config_field(_HOST_KEY, "host_config", "address", "''")
+    fields["parents"] = fields["parent"] = _config_list(_HOST_KEY, "host_config", "parents")
+    fields["hostgroup"] = fields["groups"] = _member_of(_HOST_KEY, "hostgroup")
+    return fields
+
+
+def _own_service_fields() -> dict[str, Field]:
+    fields = _status_fields(ServiceStatus, "s", SERVICE_STATES) | _config_fields(_SERVICE_KEY, "service_config", "s.description")
+    fields |= _poller_fields("s") | _downtime_fields(_SERVICE_KEY, 1) | _comment_fields(_SERVICE_KEY, 1)
+    fields |= _handled_fields("s", f"({_HANDLED.format('s')} OR {_HANDLED_BY_HOST})")
+    fields["service"] = fields["description"]
+    fields["servicegroup"] = _member_of(_SERVICE_KEY, "servicegroup")
+    fields["hostgroup"] = _member_of(_SERVICE_HOST_KEY, "hostgroup")
+    return fields
+
+
+def _through(link: Link, prefix: str, fields: Mapping[str, Field]) -> dict[str, Field]:
+    return {f"{prefix}.{name}": replace(field, links=(link, *field.links)) for name, field in fields.items()}
+
+
+_TO_HOST = Link(_SERVICE_HOST_KEY, "h.poller, h.name", "state.host h", to_many=False)
+_TO_SERVICES = Link(_HOST_KEY, "s.poller, s.host_name", "state.service s")
+_HOST_FIELDS = _own_host_fields()
+_SERVICE_FIELDS = _own_service_fields()
+_HOST_VARIABLE = _variable_sql("h", _HOST_KEY, "host_config")
+_SERVICE_VARIABLE = _variable_sql("s", _SERVICE_KEY, "service_config")
+
+HOSTS = Table(
+    {
+        **_HOST_FIELDS,
+        **{f"host.{name}": field for name, field in _HOST_FIELDS.items()},
+        **_through(_TO_SERVICES, "service", _SERVICE_FIELDS),
+        "host": _HOST_FIELDS["name"],
+        "service": replace(_SERVICE_FIELDS["description"], links=(_TO_SERVICES,)),
+        "servicegroup": replace(_SERVICE_FIELDS["servicegroup"], links=(_TO_SERVICES, *_SERVICE_FIELDS["servicegroup"].links)),
+    },
+    ("h.poller", "h.name"),
+    (
+        Variables(("host._", "host.variable.", "variable.", "_"), _HOST_VARIABLE),
+        Variables(("service._", "service.variable."), _SERVICE_VARIABLE, (_TO_SERVICES,)),
+    ),
+)
+"""Of a host. `service.X` is about its services: at least one of them passes."""
+
+SERVICES = Table(
+    {
+        **_SERVICE_FIELDS,
+        **{f"service.{name}": field for name, field in _SERVICE_FIELDS.items()},
+        **_through(_TO_HOST, "host", _HOST_FIELDS),
+        "host": replace(_HOST_FIELDS["name"], links=(_TO_HOST,)),
+    },
+    ("s.poller", "s.host_name", "s.description"),
+    (
+        Variables(("host._", "host.variable."), _HOST_VARIABLE, (_TO_HOST,)),
+        Variables(("service._", "service.variable.", "variable.", "_"), _SERVICE_VARIABLE),
+    ),
+)
+"""Of a service. `host.X` is about its host."""
