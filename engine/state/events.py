@@ -16,14 +16,6 @@ import orjson
 from engine.model import CommentStatus, DowntimeStatus, ObjectKey
 from engine.state.changes import BlockChange, Change, Kind, Row, Standing
 
-SCHEMA = """
--- One row per thing that happened. `state` is the object's then, NULL where the event is about none. hostgroups: JSON array.
-CREATE TABLE event (
-  seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, action TEXT NOT NULL, poller INTEGER NOT NULL, host TEXT NOT NULL,
-  service TEXT NOT NULL, hostgroups TEXT NOT NULL, state INTEGER, at REAL NOT NULL, said TEXT NOT NULL);
--- How far the log of each poller has been read into events and rows.
-CREATE TABLE log_position (poller INTEGER PRIMARY KEY, position TEXT NOT NULL);
-"""
 _COLUMNS = "kind, action, poller, host, service, hostgroups, state, at, said"
 _STICKY = 2  # acknowledgement_type
 PRUNED_AT_ONCE = 1000  # rows; some milliseconds

@@ -23,7 +23,6 @@ from engine.model import (
     ServiceStatus,
     TimeperiodConfig,
 )
-from engine.state import events
 
 SCHEMA_VERSION = 4
 STATE_FILE = "state.db"
@@ -122,7 +121,6 @@ SCHEMA = f"""
 -- The incarnation is another whenever the file is made anew.
 CREATE TABLE meta (schema_version INTEGER NOT NULL, incarnation TEXT NOT NULL);
 INSERT INTO meta VALUES ({SCHEMA_VERSION}, lower(hex(randomblob(6))));
-{events.SCHEMA}
 
 CREATE TABLE poller (
   number INTEGER PRIMARY KEY, name TEXT NOT NULL, kind TEXT NOT NULL, status_file TEXT NOT NULL,
@@ -131,6 +129,13 @@ CREATE TABLE poller (
   clock_offset_s REAL NOT NULL DEFAULT 0, command_file_health TEXT NOT NULL DEFAULT 'unknown',
   command_file_detail TEXT NOT NULL DEFAULT '', status_file_health TEXT NOT NULL DEFAULT 'unknown',
   status_file_detail TEXT NOT NULL DEFAULT '', program TEXT NOT NULL DEFAULT '{{}}');
+
+-- One row per thing that happened. `state` is the object's then, NULL where the event is about none. hostgroups: JSON array.
+CREATE TABLE event (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, action TEXT NOT NULL, poller INTEGER NOT NULL, host TEXT NOT NULL,
+  service TEXT NOT NULL, hostgroups TEXT NOT NULL, state INTEGER, at REAL NOT NULL, said TEXT NOT NULL);
+-- How far the log of each poller has been read into events and rows.
+CREATE TABLE log_position (poller INTEGER PRIMARY KEY, position TEXT NOT NULL);
 
 -- A host exists when its hoststatus block does. `id` is its public id. Keyed by an index of its own, so that counting and
 -- paging read small pages, not plugin output.
