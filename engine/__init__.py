@@ -17,8 +17,7 @@ The tour, in reading order:
    an Idempotency-Key got, `audit.py` who asked for what.
 6. `pollers/`: the thin edge. `command_file.py` (the FIFO), `tail.py` (logs through rotations), `scan.py` (scanner process),
    `watch.py` (folders), `inspect.py` (what `check` finds), `following.py` (how far a log was read over our own restarts),
-   `duplicates.py` (what a core made twice of one line), and
-   the lane, one thread that carries a poller's commands:
+   `duplicates.py` (what a core made twice of one line), `losses.py` (what it lost in a crash), and the lane, one thread that carries a poller's commands:
    `local.py` its loop, `sending.py` what may be written next, `proving.py` what the files prove.
 7. `runtime.py`: the engine process put together. `hints.py`: wake-ups between processes. `faults.py`: crash points for tests.
 8. `desk/`: the front door every API dialect comes through; it runs in the API workers. `once.py` wraps what it stores.
