@@ -9,7 +9,8 @@ The tour, in reading order:
 4. `state/`: `frames.py` is what a scanner sends, `mirror.py` the one writer of state.db (`generation.py` one scan, `changes.py` one
    log line), `views.py` the reads of hosts and services, `groups.py`, `configured.py` (contacts, timeperiods, a core's commands)
    and `tactical.py` (totals) further ones, `scope.py` who may see what. `search.py` is the search language as SQL
-   (`fields.py` what can be named, `operands.py` values, `patterns.py` LIKE and regular expressions).
+   (`fields.py` what can be named, `operands.py` values, `patterns.py` LIKE and regular expressions), `lists.py` what it
+   finds, as columns.
 5. `journal/`: `schema.py` is its tables, version after version, `store.py` keeps commands and every step of their life,
    `identities.py` mints public ids, `history.py` keeps downtimes, acknowledgements and comments, `accounts.py` users and tokens.
 6. `pollers/`: the thin edge. `command_file.py` (the FIFO), `tail.py` (logs through rotations), `scan.py` (scanner process),

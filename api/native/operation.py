@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from starlette.responses import Response
+
 from api.native.requests import NoQuery
 from engine.clock import Clock
 from engine.config import Settings
@@ -29,6 +31,7 @@ class Call:
     clock: Clock
     names: Mapping[str, str]
     prefer_wait_s: float | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     async def poller(self, word: str | int | None) -> int | None:
         """See `poller_number`; costs nothing when none is named."""
@@ -50,12 +53,13 @@ def poller_number(reader: Reader, caller: Caller, word: str | int | None) -> int
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an operation gives back. `problem` = the content is an RFC 9457 document."""
+    """What an operation gives back. `problem` = the content is an RFC 9457 document; `response`: it is encoded already."""
 
     content: object
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     problem: bool = False
+    response: Response | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,8 @@ class NativeRoute(BaseRoute):
         caller = await self._caller(request)
         check_may(caller, operation.verb)
         answer = await self._act(operation, request, caller)
+        if answer.response is not None:
+            return answer.response
         media_type = {"media_type": MEDIA_TYPE} if answer.problem else {}
         return json_response(answer.status, answer.content, answer.headers, **media_type)
 
@@ -109,7 +111,7 @@ class NativeRoute(BaseRoute):
 
     async def _act(self, operation: Operation, request: Request, caller: Caller) -> Answer:
         names = {name: decode_text(raw, f"the path's {name}") for name, raw in request.scope["encoded_names"].items()}
-        call = Call(self._desk, caller, self._settings, self._clock, names, _preferred_wait(request))
+        call = Call(self._desk, caller, self._settings, self._clock, names, _preferred_wait(request), request.headers)
         query = decode_query(request.scope["query_string"], operation.query)
         raw = await _read_body(request)
         if operation.body is None:

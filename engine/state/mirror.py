@@ -254,6 +254,7 @@ class Mirror:
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
                 yield
+                self._connection.execute("UPDATE change SET number = number + 1")
                 self._connection.execute("COMMIT")
             except sqlite3.OperationalError as error:
                 raise JournalError(
