@@ -39,6 +39,18 @@ def tell_desks(data: Path, command_ids: list[str]) -> None:
         _send(data, names, ",".join(command_ids[start : start + chunk]).encode())
 
 
+def is_listening(data: Path, name: str) -> bool:
+    """Does a living process listen under that name? An empty hint is sent to find out."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sender, _short(data) as folder:
+        try:
+            sender.sendto(b"", f"{folder}/{name}")
+        except (ConnectionRefusedError, FileNotFoundError):
+            return False
+        except BlockingIOError:
+            return True  # it has not read for a while
+    return True
+
+
 def received(receiver: socket.socket) -> list[str]:
     """Every word that has come in, [] when none has."""
     words: list[str] = []

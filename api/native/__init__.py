@@ -15,6 +15,7 @@ from api.native import (
     features,
     hostgroups,
     hosts,
+    operations,
     pollers,
     problems,
     results,
@@ -44,4 +45,5 @@ OPERATIONS = (
     *features.OPERATIONS,
     *catalogue.OPERATIONS,
     *commands.OPERATIONS,
+    *operations.OPERATIONS,
 )
