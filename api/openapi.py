@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from functools import reduce
 from http import HTTPStatus
 from operator import or_
-from typing import Any
+from types import UnionType
+from typing import Any, get_args
 
 import msgspec
 
@@ -72,11 +73,16 @@ def document(operations: Sequence[Operation], version: str) -> dict[str, Any]:
 def _types(operations: Iterable[Operation]) -> list[Any]:
     found: dict[Any, None] = {}
     for operation in operations:
-        found.update(dict.fromkeys(operation.answers.values()))
+        found.update(dict.fromkeys(one for answer in operation.answers.values() for one in alternatives(answer)))
         found[operation.query] = None
         if operation.body is not None and operation.schema is None:
             found[operation.body] = None
     return list(found)
+
+
+def alternatives(answer: Any) -> tuple[Any, ...]:
+    """The types an answer may be of."""
+    return get_args(answer) if isinstance(answer, UnionType) else (answer,)
 
 
 def _operation(operation: Operation, by_type: dict[Any, Any], components: dict[str, Any]) -> dict[str, Any]:
@@ -133,7 +139,9 @@ def _description(schema: dict[str, Any]) -> str:
 def _responses(operation: Operation, by_type: dict[Any, Any]) -> dict[str, Any]:
     responses: dict[str, Any] = {}
     for status, answer in operation.answers.items():
-        responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": {JSON: {"schema": by_type[answer]}}}
+        shapes = [by_type[one] for one in alternatives(answer)]
+        schema = shapes[0] if len(shapes) == 1 else {"anyOf": shapes}
+        responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": {JSON: {"schema": schema}}}
         if operation.method != "GET":
             responses[str(status)]["headers"] = _command_headers(status)
     for status in sorted(_problem_statuses(operation)):

@@ -18,7 +18,8 @@ The tour, in reading order:
    the lane, one thread that carries a poller's commands:
    `local.py` its loop, `sending.py` what may be written next, `proving.py` what the files prove.
 7. `runtime.py`: the engine process put together. `hints.py`: wake-ups between processes. `faults.py`: crash points for tests.
-8. `desk/`: the front door every API dialect comes through; it runs in the API workers.
+8. `desk/`: the front door every API dialect comes through; it runs in the API workers. `selection.py` says which objects a call is
+   for, `plans.py` plans calls for many, `bulk.py` stores them in slices.
 
 Where we differ from the first design, and why: a lane is a thread with synchronous code, so that the order "journal, write,
 journal" can be read off the page; a generation is one transaction of state.db, so that readers see it whole without a second
