@@ -123,12 +123,12 @@ OPERATIONS = (
         query=EntriesQuery, problems=(404,),
     ),
     Operation(
-        "POST", PATH, "Acknowledge a problem", create_acknowledgement, {200: Outcome | Plan, 201: Outcome, 202: Outcome},
+        "POST", PATH, "Acknowledge a problem", create_acknowledgement, {200: (Outcome, Plan), 201: Outcome, 202: Outcome},
         verb=Verb.ACKNOWLEDGEMENT, query=WaitQuery, body=NewAcknowledgement, problems=(404, *FAILURES), example=EXAMPLE,
     ),
     Operation(
         "DELETE", PATH, "Take back acknowledgements by what they are about", remove_acknowledgement,
-        {200: Outcome | Plan, 202: Outcome},
+        {200: (Outcome, Plan), 202: Outcome},
         verb=Verb.ACKNOWLEDGEMENT, query=DeletionQuery, problems=(404, *FAILURES),
     ),
     Operation("GET", PATH + "/{id}", "One acknowledgement", show_acknowledgement, {200: Acknowledgement}, problems=(404,)),

@@ -108,11 +108,11 @@ EXAMPLE = {"host": "web01", "comment": "new power supply since Monday"}
 OPERATIONS = (
     Operation("GET", "/v1/comments", "Comments, newest first", list_comments, {200: Comments}, query=EntriesQuery, problems=(404,)),
     Operation(
-        "POST", "/v1/comments", "Write a comment", create_comment, {200: Outcome | Plan, 201: Outcome, 202: Outcome},
+        "POST", "/v1/comments", "Write a comment", create_comment, {200: (Outcome, Plan), 201: Outcome, 202: Outcome},
         verb=Verb.COMMENT, query=WaitQuery, body=NewComment, problems=(404, *FAILURES), example=EXAMPLE,
     ),
     Operation(
-        "DELETE", "/v1/comments", "Delete comments by what they are about", delete_comments, {200: Outcome | Plan, 202: Outcome},
+        "DELETE", "/v1/comments", "Delete comments by what they are about", delete_comments, {200: (Outcome, Plan), 202: Outcome},
         verb=Verb.COMMENT, query=DeletionQuery, problems=(404, *FAILURES),
     ),
     Operation("GET", "/v1/comments/{id}", "One comment", show_comment, {200: Comment}, problems=(404,)),

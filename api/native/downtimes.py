@@ -192,11 +192,12 @@ OPERATIONS = (
         "GET", "/v1/downtimes", "Downtimes, newest first", list_downtimes, {200: Downtimes}, query=EntriesQuery, problems=(404,),
     ),
     Operation(
-        "POST", "/v1/downtimes", "Set a downtime", create_downtime, {200: Outcome | Plan, 201: Outcome, 202: Outcome},
+        "POST", "/v1/downtimes", "Set a downtime", create_downtime, {200: (Outcome, Plan), 201: Outcome, 202: Outcome},
         verb=Verb.DOWNTIME, query=WaitQuery, body=NewDowntime, problems=(404, *FAILURES), example=EXAMPLE,
     ),
     Operation(
-        "DELETE", "/v1/downtimes", "Cancel downtimes by what they are about", delete_downtimes, {200: Outcome | Plan, 202: Outcome},
+        "DELETE", "/v1/downtimes", "Cancel downtimes by what they are about", delete_downtimes,
+        {200: (Outcome, Plan), 202: Outcome},
         verb=Verb.DOWNTIME, query=DowntimesDeletion, problems=(404, *FAILURES),
     ),
     Operation("GET", "/v1/downtimes/{id}", "One downtime", show_downtime, {200: Downtime}, problems=(404,)),

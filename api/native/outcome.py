@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+import msgspec
+
 from api.errors import problem_members
 from api.native.operation import Answer, Call
 from api.native.requests import WAIT_CAP_S, WaitQuery
 from engine.commands.catalogue import Effect, known_row
 from engine.commands.lifecycle import State
-from engine.desk import Life, Receipt
+from engine.desk import Life, Receipt, Recorded
 from engine.desk.plans import Conflict
 
 MOST_COMMANDS = 500  # of one answer; /v1/operations pages through all
@@ -129,6 +131,15 @@ async def outcome(
             answer.content, answer.status, {**answer.headers, "Preference-Applied": f"wait={call.prefer_wait_s:g}"}, answer.problem
         )
     return answer
+
+
+async def again(call: Call, query: WaitQuery, known: Recorded) -> Answer:
+    """The answer to a repeat of what was carried out before: the same commands, as they stand now."""
+    receipts = msgspec.json.decode(known.answer, type=tuple[Receipt, ...])
+    row = known_row(receipts[0].command)
+    made = row.entry_kind if row.effect in (Effect.ENTRY_CREATED, Effect.ACKNOWLEDGED) else None
+    deletes = any(receipt.withdrawn for receipt in receipts)
+    return await outcome(call, query, receipts, creates=f"{made}s" if made and not deletes else None, deletes=deletes)
 
 
 async def _worst(call: Call, receipts: Sequence[Receipt], until: str, timeout_s: float, deletes: bool) -> list[Receipt]:

@@ -115,7 +115,8 @@ class Accept:
             return None
         withdraw(connection, command, self.who.caller, self.who.now)
         notes = ("It had not been sent yet: its command was withdrawn.",)
-        return Written(_receipt(command, entry.id, self.operation.id, notes=notes), frozenset({entry.poller}), (command.id,))
+        receipt = replace(_receipt(command, entry.id, self.operation.id, notes=notes), withdrawn=True)
+        return Written(receipt, frozenset({entry.poller}), (command.id,))
 
     def _raise_refusal(self, connection: sqlite3.Connection, order: Order) -> None:
         error = _refusal(connection, order, self.away)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from engine.desk.accept import Accept
+from engine.desk.once import Receipts, once, with_last_slice
 from engine.desk.orders import Order
 from engine.desk.values import Receipt
 from engine.desk.writer import GroupCommit, Written
@@ -28,7 +29,6 @@ log = logging.getLogger(__name__)
 
 SLICE = 200  # commands per transaction of a large call: about 10 ms of the journal's lock
 
-Receipts = tuple[Receipt, ...]
 Work = Callable[[sqlite3.Connection, Sequence[Order]], Written[Receipts]]
 
 
@@ -52,7 +52,7 @@ class Bulk:
                 insert_operation(connection, row)
                 return work(connection, orders)
 
-            return await self.writer.submit(whole, len(orders))
+            return await self.writer.submit(once(accept.who.caller, row.id, accept.who.now, Receipts, whole), len(orders))
         task = asyncio.create_task(self._store_slices(accept, orders, work), name="bulk")
         self._keep(task)
         return await asyncio.shield(task)  # a client that goes away does not leave half of it
@@ -98,7 +98,10 @@ class Bulk:
         receipts: list[Receipt] = []
         try:
             for number, part in enumerate(parts):
-                stored = await self.writer.submit(slice_of(number), len(part))
+                job = slice_of(number)
+                if number == len(parts) - 1:
+                    job = with_last_slice(accept.who.caller, operation, accept.who.now, receipts, job)
+                stored = await self.writer.submit(job, len(part))
                 receipts += stored
                 crash_point(BETWEEN_SLICES)
         except SignalboxError:

@@ -15,6 +15,29 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """A write as it came: for the audit, and for giving a repeat with the same `key` what the first one got.
+
+    `fingerprint` tells requests apart: method, path, query and body; `body` as received.
+    """
+
+    verb: str
+    method: str
+    path: str
+    body: bytes = b""
+    key: str = ""
+    fingerprint: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What the first request with a key got: the operation, and as JSON what the desk gave back."""
+
+    operation: str
+    answer: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """Who asks. `author` is what the core is told; `role` is reader, operator or admin; `verbs` None = all of the role."""
 
@@ -25,6 +48,7 @@ class Caller:
     address: str = ""
     token: str = ""  # the token's public name, never its secret
     verbs: frozenset[Verb] | None = None
+    request: Request | None = None  # the write being asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +95,8 @@ class Life:
     steps: tuple[Step, ...]
     line: str  # the line as written, empty before
     created_core_ids: tuple[int, ...] = ()
+    cause: str = ""  # why Signalbox asked for it by itself; empty: somebody asked
+    duplicates: int = 0  # how often its line was executed beyond the first time
     operation: str = ""  # the call that made it
 
 
@@ -87,6 +113,7 @@ class Receipt:
     joined: bool = False
     notes: tuple[str, ...] = ()  # what was changed on the way, e.g. a replaced semicolon
     operation: str = ""  # the call that gave it
+    withdrawn: bool = False  # nothing was sent yet: the command that would have made it was withdrawn
 
 
 @dataclass(frozen=True, slots=True)
