@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from api.native import (
     acknowledgements,
+    audit,
     catalogue,
     check_commands,
     checks,
@@ -45,5 +46,6 @@ OPERATIONS = (
     *features.OPERATIONS,
     *catalogue.OPERATIONS,
     *commands.OPERATIONS,
+    *audit.OPERATIONS,
     *operations.OPERATIONS,
 )

@@ -6,7 +6,7 @@ so that the document cannot say anything else than what is served.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,7 @@ class Call:
     clock: Clock
     names: Mapping[str, str]
     prefer_wait_s: float | None = None
+    accept: str = ""  # the media types the caller takes
 
     async def poller(self, word: str | int | None) -> int | None:
         """See `poller_number`; costs nothing when none is named."""
@@ -56,6 +57,7 @@ class Answer:
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     problem: bool = False
+    lines: AsyncIterator[bytes] | None = None  # sent one after the other instead of the content
 
 
 @dataclass(frozen=True, slots=True)
