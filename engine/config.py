@@ -79,6 +79,9 @@ class Settings:
     ttl_process_s: float = setting(30.0, "how long a held command to the core's process stays worth sending", "s", low=0)
     ttl_command_s: float = setting(900.0, "how long any other held command stays worth sending", "s", low=0)
     dangerous_commands: tuple[str, ...] = setting((), "dangerous external commands that admins may send, by name")
+    results_per_call: int = setting(50_000, "passive results in one call", low=1)
+    results_body_bytes: int = setting(32 << 20, "longest body of a call of passive results", "bytes", low=1 << 16)
+    results_under_way: int = setting(250_000, "passive results of one poller that are not through; more are turned away", low=1)
     silent_log_s: float = setting(
         600.0, "how long a written command waits for a word in the core's log before it becomes `unknown`", "s", low=5
     )

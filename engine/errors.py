@@ -100,6 +100,12 @@ class UnknownCommand(CallerError):
     code = "unknown_command"
 
 
+class ResultsRefused(CallerError):
+    """Some results of a call cannot be taken, so none was. `facts["refused"]` names them, each with its own code and sentence."""
+
+    code = "results_refused"
+
+
 class Forbidden(CallerError):
     """Authenticated, but the right is missing. `facts["right"]` names it."""
 
@@ -161,6 +167,12 @@ class PollerAway(PollerError):
     """The poller's core is not reading commands and the dialect cannot hold them: nothing was journalled, nothing will be sent."""
 
     code = "poller_away"
+
+
+class TooManyResults(PollerError):
+    """More passive results are under way for a poller than may be; nothing was accepted. `facts["limit"]` says how many may."""
+
+    code = "too_many_results"
 
 
 class StatusFileStale(PollerError):

@@ -64,7 +64,7 @@ class Answer:
 class Operation:
     """One method of one path. `act(call, query)` or, with a body model, `act(call, query, body)`.
 
-    `verb` is what role and token must allow. `answers` maps each status that is no problem to the type of its content;
+    `verb` is what role and token must allow. `answers` maps each status that is no problem to the type of its content (or several);
     `problems` lists the others that may come.
     """
 
@@ -81,3 +81,4 @@ class Operation:
     description: str = ""
     schema: Callable[[], Mapping[str, Any]] | None = None  # of the body, where its type says too little
     again: Callable[..., Awaitable[Answer]] | None = None  # (call, query, recorded): the answer to a repeat with the same key
+    body_limit: str = ""  # the setting that bounds the body, where it may be larger than others

@@ -104,10 +104,10 @@ class NativeRoute(BaseRoute):
         caller = await self._caller(request)
         if operation.verb is Verb.READ:
             check_may(caller, operation.verb)
-            answer = await self._act(operation, request, caller, await _read_body(request))
+            answer = await self._act(operation, request, caller, await _read_body(request, BODY_LIMIT_BYTES))
         else:
             before = without_body(caller, request, operation.verb)
-            asked = await kept(self._desk, before, _status_of, lambda: _asked(caller, request, operation.verb))
+            asked = await kept(self._desk, before, _status_of, lambda: self._asked(operation, request, caller))
             answer = await kept(self._desk, asked, _status_of, lambda: self._write(operation, request, asked))
         if answer.lines is not None:
             return StreamingResponse(answer.lines, answer.status, {"Cache-Control": "no-store", **answer.headers})
@@ -121,6 +121,10 @@ class NativeRoute(BaseRoute):
             await self._doorkeeper.note_stranger(address)
             raise NotAuthenticated("Send `Authorization: Bearer TOKEN`; `signalbox token create` makes one.")
         return await self._doorkeeper.caller_of(token[1], address)
+
+    async def _asked(self, operation: Operation, request: Request, caller: Caller) -> Caller:
+        limit = int(getattr(self._settings, operation.body_limit)) if operation.body_limit else BODY_LIMIT_BYTES
+        return as_asked(caller, request, operation.verb, await _read_body(request, limit))
 
     async def _write(self, operation: Operation, request: Request, caller: Caller) -> Answer:
         """What the first request with the same key was answered, or the first answer."""
@@ -151,10 +155,6 @@ class NativeRoute(BaseRoute):
         return await operation.act(call, query, body)
 
 
-async def _asked(caller: Caller, request: Request, verb: Verb) -> Caller:
-    return as_asked(caller, request, verb, await _read_body(request))
-
-
 def _status_of(error: SignalboxError) -> int:
     return problem_of(error).status
 
@@ -169,20 +169,20 @@ def _preferred_wait(request: Request) -> float | None:
     return float(found[1]) if found else None
 
 
-async def _read_body(request: Request) -> bytes:
+async def _read_body(request: Request, limit: int) -> bytes:
     """The body, as long as it is not too large; the rest of one that is too large is never read."""
     chunks: list[bytes] = []
     size = 0
     announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced[:20]) > BODY_LIMIT_BYTES:
-        raise _too_large()
+    if announced.isdigit() and int(announced[:20]) > limit:
+        raise _too_large(limit)
     async for chunk in request.stream():
         size += len(chunk)
-        if size > BODY_LIMIT_BYTES:
-            raise _too_large()
+        if size > limit:
+            raise _too_large(limit)
         chunks.append(chunk)
     return b"".join(chunks)
 
 
-def _too_large() -> BodyTooLarge:
-    return BodyTooLarge(f"The body is larger than {BODY_LIMIT_BYTES} bytes: send it in parts.", limit=BODY_LIMIT_BYTES)
+def _too_large(limit: int) -> BodyTooLarge:
+    return BodyTooLarge(f"The body is larger than {limit} bytes: send it in parts.", limit=limit)

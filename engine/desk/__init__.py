@@ -28,7 +28,6 @@ from engine.desk.bulk import SLICE, Bulk
 from engine.desk.checks import Asked, asked, check_reference, window
 from engine.desk.entries import one_entry, page_of_entries
 from engine.desk.generic import check_allowed, check_names, check_supported, command_named, generic_order
-from engine.desk.ids import CommandIds
 from engine.desk.lives import lives_of, page_of_lives, standings_of
 from engine.desk.once import once, recorded, refusal, refusal_row
 from engine.desk.operations import one_operation, page_of_operations
@@ -46,6 +45,7 @@ from engine.desk.orders import (
 from engine.desk.pollers import is_engine_alive, poller_away
 from engine.desk.readers import Readers
 from engine.desk.resolve import Found, Resolver, is_behind
+from engine.desk.results import CallPlan, ResultCall, call_shown, plan_call, standings, store_call, stored_parts
 from engine.desk.subjects import subject_of
 from engine.desk.values import (
     Caller,
@@ -68,11 +68,13 @@ from engine.errors import (
     JournalError,
     PollerAway,
     PollerError,
+    ResultsRefused,
     StatusFileStale,
     UnknownHost,
     UnknownObject,
     UnknownService,
 )
+from engine.journal.ids import CommandIds
 from engine.journal.operations import OperationRow, unsent_operations
 from engine.journal.schema import NEWEST
 from engine.journal.store import Journal
@@ -95,6 +97,7 @@ __all__ = [
     "Receipt",
     "Recorded",
     "Request",
+    "ResultCall",
     "Step",
     "Target",
 ]
@@ -177,7 +180,7 @@ class Desk:
         while True:
             try:
                 return await self.read(work)
-            except (UnknownHost, UnknownService, StatusFileStale):
+            except (UnknownHost, UnknownService, StatusFileStale, ResultsRefused):
                 behind = await self.read(lambda reader: is_behind(reader, caller.scope, self._pollers))
                 if not behind or self._clock.monotonic() >= deadline:
                     raise
@@ -373,6 +376,56 @@ class Desk:
 
         orders, away = await self.find(caller, plan)
         return await self._store(who, orders, away, lambda accept: accept.orders, "result")
+
+    async def submit_call(self, caller: Caller, results: Sequence[CheckResult], *, leave_out: bool = False) -> ResultCall:
+        """Many passive results at once, without a life each: see engine/desk/results.py.
+
+        Raises ResultsRefused when one of them cannot be taken, unless `leave_out`; TooManyResults.
+        """
+        who = self._asked(caller)
+        _some(results, "results")
+        most = self.config.settings.results_per_call
+        if len(results) > most:
+            words = f"{len(results)} results in one call, {most} are possible: send them in parts."
+            raise InvalidField(words, field="results", limit=most)
+
+        def plan(reader: Reader, strict: bool) -> CallPlan:
+            made = plan_call(who, reader, self._pollers, results)
+            if strict:
+                made.check()
+            return made
+
+        try:
+            planned = await self.find(caller, lambda reader: plan(reader, True))
+        except ResultsRefused:
+            if not leave_out:
+                raise
+            planned = await self.read(lambda reader: plan(reader, False))
+        operation = self._operation(who, "results")
+        parts = await self._parts.readers.call(lambda: stored_parts(who, planned, operation.id, self._ids.next))
+        work = once(caller, operation.id, who.now, str, partial(store_call, operation, parts, self.config.settings))
+        return await self.call_of_results(caller, await self._parts.writer.submit(work, SLICE))
+
+    async def call_of_results(self, caller: Caller, call_id: str, *, offset: int = 0) -> ResultCall:
+        """A call of results, whole or one poller's part; the failures from `offset` on. Raises UnknownObject."""
+        found = None
+        if _is_storable(call_id):
+            found = await self.read(lambda reader: call_shown(reader.connection, caller, call_id, self._pollers, offset))
+        if found is None:
+            raise UnknownObject(f"There is no call of results {call_id!r}.", id=call_id)
+        return found
+
+    async def settle_call(self, caller: Caller, call_id: str, *, until: str, timeout_s: float) -> ResultCall:
+        """Wait until a call's results are all at least `processed` or (`until="final"`) at their last state; see `settle`."""
+        before = await self.call_of_results(caller, call_id)
+        ids = [part.id for part in before.parts]
+
+        async def where(call_ids: Sequence[str]) -> dict[str, Standing]:
+            found = await self.read(lambda reader: standings(reader.connection, call_ids))
+            return {name: Standing(state, final) for name, (state, final) in found.items()}
+
+        await self._parts.waiting.until_reached(ids, until, timeout_s, where)
+        return await self.call_of_results(caller, call_id)
 
     async def command(
         self, caller: Caller, name: str, arguments: Mapping[str, object], *, poller: int | None = None, hold: bool = True

@@ -127,7 +127,9 @@ def test_answers_are_of_the_promised_shape(front: Front, document: dict[str, Any
     comment = front.post("/v1/comments", {"host": "db01", "comment": "c"}).json
     downtime = front.get("/v1/downtimes").json["items"][0]
     ids = {"downtimes": downtime["id"], "acknowledgements": ack["id"], "comments": comment["id"]}
-    names = {"host": "web01", "service": "HTTP", "poller": "north", "command": comment["commands"][0]["command_id"]}
+    result = {"host": "web01", "return_code": 0, "plugin_output": "up"}
+    call = front.post("/v1/results?wait=0", {"results": [result, result | {"host": "gone"}], "partial": True}).json["id"]
+    names = {"host": "web01", "service": "HTTP", "poller": "north", "command": comment["commands"][0]["command_id"], "call": call}
     names["operation"] = comment["operation"]
     names |= {"hostgroup": "web", "servicegroup": "sites", "contact": "ann", "contactgroup": "staff"}
     names |= {"timeperiod": "24x7", "check_command": "ping"}
