@@ -70,6 +70,7 @@ TABLE: dict[type[errors.SignalboxError], tuple[int, str]] = {
     errors.Forbidden: (403, "The right is missing"),
     errors.NotAuthenticated: (401, "Not authenticated"),
     errors.TooManyLogins: (429, "Too many failed logins"),
+    errors.TooManyReaders: (429, "Too many streams are being read"),
     errors.PollerError: (503, "A core or one of its files is not as it must be"),
     errors.CommandFileMissing: (503, "The command file is missing"),
     errors.NotAFifo: (503, "The command file is no pipe"),

@@ -153,7 +153,7 @@ def _responses(operation: Operation, by_type: dict[Any, Any]) -> dict[str, Any]:
     responses: dict[str, Any] = {}
     for status, answer in operation.answers.items():
         schema = {"anyOf": [by_type[one] for one in answer]} if isinstance(answer, tuple) else by_type[answer]
-        responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": {JSON: {"schema": schema}}}
+        responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": {operation.media_type: {"schema": schema}}}
         if operation.method != "GET":
             responses[str(status)]["headers"] = _command_headers(status)
     for status in sorted(_problem_statuses(operation)):

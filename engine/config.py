@@ -88,6 +88,10 @@ class Settings:
     twin_window_s: float = setting(600.0, "a succeeded twin younger than this is joined instead of made again", "s", low=0)
     scan_poll_s: float = setting(2.0, "slow poll behind the file watcher", "s", low=0.1, high=3600)
     stale_after_intervals: int = setting(3, "status intervals after which a view counts as stale", low=1)
+    event_journal_rows: int = setting(
+        200_000, "events of states kept for readers of /v1/events who come back; older ones are told to begin anew", low=100
+    )
+    event_readers: int = setting(1000, "streams of /v1/events that one API worker serves at once", low=1)
     token_idle_s: float = setting(3600.0, "a login's token ends after this long without use", "s", low=1)
 
 

@@ -100,6 +100,12 @@ class UnknownCommand(CallerError):
     code = "unknown_command"
 
 
+class TooManyReaders(CallerError):
+    """As many streams of events as this worker serves are being read already."""
+
+    code = "too_many_readers"
+
+
 class ResultsRefused(CallerError):
     """Some results of a call cannot be taken, so none was. `facts["refused"]` names them, each with its own code and sentence."""
 

@@ -20,9 +20,10 @@ from starlette.types import Receive, Scope, Send
 from api.auth.doorkeeper import Doorkeeper, check_may
 from api.errors import MEDIA_TYPE, BodyTooLarge, MalformedRequest, MethodNotAllowed, problem_of
 from api.ledger import REPLAYED, as_asked, kept, without_body
-from api.native.operation import Answer, Call, Operation, Verb
+from api.native.operation import Answer, Call, Operation, Stream, Verb
 from api.native.outcome import again
 from api.native.requests import BODY_LIMIT_BYTES, LARGE_BODY_BYTES, decode_body, decode_query, decode_text
+from api.native.streaming import EventStream
 from api.render import json_response, problem_response
 from engine.clock import Clock, SystemClock
 from engine.config import Settings
@@ -105,6 +106,8 @@ class NativeRoute(BaseRoute):
         if operation.verb is Verb.READ:
             check_may(caller, operation.verb)
             answer = await self._act(operation, request, caller, await _read_body(request, BODY_LIMIT_BYTES))
+            if isinstance(answer, Stream):
+                return EventStream(answer)
         else:
             before = without_body(caller, request, operation.verb)
             asked = await kept(self._desk, before, _status_of, lambda: self._asked(operation, request, caller))
@@ -131,7 +134,9 @@ class NativeRoute(BaseRoute):
         check_may(caller, operation.verb)
         known = await self._desk.recorded(caller)
         if known is None:
-            return await self._act(operation, request, caller, caller.request.body if caller.request else b"")
+            answer = await self._act(operation, request, caller, caller.request.body if caller.request else b"")
+            assert isinstance(answer, Answer), "only what is read can be a stream"
+            return answer
         call, query = self._call(operation, request, caller)
         answer = await (operation.again or again)(call, query, known)
         return replace(answer, headers={**answer.headers, **REPLAYED})
@@ -139,11 +144,18 @@ class NativeRoute(BaseRoute):
     def _call(self, operation: Operation, request: Request, caller: Caller) -> tuple[Call, Any]:
         names = {name: decode_text(raw, f"the path's {name}") for name, raw in request.scope["encoded_names"].items()}
         call = Call(
-            self._desk, caller, self._settings, self._clock, names, _preferred_wait(request), request.headers.get("accept", "")
+            self._desk,
+            caller,
+            self._settings,
+            self._clock,
+            names,
+            _preferred_wait(request),
+            accept=request.headers.get("accept", ""),
+            last_event_id=request.headers.get("last-event-id"),
         )
         return call, decode_query(request.scope["query_string"], operation.query)
 
-    async def _act(self, operation: Operation, request: Request, caller: Caller, raw: bytes) -> Answer:
+    async def _act(self, operation: Operation, request: Request, caller: Caller, raw: bytes) -> Answer | Stream:
         call, query = self._call(operation, request, caller)
         if operation.body is None:
             if raw.strip() not in (b"", b"{}"):

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from types import NoneType
@@ -23,6 +23,7 @@ from engine.clock import Clock, SystemClock
 from engine.commands.catalogue import SWITCHES, Effect, Row, Subject
 from engine.config import Config
 from engine.desk.accept import Accept, ended, withdraw_by_id
+from engine.desk.audience import Which, Wording
 from engine.desk.audit import Audited, AuditedCommand, AuditFilter, more_of, page_of_audit
 from engine.desk.bulk import SLICE, Bulk
 from engine.desk.checks import Asked, asked, check_reference, window
@@ -47,6 +48,7 @@ from engine.desk.readers import Readers
 from engine.desk.resolve import Found, Resolver, is_behind
 from engine.desk.results import CallPlan, ResultCall, call_shown, plan_call, standings, store_call, stored_parts
 from engine.desk.subjects import subject_of
+from engine.desk.subscribe import Feed
 from engine.desk.values import (
     Caller,
     CheckResult,
@@ -100,6 +102,8 @@ __all__ = [
     "ResultCall",
     "Step",
     "Target",
+    "Which",
+    "Wording",
 ]
 
 log = logging.getLogger(__name__)
@@ -122,6 +126,7 @@ class _Open:
     readers: Readers
     waiting: Waiting
     bulk: Bulk
+    feed: Feed
 
 
 class Desk:
@@ -139,8 +144,9 @@ class Desk:
         data = self.config.data
         journal = await asyncio.to_thread(Journal.open, data)
         unsent = unsent_operations(journal.connection)
-        writer, waiting = GroupCommit(journal, data), Waiting(data)
-        opened = _Open(journal, writer, Readers(data), waiting, Bulk(writer, data, waiting.name, self._clock.now))
+        feed = Feed(data, self._clock.now, self.config.settings.event_readers)
+        writer, waiting = GroupCommit(journal, data), Waiting(data, feed.hint)
+        opened = _Open(journal, writer, Readers(data), waiting, Bulk(writer, data, waiting.name, self._clock.now), feed)
         opened.writer.start()
         opened.waiting.open()
         self._opened = opened
@@ -153,6 +159,7 @@ class Desk:
         opened, self._opened = self._opened, None
         await opened.bulk.finish()
         opened.waiting.close()
+        await opened.feed.close()
         await asyncio.to_thread(opened.writer.close)
         await asyncio.to_thread(opened.readers.close)
         await asyncio.to_thread(opened.journal.close)
@@ -236,6 +243,17 @@ class Desk:
     async def more_of_audit(self, caller: Caller, piece: Audited) -> Audited:
         """The next commands of a row that has more than one piece holds."""
         return await self.read(lambda reader: more_of(reader.connection, caller, piece, self._pollers))
+
+    def subscribe(
+        self, caller: Caller, which: Which, wording: Wording, *, after: str | None = None, snapshot: bool = False
+    ) -> AsyncGenerator[bytes]:
+        """Events as they happen, see `Feed.stream`. `after`: the place to go on from; `snapshot`: what stands comes first."""
+        return self._parts.feed.stream(caller, which, wording, after=after, snapshot=snapshot)
+
+    def end_streams(self) -> None:
+        """Let everybody go who reads events: this worker stops."""
+        if self._opened is not None:
+            self._opened.feed.end_all()
 
     async def health(self) -> dict[str, object]:
         """This worker's truth: how durable its writes are, whether the engine lives, how old each poller's view is."""
