@@ -79,12 +79,19 @@ class Settings:
     ttl_process_s: float = setting(30.0, "how long a held command to the core's process stays worth sending", "s", low=0)
     ttl_command_s: float = setting(900.0, "how long any other held command stays worth sending", "s", low=0)
     dangerous_commands: tuple[str, ...] = setting((), "dangerous external commands that admins may send, by name")
+    results_per_call: int = setting(50_000, "passive results in one call", low=1)
+    results_body_bytes: int = setting(32 << 20, "longest body of a call of passive results", "bytes", low=1 << 16)
+    results_under_way: int = setting(250_000, "passive results of one poller that are not through; more are turned away", low=1)
     silent_log_s: float = setting(
         600.0, "how long a written command waits for a word in the core's log before it becomes `unknown`", "s", low=5
     )
     twin_window_s: float = setting(600.0, "a succeeded twin younger than this is joined instead of made again", "s", low=0)
     scan_poll_s: float = setting(2.0, "slow poll behind the file watcher", "s", low=0.1, high=3600)
     stale_after_intervals: int = setting(3, "status intervals after which a view counts as stale", low=1)
+    event_journal_rows: int = setting(
+        200_000, "events of states kept for readers of /v1/events who come back; older ones are told to begin anew", low=100
+    )
+    event_readers: int = setting(1000, "streams of /v1/events that one API worker serves at once", low=1)
     token_idle_s: float = setting(3600.0, "a login's token ends after this long without use", "s", low=1)
 
 

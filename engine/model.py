@@ -258,13 +258,45 @@ class GroupConfig(NamedTuple):
     name: str
     alias: str
     members: tuple[tuple[str, str | None], ...]
+    notes: str = ""
+    notes_url: str = ""
+    action_url: str = ""
 
 
 class ContactConfig(NamedTuple):
+    """What the object cache says of one contact; the option letters are the core's, `n` for none."""
+
     name: str
     alias: str
     email: str
     can_submit_commands: int
+    pager: str = ""
+    host_notification_period: str = ""
+    service_notification_period: str = ""
+    host_notification_options: str = ""
+    service_notification_options: str = ""
+    host_notification_commands: tuple[str, ...] = ()
+    service_notification_commands: tuple[str, ...] = ()
+    host_notifications_enabled: int = 1
+    service_notifications_enabled: int = 1
+    custom_variables: str = "{}"  # a JSON object of strings, names without the underscore
+
+
+class TimeperiodConfig(NamedTuple):
+    """One timeperiod. `ranges`: what is said of each day, in the core's order, e.g. ("monday", "09:00-17:00")."""
+
+    name: str
+    alias: str
+    ranges: tuple[tuple[str, str], ...]
+    exclude: tuple[str, ...]
+
+
+class CommandConfig(NamedTuple):
+    """One of the core's own commands (check, notification, event handler). Macros in `line` are unresolved."""
+
+    name: str
+    line: str
+    custom_variables: str = "{}"  # of Icinga 2: the command's own variables
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +307,8 @@ class ObjectCache:
     services: tuple[ServiceConfig, ...] = ()
     groups: tuple[GroupConfig, ...] = ()
     contacts: tuple[ContactConfig, ...] = ()
+    timeperiods: tuple[TimeperiodConfig, ...] = ()
+    commands: tuple[CommandConfig, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from api.native.entries import EntriesQuery, EntryNoun
 from api.native.operation import Answer, Call, Operation, Verb
 from api.native.outcome import FAILURES, Outcome, outcome
 from api.native.pollers import View
-from api.native.requests import Author, Comment, NoQuery, TargetBody, WaitQuery, doc
+from api.native.requests import Author, Comment, Force, NoQuery, Reference, TargetBody, WaitQuery, doc
 from api.native.targets import targets_of
 from engine.desk import Target
 
@@ -38,6 +38,7 @@ class Acknowledgement:
     deleted_by: str | None
     core_id: int | None
     command_id: str | None
+    reference: str
     view: View | None
 
 
@@ -63,6 +64,8 @@ class NewAcknowledgement(TargetBody, frozen=True, kw_only=True):
     notify: Annotated[bool, doc("tell the contacts")] = True
     persistent: Annotated[bool, doc("keep the comment after the acknowledgement ended")] = False
     author: Author | None = None
+    reference: Reference | None = None
+    force: Force = False
 
 
 class RemovalQuery(WaitQuery, frozen=True, kw_only=True):
@@ -83,6 +86,8 @@ async def create_acknowledgement(call: Call, query: WaitQuery, body: NewAcknowle
         notify=body.notify,
         persistent=body.persistent,
         author=body.author,
+        reference=body.reference or "",
+        force=body.force,
     )
     return await outcome(call, query, receipts, creates="acknowledgements")
 

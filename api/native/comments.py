@@ -9,7 +9,7 @@ from api.native.entries import EntriesQuery, EntryNoun
 from api.native.operation import Answer, Call, Operation, Verb
 from api.native.outcome import FAILURES, Outcome, outcome
 from api.native.pollers import View
-from api.native.requests import Author, NoQuery, TargetBody, WaitQuery, doc
+from api.native.requests import Author, Force, NoQuery, Reference, TargetBody, WaitQuery, doc
 from api.native.requests import Comment as CommentText
 from api.native.targets import targets_of
 
@@ -35,6 +35,7 @@ class Comment:
     deleted_by: str | None
     core_id: int | None
     command_id: str | None
+    reference: str
     view: View | None
 
 
@@ -58,6 +59,8 @@ class NewComment(TargetBody, frozen=True, kw_only=True):
     comment: CommentText
     persistent: Annotated[bool, doc("true: it stays when the core is restarted")] = True
     author: Author | None = None
+    reference: Reference | None = None
+    force: Force = False
 
 
 async def create_comment(call: Call, query: WaitQuery, body: NewComment) -> Answer:
@@ -68,6 +71,8 @@ async def create_comment(call: Call, query: WaitQuery, body: NewComment) -> Answ
         comment=body.comment,
         persistent=body.persistent,
         author=body.author,
+        reference=body.reference or "",
+        force=body.force,
     )
     return await outcome(call, query, receipts, creates="comments")
 

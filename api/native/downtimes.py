@@ -9,7 +9,7 @@ from api.native.entries import EntriesQuery, EntryNoun
 from api.native.operation import Answer, Call, Operation, Verb
 from api.native.outcome import FAILURES, Outcome, outcome
 from api.native.pollers import View
-from api.native.requests import Author, Comment, NoQuery, Span, TargetBody, Time, WaitQuery, doc
+from api.native.requests import Author, Comment, Force, NoQuery, Reference, Span, TargetBody, Time, WaitQuery, doc
 from api.native.targets import targets_of
 from api.native.times import parse_duration, parse_time
 from engine.errors import InvalidField
@@ -46,6 +46,7 @@ class Downtime:
     deleted_by: str | None
     core_id: int | None
     command_id: str | None
+    reference: str
     view: View | None
 
 
@@ -73,6 +74,8 @@ class NewDowntime(TargetBody, frozen=True, kw_only=True):
     fixed: Annotated[bool, doc("false: flexible, starts with the first problem between start and end")] = True
     with_services: Annotated[bool, doc("the host and each of its services")] = False
     author: Author | None = None
+    reference: Reference | None = None
+    force: Force = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,8 @@ async def create_downtime(call: Call, query: WaitQuery, body: NewDowntime) -> An
         comment=body.comment,
         with_services=body.with_services,
         author=body.author,
+        reference=body.reference or "",
+        force=body.force,
     )
     return await outcome(call, query, receipts, creates="downtimes")
 

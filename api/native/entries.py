@@ -30,6 +30,7 @@ class EntriesQuery(ObjectsQuery, frozen=True, kw_only=True):
     present: Annotated[
         Literal["true", "false", "any"], doc("`true`: those that stand now, `false`: those that ended, `any`: both")
     ] = "true"
+    reference: Annotated[str, doc("made with this reference", min_length=1)] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class EntryNoun:
             host=query.host or None,
             service=query.service or None,
             present={"true": True, "false": False, "any": None}[query.present],
+            reference=query.reference or None,
             limit=query.limit,
             offset=query.offset,
         )

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+import msgspec
+
 from api.errors import problem_members
 from api.native.operation import Answer, Call
 from api.native.requests import WAIT_CAP_S, WaitQuery
 from engine.commands.catalogue import Effect, known_row
 from engine.commands.lifecycle import State
-from engine.desk import Life, Receipt
+from engine.desk import Life, Receipt, Recorded
 
 MOST_IDS_IN_HEADER = 100  # 3.7 KB; proxies and clients refuse header lines much longer
 
@@ -68,7 +70,10 @@ class CommandOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a call: `id` of the (first) object it made or deleted, all ids, the worst state, and every command."""
+    """What became of a call: `id` of the (first) object it made or deleted, all ids, the worst state, and every command.
+
+    `operation`: /v1/operations shows the call under that id.
+    """
 
     id: int | None
     ids: list[int]
@@ -76,6 +81,7 @@ class Outcome:
     detail: str
     advice: str
     joined: bool
+    operation: str
     commands: list[CommandOutcome]
 
 
@@ -93,6 +99,15 @@ async def outcome(
             answer.content, answer.status, {**answer.headers, "Preference-Applied": f"wait={timeout_s:g}"}, answer.problem
         )
     return answer
+
+
+async def again(call: Call, query: WaitQuery, known: Recorded) -> Answer:
+    """The answer to a repeat of what was carried out before: the same commands, as they stand now."""
+    receipts = msgspec.json.decode(known.answer, type=tuple[Receipt, ...])
+    row = known_row(receipts[0].command)
+    made = row.entry_kind if row.effect in (Effect.ENTRY_CREATED, Effect.ACKNOWLEDGED) else None
+    deletes = any(receipt.withdrawn for receipt in receipts)
+    return await outcome(call, query, receipts, creates=f"{made}s" if made and not deletes else None, deletes=deletes)
 
 
 def answer_of(pairs: Sequence[tuple[Receipt, Life]], *, creates: str | None = None, deletes: bool = False) -> Answer:
@@ -138,6 +153,7 @@ def _content(pairs: Sequence[tuple[Receipt, Life]], state: State, worst: tuple[R
         detail=_detail(worst[1], state),
         advice=worst[1].advice if state is not State.CONFIRMED else "",
         joined=all(receipt.joined for receipt, _ in pairs),
+        operation=worst[0].operation,
         commands=commands,
     )
 
@@ -151,9 +167,10 @@ def _detail(life: Life, state: State) -> str:
     return SENTENCES[state]
 
 
-def _command(receipt: Receipt, life: Life) -> CommandOutcome:
+def command_outcome(life: Life, *, entry_id: int | None = None, joined: bool = False, notes: Sequence[str] = ()) -> CommandOutcome:
+    """One command as an answer shows it."""
     return CommandOutcome(
-        id=receipt.entry_id,
+        id=entry_id if entry_id is not None else life.entry_id,
         command_id=life.id,
         command=life.command,
         poller=life.poller_name,
@@ -162,7 +179,11 @@ def _command(receipt: Receipt, life: Life) -> CommandOutcome:
         state=life.state,
         detail=words_of(life),
         advice=life.advice,
-        joined=receipt.joined,
-        notes=list(receipt.notes),
+        joined=joined,
+        notes=list(notes),
         href=f"/v1/commands/{life.id}",
     )
+
+
+def _command(receipt: Receipt, life: Life) -> CommandOutcome:
+    return command_outcome(life, entry_id=receipt.entry_id, joined=receipt.joined, notes=receipt.notes)

@@ -21,7 +21,15 @@ import orjson
 
 from engine.errors import FormatError
 from engine.formats.text import text_of
-from engine.model import ContactConfig, GroupConfig, HostConfig, ObjectCache, ServiceConfig
+from engine.model import (
+    CommandConfig,
+    ContactConfig,
+    GroupConfig,
+    HostConfig,
+    ObjectCache,
+    ServiceConfig,
+    TimeperiodConfig,
+)
 
 _BLOCK_END = b"\n\t}\n"
 _TEXTS = (
@@ -43,7 +51,7 @@ def is_whole(raw: bytes) -> bool:
 
 
 def parse_object_cache(raw: bytes) -> ObjectCache:
-    """Everything an object cache says of hosts, services, groups and contacts.
+    """Everything an object cache says of hosts, services, groups, contacts, timeperiods and commands.
 
     Raises:
         FormatError: It is not whole, or a block is not of the expected form.
@@ -54,6 +62,8 @@ def parse_object_cache(raw: bytes) -> ObjectCache:
     services: list[ServiceConfig] = []
     contacts: list[ContactConfig] = []
     groups: list[_Definition] = []
+    timeperiods: list[TimeperiodConfig] = []
+    commands: list[CommandConfig] = []
     for definition in _definitions(raw):
         values = definition.values
         match definition.kind:
@@ -65,8 +75,13 @@ def parse_object_cache(raw: bytes) -> ObjectCache:
                 contacts.append(_contact(values))
             case "hostgroup" | "servicegroup" | "contactgroup":
                 groups.append(definition)
+            case "timeperiod" if values.get("timeperiod_name"):
+                timeperiods.append(_timeperiod(values))
+            case "command" if values.get("command_name"):
+                commands.append(CommandConfig(values["command_name"], values.get("command_line", ""), _custom_variables(values)))
     known = _Names(hosts, services, contacts)
-    return ObjectCache(tuple(hosts), tuple(services), tuple(_group(group, known) for group in groups), tuple(contacts))
+    named = tuple(_group(group, known) for group in groups)
+    return ObjectCache(tuple(hosts), tuple(services), named, tuple(contacts), tuple(timeperiods), tuple(commands))
 
 
 def _definitions(raw: bytes) -> Iterator[_Definition]:
@@ -124,8 +139,22 @@ def _checked(values: dict[str, str]) -> dict[str, Any]:
 
 def _contact(values: Mapping[str, str]) -> ContactConfig:
     name = values["contact_name"]
-    can_submit = int(_number(values, "can_submit_commands", 1.0))
-    return ContactConfig(name, values.get("alias") or name, values.get("email", ""), can_submit)
+    texts = ("pager", *(f"{kind}_notification_{what}" for what in ("period", "options") for kind in ("host", "service")))
+    switches = ("can_submit_commands", "host_notifications_enabled", "service_notifications_enabled")
+    lists = ("host_notification_commands", "service_notification_commands")
+    more: dict[str, Any] = {key: values.get(key, "") for key in texts}
+    more |= {key: int(_number(values, key, 1.0)) for key in switches} | {key: _list(values, key) for key in lists}
+    return ContactConfig(
+        name, values.get("alias") or name, values.get("email", ""), custom_variables=_custom_variables(values), **more
+    )
+
+
+def _timeperiod(values: Mapping[str, str]) -> TimeperiodConfig:
+    """All but its names and exclusions is about days: `monday`, `december 25`, `2026-01-01 / 7`."""
+    name = values["timeperiod_name"]
+    said = ("timeperiod_name", "alias", "exclude")
+    ranges = tuple((key.strip(), value.strip()) for key, value in values.items() if key not in said and key.strip())
+    return TimeperiodConfig(name, values.get("alias") or name, ranges, _list(values, "exclude"))
 
 
 def _number(values: Mapping[str, str], key: str, absent: float = 0.0) -> float:
@@ -174,7 +203,8 @@ def _group(definition: _Definition, known: _Names) -> GroupConfig:
     else:
         names = known.hosts if kind == "hostgroup" else known.contacts
         members = ((member, None) for member in _single_members(parts, names))
-    return GroupConfig(kind, name, values.get("alias") or name, tuple(members))
+    links = (values.get(key, "") for key in ("notes", "notes_url", "action_url"))
+    return GroupConfig(kind, name, values.get("alias") or name, tuple(members), *links)
 
 
 def _single_members(parts: list[str], names: Collection[str]) -> Iterator[str]:

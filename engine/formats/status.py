@@ -92,7 +92,12 @@ def parse_block(block: bytes) -> Block | None:
     try:
         return Block(word, dict([line.split("=", 1) for line in lines]))
     except ValueError:
-        return Block(word, {key: value for key, separator, value in (line.partition("=") for line in lines) if separator})
+        return Block(word, {key: value for key, separator, value in map(_odd_line, lines) if separator})
+
+
+def _odd_line(line: str) -> tuple[str, str, str]:
+    """**Source**: Icinga 2.13.6 writes a check period's line with a tab where every other has `=`."""
+    return line.partition("\t" if line.startswith("check_period\t") else "=")
 
 
 def parse_head(piece: bytes) -> Head:

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+
+Condition = tuple[str, Sequence[object]]
+"""A complete boolean SQL expression and its parameters."""
+
+
+def all_of(conditions: Sequence[Condition]) -> tuple[str, list[object]]:
+    """These conditions joined by AND, and all their parameters."""
+    return " AND ".join(sql for sql, _ in conditions), [value for _, values in conditions for value in values]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +39,12 @@ class Scope:
             parts.append(f"({poller}, {host}) IN (SELECT gm.poller, gm.host_name FROM {member})")
             values += [*sorted(self.hostgroups), *sorted(self.hostgroups)]
         return " AND ".join(parts) or "1", values
+
+    def allows(self, poller: int, hostgroups: Collection[str]) -> bool:
+        """The same of an object on that poller that is in these hostgroups."""
+        if self.pollers is not None and poller not in self.pollers:
+            return False
+        return self.hostgroups is None or not self.hostgroups.isdisjoint(hostgroups)
 
 
 EVERYTHING = Scope()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, get_type_hints
 
 from engine.model import (
+    CommandConfig,
     CommentStatus,
     ContactConfig,
     ContactStatus,
@@ -20,9 +21,10 @@ from engine.model import (
     ObjectKey,
     ServiceConfig,
     ServiceStatus,
+    TimeperiodConfig,
 )
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 4
 STATE_FILE = "state.db"
 
 # A core may write `nan`; SQLite stores it as NULL, and no field of the model is NULL by accident.
@@ -32,7 +34,16 @@ _TYPES: dict[object, str] = {
     str: "TEXT NOT NULL",
     str | None: "TEXT",
     tuple[str, ...]: "TEXT NOT NULL",
+    tuple[tuple[str, str], ...]: "TEXT NOT NULL",
 }
+
+# What totals count: an index that holds it is read instead of the wide rows, by queries that say COUNTED (always true) and by
+# no others: SQLite would prefer it to the small indexes of problems.
+COUNTED = "checks_enabled > -1"
+TALLIED = (
+    "state, has_been_checked, acknowledged, scheduled_downtime_depth, is_flapping, checks_enabled, accept_passive_checks,"
+    " notifications_enabled, event_handler_enabled, flap_detection_enabled"
+)
 
 PROBLEM = "state <> 0 AND has_been_checked <> 0"
 
@@ -64,6 +75,12 @@ class ObjectTable:
 
     def key(self, poller: int, row: HostStatus | ServiceStatus) -> ObjectKey:
         return ObjectKey(poller, *row[: len(self.keys)])  # type: ignore[arg-type]
+
+    @property
+    def select_standing(self) -> str:
+        """The columns `Standing` is made of."""
+        names = "state, state_type, has_been_checked, current_attempt, acknowledged, acknowledgement_type, is_flapping"
+        return f"SELECT {names}, scheduled_downtime_depth FROM {self.name} WHERE {self.where}"
 
     @property
     def select(self) -> str:
@@ -101,8 +118,9 @@ def dirty_values(key: ObjectKey) -> tuple[object, ...]:
 
 
 SCHEMA = f"""
-CREATE TABLE meta (schema_version INTEGER NOT NULL);
-INSERT INTO meta VALUES ({SCHEMA_VERSION});
+-- The incarnation is another whenever the file is made anew.
+CREATE TABLE meta (schema_version INTEGER NOT NULL, incarnation TEXT NOT NULL);
+INSERT INTO meta VALUES ({SCHEMA_VERSION}, lower(hex(randomblob(6))));
 
 CREATE TABLE poller (
   number INTEGER PRIMARY KEY, name TEXT NOT NULL, kind TEXT NOT NULL, status_file TEXT NOT NULL,
@@ -112,16 +130,25 @@ CREATE TABLE poller (
   command_file_detail TEXT NOT NULL DEFAULT '', status_file_health TEXT NOT NULL DEFAULT 'unknown',
   status_file_detail TEXT NOT NULL DEFAULT '', program TEXT NOT NULL DEFAULT '{{}}');
 
+-- One row per thing that happened. `state` is the object's then, NULL where the event is about none. hostgroups: JSON array.
+CREATE TABLE event (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, action TEXT NOT NULL, poller INTEGER NOT NULL, host TEXT NOT NULL,
+  service TEXT NOT NULL, hostgroups TEXT NOT NULL, state INTEGER, at REAL NOT NULL, said TEXT NOT NULL);
+-- How far the log of each poller has been read into events and rows.
+CREATE TABLE log_position (poller INTEGER PRIMARY KEY, position TEXT NOT NULL);
+
 -- A host exists when its hoststatus block does. `id` is its public id. Keyed by an index of its own, so that counting and
 -- paging read small pages, not plugin output.
 CREATE TABLE host (poller INTEGER NOT NULL, id INTEGER NOT NULL, {_typed(HostStatus)});
 CREATE UNIQUE INDEX host_name ON host (poller, name);
+CREATE INDEX host_tally ON host (poller, name, {TALLIED}) WHERE {COUNTED};
 CREATE INDEX host_id ON host (id);
 CREATE INDEX host_problem ON host (poller, name) WHERE {PROBLEM};
 CREATE INDEX host_acknowledged ON host (poller) WHERE acknowledged <> 0;
 
 CREATE TABLE service (poller INTEGER NOT NULL, id INTEGER NOT NULL, {_typed(ServiceStatus)});
 CREATE UNIQUE INDEX service_name ON service (poller, host_name, description);
+CREATE INDEX service_tally ON service (poller, host_name, description, {TALLIED}) WHERE {COUNTED};
 CREATE INDEX service_id ON service (id);
 CREATE INDEX service_problem ON service (poller, host_name, description) WHERE {PROBLEM};
 CREATE INDEX service_acknowledged ON service (poller) WHERE acknowledged <> 0;
@@ -148,6 +175,7 @@ CREATE TABLE service_config (
   poller INTEGER NOT NULL, wanted_id INTEGER, {_typed(ServiceConfig)}, PRIMARY KEY (poller, host_name, description)) WITHOUT ROWID;
 CREATE TABLE object_group (
   poller INTEGER NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, alias TEXT NOT NULL,
+  notes TEXT NOT NULL, notes_url TEXT NOT NULL, action_url TEXT NOT NULL,
   PRIMARY KEY (poller, kind, name)) WITHOUT ROWID;
 -- Members: host_name holds a contact's name in a contactgroup; service_description is '' but in servicegroups.
 CREATE TABLE group_member (
@@ -155,7 +183,9 @@ CREATE TABLE group_member (
   PRIMARY KEY (poller, kind, host_name, name, service_description)) WITHOUT ROWID;
 CREATE INDEX group_member_group ON group_member (kind, name, poller, host_name);
 CREATE TABLE contact (poller INTEGER NOT NULL, {_typed(ContactConfig)}, PRIMARY KEY (poller, name)) WITHOUT ROWID;
+CREATE TABLE timeperiod (poller INTEGER NOT NULL, {_typed(TimeperiodConfig)}, PRIMARY KEY (poller, name)) WITHOUT ROWID;
+CREATE TABLE check_command (poller INTEGER NOT NULL, {_typed(CommandConfig)}, PRIMARY KEY (poller, name)) WITHOUT ROWID;
 """
 
-STATUS_TABLES = ("host", "service", "downtime", "comment", "contact_status", "dirty")
-CONFIG_TABLES = ("host_config", "service_config", "object_group", "group_member", "contact")
+STATUS_TABLES = ("host", "service", "downtime", "comment", "contact_status", "dirty", "log_position")
+CONFIG_TABLES = ("host_config", "service_config", "object_group", "group_member", "contact", "timeperiod", "check_command")

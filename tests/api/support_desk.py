@@ -22,7 +22,19 @@ from engine.config import Config, Poller, Settings
 from engine.desk import Caller, Desk, Life, Step
 from engine.journal import accounts
 from engine.journal.store import Journal
-from engine.model import CoreKind, Generation, GroupConfig, HostConfig, HostStatus, ObjectCache, ObjectKey, ServiceStatus
+from engine.model import (
+    CommandConfig,
+    ContactConfig,
+    CoreKind,
+    Generation,
+    GroupConfig,
+    HostConfig,
+    HostStatus,
+    ObjectCache,
+    ObjectKey,
+    ServiceStatus,
+    TimeperiodConfig,
+)
 from engine.state.frames import Begin, End, Objects, Rows
 from engine.state.mirror import Mirror
 from engine.state.scope import Scope
@@ -173,7 +185,23 @@ def _frames(poller: int) -> list[Any]:
             state = DOWN.get((poller, name, description), 0)
             services.append(SERVICE._replace(host_name=name, description=description, state=state))
     members = tuple((name, None) for name in WEB_GROUP if name in HOSTS[poller])
-    cache = ObjectCache(hosts=tuple(map(host_config, HOSTS[poller])), groups=(GroupConfig("hostgroup", "web", "Web", members),))
+    groups = (
+        GroupConfig("hostgroup", "web", "Web", members),
+        GroupConfig("hostgroup", "data", "Databases", (("db01", None),) if poller == 1 else ()),
+        GroupConfig("servicegroup", "sites", "Sites", (("shared", "HTTP"), *((("web01", "HTTP"),) if poller == 1 else ()))),
+    )
+    cache = ObjectCache(tuple(map(host_config, HOSTS[poller])), groups=groups)
+    if poller == 1:
+        cache = replace(
+            cache,
+            groups=(*groups, GroupConfig("contactgroup", "staff", "Staff", (("ann", None), ("bob", None)))),
+            contacts=(ContactConfig("ann", "Ann", "ann@example.org", 1), ContactConfig("bob", "Bob", "", 0)),
+            timeperiods=(
+                TimeperiodConfig("24x7", "always", (("monday", "00:00-24:00"),), ("holidays",)),
+                TimeperiodConfig("holidays", "Holidays", (("december 25", "00:00-24:00"),), ()),
+            ),
+            commands=(CommandConfig("ping", "$USER1$/check_ping -H $HOSTADDRESS$"), CommandConfig("mail", "/bin/mail")),
+        )
     generation = Generation(NOW - AGE_S, NOW - 5000, "4.4.6", NOW - AGE_S)
     return [
         Begin(poller, generation, True),
@@ -251,6 +279,8 @@ class Front:
         pieces = [body[at : at + 65536] for at in range(0, len(body), 65536)] or [b""]
 
         async def receive() -> dict[str, Any]:
+            if not pieces:
+                return {"type": "http.disconnect"}
             piece = pieces.pop(0)
             return {"type": "http.request", "body": piece, "more_body": bool(pieces)}
 

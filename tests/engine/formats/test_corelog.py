@@ -190,8 +190,6 @@ def test_a_start_out_of_nothing_and_a_signal_alone_announce_nothing() -> None:
         b"LOG VERSION: 2.0",
         b"Caught SIGTERM, shutting down...",
         b"CURRENT HOST STATE: h;DOWN;HARD;1;x",
-        b"PASSIVE HOST CHECK: h;0;(null)",
-        b"HOST NOTIFICATION: c;h;ACKNOWLEDGEMENT (DOWN);cmd;out;a;Nagios 4 starting... (PID=1)",
         b"Warning: Host performance data command is slow",
         b"Error: Unable to create lockfile",
         b"Warning: Passive check result",
@@ -239,7 +237,7 @@ def test_logs_of_cores_that_are_not_installed_here(folder: str) -> None:
         ("web01", None, 1, 1, 3, "CRITICAL"),
         ("web01", "Disk /var", 2, 1, 3, "DISK CRITICAL; 2% free"),
     ]
-    assert [(e.kind, e.service, e.word) for e in found if e.word] == [
+    assert [(e.kind, e.service, e.word) for e in found if e.word and not e.contact] == [
         (LogKind.HOST_DOWNTIME, None, "STARTED"),
         (LogKind.SERVICE_DOWNTIME, "Disk /var", "CANCELLED"),
         (LogKind.SERVICE_FLAPPING, "Disk /var", "STARTED"),
@@ -274,6 +272,16 @@ def test_state_events_of_icinga2s_compat_log_keep_semicolons() -> None:
             ),
         ),
         (b"SERVICE FLAPPING ALERT: h;s;DISABLED; off", (LogKind.SERVICE_FLAPPING, "h", "s", None, None, None, "off", "DISABLED")),
+        (
+            b"HOST NOTIFICATION: ann;h;ACKNOWLEDGEMENT (DOWN);cmd;out;a;b",
+            (LogKind.HOST_NOTIFICATION, "h", None, None, None, None, "out;a;b", "ACKNOWLEDGEMENT (DOWN)", "ann"),
+        ),
+        (
+            b"SERVICE NOTIFICATION: ann;h;s;CRITICAL;cmd;",
+            (LogKind.SERVICE_NOTIFICATION, "h", "s", None, None, None, "", "CRITICAL", "ann"),
+        ),
+        (b"PASSIVE SERVICE CHECK: h;s;2;old; output", (LogKind.SERVICE_PASSIVE, "h", "s", None, None, None, "", "")),
+        (b"PASSIVE HOST CHECK: h;0;(null)", (LogKind.HOST_PASSIVE, "h", None, None, None, None, "", "")),
         (b"SERVICE DOWNTIME ALERT: h;s;STOPPED; out", (LogKind.SERVICE_DOWNTIME, "h", "s", None, None, None, "out", "STOPPED")),
     ],
 )
@@ -296,6 +304,9 @@ def test_what_lines_say_of_an_object(text: bytes, expected: tuple[object, ...]) 
         b"HOST DOWNTIME ALERT: h;BEGUN; x",
         b"HOST ALERT: h;DOWN;HARD;99999999999999999999;x",
         b"CURRENT HOST STATE: h;DOWN;HARD;1;x",
+        b"HOST NOTIFICATION: ann;h;DOWN",
+        b"SERVICE NOTIFICATION: ann;h;CRITICAL;cmd",
+        b"PASSIVE SERVICE CHECK: h;s",
     ],
 )
 def test_lines_that_say_nothing_intelligible(text: bytes) -> None:

@@ -72,7 +72,21 @@ def test_objects_of_nagios() -> None:
     assert hosts["web01"].contacts == ("nobody-in-particular",)
     services = {(service.host_name, service.description): service for service in cache.services}
     assert json.loads(services["a+b", "HTTP"].custom_variables) == {"NOTE": "Bob ; semi = colon"}
-    assert cache.contacts == (ContactConfig("nobody-in-particular", "nobody-in-particular", "", 1),)
+    (contact,) = cache.contacts
+    assert contact == ContactConfig(
+        *("nobody-in-particular", "nobody-in-particular", "", 1, "", "always", "always", "n", "n"),
+        *(("tell-nobody",), ("tell-nobody",), 1, 1, "{}"),
+    )
+    (period,) = cache.timeperiods
+    assert (period.name, period.alias, period.exclude) == ("always", "always", ())
+    assert sorted(period.ranges) == sorted(
+        (f"{day}day", "00:00-24:00") for day in ("sun", "mon", "tues", "wednes", "thurs", "fri", "satur")
+    )
+    assert [(command.name, command.line.rpartition("/")[2]) for command in cache.commands] == [
+        ("answer", "$ARG1$"), ("tell-nobody", "true"),
+    ]  # fmt: skip
+    groups = {group.name: group for group in cache.groups}
+    assert (groups["disks"].notes, groups["disks"].notes_url, groups["web"].notes_url) == ("", "http://192.0.2.1/?a=b", "")
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

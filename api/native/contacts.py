@@ -1,0 +1,113 @@
+"""Contacts: whom a core tells, when and about what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import orjson
+
+from api.native.named import read_one, read_page
+from api.native.operation import Answer, Call, Operation
+from api.native.pollers import View, views_of
+from api.native.requests import Paging, PollerQuery
+from api.render import rfc3339_or_none
+from engine.model import ContactConfig, ContactStatus
+from engine.state.configured import CONTACTS, Configured, contact_status
+from engine.state.groups import groups_of
+from engine.state.views import Reader
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """One contact. Options are the core's letters, `n` for none. Switches and periods are those of now, if the core shows them."""
+
+    name: str
+    poller: str
+    alias: str
+    email: str
+    pager: str
+    can_submit_commands: bool
+    host_notifications_enabled: bool
+    service_notifications_enabled: bool
+    host_notification_period: str
+    service_notification_period: str
+    host_notification_options: str
+    service_notification_options: str
+    host_notification_commands: list[str]
+    service_notification_commands: list[str]
+    last_host_notification: str | None
+    last_service_notification: str | None
+    custom_variables: dict[str, str]
+    contactgroups: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Contacts:
+    """One page of contacts, by name and poller."""
+
+    total: int
+    limit: int
+    offset: int
+    views: list[View]
+    items: list[Contact]
+
+
+@dataclass(frozen=True, slots=True)
+class ContactDetail:
+    """One contact, and how fresh what is said of it is."""
+
+    contact: Contact
+    view: View
+
+
+async def list_contacts(call: Call, query: Paging) -> Answer:
+    """One page of contacts."""
+
+    def work(reader: Reader) -> Contacts:
+        found, total, views = read_page(reader, call, CONTACTS, query)
+        return Contacts(total, query.limit, query.offset, views, [_contact(reader, call, one) for one in found])
+
+    return Answer(await call.desk.read(work))
+
+
+async def show_contact(call: Call, query: PollerQuery) -> Answer:
+    """One contact."""
+
+    def work(reader: Reader) -> ContactDetail:
+        one = read_one(reader, call, CONTACTS, "contact", call.names["contact"], query)
+        return ContactDetail(_contact(reader, call, one), views_of(reader, call)[one.poller])
+
+    return Answer(await call.desk.read(work))
+
+
+def _contact(reader: Reader, call: Call, one: Configured[ContactConfig]) -> Contact:
+    config, status = one.config, contact_status(reader, one.poller, one.config.name)
+    now: ContactConfig | ContactStatus = status or config
+    return Contact(
+        name=config.name,
+        poller=one.poller_name,
+        alias=config.alias,
+        email=config.email,
+        pager=config.pager,
+        can_submit_commands=bool(config.can_submit_commands),
+        host_notifications_enabled=bool(now.host_notifications_enabled),
+        service_notifications_enabled=bool(now.service_notifications_enabled),
+        host_notification_period=now.host_notification_period or config.host_notification_period,
+        service_notification_period=now.service_notification_period or config.service_notification_period,
+        host_notification_options=config.host_notification_options,
+        service_notification_options=config.service_notification_options,
+        host_notification_commands=list(config.host_notification_commands),
+        service_notification_commands=list(config.service_notification_commands),
+        last_host_notification=rfc3339_or_none(status.last_host_notification) if status else None,
+        last_service_notification=rfc3339_or_none(status.last_service_notification) if status else None,
+        custom_variables=orjson.loads(config.custom_variables) | (orjson.loads(status.custom_variables) if status else {}),
+        contactgroups=list(groups_of(reader, call.caller.scope, "contactgroup", one.poller, config.name)),
+    )
+
+
+OPERATIONS = (
+    Operation("GET", "/v1/contacts", "Contacts", list_contacts, {200: Contacts}, query=Paging, problems=(404,)),
+    Operation(
+        "GET", "/v1/contacts/{contact}", "One contact", show_contact, {200: ContactDetail}, query=PollerQuery, problems=(404, 409)
+    ),
+)

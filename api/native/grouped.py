@@ -1,0 +1,100 @@
+"""What hostgroups, servicegroups and contactgroups have in common: a page of groups, and one group with a page of members.
+
+A group of one name is one group, on however many pollers its members stand; `poller=` looks at one poller's part of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from api.native.operation import Call, poller_number
+from api.native.pollers import View, views_of
+from api.native.requests import Paging
+from engine.errors import StatusFileStale, UnknownObject
+from engine.state.groups import GroupView, Kind, MemberView, groups, members
+from engine.state.tactical import HostTotals, ServiceTotals, Totals, totals
+from engine.state.views import Reader
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One group. `hosts` and `services` count what stands in it, within your scope."""
+
+    name: str
+    alias: str
+    notes: str
+    notes_url: str
+    action_url: str
+    pollers: list[str]
+    member_count: int
+    hosts: HostTotals
+    services: ServiceTotals
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """One page of groups, by name."""
+
+    total: int
+    limit: int
+    offset: int
+    views: list[View]
+    items: list[Group]
+
+
+def read_groups(reader: Reader, call: Call, kind: Kind, query: Paging) -> Groups:
+    """The page, each group with its totals."""
+    poller = poller_number(reader, call.caller, query.poller)
+    found, total = groups(reader, call.caller.scope, kind, poller=poller, limit=query.limit, offset=query.offset)
+    counted = _totals(reader, call, kind, poller, found)
+    fresh = views_of(reader, call, poller)
+    items = [_group(group, fresh, counted.get(group.name)) for group in found]
+    return Groups(total, query.limit, query.offset, list(fresh.values()), items)
+
+
+def read_group(reader: Reader, call: Call, kind: Kind, name: str, query: Paging) -> tuple[GroupView, list[MemberView], list[View]]:
+    """One group and a page of its members. Raises UnknownObject, UnknownPoller."""
+    poller = poller_number(reader, call.caller, query.poller)
+    found, _ = groups(reader, call.caller.scope, kind, poller=poller, name=name)
+    if not found:
+        raise unknown(reader, call, kind, name)
+    page = members(reader, call.caller.scope, kind, found[0], limit=query.limit, offset=query.offset)
+    return found[0], list(page), list(views_of(reader, call, poller).values())
+
+
+def read_whole_group(
+    reader: Reader, call: Call, kind: Kind, name: str, query: Paging
+) -> tuple[Group, list[MemberView], list[View]]:
+    """The same with its totals."""
+    group, page, views = read_group(reader, call, kind, name, query)
+    poller = poller_number(reader, call.caller, query.poller)
+    counted = _totals(reader, call, kind, poller, (group,))
+    return _group(group, views_of(reader, call), counted.get(name)), page, views
+
+
+def poller_names(group: GroupView, fresh: dict[int, View]) -> list[str]:
+    """The names of the pollers a group stands on."""
+    return [fresh[number].poller for number in group.pollers if number in fresh]
+
+
+def unknown(reader: Reader, call: Call, kind: str, name: str) -> UnknownObject | StatusFileStale:
+    """There is none of that name; while a poller's files were never read, nobody can say so."""
+    unseen = [poller.name for poller in reader.pollers(call.caller.scope) if not poller.generation]
+    if unseen:
+        message = f"No files of {', '.join(unseen)} have been read yet, so {name!r} may stand there: ask again in a moment."
+        return StatusFileStale(message, name=name, pollers=unseen)
+    return UnknownObject(f"There is no {kind} {name!r} within your scope; /v1/{kind}s lists them.", kind=kind, name=name)
+
+
+def _totals(reader: Reader, call: Call, kind: Kind, poller: int | None, found: tuple[GroupView, ...]) -> dict[str, Totals]:
+    if kind == "contactgroup":
+        return {}
+    return totals(reader, call.caller.scope, kind, poller, [group.name for group in found])
+
+
+def _group(group: GroupView, fresh: dict[int, View], counted: Totals | None) -> Group:
+    hosts, services = counted or (HostTotals(), ServiceTotals())
+    return Group(
+        group.name, group.alias, group.notes, group.notes_url, group.action_url, poller_names(group, fresh), group.member_count,
+        hosts, services,
+    )  # fmt: skip

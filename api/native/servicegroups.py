@@ -1,0 +1,60 @@
+"""Servicegroups: with totals of their services and those services' hosts, and their members."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from api.native.grouped import Group, Groups, read_groups, read_whole_group
+from api.native.operation import Answer, Call, Operation
+from api.native.pollers import View
+from api.native.requests import Paging
+from engine.state.views import Reader
+
+
+@dataclass(frozen=True, slots=True)
+class ServicegroupMember:
+    """A service of the group."""
+
+    poller: str
+    host: str
+    service: str
+
+
+@dataclass(frozen=True, slots=True)
+class Servicegroup:
+    """One servicegroup and one page of its services, by poller, host and name; `total` counts those within your scope."""
+
+    group: Group
+    total: int
+    limit: int
+    offset: int
+    views: list[View]
+    members: list[ServicegroupMember]
+
+
+async def list_servicegroups(call: Call, query: Paging) -> Answer:
+    """One page of servicegroups."""
+    return Answer(await call.desk.read(lambda reader: read_groups(reader, call, "servicegroup", query)))
+
+
+async def show_servicegroup(call: Call, query: Paging) -> Answer:
+    """One servicegroup."""
+
+    def work(reader: Reader) -> Servicegroup:
+        group, page, views = read_whole_group(reader, call, "servicegroup", call.names["servicegroup"], query)
+        members = [ServicegroupMember(member.poller_name, member.host, member.service or "") for member in page]
+        return Servicegroup(group, group.member_count, query.limit, query.offset, views, members)
+
+    return Answer(await call.desk.read(work))
+
+
+OPERATIONS = (
+    Operation(
+        "GET", "/v1/servicegroups", "Servicegroups and their totals", list_servicegroups, {200: Groups},
+        query=Paging, problems=(404,),
+    ),
+    Operation(
+        "GET", "/v1/servicegroups/{servicegroup}", "One servicegroup and its services", show_servicegroup, {200: Servicegroup},
+        query=Paging, problems=(404,),
+    ),
+)  # fmt: skip

@@ -1,0 +1,74 @@
+"""Tactical totals: how many hosts and services are in which state, in all and per poller, hostgroup or servicegroup."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from api.native.operation import Answer, Call, Operation, poller_number
+from api.native.pollers import View, views_of
+from api.native.requests import Paging, doc
+from engine.state.groups import groups
+from engine.state.tactical import HostTotals, ServiceTotals, added, totals
+from engine.state.views import Reader
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The totals of one poller or group."""
+
+    name: str
+    hosts: HostTotals
+    services: ServiceTotals
+
+
+@dataclass(frozen=True, slots=True)
+class Tactical:
+    """Totals over everything within your scope, and one page of parts by name; groups may overlap."""
+
+    hosts: HostTotals
+    services: ServiceTotals
+    by: str
+    total: int
+    limit: int
+    offset: int
+    views: list[View]
+    items: list[Part]
+
+
+class TacticalQuery(Paging, frozen=True, kw_only=True):
+    """Which parts."""
+
+    by: Annotated[Literal["poller", "hostgroup", "servicegroup"], doc("what the parts are")] = "poller"
+
+
+async def show_tactical(call: Call, query: TacticalQuery) -> Answer:
+    """The totals."""
+    return Answer(await call.desk.read(lambda reader: read_tactical(reader, call, query)))
+
+
+def read_tactical(reader: Reader, call: Call, query: TacticalQuery) -> Tactical:
+    """The totals, all of one moment."""
+    scope = call.caller.scope
+    poller = poller_number(reader, call.caller, query.poller)
+    fresh = views_of(reader, call, poller)
+    by_poller = totals(reader, scope, "poller", poller)
+    hosts, services = added([(HostTotals(), ServiceTotals()), *by_poller.values()])
+    none = (HostTotals(), ServiceTotals())
+    if query.by == "poller":
+        parts = [Part(view.poller, *by_poller.get(str(number), none)) for number, view in fresh.items()]
+        total = len(parts)
+        parts = parts[query.offset : query.offset + query.limit]
+    else:
+        found, total = groups(reader, scope, query.by, poller=poller, limit=query.limit, offset=query.offset)
+        counted = totals(reader, scope, query.by, poller, [group.name for group in found])
+        parts = [Part(group.name, *counted.get(group.name, none)) for group in found]
+    return Tactical(hosts, services, query.by, total, query.limit, query.offset, list(fresh.values()), parts)
+
+
+OPERATIONS = (
+    Operation(
+        "GET", "/v1/tactical", "Totals by state, handling and switched-off features", show_tactical, {200: Tactical},
+        query=TacticalQuery, problems=(404,),
+    ),
+)  # fmt: skip
