@@ -91,12 +91,24 @@ def _definitions(raw: bytes) -> Iterator[_Definition]:
         kind, _, brace = rest.partition(" ")
         if word != "define" or brace != "{":
             raise FormatError(f"{head[-80:]!r} begins a block where `define TYPE {{` belongs.", block=head[-80:])
-        lines.reverse()  # the first of two of one key counts
-        try:
-            values = {key: value.rstrip() for key, value in [line.split("\t", 1) for line in lines]}
-        except ValueError:
-            values = {key: value.rstrip() for key, _, value in (line.partition("\t") for line in lines)}
+        values = _values(lines)
         yield _Definition(kind, values)
+
+
+def _values(lines: list[str]) -> dict[str, str]:
+    """Keys and values; the first of two of one key counts."""
+    try:
+        pairs = [line.split("\t", 1) for line in lines]
+        values = {key: value.rstrip() for key, value in pairs}
+        if len(values) == len(lines):
+            return values
+    except ValueError:
+        pass
+    values = {}
+    for line in lines:
+        key, _, value = line.partition("\t")
+        values.setdefault(key, value.rstrip())
+    return values
 
 
 # --- objects --------------------------------------------------------------------------------------------------------------------
@@ -174,8 +186,8 @@ def _list(values: Mapping[str, str], key: str) -> tuple[str, ...]:
     return tuple(part for part in (piece.strip() for piece in values.get(key, "").split(",")) if part)
 
 
-def _custom_variables(values: dict[str, str]) -> str:
-    found = {key[1:]: values[key] for key in reversed(values) if key[:1] == "_"}
+def _custom_variables(values: Mapping[str, str]) -> str:
+    found = {key[1:]: value for key, value in values.items() if key[:1] == "_"}
     return orjson.dumps(found).decode() if found else "{}"
 
 
