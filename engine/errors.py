@@ -76,6 +76,24 @@ class NotPossible(CallerError):
     code = "not_possible"
 
 
+class TooManyTargets(CallerError):
+    """A call for more targets than the caller may command at once. `facts` give `targets` and `limit`."""
+
+    code = "too_many_targets"
+
+
+class Conflicting(CallerError):
+    """Some targets of a call cannot be commanded. `facts["conflicts"]` lists them; `skip_conflicts` leaves them out."""
+
+    code = "conflicts"
+
+
+class PlanChanged(CallerError):
+    """What is asked is no longer what was planned. `facts` list what was `added`, `removed` and changed in `conflicts`."""
+
+    code = "plan_changed"
+
+
 class KeyReused(CallerError):
     """The Idempotency-Key was used before, for another method, path, query or body."""
 

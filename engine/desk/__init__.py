@@ -43,6 +43,7 @@ from engine.desk.orders import (
     plain_order,
     removal,
 )
+from engine.desk.plans import Ask, DeletionAsked, Done, How, Planned, check_conflicts, check_plan, keep, plan
 from engine.desk.pollers import is_engine_alive, poller_away
 from engine.desk.readers import Readers
 from engine.desk.resolve import Found, Resolver, is_behind
@@ -373,7 +374,29 @@ class Desk:
             return [order], _away([order], hold)
 
         orders, away = await self.read(plan)
-        return await self._store(who, orders, away, lambda accept: accept.deletions, "delete")
+        return await self._store(who, orders, away, lambda accept: accept.deletions, f"delete {kind}")
+
+    async def carry_out(self, caller: Caller, ask: Ask, how: How, *, author: str | None = None) -> Planned | Done:
+        """A call for many targets, planned whole: see engine/desk/plans.py. A dry run gives the plan back, its hash is kept.
+
+        Raises TooManyTargets, Conflicting, PlanChanged, UnknownObject and what the single calls raise.
+        """
+        who = self._asked(caller, author, how.reference, how.force)
+
+        def planned(reader: Reader) -> Planned:
+            made = plan(reader, self._pollers, who, ask, how)
+            if not how.dry_run:
+                check_plan(reader.connection, made, how, caller.user)
+                check_conflicts(made, how, self._pollers)
+            return made
+
+        made = await self.find(caller, planned)
+        if how.dry_run:
+            await self._parts.writer.submit(lambda connection: keep(connection, made, caller.user, who.now))
+            return made
+        deletes = isinstance(ask, DeletionAsked)
+        work: Store = lambda accept: accept.deletions if deletes else accept.orders  # noqa: E731 - one of two
+        return Done(await self._store(who, made.orders, {}, work, ask.action), made.conflicts)
 
     async def schedule_check(
         self, caller: Caller, targets: Sequence[Target], *, at: float | None = None, hold: bool = True
@@ -527,6 +550,12 @@ class Desk:
             return await self._lives(caller, command_ids)
         except UnknownObject:
             return before  # its object left the caller's scope meanwhile
+
+    async def standings(self, command_ids: Sequence[str], *, until: str, timeout_s: float) -> dict[str, Standing]:
+        """Wait as `settle` does, for commands the caller was just given; where each stands then."""
+        if timeout_s > 0:
+            await self._parts.waiting.until_reached(command_ids, until, timeout_s, self._standings)
+        return await self._standings(command_ids)
 
     # --- below the desk --------------------------------------------------------------------------------------------------
     @property

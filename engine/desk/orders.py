@@ -24,7 +24,7 @@ from engine.model import CoreKind, ObjectKey
 
 _PAST_CHECK_S = 60  # a check asked for a time a little ago means now; longer ago is a mistake
 _CLOCK_SLACK_S = 1.0  # of a check time: callers round to whole seconds
-_ANY_CORE_ID = 2**31 - 1  # the longest a core's id gets, to measure the line before the id is known
+ANY_CORE_ID = 2**31 - 1  # the longest a core's id gets, to measure the line before the id is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,7 +329,7 @@ def _order(
 def _encoded(who: Asked, found: Found, row: Row, arguments: Mapping[str, object], epoch: int) -> bytes:
     """Raises InvalidField when the line could not be written; its length does not depend on the moment of writing."""
     try:
-        return encode(row, arguments, epoch, _ANY_CORE_ID, _profile(found))
+        return encode(row, arguments, epoch, ANY_CORE_ID, _profile(found))
     except InvalidField as error:
         if error.facts.get("field") != "output":
             raise
