@@ -18,7 +18,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from engine.commands.catalogue import CATALOGUE, Effect, FieldType, known_row, row_of
+from engine.commands.catalogue import CATALOGUE, Effect, FieldType, known_row
 from engine.commands.lifecycle import MOVES, State
 from engine.commands.proof import Effected, Judgement
 from engine.commands.row import OBJECTS, Row
@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 _SAME_SECOND_S = 1.5
 _SWITCHES_SINCE_S = 86_400.0  # no core keeps its features unsaved for longer than a day
 _SIGNED = tuple(name for name, row in CATALOGUE.items() if row.signs)
+_SIGNED_BYTES = frozenset(name.encode() for name in _SIGNED)
 LOST = "the core crashed and had not saved it"
 
 
@@ -208,15 +209,19 @@ class Losses:
             self._again(command, row, None)
 
 
-def is_switch(text: str) -> bool:
+def is_switch(text: bytes) -> bool:
     """Does a command, as the log shows it, switch a feature?"""
-    row = row_of(text.partition(";")[0])
-    return row is not None and bool(row.signs)
+    return _without_stamp(text).partition(b";")[0] in _SIGNED_BYTES
 
 
-def overruled_by(connection: sqlite3.Connection, poller: int, text: str) -> None:
+def _without_stamp(text: bytes) -> bytes:
+    """Icinga 2 logs the raw line."""
+    return text.partition(b"] ")[2] if text.startswith(b"[") else text
+
+
+def overruled_by(connection: sqlite3.Connection, poller: int, text: bytes) -> None:
     """Another program's command was read: switches of ours that it sets otherwise are its own affair from now on."""
-    name, _, rest = text.partition(";")
+    name, _, rest = _without_stamp(text).decode("utf-8", "replace").partition(";")
     row = known_row(name)
     keys = {sign.key for sign in row.signs}
     names = [known for known in _SIGNED if keys & {sign.key for sign in CATALOGUE[known].signs}]
