@@ -8,14 +8,15 @@ The tour, in reading order:
    of core differ, `lifecycle.py` is the life of a command as a table, `proof.py` judges what the core's files prove.
 4. `state/`: `frames.py` is what a scanner sends, `mirror.py` the one writer of state.db (`generation.py` one scan, `changes.py` one
    log line), `views.py` the reads of hosts and services, `groups.py`, `configured.py` (contacts, timeperiods, a core's commands)
-   and `tactical.py` (totals) further ones, `scope.py` who may see what. `search.py` is the search language as SQL
+   and `tactical.py` (totals) further ones, `scope.py` who may see what. `logindex.py` writes history.db, the index of the cores'
+   logs, `history.py` reads it. `search.py` is the search language as SQL
    (`fields.py` what can be named, `operands.py` values, `patterns.py` LIKE and regular expressions).
 5. `journal/`: `schema.py` is its tables, version after version, `store.py` keeps commands and every step of their life,
    `identities.py` mints public ids, `history.py` keeps downtimes, acknowledgements and comments, `accounts.py` users and tokens.
 6. `pollers/`: the thin edge. `command_file.py` (the FIFO), `tail.py` (logs through rotations), `scan.py` (scanner process),
-   `watch.py` (folders), `inspect.py` (what `check` finds), `following.py` (how far a log was read over our own restarts), and
-   the lane, one thread that carries a poller's commands:
-   `local.py` its loop, `sending.py` what may be written next, `proving.py` what the files prove.
+   `indexing.py` (the process that fills history.db), `watch.py` (folders), `inspect.py` (what `check` finds), `following.py`
+   (how far a log was read over our own restarts), and the lane, one thread that carries a poller's commands: `local.py` its loop,
+   `sending.py` what may be written next, `proving.py` what the files prove.
 7. `runtime.py`: the engine process put together. `hints.py`: wake-ups between processes. `faults.py`: crash points for tests.
 8. `desk/`: the front door every API dialect comes through; it runs in the API workers.
 

@@ -85,6 +85,9 @@ class Settings:
     twin_window_s: float = setting(600.0, "a succeeded twin younger than this is joined instead of made again", "s", low=0)
     scan_poll_s: float = setting(2.0, "slow poll behind the file watcher", "s", low=0.1, high=3600)
     stale_after_intervals: int = setting(3, "status intervals after which a view counts as stale", low=1)
+    history_days: int = setting(
+        400, "how long /v1/history goes back, as far as the cores' logs do; 0: no history is kept", "days", low=0, high=36500
+    )
     token_idle_s: float = setting(3600.0, "a login's token ends after this long without use", "s", low=1)
 
 

@@ -29,6 +29,7 @@ from engine.errors import ConfigError, JournalError, SignalboxError
 from engine.formats.corelog import StateEvent
 from engine.journal.identities import Identities
 from engine.journal.store import Journal
+from engine.pollers.indexing import Indexer
 from engine.pollers.local import Lane, Reports
 from engine.pollers.scan import ScannerProcess
 from engine.pollers.watch import FolderWatch
@@ -60,6 +61,7 @@ class Runtime:
     lanes: dict[int, Lane] = field(default_factory=dict)
     scans: dict[int, ScanLoop] = field(default_factory=dict)
     failed: threading.Event = field(default_factory=threading.Event)
+    indexer: Indexer | None = None
 
     def fail(self) -> None:
         """Called by a thread that met a bug: nothing is trusted any more."""
@@ -129,7 +131,7 @@ def build(config: Config, clock: Clock) -> Runtime:
     journal = Journal.open(config.data)
     mirror = Mirror.open(config.data / STATE_FILE, Identities(journal).mint)
     mirror.configure(config.pollers)
-    runtime = Runtime(config, clock, journal, mirror)
+    runtime = Runtime(config, clock, journal, mirror, indexer=Indexer(config) if config.settings.history_days else None)
     for poller in config.pollers:
         runtime.lanes[poller.number] = Lane(
             poller, config.settings, Journal.open(config.data), lambda: Reader.open(config.data), clock, _reports(runtime)
@@ -170,6 +172,8 @@ def serve(runtime: Runtime) -> None:
         threads.append(_thread(runtime, f"scan-{number}", loop.run))
         loop.due.set()
     lane_threads = [_thread(runtime, f"lane-{number}", lane.run) for number, lane in runtime.lanes.items()]
+    if runtime.indexer is not None:
+        _thread(runtime, "history", runtime.indexer.run)
     watch.start()
     log.info("engine up: %d pollers", len(runtime.lanes))
     try:
@@ -199,6 +203,8 @@ def _receive(runtime: Runtime, receiver: socket.socket) -> None:
 
 def _stop(runtime: Runtime, watch: FolderWatch, lane_threads: Sequence[threading.Thread]) -> None:
     watch.close()
+    if runtime.indexer is not None:
+        runtime.indexer.close()
     for lane in runtime.lanes.values():
         lane.stop()
     for thread in lane_threads:
