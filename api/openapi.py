@@ -12,17 +12,28 @@ from typing import Any
 import msgspec
 
 from api.errors import MEDIA_TYPE, TYPE_PREFIX
+from api.ledger import HEADER
 from api.native.operation import Operation
 from api.native.requests import BODY_LIMIT_BYTES
 from api.render import JSON
+from engine.journal.requests import LONGEST_KEY
 
 REF = "#/components/schemas/{name}"
 PROBLEM = "ProblemDocument"
+KEY = {
+    "name": HEADER,
+    "in": "header",
+    "required": False,
+    "description": "a repeat with the same key, path and body is answered as the first one and not carried out again",
+    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY},
+}
 PATH_NAMES = {
     "host": "name of the host, percent-encoded: `/` is %2F",
     "service": "description of the service, percent-encoded: `Disk /var` is Disk%20%2Fvar",
     "poller": "name or number of the poller, percent-encoded",
     "command": "id of the command",
+    "call": "id of the call, or of one poller's part of it",
+    "operation": "id of the operation",
     "id": "public id",
     "hostgroup": "name of the hostgroup, percent-encoded",
     "servicegroup": "name of the servicegroup, percent-encoded",
@@ -42,7 +53,10 @@ never dropped. Bodies hold at most {BODY_LIMIT_BYTES} bytes.
 A command answers 201 or 200 when its effect was seen in the core's own files, 202 with `Location: /v1/commands/…` while something
 is still to be proven, 422 when the core refused it and 409 when it had no effect, both with the core's own words. Of several
 commands the worst decides. `Prefer: wait=S` (or `?wait=S`) waits up to S seconds, at most 60, for the last state; without it an
-answer waits shortly for `processed`. Repeating is safe: a twin is joined. `Signalbox-Command` carries the ids of up to 100 of the
+answer waits shortly for `processed`. Repeating is safe: a twin is joined. With an `Idempotency-Key` it is safe
+for every write, after a crash and days later, too: the same key, path and body give the same ids and commands, as they stand then,
+and `Idempotent-Replayed: true`; the same key with another body is a 422. A request that was refused leaves its key free.
+`Signalbox-Command` carries the ids of up to 100 of the
 commands; the body lists all."""
 
 
@@ -71,7 +85,8 @@ def document(operations: Sequence[Operation], version: str) -> dict[str, Any]:
 def _types(operations: Iterable[Operation]) -> list[Any]:
     found: dict[Any, None] = {}
     for operation in operations:
-        found.update(dict.fromkeys(operation.answers.values()))
+        for answer in operation.answers.values():
+            found.update(dict.fromkeys(answer if isinstance(answer, tuple) else (answer,)))
         found[operation.query] = None
         if operation.body is not None and operation.schema is None:
             found[operation.body] = None
@@ -83,7 +98,11 @@ def _operation(operation: Operation, by_type: dict[Any, Any], components: dict[s
         "operationId": operation.act.__name__,
         "summary": operation.summary,
         "tags": [operation.act.__module__.rpartition(".")[2]],
-        "parameters": [*_path_parameters(operation), *_query_parameters(operation, by_type, components)],
+        "parameters": [
+            *_path_parameters(operation),
+            *_query_parameters(operation, by_type, components),
+            *([KEY] if operation.method != "GET" else []),
+        ],
         "responses": _responses(operation, by_type),
     }
     if operation.body is not None:
@@ -132,7 +151,8 @@ def _description(schema: dict[str, Any]) -> str:
 def _responses(operation: Operation, by_type: dict[Any, Any]) -> dict[str, Any]:
     responses: dict[str, Any] = {}
     for status, answer in operation.answers.items():
-        responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": {JSON: {"schema": by_type[answer]}}}
+        schema = {"anyOf": [by_type[one] for one in answer]} if isinstance(answer, tuple) else by_type[answer]
+        responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": {operation.media_type: {"schema": schema}}}
         if operation.method != "GET":
             responses[str(status)]["headers"] = _command_headers(status)
     for status in sorted(_problem_statuses(operation)):

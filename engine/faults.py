@@ -1,4 +1,4 @@
-"""Named crash points: where tests kill the engine on purpose, to show that nothing accepted is lost there.
+"""Named crash points: where tests kill a process on purpose, to show that nothing accepted is lost there.
 
 Off unless the environment says `SIGNALBOX_CRASH=name:n`: the process then dies by SIGKILL when it passes `name` the n-th time.
 """
@@ -11,6 +11,7 @@ import signal
 AFTER_ACCEPT = "after_accept"  # a command was read from the journal, nothing about it is stored yet
 AFTER_BATCH_ROW = "after_batch_row"  # the batch row is durable, its bytes are not written
 AFTER_WRITE = "after_write"  # the bytes are in the command file, the step that says so is not stored
+BETWEEN_SLICES = "between_slices"  # an API worker: a slice of a large call is durable, others are to come (or it was the last)
 AFTER_END_MARK = "after_end_mark"  # the end mark was read in the log, its verdicts are not stored
 
 _name, _, _count = os.environ.get("SIGNALBOX_CRASH", "").partition(":")

@@ -1,7 +1,7 @@
 """Wake-ups between processes: datagrams on Unix sockets in the data folder. Hints only: losing one costs milliseconds, never data.
 
 The engine listens on `engine.sock` for numbers of pollers that have new work; each desk listens on a `desk-*.sock` of its own
-for ids of commands whose life went on.
+for ids of commands whose life went on, and for the word that there are new events.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 
 ENGINE_SOCKET = "engine.sock"
 DESK_PREFIX = "desk-"
+NEW_EVENTS = "events"
 _LARGEST = 60_000  # bytes of a datagram that every kernel takes
 
 
@@ -37,6 +38,18 @@ def tell_desks(data: Path, command_ids: list[str]) -> None:
     chunk = _LARGEST // 40
     for start in range(0, len(command_ids), chunk):
         _send(data, names, ",".join(command_ids[start : start + chunk]).encode())
+
+
+def is_listening(data: Path, name: str) -> bool:
+    """Does a living process listen under that name? An empty hint is sent to find out."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sender, _short(data) as folder:
+        try:
+            sender.sendto(b"", f"{folder}/{name}")
+        except (ConnectionRefusedError, FileNotFoundError):
+            return False
+        except BlockingIOError:
+            return True  # it has not read for a while
+    return True
 
 
 def received(receiver: socket.socket) -> list[str]:

@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute, Route
 from api.auth.doorkeeper import Doorkeeper
 from api.centreon import acknowledgements as ack
 from api.centreon import downtimes, objects, sessions
+from api.centreon.outcomes import again
 from api.centreon.place import Nowhere, Place, Served, Services
 from engine.clock import Clock, SystemClock
 from engine.config import Settings
@@ -66,10 +67,10 @@ SPELLINGS = ("acknowledgements", "acknowledgments")
 def routes(desk: Desk, doorkeeper: Doorkeeper, settings: Settings, clock: Clock | None = None) -> list[BaseRoute]:
     """Every path of the dialect; the last ones say that there is nothing else."""
     services = Services(desk, doorkeeper, settings, clock or SystemClock())
-    login = Place(services, {}, open_to_all={"POST": sessions.login})
+    login = Place(services, {}, again, open_to_all={"POST": sessions.login})
     served = [Route(f"{PREFIX}/login", login)]
     for pattern, handlers in PATHS.items():
-        place = Place(services, handlers)
+        place = Place(services, handlers, again)
         spelt = [pattern.replace("{acks}", spelling) for spelling in SPELLINGS] if "{acks}" in pattern else [pattern]
         served += [Route(PREFIX + path, place) for path in spelt]
     return [*served, Route(ROOT, Nowhere()), Route(ROOT + "/{rest:path}", Nowhere())]

@@ -16,7 +16,6 @@ from api.centreon.bodies import (
     ListedHostAcknowledgementBody,
     ListedServiceAcknowledgementBody,
     NoFields,
-    read_body,
 )
 from api.centreon.entry_shapes import acknowledgement_shape
 from api.centreon.listing import author_ids, entries_page
@@ -85,20 +84,20 @@ async def _page(visit: Visit, which: EntryFilter) -> Response:
 
 async def add_by_host_id(visit: Visit) -> Response:
     """Acknowledge the host the body names."""
-    body = await read_body(visit.request, ListedHostAcknowledgementBody)
+    body = visit.body(ListedHostAcknowledgementBody)
     return await _add(visit, [host_target(await host_by_id(visit, body.host_id))], body)
 
 
 async def add_by_service_id(visit: Visit) -> Response:
     """Acknowledge the service the body names."""
-    body = await read_body(visit.request, ListedServiceAcknowledgementBody)
+    body = visit.body(ListedServiceAcknowledgementBody)
     return await _add(visit, [service_target(await service_by_id(visit, body.host_id, body.service_id))], body)
 
 
 async def add_on_host(visit: Visit) -> Response:
     """Acknowledge the host the path names and, if asked, those of its services that have a problem."""
     found = await host_of(visit)
-    body = await read_body(visit.request, HostAcknowledgementBody)
+    body = visit.body(HostAcknowledgementBody)
     services = await _services_in_trouble(visit, found) if body.with_services else []
     return await _add(visit, [host_target(found), *services], body)
 
@@ -106,7 +105,7 @@ async def add_on_host(visit: Visit) -> Response:
 async def add_on_service(visit: Visit) -> Response:
     """Acknowledge the service the path names."""
     found = await service_of(visit)
-    return await _add(visit, [service_target(found)], await read_body(visit.request, AcknowledgementBody))
+    return await _add(visit, [service_target(found)], visit.body(AcknowledgementBody))
 
 
 async def _add(visit: Visit, targets: Sequence[Target], body: AcknowledgementBody) -> Response:
@@ -142,6 +141,6 @@ async def cancel_on_service(visit: Visit) -> Response:
 
 
 async def _cancel(visit: Visit, target: Target) -> Response:
-    await read_body(visit.request, NoFields)
+    visit.body(NoFields)
     receipts = await visit.desk.remove_acknowledgement(visit.caller, [target], hold=False)
     return await outcome(visit, receipts, deletes=True)

@@ -100,12 +100,17 @@ B = TypeVar("B", bound=Body)
 
 async def read_body(request: Request, kind: type[B]) -> B:
     """The request's body as values. Raises InvalidField, BodyTooLarge."""
+    return parse_body(await raw_body(request), kind)
+
+
+async def raw_body(request: Request) -> bytes:
+    """The request's body as it came. Raises BodyTooLarge."""
     raw = bytearray()
     async for chunk in request.stream():
         raw += chunk
         if len(raw) > LIMIT_BYTES:
             raise BodyTooLarge(f"The body is longer than {LIMIT_BYTES} bytes.", limit=LIMIT_BYTES)
-    return parse_body(bytes(raw), kind)
+    return bytes(raw)
 
 
 def parse_body(raw: bytes, kind: type[B]) -> B:

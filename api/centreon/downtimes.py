@@ -10,7 +10,7 @@ from functools import partial
 from starlette.responses import Response
 
 from api.centreon.answers import is_true
-from api.centreon.bodies import DowntimeBody, HostDowntimeBody, NoFields, read_body
+from api.centreon.bodies import DowntimeBody, HostDowntimeBody, NoFields
 from api.centreon.entry_shapes import downtime_shape
 from api.centreon.listing import Shape, author_ids, entries_page
 from api.centreon.objects import host_of, host_target, service_of, service_target
@@ -65,19 +65,19 @@ async def downtime(visit: Visit) -> Response:
 async def set_on_host(visit: Visit) -> Response:
     """Set a downtime on a host and, if asked, on its services."""
     target = host_target(await host_of(visit))
-    body = await read_body(visit.request, HostDowntimeBody)
+    body = visit.body(HostDowntimeBody)
     return await _set(visit, target, body, with_services=body.with_services)
 
 
 async def set_on_service(visit: Visit) -> Response:
     """Set a downtime on a service."""
     target = service_target(await service_of(visit))
-    return await _set(visit, target, await read_body(visit.request, DowntimeBody))
+    return await _set(visit, target, visit.body(DowntimeBody))
 
 
 async def cancel(visit: Visit) -> Response:
     """Cancel a downtime; one that was not yet written to its core is withdrawn."""
-    await read_body(visit.request, NoFields)
+    visit.body(NoFields)
     receipts = await visit.desk.delete_entry(visit.caller, "downtime", _id(visit), hold=False)
     return await outcome(visit, receipts, deletes=True)
 

@@ -14,13 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 from starlette.responses import Response
 
 from api.centreon.errors import refusal
 from api.centreon.place import Visit
 from engine.commands.catalogue import CATALOGUE, Effect
 from engine.commands.lifecycle import State
-from engine.desk import Life, Receipt
+from engine.desk import Life, Receipt, Recorded
 
 COMMAND_HEADER = "Signalbox-Command"  # ids of the commands
 ENTRY_HEADER = "Signalbox-Entry"  # ids of the downtimes or acknowledgements they make or end
@@ -55,6 +56,12 @@ async def outcome(visit: Visit, receipts: Sequence[Receipt], *, deletes: bool = 
     answer = Response(status_code=204) if status == 204 else refusal(status, message)
     answer.headers.update(_headers(ids, receipts))
     return answer
+
+
+async def again(visit: Visit, known: Recorded) -> Response:
+    """The answer to a repeat of what was carried out before: the same commands, as they stand now."""
+    receipts = msgspec.json.decode(known.answer, type=tuple[Receipt, ...])
+    return await outcome(visit, receipts, deletes=any(receipt.withdrawn for receipt in receipts))
 
 
 def judge(lives: Sequence[Life], *, deletes: bool = False) -> tuple[int, str]:

@@ -6,22 +6,26 @@ Handlers are plain functions from a `Visit` to an answer; they contain no `try`.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from api.auth.doorkeeper import Doorkeeper, check_may
-from api.centreon.errors import NoRoute, error_answer, refusal
+from api.centreon.bodies import Body, parse_body, raw_body
+from api.centreon.errors import NoRoute, error_answer, refusal, status_of
 from api.centreon.versions import NEWEST, Version, parse_version
+from api.ledger import REPLAYED, as_asked, kept, without_body
 from engine.clock import Clock
 from engine.config import Settings
-from engine.desk import Caller, Desk
+from engine.desk import Caller, Desk, Recorded
 from engine.errors import CallerError, NotAuthenticated, SignalboxError
 from engine.journal.accounts import Verb
 
 HEADER = "X-AUTH-TOKEN"
+B = TypeVar("B", bound=Body)
 LARGEST_ID = 2**63 - 1
 NO_CREDENTIALS = "Authentication Required"
 NOT_FOUND_BY_IT = "No token could be found. It is unknown or has expired: log in again."
@@ -50,6 +54,10 @@ class Visit:
     def desk(self) -> Desk:
         return self.services.desk
 
+    def body(self, kind: type[B]) -> B:
+        """The body of a write as values. Raises InvalidField."""
+        return parse_body(self.caller.request.body if self.caller.request else b"", kind)
+
     def id(self, name: str, unknown: type[CallerError], noun: str) -> int:
         """The id in a path's segment. Raises NoRoute unless it is digits, `unknown` when no id is that large."""
         text = self.request.path_params[name]
@@ -61,6 +69,7 @@ class Visit:
 
 
 Handler = Callable[[Visit], Awaitable[Response]]
+Again = Callable[[Visit, Recorded], Awaitable[Response]]  # the answer to a repeat with the same key
 Served = tuple[Handler, Verb]  # what answers, and what role and token must allow
 OpenHandler = Callable[[Services, Request, Version], Awaitable[Response]]
 
@@ -74,9 +83,14 @@ class Place:
     """An ASGI endpoint: the handlers of one path by method. `open_to_all` ones need no token, all others their verb."""
 
     def __init__(
-        self, services: Services, handlers: Mapping[str, Served], open_to_all: Mapping[str, OpenHandler] | None = None
+        self,
+        services: Services,
+        handlers: Mapping[str, Served],
+        again: Again,
+        open_to_all: Mapping[str, OpenHandler] | None = None,
     ) -> None:
         self._services = services
+        self._again = again
         self._handlers = handlers
         self._open = open_to_all or {}
 
@@ -112,14 +126,32 @@ class Place:
         if found is None:
             return self._wrong_method(visit.request)
         handler, verb = found
+        if verb is Verb.READ:
+            check_may(visit.caller, verb)
+            return await handler(visit)
+        before = without_body(visit.caller, visit.request, verb)
+        asked = await kept(visit.desk, before, status_of, lambda: _as_asked(visit, verb))
+        return await kept(visit.desk, asked.caller, status_of, lambda: self._written(asked, handler, verb))
+
+    async def _written(self, visit: Visit, handler: Handler, verb: Verb) -> Response:
+        """What the first request with the same key was answered, or the first answer."""
         check_may(visit.caller, verb)
-        return await handler(visit)
+        known = await visit.desk.recorded(visit.caller)
+        if known is None:
+            return await handler(visit)
+        answer = await self._again(visit, known)
+        answer.headers.update(REPLAYED)
+        return answer
 
     def _wrong_method(self, request: Request) -> Response:
         allowed = ", ".join(sorted({*self._handlers, *self._open}))
         answer = refusal(405, f"{NoRoute(request.method, request.url.path)}: Method Not Allowed (Allow: {allowed})")
         answer.headers["Allow"] = allowed
         return answer
+
+
+async def _as_asked(visit: Visit, verb: Verb) -> Visit:
+    return replace(visit, caller=as_asked(visit.caller, visit.request, verb, await raw_body(visit.request)))
 
 
 class Nowhere:

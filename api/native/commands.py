@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from api.native.operation import Answer, Call, Operation, Verb
 from api.native.requests import WAIT_CAP_S, NoQuery, ObjectsQuery, WaitQuery, doc, refuse_service_alone
 from api.render import rfc3339
-from engine.desk import EntryFilter, Life
+from engine.desk import EntryFilter, Life, Recorded
 
 StateWord = Literal[
     "accepted", "held", "writing", "written", "processed", "confirmed", "partial", "refused", "no_effect", "expired", "cancelled",
@@ -53,6 +53,8 @@ class Command:
     deadline_at: str
     line: str
     created_core_ids: list[int]
+    cause: str
+    duplicates: int
     steps: list[Step]
 
 
@@ -99,6 +101,12 @@ async def cancel_command(call: Call, query: NoQuery) -> Answer:
     return Answer(command_of(life), headers={"Signalbox-Command": life.id})
 
 
+async def cancelled_again(call: Call, query: NoQuery, known: Recorded) -> Answer:
+    """The command that was withdrawn, as it stands now."""
+    life = await call.desk.life(call.caller, call.names["command"])
+    return Answer(command_of(life), headers={"Signalbox-Command": life.id})
+
+
 def command_of(life: Life) -> Command:
     """The life as people see it."""
     return Command(
@@ -121,6 +129,8 @@ def command_of(life: Life) -> Command:
         deadline_at=rfc3339(life.deadline_at),
         line=life.line,
         created_core_ids=list(life.created_core_ids),
+        cause=life.cause,
+        duplicates=life.duplicates,
         steps=[Step(step.state, rfc3339(step.at), step.evidence, step.late) for step in life.steps],
     )
 
@@ -135,6 +145,6 @@ OPERATIONS = (
     ),
     Operation(
         "DELETE", "/v1/commands/{command}", "Withdraw a command that was not yet written", cancel_command, {200: Command},
-        verb=Verb.COMMAND, problems=(404, 409),
+        verb=Verb.COMMAND, problems=(404, 409), again=cancelled_again,
     ),
 )  # fmt: skip

@@ -21,7 +21,6 @@ from engine.errors import InvalidField
 BODY_LIMIT_BYTES = 1 << 20
 LARGE_BODY_BYTES = 1 << 15  # decoding more than this takes milliseconds: it belongs in a thread
 MOST_TARGETS = 500
-MOST_RESULTS = 1000
 MOST_ROWS = 1000
 WAIT_CAP_S = 60.0
 
@@ -41,6 +40,10 @@ Time = Annotated[
 ]
 Span = Annotated[str | int | float, doc("seconds, or text like `90m`, `2h`, `1d12h`")]
 Author = Annotated[str, doc("on whose behalf; admins only. Default: the author of your account", min_length=1)]
+Reference = Annotated[
+    str, doc("a change number, say: kept with what is made, which can be listed and deleted by it", min_length=1, max_length=200)
+]
+Force = Annotated[bool, doc("make it again where the same stands or is under way, instead of joining that")]
 Comment = Annotated[str, doc("why; becomes the comment in the core")]
 
 

@@ -93,7 +93,6 @@ _REFUSED = dict.fromkeys(
 )
 _NO_OP = {CENTREON: "Centreon Engine takes commands for hostgroups and does nothing: name its hosts"}
 _NO_VARIABLES = {ICINGA2: "Icinga 2 writes no custom variables into its status file"}
-_NO_PERIODS = {ICINGA2: "Icinga 2 writes no timeperiods into its status file"}
 
 _MACROS = "custom variables reach command lines through macros"
 _PROGRAMS = "it says which program the core runs"
@@ -394,7 +393,6 @@ def _notifications() -> Rows:
     yield from _both(
         "DELAY_HOST_NOTIFICATION", "DELAY_SVC_NOTIFICATION", Effect.SHOWN, Field("at", FieldType.TIME, "not before then"),
         signs=(Sign("next_notification", FromField("at")),), doc="Put the next notification off.",
-        unseen_in={ICINGA2: "Icinga 2 delays its notification objects, of which the status file says nothing"},
     )  # fmt: skip
     yield from _both(
         "SET_HOST_NOTIFICATION_NUMBER", "SET_SVC_NOTIFICATION_NUMBER", Effect.SHOWN,
@@ -416,7 +414,7 @@ def _attributes() -> Rows:
         signs=(Sign("max_check_attempts", FromField("attempts")),), doc="Change how many checks make a state hard.",
     )  # fmt: skip
     for what, column, more in (
-        ("CHECK", "check_period", {"unseen_in": _NO_PERIODS}),
+        ("CHECK", "check_period", {}),
         ("NOTIFICATION", "notification_period", {"kinds": NOT_ICINGA2}),
         ("EVENT_HANDLER", "event_handler_period", {"kinds": frozenset({NAGIOS}), "since": {NAGIOS: (4, 5)}}),
     ):
@@ -457,12 +455,12 @@ def _dangerous_attributes() -> Rows:
     program: dict[str, Any] = {"danger": _PROGRAMS, "useless_in": _REFUSED}
     command = FromField("command")
     yield from _both(
-        "CHANGE_HOST_CHECK_COMMAND", "CHANGE_SVC_CHECK_COMMAND", Effect.SHOWN, *_COMMAND, signs=(Sign("check_command", command),),
-        unseen_in={ICINGA2: "Icinga 2 decorates what it writes"}, doc="Change what checks the object.", **program,
+        "CHANGE_HOST_CHECK_COMMAND", "CHANGE_SVC_CHECK_COMMAND", Effect.SHOWN, *_COMMAND,
+        signs=(Sign("check_command", command, shown_as={ICINGA2: "check_{}!*"}),), doc="Change what checks the object.", **program,
     )  # fmt: skip
     yield from _both(
-        "CHANGE_HOST_EVENT_HANDLER", "CHANGE_SVC_EVENT_HANDLER", Effect.SHOWN, *_COMMAND, signs=(Sign("event_handler", command),),
-        unseen_in={ICINGA2: "Icinga 2 writes no name of an event handler into its status file"},
+        "CHANGE_HOST_EVENT_HANDLER", "CHANGE_SVC_EVENT_HANDLER", Effect.SHOWN, *_COMMAND,
+        signs=(Sign("event_handler", command, shown_as={ICINGA2: "event_{}"}),),
         doc="Change what is run when the object's state changes.", **program,
     )  # fmt: skip
     for what in ("host", "service"):

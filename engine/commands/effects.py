@@ -15,7 +15,7 @@ import orjson
 from engine.commands.proof import Effected, Expected, Judgement, Seen, is_decisive
 from engine.commands.row import FieldType, FromField, Row, Sign
 from engine.formats.corelog import LogKind, LogLine
-from engine.model import CommentStatus, DowntimeStatus, HostStatus, ServiceStatus
+from engine.model import CommentStatus, CoreKind, DowntimeStatus, HostStatus, ServiceStatus
 
 _MOST_NAMED = 20  # members named in a sentence
 _SAME = 1e-3  # between two numbers that were written with different numbers of decimals
@@ -55,9 +55,9 @@ class When:
 # --- signs ------------------------------------------------------------------------------------------------------------------
 
 
-def judge_signs(row: Row, arguments: Mapping[str, object], members: Sequence[MemberSeen], when: When) -> Judgement:
+def judge_signs(row: Row, arguments: Mapping[str, object], members: Sequence[MemberSeen], when: When, kind: CoreKind) -> Judgement:
     """Every sign of the row is to be read on every member."""
-    wanted = [(sign, _wanted(sign, arguments)) for sign in row.signs]
+    wanted = [(sign, _wanted(sign, arguments, kind)) for sign in row.signs]
     words = ", ".join(f"{_key(sign, arguments)}={_plain(value)}" for sign, value in wanted)
     states = {
         member.label: None
@@ -68,8 +68,9 @@ def judge_signs(row: Row, arguments: Mapping[str, object], members: Sequence[Mem
     return _judge_all(states, words, when)
 
 
-def _wanted(sign: Sign, arguments: Mapping[str, object]) -> object:
-    return arguments.get(sign.value.name) if isinstance(sign.value, FromField) else sign.value
+def _wanted(sign: Sign, arguments: Mapping[str, object], kind: CoreKind) -> object:
+    value = arguments.get(sign.value.name) if isinstance(sign.value, FromField) else sign.value
+    return sign.shown_as[kind].replace("{}", str(value)) if kind in sign.shown_as else value
 
 
 def _key(sign: Sign, arguments: Mapping[str, object]) -> str:
@@ -89,6 +90,8 @@ def _shown(sign: Sign, shown: Mapping[str, object], arguments: Mapping[str, obje
 
 
 def _agrees(shown: object, wanted: object) -> bool:
+    if isinstance(wanted, str) and wanted.endswith("!*"):
+        return str(shown).startswith(wanted[:-1])
     if isinstance(wanted, str) or shown is None:
         return shown == wanted
     try:

@@ -132,12 +132,14 @@ class FromField:
 class Sign:
     """One thing to be read: `key` is a column of the mirror's row (SHOWN) or a key of the programstatus block (PROGRAM).
 
-    With `variable`, `key` is a column of custom variables, and the field of that name says which one.
+    With `variable`, `key` is a column of custom variables, and the field of that name says which one. `shown_as`: how a kind of
+    core writes the value, `{}` for the value itself, `!*` at the end for any arguments.
     """
 
     key: str
     value: object
     variable: str = ""
+    shown_as: Mapping[CoreKind, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,20 +12,25 @@ modules hold one of these steps each.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import logging
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
+from types import NoneType
 from typing import TypeVar
 
 from engine.clock import Clock, SystemClock
 from engine.commands.catalogue import SWITCHES, Effect, Row, Subject
 from engine.config import Config
-from engine.desk.accept import Accept, ended, withdraw_all, withdraw_by_id
-from engine.desk.checks import Asked, asked, window
+from engine.desk.accept import Accept, ended, withdraw_by_id
+from engine.desk.audience import Which, Wording
+from engine.desk.bulk import SLICE, Bulk
+from engine.desk.checks import Asked, asked, check_reference, window
 from engine.desk.entries import one_entry, page_of_entries
 from engine.desk.generic import check_allowed, check_names, check_supported, command_named, generic_order
-from engine.desk.ids import CommandIds
 from engine.desk.lives import lives_of, page_of_lives, standings_of
+from engine.desk.once import once, recorded, refusal, refusal_row
+from engine.desk.operations import one_operation, page_of_operations
 from engine.desk.orders import (
     Order,
     acknowledgement,
@@ -37,30 +42,68 @@ from engine.desk.orders import (
     plain_order,
     removal,
 )
+from engine.desk.plans import Ask, DeletionAsked, Done, How, Planned, check_conflicts, check_plan, keep, plan
 from engine.desk.pollers import is_engine_alive, poller_away
 from engine.desk.readers import Readers
 from engine.desk.resolve import Found, Resolver, is_behind
+from engine.desk.results import CallPlan, ResultCall, call_shown, plan_call, standings, store_call, stored_parts
 from engine.desk.subjects import subject_of
-from engine.desk.values import Caller, CheckResult, Entry, EntryFilter, Life, Page, Receipt, Step, Target
+from engine.desk.subscribe import Feed
+from engine.desk.values import (
+    Caller,
+    CheckResult,
+    Entry,
+    EntryFilter,
+    Life,
+    OperationView,
+    Page,
+    Receipt,
+    Recorded,
+    Request,
+    Step,
+    Target,
+)
 from engine.desk.waiting import Standing, Waiting
-from engine.desk.writer import COMMANDS_PER_TRANSACTION, GroupCommit, Written
+from engine.desk.writer import GroupCommit, Written
 from engine.errors import (
     InvalidField,
     JournalError,
     PollerAway,
     PollerError,
+    ResultsRefused,
     StatusFileStale,
     UnknownHost,
     UnknownObject,
     UnknownService,
 )
+from engine.journal.ids import CommandIds
+from engine.journal.operations import OperationRow, unsent_operations
 from engine.journal.schema import NEWEST
 from engine.journal.store import Journal
 from engine.model import ObjectKey
 from engine.state.scope import EVERYTHING
 from engine.state.views import Reader
 
-__all__ = ["Caller", "CheckResult", "Desk", "Entry", "EntryFilter", "Life", "Page", "Receipt", "Step", "Target"]
+__all__ = [
+    "Caller",
+    "CheckResult",
+    "Desk",
+    "Entry",
+    "EntryFilter",
+    "Life",
+    "OperationView",
+    "Page",
+    "Receipt",
+    "Recorded",
+    "Request",
+    "ResultCall",
+    "Step",
+    "Target",
+    "Which",
+    "Wording",
+]
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Plan = tuple[list[Order], Mapping[int, PollerAway]]  # what to journal, and the pollers nobody reads for
@@ -79,6 +122,8 @@ class _Open:
     writer: GroupCommit
     readers: Readers
     waiting: Waiting
+    bulk: Bulk
+    feed: Feed
 
 
 class Desk:
@@ -90,24 +135,28 @@ class Desk:
         self._pollers = {poller.number: poller for poller in config.pollers}
         self._ids = CommandIds(self._clock.now)
         self._opened: _Open | None = None
-        self._bulk: set[asyncio.Task[tuple[Receipt, ...]]] = set()
 
     async def open(self) -> None:
         """Open the databases and start listening for the engine's hints."""
-        journal = await asyncio.to_thread(Journal.open, self.config.data)
-        opened = _Open(journal, GroupCommit(journal, self.config.data), Readers(self.config.data), Waiting(self.config.data))
+        data = self.config.data
+        journal = await asyncio.to_thread(Journal.open, data)
+        unsent = unsent_operations(journal.connection)
+        feed = Feed(data, self._clock.now, self.config.settings.event_readers)
+        writer, waiting = GroupCommit(journal, data), Waiting(data, feed.hint)
+        opened = _Open(journal, writer, Readers(data), waiting, Bulk(writer, data, waiting.name, self._clock.now), feed)
         opened.writer.start()
         opened.waiting.open()
         self._opened = opened
+        opened.bulk.withdraw_orphans(unsent)
 
     async def close(self) -> None:
         """Close everything `open` opened; what was handed in is stored first."""
         if self._opened is None:
             return
         opened, self._opened = self._opened, None
-        if self._bulk:
-            await asyncio.wait(self._bulk)
+        await opened.bulk.finish()
         opened.waiting.close()
+        await opened.feed.close()
         await asyncio.to_thread(opened.writer.close)
         await asyncio.to_thread(opened.readers.close)
         await asyncio.to_thread(opened.journal.close)
@@ -135,7 +184,7 @@ class Desk:
         while True:
             try:
                 return await self.read(work)
-            except (UnknownHost, UnknownService, StatusFileStale):
+            except (UnknownHost, UnknownService, StatusFileStale, ResultsRefused):
                 behind = await self.read(lambda reader: is_behind(reader, caller.scope, self._pollers))
                 if not behind or self._clock.monotonic() >= deadline:
                     raise
@@ -150,6 +199,21 @@ class Desk:
         if not _is_answerable(which):
             return Page()
         return await self.read(lambda reader: page_of_lives(reader.connection, caller.scope, which, self._pollers, caller.user))
+
+    async def operation(self, caller: Caller, operation: str) -> OperationView:
+        """One call that commanded. Raises UnknownObject."""
+        found = None
+        if _is_storable(operation):
+            found = await self.read(lambda reader: one_operation(reader.connection, caller, operation))
+        if found is None:
+            raise UnknownObject(f"There is no operation {operation!r}.", id=operation)
+        return found
+
+    async def operations(self, caller: Caller, which: EntryFilter) -> Page[OperationView]:
+        """Calls that commanded, newest first."""
+        if not _is_answerable(which):
+            return Page()
+        return await self.read(lambda reader: page_of_operations(reader.connection, caller, which))
 
     async def entries(self, caller: Caller, which: EntryFilter) -> Page[Entry]:
         """Downtimes, acknowledgements or comments, newest id first."""
@@ -166,6 +230,17 @@ class Desk:
             raise _unknown_entry(kind, entry_id)
         return found[0]
 
+    def subscribe(
+        self, caller: Caller, which: Which, wording: Wording, *, after: str | None = None, snapshot: bool = False
+    ) -> AsyncGenerator[bytes]:
+        """Events as they happen, see `Feed.stream`. `after`: the place to go on from; `snapshot`: what stands comes first."""
+        return self._parts.feed.stream(caller, which, wording, after=after, snapshot=snapshot)
+
+    def end_streams(self) -> None:
+        """Let everybody go who reads events: this worker stops."""
+        if self._opened is not None:
+            self._opened.feed.end_all()
+
     async def health(self) -> dict[str, object]:
         """This worker's truth: how durable its writes are, whether the engine lives, how old each poller's view is."""
         parts = self._parts
@@ -178,6 +253,20 @@ class Desk:
         now = self._clock.now()
         ages = {view.name: round(now + view.clock_offset_s - view.created, 1) if view.generation else None for view in views}
         return {"synchronous": synchronous, "journal_schema": str(NEWEST), "engine_alive": alive, "view_age_s": ages}
+
+    async def recorded(self, caller: Caller) -> Recorded | None:
+        """What the first request with the caller's Idempotency-Key got; None when this is the first. Raises KeyReused."""
+        if caller.request is None or not caller.request.key:
+            return None
+        return await self.read(lambda reader: recorded(reader.connection, caller, "journal"))
+
+    async def refused(self, caller: Caller, status: int, code: str, detail: str, host: str = "", service: str = "") -> None:
+        """Put a refused request into the audit; what cannot be stored is left out of it, and the log says so."""
+        row = refusal_row(caller, self._clock.now(), status, code, detail, host, service)
+        try:
+            await self._parts.writer.submit(partial(refusal, row))
+        except JournalError as error:
+            log.warning("a refused request of %s is not in the audit: %s", caller.user, error)
 
     # --- commanding ------------------------------------------------------------------------------------------------------
     # `hold=False`: raise PollerAway, journalling nothing, when a poller's core is not reading.
@@ -193,10 +282,12 @@ class Desk:
         comment: str,
         with_services: bool = False,
         author: str | None = None,
+        reference: str = "",
+        force: bool = False,
         hold: bool = True,
     ) -> tuple[Receipt, ...]:
         """Downtimes on hosts or services. `duration` in seconds is for flexible ones (None when fixed)."""
-        who = self._asked(caller, author)
+        who = self._asked(caller, author, reference, force)
         when = window(start, end, fixed, duration)
         if with_services and any(target.service is not None for target in targets):
             raise InvalidField("with_services is for hosts: leave it out for a service.", field="with_services")
@@ -204,7 +295,7 @@ class Desk:
         def orders(found: Found) -> list[Order]:
             return downtimes(who, found, when, comment, with_services)
 
-        return await self._order(who, targets, orders, hold, with_services=with_services)
+        return await self._order(who, targets, orders, hold, "downtime", with_services=with_services)
 
     async def acknowledge(
         self,
@@ -216,18 +307,20 @@ class Desk:
         notify: bool,
         persistent: bool,
         author: str | None = None,
+        reference: str = "",
+        force: bool = False,
         hold: bool = True,
     ) -> tuple[Receipt, ...]:
         """Acknowledge problems. Raises NotPossible for an object that is OK or UP."""
-        who = self._asked(caller, author)
+        who = self._asked(caller, author, reference, force)
         return await self._order(
-            who, targets, lambda found: [acknowledgement(who, found, comment, sticky, notify, persistent)], hold
+            who, targets, lambda found: [acknowledgement(who, found, comment, sticky, notify, persistent)], hold, "acknowledge"
         )
 
     async def remove_acknowledgement(self, caller: Caller, targets: Sequence[Target], *, hold: bool = True) -> tuple[Receipt, ...]:
         """Take acknowledgements back. Raises NotPossible for an object that is not acknowledged."""
         who = self._asked(caller)
-        return await self._order(who, targets, lambda found: [removal(who, found)], hold, lambda accept: accept.removals)
+        return await self._order(who, targets, lambda found: [removal(who, found)], hold, "remove", lambda accept: accept.removals)
 
     async def add_comment(
         self,
@@ -237,11 +330,13 @@ class Desk:
         comment: str,
         persistent: bool,
         author: str | None = None,
+        reference: str = "",
+        force: bool = False,
         hold: bool = True,
     ) -> tuple[Receipt, ...]:
         """Comments on hosts or services."""
-        who = self._asked(caller, author)
-        return await self._order(who, targets, lambda found: [comment_order(who, found, comment, persistent)], hold)
+        who = self._asked(caller, author, reference, force)
+        return await self._order(who, targets, lambda found: [comment_order(who, found, comment, persistent)], hold, "comment")
 
     async def delete_entry(self, caller: Caller, kind: str, entry_id: int, *, hold: bool = True) -> tuple[Receipt, ...]:
         """Cancel a downtime or delete a comment by its public id; remove an acknowledgement by its public id.
@@ -263,16 +358,37 @@ class Desk:
             order = deletion(who, Resolver(reader, caller.scope, self._pollers).stored(key), row)
             return [order], _away([order], hold)
 
-        (order,), away = await self.read(plan)
-        accept = self._accept(who, away)
-        return await self._parts.writer.submit(lambda connection: accept.deletion(connection, order, entry_id))
+        orders, away = await self.read(plan)
+        return await self._store(who, orders, away, lambda accept: accept.deletions, f"delete {kind}")
+
+    async def carry_out(self, caller: Caller, ask: Ask, how: How, *, author: str | None = None) -> Planned | Done:
+        """A call for many targets, planned whole: see engine/desk/plans.py. A dry run gives the plan back, its hash is kept.
+
+        Raises TooManyTargets, Conflicting, PlanChanged, UnknownObject and what the single calls raise.
+        """
+        who = self._asked(caller, author, how.reference, how.force)
+
+        def planned(reader: Reader) -> Planned:
+            made = plan(reader, self._pollers, who, ask, how)
+            if not how.dry_run:
+                check_plan(reader.connection, made, how, caller.user)
+                check_conflicts(made, how, self._pollers)
+            return made
+
+        made = await self.find(caller, planned)
+        if how.dry_run:
+            await self._parts.writer.submit(lambda connection: keep(connection, made, caller.user, who.now))
+            return made
+        deletes = isinstance(ask, DeletionAsked)
+        work: Store = lambda accept: accept.deletions if deletes else accept.orders  # noqa: E731 - one of two
+        return Done(await self._store(who, made.orders, {}, work, ask.action), made.conflicts)
 
     async def schedule_check(
         self, caller: Caller, targets: Sequence[Target], *, at: float | None = None, hold: bool = True
     ) -> tuple[Receipt, ...]:
         """Forced checks, now unless `at` says when."""
         who = self._asked(caller)
-        return await self._order(who, targets, lambda found: [forced_check(who, found, at)], hold)
+        return await self._order(who, targets, lambda found: [forced_check(who, found, at)], hold, "check")
 
     async def submit_results(self, caller: Caller, results: Sequence[CheckResult], *, hold: bool = True) -> tuple[Receipt, ...]:
         """Passive check results."""
@@ -285,7 +401,57 @@ class Desk:
             return orders, _away(orders, hold)
 
         orders, away = await self.find(caller, plan)
-        return await self._store(who, orders, away, lambda accept: accept.orders)
+        return await self._store(who, orders, away, lambda accept: accept.orders, "result")
+
+    async def submit_call(self, caller: Caller, results: Sequence[CheckResult], *, leave_out: bool = False) -> ResultCall:
+        """Many passive results at once, without a life each: see engine/desk/results.py.
+
+        Raises ResultsRefused when one of them cannot be taken, unless `leave_out`; TooManyResults.
+        """
+        who = self._asked(caller)
+        _some(results, "results")
+        most = self.config.settings.results_per_call
+        if len(results) > most:
+            words = f"{len(results)} results in one call, {most} are possible: send them in parts."
+            raise InvalidField(words, field="results", limit=most)
+
+        def plan(reader: Reader, strict: bool) -> CallPlan:
+            made = plan_call(who, reader, self._pollers, results)
+            if strict:
+                made.check()
+            return made
+
+        try:
+            planned = await self.find(caller, lambda reader: plan(reader, True))
+        except ResultsRefused:
+            if not leave_out:
+                raise
+            planned = await self.read(lambda reader: plan(reader, False))
+        operation = self._operation(who, "results")
+        parts = await self._parts.readers.call(lambda: stored_parts(who, planned, operation.id, self._ids.next))
+        work = once(caller, operation.id, who.now, str, partial(store_call, operation, parts, self.config.settings))
+        return await self.call_of_results(caller, await self._parts.writer.submit(work, SLICE))
+
+    async def call_of_results(self, caller: Caller, call_id: str, *, offset: int = 0) -> ResultCall:
+        """A call of results, whole or one poller's part; the failures from `offset` on. Raises UnknownObject."""
+        found = None
+        if _is_storable(call_id):
+            found = await self.read(lambda reader: call_shown(reader.connection, caller, call_id, self._pollers, offset))
+        if found is None:
+            raise UnknownObject(f"There is no call of results {call_id!r}.", id=call_id)
+        return found
+
+    async def settle_call(self, caller: Caller, call_id: str, *, until: str, timeout_s: float) -> ResultCall:
+        """Wait until a call's results are all at least `processed` or (`until="final"`) at their last state; see `settle`."""
+        before = await self.call_of_results(caller, call_id)
+        ids = [part.id for part in before.parts]
+
+        async def where(call_ids: Sequence[str]) -> dict[str, Standing]:
+            found = await self.read(lambda reader: standings(reader.connection, call_ids))
+            return {name: Standing(state, final) for name, (state, final) in found.items()}
+
+        await self._parts.waiting.until_reached(ids, until, timeout_s, where)
+        return await self.call_of_results(caller, call_id)
 
     async def command(
         self, caller: Caller, name: str, arguments: Mapping[str, object], *, poller: int | None = None, hold: bool = True
@@ -312,7 +478,7 @@ class Desk:
 
         orders, away = await self.find(caller, plan)
         removes = row.effect is Effect.NOT_ACKNOWLEDGED
-        return await self._store(who, orders, away, lambda accept: accept.removals if removes else accept.orders)
+        return await self._store(who, orders, away, lambda accept: accept.removals if removes else accept.orders, row.name)
 
     async def switch(
         self, caller: Caller, target: Target, features: Mapping[str, bool], *, hold: bool = True
@@ -332,7 +498,7 @@ class Desk:
             return orders, _away(orders, hold)
 
         orders, away = await self.find(caller, plan)
-        return await self._store(who, orders, away, lambda accept: accept.orders)
+        return await self._store(who, orders, away, lambda accept: accept.orders, "switch")
 
     async def _delete_by_row(self, caller: Caller, row: Row, arguments: Mapping[str, object], hold: bool) -> tuple[Receipt, ...]:
         entry_id, kind = arguments.get("entry"), str(row.entry_kind)
@@ -352,7 +518,10 @@ class Desk:
         """Withdraw a command that was not yet written. Raises UnknownObject, NotPossible."""
         who = self._asked(caller)
         await self._lives(caller, [command_id])
-        await self._parts.writer.submit(lambda connection: withdraw_by_id(connection, command_id, caller, who.now))
+        job = once(
+            caller, "", who.now, NoneType, lambda connection: withdraw_by_id(connection, command_id, caller, who.now), [command_id]
+        )
+        await self._parts.writer.submit(job)
         return await self.life(caller, command_id)
 
     async def settle(self, caller: Caller, command_ids: Sequence[str], *, until: str, timeout_s: float) -> tuple[Life, ...]:
@@ -367,6 +536,12 @@ class Desk:
         except UnknownObject:
             return before  # its object left the caller's scope meanwhile
 
+    async def standings(self, command_ids: Sequence[str], *, until: str, timeout_s: float) -> dict[str, Standing]:
+        """Wait as `settle` does, for commands the caller was just given; where each stands then."""
+        if timeout_s > 0:
+            await self._parts.waiting.until_reached(command_ids, until, timeout_s, self._standings)
+        return await self._standings(command_ids)
+
     # --- below the desk --------------------------------------------------------------------------------------------------
     @property
     def _parts(self) -> _Open:
@@ -374,8 +549,9 @@ class Desk:
             raise JournalError("This worker is not open: nothing can be read or accepted.")
         return self._opened
 
-    def _asked(self, caller: Caller, author: str | None = None) -> Asked:
-        return asked(caller, author, self._clock.now(), self.config.settings)
+    def _asked(self, caller: Caller, author: str | None = None, reference: str = "", force: bool = False) -> Asked:
+        who = asked(caller, author, self._clock.now(), self.config.settings)
+        return replace(who, reference=check_reference(reference), force=force)
 
     async def _lives(self, caller: Caller, command_ids: Sequence[str]) -> tuple[Life, ...]:
         wanted = [command_id for command_id in command_ids if _is_storable(command_id)]
@@ -394,6 +570,7 @@ class Desk:
         targets: Sequence[Target],
         make: Callable[[Found], list[Order]],
         hold: bool,
+        action: str,
         store: Store = lambda accept: accept.orders,
         *,
         with_services: bool = False,
@@ -407,43 +584,21 @@ class Desk:
             return orders, _away(orders, hold)
 
         orders, away = await self.find(who.caller, plan)
-        return await self._store(who, orders, away, store)
+        return await self._store(who, orders, away, store, action)
 
     async def _store(
-        self, who: Asked, orders: Sequence[Order], away: Mapping[int, PollerAway], store: Store
+        self, who: Asked, orders: Sequence[Order], away: Mapping[int, PollerAway], store: Store, action: str
     ) -> tuple[Receipt, ...]:
-        """All orders or none: in one transaction, or in slices that are withdrawn when a later one cannot be stored."""
-        accept = self._accept(who, away)
-        if len(orders) <= COMMANDS_PER_TRANSACTION:
-            work = store(accept)
-            return await self._parts.writer.submit(lambda connection: work(connection, orders), len(orders))
-        task = asyncio.create_task(self._store_slices(accept, orders, store), name="bulk")
-        self._bulk.add(task)
-        task.add_done_callback(self._bulk.discard)
-        return await asyncio.shield(task)  # a client that goes away does not leave half of it
+        """All orders or none."""
+        parts = self._parts
+        accept = Accept(who, self._operation(who, action), self._ids.next, away)
+        if len(orders) > SLICE:
+            await self.read(lambda reader: accept.check(reader.connection, orders))
+        return await parts.bulk.store(accept, orders, store(accept))
 
-    async def _store_slices(self, accept: Accept, orders: Sequence[Order], store: Store) -> tuple[Receipt, ...]:
-        writer, work = self._parts.writer, store(accept)
-        await writer.submit(lambda connection: accept.check(connection, orders), COMMANDS_PER_TRANSACTION)
-        receipts: list[Receipt] = []
-        try:
-            for start in range(0, len(orders), COMMANDS_PER_TRANSACTION):
-                part = orders[start : start + COMMANDS_PER_TRANSACTION]
-                stored: tuple[Receipt, ...] = await writer.submit(partial(_apply, work, part), len(part))
-                receipts += stored
-        except JournalError:
-            made = [receipt.command_id for receipt in receipts if not receipt.joined]
-            now = self._clock.now()
-            await writer.submit(lambda connection: withdraw_all(connection, made, accept.who.caller, now))
-            raise
-        return tuple(receipts)
-
-    def _accept(self, who: Asked, away: Mapping[int, PollerAway]) -> Accept:
-        return Accept(who, self._ids.next(), self._ids.next, away)
-
-
-def _apply(work: Callable[..., Written[T]], orders: Sequence[Order], connection: object) -> Written[T]:
-    return work(connection, orders)
+    def _operation(self, who: Asked, action: str) -> OperationRow:
+        caller = who.caller
+        return OperationRow(self._ids.next(), action, caller.user, who.author, caller.address, caller.token, who.reference, who.now)
 
 
 def _away(orders: Iterable[Order], hold: bool) -> dict[int, PollerAway]:
@@ -463,7 +618,7 @@ def _some(values: Sequence[object], field: str) -> None:
 def _is_answerable(which: EntryFilter) -> bool:
     """False when no row can have such a value: text no database can hold, numbers beyond its integers."""
     numbers = (which.poller or 0, which.limit, which.offset)
-    texts = (which.kind, which.host, which.service, which.state)
+    texts = (which.kind, which.host, which.service, which.state, which.reference, which.operation)
     return all(-_LARGEST_ID <= number <= _LARGEST_ID for number in numbers) and all(map(_is_storable, texts))
 
 

@@ -7,19 +7,23 @@ to one command.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+
+import orjson
 
 from engine.commands.catalogue import known_row
 from engine.commands.lifecycle import SUCCEEDED, UNFINISHED, UNWRITTEN, State
 from engine.desk.checks import Asked
-from engine.desk.orders import Order, same_meaning
+from engine.desk.orders import Order, Twin, same_meaning
 from engine.desk.values import Caller, Receipt
 from engine.desk.writer import Written
-from engine.errors import NotPossible, PollerAway, UnknownObject
-from engine.journal.history import EntryRow, entries, entries_of, entry_by_id, insert_entry, update_entry
+from engine.errors import CallerError, NotPossible, PollerAway, UnknownObject
+from engine.journal.history import EntryRow, entries, entries_of, entry_by_id, insert_entries, update_entry
 from engine.journal.identities import next_ids
-from engine.journal.store import COMMAND_COLUMNS, CommandRow, command_by_id, command_row, insert_command, move
+from engine.journal.operations import OperationRow, note_joined, unsent_operations
+from engine.journal.store import COMMAND_COLUMNS, CommandRow, command_by_id, command_row, insert_commands, move
 
 _SAME_WINDOW_S = 60
 _SAME_SECOND_S = 1.5  # the log lane and the status file may differ by one in the second of a state change
@@ -30,50 +34,79 @@ class Accept:
     """One call's orders, or a slice of them. `away`: pollers nobody reads for; only what must be sent is refused for it."""
 
     who: Asked
-    operation: str
+    operation: OperationRow
     new_id: Callable[[], str]
     away: Mapping[int, PollerAway]
 
     def orders(self, connection: sqlite3.Connection, orders: Sequence[Order]) -> Written[tuple[Receipt, ...]]:
         """Store what is new, join what has a twin; the whole or nothing. Raises what an order is refused for, PollerAway."""
-        receipts = tuple(self._one(connection, order) for order in orders)
-        return Written(receipts, frozenset(receipt.poller for receipt in receipts if not receipt.joined))
-
-    def check(self, connection: sqlite3.Connection, orders: Sequence[Order]) -> Written[None]:
-        """Raise what `orders` would raise, storing nothing: before the first of several slices."""
-        for order in orders:
-            if self._joined(connection, order) is None:
+        twins = _Twins.of(connection, orders, self.who)
+        joined: dict[int, CommandRow] = {}
+        same: dict[int, int] = {}  # said twice in one call: made once
+        fresh: dict[int, Order] = {}
+        said: dict[Twin | None, int] = {}
+        for place, order in enumerate(orders):
+            twin, before = twins.joined(order), said.get(order.twin)
+            if twin is not None:
+                joined[place] = twin
+            elif before is not None and fresh[before].arguments == order.arguments:
+                same[place] = before
+            else:
                 self._raise_refusal(connection, order)
-        return Written(None)
+                fresh[place] = order
+                if order.twin is not None:
+                    said[order.twin] = place
+        made = dict(zip(fresh, self._insert(connection, list(fresh.values())), strict=True))
+        note_joined(connection, self.operation.id, (twin.id for twin in joined.values()))
+        receipts = {place: _receipt(twin, twin.entry_id, self.operation.id, joined=True) for place, twin in joined.items()}
+        receipts |= made | {place: replace(made[before], joined=True) for place, before in same.items()}
+        return Written(tuple(receipts[place] for place in range(len(orders))), frozenset(one.poller for one in made.values()))
+
+    def check(self, connection: sqlite3.Connection, orders: Sequence[Order]) -> None:
+        """Raise what `orders` would raise, storing nothing: before the first of several slices. Any reading connection will do."""
+        for _, error in refused(connection, orders, self.who, self.away):
+            raise error
 
     def removals(self, connection: sqlite3.Connection, orders: Sequence[Order]) -> Written[tuple[Receipt, ...]]:
         """Take back whichever acknowledgement stands on each object; one that was not sent yet is withdrawn."""
-        results = [self._removal(connection, order) for order in orders]
-        moved = tuple(command_id for result in results for command_id in result.moved)
-        return Written(tuple(result.value for result in results), frozenset().union(*(r.pollers for r in results)), moved)
 
-    def _removal(self, connection: sqlite3.Connection, order: Order) -> Written[Receipt]:
-        standing = _standing_acknowledgement(connection, order)
-        row = order.found.row
-        if standing is not None and not (row is not None and row.acknowledged):
-            withdrawn = self._withdrawn(connection, standing)
-            if withdrawn is not None:
-                return withdrawn
-        receipt = self._one(connection, replace(order, deletes=standing.id if standing else None))
-        return Written(receipt, frozenset({receipt.poller}))
+        def withdrawn(order: Order) -> Order | Written[Receipt]:
+            standing = _standing_acknowledgement(connection, order)
+            row = order.found.row
+            if standing is not None and not (row is not None and row.acknowledged):
+                done = self._withdrawn(connection, standing)
+                if done is not None:
+                    return done
+            return replace(order, deletes=standing.id if standing else None)
 
-    def deletion(self, connection: sqlite3.Connection, order: Order, entry_id: int) -> Written[tuple[Receipt, ...]]:
-        """Delete an entry: withdraw its unwritten command, join a deletion under way, or store a new one.
+        return self._ordered(connection, [withdrawn(order) for order in orders])
+
+    def deletions(self, connection: sqlite3.Connection, orders: Sequence[Order]) -> Written[tuple[Receipt, ...]]:
+        """Delete each order's entry: withdraw its unwritten command, join a deletion under way, or store a new one.
 
         Raises NotPossible when it stands no more.
         """
-        entry = entry_by_id(connection, entry_id)
-        if entry is None or not entry.present:
-            raise ended(entry, entry_id)
-        withdrawn = self._withdrawn(connection, entry)
-        if withdrawn is not None:
-            return Written((withdrawn.value,), withdrawn.pollers, withdrawn.moved)
-        return self.orders(connection, [order])
+
+        def withdrawn(order: Order) -> Order | Written[Receipt]:
+            entry_id = order.deletes or 0
+            entry = entry_by_id(connection, entry_id)
+            if entry is None or not entry.present:
+                raise ended(entry, entry_id)
+            return self._withdrawn(connection, entry) or order
+
+        return self._ordered(connection, [withdrawn(order) for order in orders])
+
+    def _ordered(self, connection: sqlite3.Connection, parts: Sequence[Order | Written[Receipt]]) -> Written[tuple[Receipt, ...]]:
+        """Store the orders among the parts; what was withdrawn is done."""
+        stored = self.orders(connection, [part for part in parts if isinstance(part, Order)])
+        receipts = iter(stored.value)
+        done = [part for part in parts if isinstance(part, Written)]
+        note_joined(connection, self.operation.id, (part.value.command_id for part in done))
+        return Written(
+            tuple(next(receipts) if isinstance(part, Order) else part.value for part in parts),
+            stored.pollers.union(*(part.pollers for part in done)),
+            tuple(command_id for part in done for command_id in part.moved),
+        )
 
     def _withdrawn(self, connection: sqlite3.Connection, entry: EntryRow) -> Written[Receipt] | None:
         """Withdraw the command that makes just this entry, if it was not written yet."""
@@ -81,35 +114,55 @@ class Accept:
         if command is None or command.state not in UNWRITTEN or len(entries_of(connection, command.id)) != 1:
             return None
         withdraw(connection, command, self.who.caller, self.who.now)
-        receipt = _receipt(command, entry.id, notes=("It had not been sent yet: its command was withdrawn.",))
+        notes = ("It had not been sent yet: its command was withdrawn.",)
+        receipt = replace(_receipt(command, entry.id, self.operation.id, notes=notes), withdrawn=True)
         return Written(receipt, frozenset({entry.poller}), (command.id,))
 
-    def _one(self, connection: sqlite3.Connection, order: Order) -> Receipt:
-        twin = self._joined(connection, order)
-        if twin is not None:
-            return _receipt(twin, twin.entry_id, joined=True)
-        self._raise_refusal(connection, order)
-        return self._insert(connection, order)
-
-    def _joined(self, connection: sqlite3.Connection, order: Order) -> CommandRow | None:
-        return _twin(connection, order, self.who.settings.twin_window_s) or _same_deletion(connection, order)
-
     def _raise_refusal(self, connection: sqlite3.Connection, order: Order) -> None:
-        if order.refusal is not None and not _is_excused(connection, order):
-            raise order.refusal
-        away = self.away.get(order.found.key.poller)
-        if away is not None:
-            raise away
+        error = _refusal(connection, order, self.away)
+        if error is not None:
+            raise error
 
-    def _insert(self, connection: sqlite3.Connection, order: Order) -> Receipt:
-        key = order.found.key
-        command_id = self.new_id()
-        ids = next_ids(connection, key.poller, "entry", len(order.entries)) if order.entries else []
-        for draft, entry_id in zip(order.entries, ids, strict=True):
-            insert_entry(connection, replace(draft, id=entry_id, command_id=command_id))
-        command = _command(order, self.who.caller, command_id, self.operation, ids[0] if ids else order.deletes)
-        insert_command(connection, command)
-        return _receipt(command, command.entry_id, notes=order.notes)
+    def _insert(self, connection: sqlite3.Connection, orders: Sequence[Order]) -> list[Receipt]:
+        ids = _minted(connection, orders)
+        commands: list[CommandRow] = []
+        made: list[EntryRow] = []
+        for order in orders:
+            command_id = self.new_id()
+            first = None
+            for draft in order.entries:
+                entry_id = next(ids[draft.poller])
+                first = first or entry_id
+                made.append(replace(draft, id=entry_id, command_id=command_id))
+            commands.append(_command(order, self.who.caller, command_id, self.operation.id, first or order.deletes))
+        insert_entries(connection, made)
+        insert_commands(connection, commands)
+        pairs = zip(orders, commands, strict=True)
+        return [_receipt(command, command.entry_id, self.operation.id, notes=order.notes) for order, command in pairs]
+
+
+def refused(
+    connection: sqlite3.Connection, orders: Sequence[Order], who: Asked, away: Mapping[int, PollerAway] | None = None
+) -> Iterator[tuple[Order, CallerError | PollerAway]]:
+    """Which of the orders would be refused now, and why."""
+    gone = away or {}
+    doubtful = [order for order in orders if order.refusal is not None or order.found.key.poller in gone]
+    twins = _Twins.of(connection, doubtful, who)
+    for order in doubtful:
+        if twins.joined(order) is None and (error := _refusal(connection, order, gone)) is not None:
+            yield order, error
+
+
+def _refusal(connection: sqlite3.Connection, order: Order, away: Mapping[int, PollerAway]) -> CallerError | PollerAway | None:
+    if order.refusal is not None and not is_excused(connection, order):
+        return order.refusal
+    return away.get(order.found.key.poller)
+
+
+def _minted(connection: sqlite3.Connection, orders: Sequence[Order]) -> dict[int, Iterator[int]]:
+    """Fresh public ids for the entries of all these orders, by poller."""
+    wanted = Counter(draft.poller for order in orders for draft in order.entries)
+    return {poller: iter(next_ids(connection, poller, "entry", count)) for poller, count in wanted.items()}
 
 
 def withdraw(connection: sqlite3.Connection, command: CommandRow, caller: Caller, now: float) -> None:
@@ -135,15 +188,6 @@ def withdraw_by_id(connection: sqlite3.Connection, command_id: str, caller: Call
     return Written(None, frozenset({command.poller}), (command.id,))
 
 
-def withdraw_all(connection: sqlite3.Connection, command_ids: Sequence[str], caller: Caller, now: float) -> Written[None]:
-    """Take back the first slices of an operation whose later slice could not be stored."""
-    commands = [command_by_id(connection, command_id) for command_id in command_ids]
-    unwritten = [command for command in commands if command is not None and command.state in UNWRITTEN]
-    for command in unwritten:
-        withdraw(connection, command, caller, now)
-    return Written(None, frozenset(command.poller for command in unwritten), tuple(command.id for command in unwritten))
-
-
 def ended(entry: EntryRow | None, entry_id: int) -> NotPossible:
     """Why an entry that stands no more cannot be deleted."""
     kind = entry.kind if entry is not None else "entry"
@@ -151,28 +195,52 @@ def ended(entry: EntryRow | None, entry_id: int) -> NotPossible:
     return NotPossible(f"The {kind} {entry_id} {how}: there is nothing to delete.", id=entry_id)
 
 
-def _twin(connection: sqlite3.Connection, order: Order, window_s: float) -> CommandRow | None:
-    """The newest command that asked for the same and is under way, or succeeded lately and what it made still stands."""
-    if order.twin is None:
-        return None
-    states = [str(state) for state in UNFINISHED | SUCCEEDED]
-    found = connection.execute(
-        f"SELECT {COMMAND_COLUMNS} FROM command WHERE twin_key = ? AND state IN ({','.join('?' * len(states))})"
-        " AND (? IS NULL OR (abs(twin_start - ?) <= ? AND abs(twin_end - ?) <= ?)) ORDER BY seq DESC",
-        [
-            order.twin.key,
-            *states,
-            order.twin.start,
-            order.twin.start,
-            _SAME_WINDOW_S,
-            order.twin.end,
-            _SAME_WINDOW_S,
-        ],
-    ).fetchall()
-    return next((twin for twin in map(command_row, found) if _is_twin(connection, order, twin, window_s)), None)
+@dataclass(frozen=True, slots=True)
+class _Twins:
+    """What some orders may join: commands that asked for the same, newest first, looked up for all of them at once."""
+
+    connection: sqlite3.Connection
+    who: Asked
+    by_key: Mapping[str, Sequence[CommandRow]]
+    unsent: Collection[str]  # operations that may still be withdrawn
+
+    @classmethod
+    def of(cls, connection: sqlite3.Connection, orders: Sequence[Order], who: Asked) -> _Twins:
+        keys = list({order.twin.key for order in orders if order.twin is not None and not who.force})
+        states = [str(state) for state in UNFINISHED | SUCCEEDED]
+        query = (
+            f"SELECT {COMMAND_COLUMNS} FROM command WHERE twin_key IN (SELECT value FROM json_each(?))"
+            f" AND state IN ({','.join('?' * len(states))}) ORDER BY seq DESC"
+        )
+        by_key: dict[str, list[CommandRow]] = {}
+        for row in connection.execute(query, [orjson.dumps(keys).decode(), *states]).fetchall() if keys else ():
+            twin = command_row(row)
+            by_key.setdefault(str(twin.twin_key), []).append(twin)
+        return cls(connection, who, by_key, unsent_operations(connection))
+
+    def joined(self, order: Order) -> CommandRow | None:
+        """The command to join instead of storing the order. Raises NotPossible while it may still be withdrawn."""
+        twin = self._twin(order)
+        if twin is None and order.deletes is not None:
+            twin = _deletion_under_way(self.connection, order.deletes)
+        if twin is not None and twin.operation in self.unsent:
+            raise NotPossible(
+                f"The same is just being stored by operation {twin.operation}: ask again in a moment.", operation=twin.operation
+            )
+        return twin
+
+    def _twin(self, order: Order) -> CommandRow | None:
+        """The newest that is under way, or succeeded lately and what it made still stands."""
+        if order.twin is None:
+            return None
+        window_s = self.who.settings.twin_window_s
+        found = self.by_key.get(order.twin.key, ())
+        return next((twin for twin in found if _is_twin(self.connection, order, twin, window_s)), None)
 
 
 def _is_twin(connection: sqlite3.Connection, order: Order, twin: CommandRow, window_s: float) -> bool:
+    if not _is_same_window(order, twin):
+        return False
     if not same_meaning(order.row, order.arguments, twin.arguments) or not _is_same_problem(order, twin):
         return False
     if twin.state not in UNFINISHED and order.accepted_at - twin.updated_at > window_s:
@@ -181,6 +249,14 @@ def _is_twin(connection: sqlite3.Connection, order: Order, twin: CommandRow, win
     if twin.state in SUCCEEDED and not all(entry.present for entry in made):
         return False
     return not any(_deletion_under_way(connection, entry.id) for entry in made)
+
+
+def _is_same_window(order: Order, twin: CommandRow) -> bool:
+    if order.twin is None or order.twin.start is None or order.twin.end is None:
+        return True
+    if twin.twin_start is None or twin.twin_end is None:
+        return False
+    return abs(twin.twin_start - order.twin.start) <= _SAME_WINDOW_S and abs(twin.twin_end - order.twin.end) <= _SAME_WINDOW_S
 
 
 def _is_same_problem(order: Order, twin: CommandRow) -> bool:
@@ -192,10 +268,6 @@ def _is_same_problem(order: Order, twin: CommandRow) -> bool:
     row = order.found.row
     still_stands = row is not None and bool(row.acknowledged) and twin.state in SUCCEEDED
     return still_stands and bool(order.arguments.get("sticky"))
-
-
-def _same_deletion(connection: sqlite3.Connection, order: Order) -> CommandRow | None:
-    return _deletion_under_way(connection, order.deletes) if order.deletes is not None else None
 
 
 def _deletion_under_way(connection: sqlite3.Connection, entry_id: int) -> CommandRow | None:
@@ -216,7 +288,7 @@ def _standing_acknowledgement(connection: sqlite3.Connection, order: Order) -> E
     return found[0] if found else None
 
 
-def _is_excused(connection: sqlite3.Connection, order: Order) -> bool:
+def is_excused(connection: sqlite3.Connection, order: Order) -> bool:
     """Is a command of ours under way for the object that makes what is asked possible?"""
     if not order.excused_by:
         return False
@@ -264,6 +336,8 @@ def _command(order: Order, caller: Caller, command_id: str, operation: str, entr
     )
 
 
-def _receipt(command: CommandRow, entry_id: int | None, joined: bool = False, notes: tuple[str, ...] = ()) -> Receipt:
+def _receipt(
+    command: CommandRow, entry_id: int | None, operation: str, joined: bool = False, notes: tuple[str, ...] = ()
+) -> Receipt:
     service = command.service or None
-    return Receipt(command.id, command.name, command.poller, command.host, service, entry_id, joined, notes)
+    return Receipt(command.id, command.name, command.poller, command.host, service, entry_id, joined, notes, operation)

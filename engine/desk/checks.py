@@ -15,16 +15,22 @@ from engine.errors import Forbidden, InvalidField
 
 _EARLIEST, _LATEST = 946_684_800, 4_102_444_800  # years 2000 and 2100: Centreon Engine clamps there, the others wrap later
 _LONGEST_DURATION_S = 366 * 86400  # Centreon Engine clamps flexible durations there
+_LONGEST_REFERENCE = 200  # characters
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """By whom and when, for all orders of one call. `author` is what the core is told; `now` is by our clock."""
+    """By whom and when, for all orders of one call. `author` is what the core is told; `now` is by our clock.
+
+    `reference` (a change number, say) is kept with what is made; `force`: a twin is made again instead of joined.
+    """
 
     caller: Caller
     author: str
     now: float
     settings: Settings
+    reference: str = ""
+    force: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,15 @@ def asked(caller: Caller, author: str | None, now: float, settings: Settings) ->
     if author is not None and author != caller.author and caller.role != "admin":
         raise Forbidden(f"Only an admin may name another author than {caller.author}: leave author out.", right="author")
     return Asked(caller, author if author is not None else caller.author, now, settings)
+
+
+def check_reference(reference: str) -> str:
+    """Raises InvalidField for what nobody could find again."""
+    if len(reference) > _LONGEST_REFERENCE or not reference.isprintable() or reference != reference.strip():
+        raise InvalidField(
+            f"reference must be at most {_LONGEST_REFERENCE} printable characters, none of them blank at an end.", field="reference"
+        )
+    return reference
 
 
 def window(start: float, end: float, fixed: bool, duration: float | None) -> Window:

@@ -14,7 +14,12 @@ from engine.state.views import Reader
 _COLUMNS = ", ".join(f"e.{name}" for name in EntryRow.__slots__)
 
 # An entry of ours that was refused, expired or without effect never stood in a core: it is no longer listed.
-_LISTED = "(e.present = 1 OR e.cancelled = 1 OR e.core_id IS NOT NULL OR e.proof IN ('confirmed', 'seen'))"
+# One whose operation is not stored whole yet may still be withdrawn: it is not listed before.
+_UNSENT = "SELECT o.id FROM journal.operation o WHERE o.state IN ('incomplete', 'withdrawing')"
+_LISTED = (
+    "(e.present = 1 OR e.cancelled = 1 OR e.core_id IS NOT NULL OR e.proof IN ('confirmed', 'seen'))"
+    f" AND coalesce(e.command_id, '') NOT IN (SELECT u.id FROM journal.command u WHERE u.operation IN ({_UNSENT}))"
+)
 
 
 def page_of_entries(reader: Reader, scope: Scope, which: EntryFilter, pollers: Mapping[int, Poller]) -> Page[Entry]:
@@ -42,7 +47,7 @@ def one_entry(
 def _conditions(scope: Scope, which: EntryFilter) -> tuple[str, list[object]]:
     scoped, values = scope.sql("e.poller", "e.host")
     conditions = [_LISTED, f"({scoped})"]
-    for column in ("kind", "poller", "host", "service"):
+    for column in ("kind", "poller", "host", "service", "reference"):
         wanted = getattr(which, column)
         if wanted is not None:
             conditions.append(f"e.{column} = ?")
@@ -105,6 +110,7 @@ def _entry(row: EntryRow, ids: Mapping[ObjectKey, int], pollers: Mapping[int, Po
         state=row.object_state,
         core_id=row.core_id,
         command_id=row.command_id,
+        reference=row.reference,
     )
 
 

@@ -15,6 +15,8 @@ from engine.errors import InvalidField
 from engine.journal.store import COMMAND_COLUMNS, CommandRow, command_row
 from engine.state.scope import Scope
 
+# The commands an operation made or joined; twice its id.
+OF_OPERATION = "(c.operation = ? OR c.id IN (SELECT j.command_id FROM journal.operation_joined j WHERE j.operation = ?))"
 _CHUNK = 500  # host parameters per query
 
 
@@ -32,7 +34,7 @@ def lives_of(
     connection: sqlite3.Connection, scope: Scope, command_ids: Sequence[str], pollers: Mapping[int, Poller], user: str = ""
 ) -> dict[str, Life]:
     """The lives of these commands; those unknown or out of scope are left out."""
-    where, values = _scoped(scope, user)
+    where, values = scoped_commands(scope, user)
     rows: list[CommandRow] = []
     for part in _chunks(command_ids):
         query = f"SELECT {COMMAND_COLUMNS} FROM journal.command c WHERE id IN ({','.join('?' * len(part))}) AND ({where})"
@@ -40,7 +42,7 @@ def lives_of(
     return {life.id: life for life in _lives(connection, rows, pollers)}
 
 
-def _scoped(scope: Scope, user: str) -> tuple[str, list[object]]:
+def scoped_commands(scope: Scope, user: str) -> tuple[str, list[object]]:
     """Commands on objects within scope, and those on groups that the user sent (a group is no object)."""
     where, values = scope.sql("c.poller", "c.host")
     return f"({where}) OR (c.host = '' AND c.user = ?)", [*values, user]
@@ -59,7 +61,7 @@ def page_of_lives(
 
 
 def _conditions(scope: Scope, which: EntryFilter, user: str) -> tuple[list[str], list[object]]:
-    scoped, values = _scoped(scope, user)
+    scoped, values = scoped_commands(scope, user)
     conditions = [f"({scoped})"]
     if which.state is not None:
         if which.state not in set(State):
@@ -75,6 +77,9 @@ def _conditions(scope: Scope, which: EntryFilter, user: str) -> tuple[list[str],
         if wanted is not None:
             conditions.append(f"c.{column} = ?")
             values.append(wanted)
+    if which.operation is not None:
+        conditions.append(OF_OPERATION)
+        values += [which.operation, which.operation]
     if which.services is not None:
         conditions.append("c.service <> ''" if which.services else "c.service = ''")
     return conditions, values
@@ -113,6 +118,9 @@ def _life(row: CommandRow, steps: tuple[Step, ...], poller: Poller | None) -> Li
         steps=steps,
         line=(row.line or b"").decode("utf-8", "replace").rstrip("\n"),
         created_core_ids=row.core_ids,
+        cause=row.cause,
+        duplicates=row.duplicates,
+        operation=row.operation,
     )
 
 

@@ -24,7 +24,7 @@ from engine.model import CoreKind, ObjectKey
 
 _PAST_CHECK_S = 60  # a check asked for a time a little ago means now; longer ago is a mistake
 _CLOCK_SLACK_S = 1.0  # of a check time: callers round to whole seconds
-_ANY_CORE_ID = 2**31 - 1  # the longest a core's id gets, to measure the line before the id is known
+ANY_CORE_ID = 2**31 - 1  # the longest a core's id gets, to measure the line before the id is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def downtime_order(who: Asked, found: Found, row: Row, when: Window, comment: st
         row,
         timing | {"author": who.author, "comment": text},
         entries=entries,
-        twin=Twin(_twin_key(row, found, who.author, text), float(when.start), float(when.end)),
+        twin=Twin(_twin_key(row, found, who, text), float(when.start), float(when.end)),
         notes=when.notes + notes,
     )
 
@@ -156,7 +156,7 @@ def acknowledgement(
         row,
         flags | {"author": who.author, "comment": text},
         entries=(draft,),
-        twin=Twin(_twin_key(row, found, who.author, text)),
+        twin=Twin(_twin_key(row, found, who, text)),
         refusal=refusal,
         excused_by=excused_by,
         notes=notes,
@@ -204,7 +204,7 @@ def comment_order(who: Asked, found: Found, comment: str, persistent: bool) -> O
         row,
         {"persistent": persistent, "author": who.author, "comment": text},
         entries=(_draft(who, found, row, found.key.service, text, persistent=int(persistent)),),
-        twin=Twin(_twin_key(row, found, who.author, text)),
+        twin=Twin(_twin_key(row, found, who, text)),
         notes=notes,
     )
 
@@ -239,7 +239,26 @@ def forced_check(who: Asked, found: Found, at: float | None) -> Order:
 
 def passive_result(who: Asked, found: Found, result: CheckResult) -> Order:
     """A passive result. The highest return code depends on object and kind of core."""
-    row = _row(_by_object("PROCESS_HOST_CHECK_RESULT", "PROCESS_SERVICE_CHECK_RESULT", found), found)
+    return _order(who, found, _result_row(found), _result(who, found, result))
+
+
+def result_line(who: Asked, found: Found, result: CheckResult) -> bytes:
+    """The line of one of many results: nothing in it is known only when it is written. Its time is the check's."""
+    arguments = _result(who, found, result)
+    named = {"host": found.key.host, "service": found.key.service}
+    return _encoded(who, found, _result_row(found), named | arguments, _second(arguments["checked_at"]))
+
+
+def _result_row(found: Found) -> Row:
+    return _row(_by_object("PROCESS_HOST_CHECK_RESULT", "PROCESS_SERVICE_CHECK_RESULT", found), found)
+
+
+def _second(value: object) -> int:
+    assert isinstance(value, int)
+    return value
+
+
+def _result(who: Asked, found: Found, result: CheckResult) -> dict[str, object]:
     highest = 3 if found.key.service is not None else 1 if found.poller.kind is CoreKind.ICINGA2 else 2
     if isinstance(result.return_code, bool) or not 0 <= result.return_code <= highest:
         kind = "service" if found.key.service is not None else f"host of {found.poller.kind}"
@@ -248,8 +267,7 @@ def passive_result(who: Asked, found: Found, result: CheckResult) -> Order:
     checked_at = now if result.checked_at is None else float(second(result.checked_at, "checked_at"))
     if checked_at > now + _CLOCK_SLACK_S:
         raise InvalidField("checked_at lies in the future: a check that is yet to come has no result.", field="checked_at")
-    arguments = {"return_code": result.return_code, "output": _output(result), "checked_at": int(min(checked_at, now))}
-    return _order(who, found, row, arguments)
+    return {"return_code": result.return_code, "output": _output(result), "checked_at": int(min(checked_at, now))}
 
 
 def _output(result: CheckResult) -> str:
@@ -289,7 +307,7 @@ def _order(
     if found.key.service is not None:
         named["service"] = found.key.service
     meaning = named | arguments
-    _check_line(who, found, row, meaning)
+    _encoded(who, found, row, meaning, int(who.now))
     seen = found.row.last_state_change if found.row is not None and row.recheck is Recheck.SAME_PROBLEM else None
     return Order(
         row=row,
@@ -308,10 +326,10 @@ def _order(
     )
 
 
-def _check_line(who: Asked, found: Found, row: Row, arguments: Mapping[str, object]) -> None:
+def _encoded(who: Asked, found: Found, row: Row, arguments: Mapping[str, object], epoch: int) -> bytes:
     """Raises InvalidField when the line could not be written; its length does not depend on the moment of writing."""
     try:
-        encode(row, arguments, int(who.now), _ANY_CORE_ID, _profile(found))
+        return encode(row, arguments, epoch, ANY_CORE_ID, _profile(found))
     except InvalidField as error:
         if error.facts.get("field") != "output":
             raise
@@ -340,6 +358,7 @@ def _draft(who: Asked, found: Found, row: Row, service: str | None, text: str, *
         proof="accepted",
         present=1,
         entry_time=math.floor(core_now(who, found)),
+        reference=who.reference,
     )
     return replace(base, **columns)
 
@@ -362,10 +381,11 @@ def _row(name: str, found: Found) -> Row:
     return row
 
 
-def _twin_key(row: Row, found: Found, author: str, text: str) -> str:
-    check_author(author)
+def _twin_key(row: Row, found: Found, who: Asked, text: str) -> str:
+    check_author(who.author)
     target = f"{found.key.host};{found.key.service}" if found.key.service is not None else found.key.host or f";{found.name}"
-    return "\x1f".join((row.name, str(found.key.poller), target, author, text))
+    reference = (who.reference,) if who.reference else ()
+    return "\x1f".join((row.name, str(found.key.poller), target, who.author, text, *reference))
 
 
 def same_meaning(row: Row, one: Mapping[str, object], other: Mapping[str, object]) -> bool:

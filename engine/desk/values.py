@@ -15,6 +15,29 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """A write as it came: for the audit, and for giving a repeat with the same `key` what the first one got.
+
+    `fingerprint` tells requests apart: method, path, query and body; `body` as received.
+    """
+
+    verb: str
+    method: str
+    path: str
+    body: bytes = b""
+    key: str = ""
+    fingerprint: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What the first request with a key got: the operation, and as JSON what the desk gave back."""
+
+    operation: str
+    answer: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """Who asks. `author` is what the core is told; `role` is reader, operator or admin; `verbs` None = all of the role."""
 
@@ -25,6 +48,7 @@ class Caller:
     address: str = ""
     token: str = ""  # the token's public name, never its secret
     verbs: frozenset[Verb] | None = None
+    request: Request | None = None  # the write being asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +95,9 @@ class Life:
     steps: tuple[Step, ...]
     line: str  # the line as written, empty before
     created_core_ids: tuple[int, ...] = ()
+    cause: str = ""  # why Signalbox asked for it by itself; empty: somebody asked
+    duplicates: int = 0  # how often its line was executed beyond the first time
+    operation: str = ""  # the call that made it
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +112,29 @@ class Receipt:
     entry_id: int | None
     joined: bool = False
     notes: tuple[str, ...] = ()  # what was changed on the way, e.g. a replaced semicolon
+    operation: str = ""  # the call that gave it
+    withdrawn: bool = False  # nothing was sent yet: the command that would have made it was withdrawn
+
+
+@dataclass(frozen=True, slots=True)
+class OperationView:
+    """One call that commanded. `storing`: complete, incomplete (nothing of it is sent yet), withdrawing or withdrawn.
+
+    `commands` counts what the caller may see, those joined included; `final` those of them that came to their end; `counts` is by
+    life state.
+    """
+
+    id: str
+    action: str
+    user: str
+    author: str
+    reference: str
+    at: float
+    storing: str
+    commands: int
+    joined: int
+    final: int
+    counts: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +174,7 @@ class Entry:
     state: int | None = None  # acknowledgements: the object's state when acknowledged
     core_id: int | None = None
     command_id: str | None = None
+    reference: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +200,8 @@ class EntryFilter:
     present: bool | None = None
     latest_per_object: bool = False
     state: str | None = None  # commands: life state
+    reference: str | None = None  # entries: exactly this one
+    operation: str | None = None  # commands: of this one
     limit: int = 100
     offset: int = 0
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from engine.commands.proof import Content, Known, bind, comment_content, downtime_content
 from engine.journal.identities import next_ids
@@ -50,6 +51,7 @@ class EntryRow:
     core_id: int | None = None
     core_start: float | None = None
     command_id: str | None = None
+    reference: str = ""  # a change number, say
 
 
 ENTRY_COLUMNS = ", ".join(EntryRow.__slots__)
@@ -75,10 +77,18 @@ class Acknowledged:
     comment: CommentStatus | None  # its newest acknowledgement comment
 
 
+_INSERT = f"INSERT INTO entry ({ENTRY_COLUMNS}) VALUES ({','.join('?' * len(EntryRow.__slots__))})"
+_values = attrgetter(*EntryRow.__slots__)
+
+
 def insert_entry(connection: sqlite3.Connection, row: EntryRow) -> None:
     """Store a new entry."""
-    values = [getattr(row, name) for name in EntryRow.__slots__]
-    connection.execute(f"INSERT INTO entry ({ENTRY_COLUMNS}) VALUES ({','.join('?' * len(values))})", values)
+    connection.execute(_INSERT, _values(row))
+
+
+def insert_entries(connection: sqlite3.Connection, rows: Iterable[EntryRow]) -> None:
+    """Store new entries."""
+    connection.executemany(_INSERT, map(_values, rows))
 
 
 def update_entry(connection: sqlite3.Connection, entry_id: int, **columns: object) -> None:
@@ -87,9 +97,9 @@ def update_entry(connection: sqlite3.Connection, entry_id: int, **columns: objec
     connection.execute(f"UPDATE entry SET {assignments} WHERE id = ?", [*columns.values(), entry_id])
 
 
-def entries(connection: sqlite3.Connection, where: str, values: Sequence[object], schema: str = "main") -> list[EntryRow]:
+def entries(connection: sqlite3.Connection, where: str, values: Sequence[object]) -> list[EntryRow]:
     """Entries that satisfy an SQL condition, in the order of the condition."""
-    return [EntryRow(*row) for row in connection.execute(f"SELECT {ENTRY_COLUMNS} FROM {schema}.entry WHERE {where}", values)]
+    return [EntryRow(*row) for row in connection.execute(f"SELECT {ENTRY_COLUMNS} FROM entry WHERE {where}", values)]
 
 
 def entry_by_id(connection: sqlite3.Connection, entry_id: int) -> EntryRow | None:
@@ -127,28 +137,30 @@ class _Block:
     columns: Mapping[str, object]
 
 
-def reconcile_downtimes(connection: sqlite3.Connection, moment: Moment, blocks: Sequence[DowntimeStatus]) -> None:
-    """Bind downtime blocks to entries, add those nobody knew, end those that are gone."""
+def reconcile_downtimes(connection: sqlite3.Connection, moment: Moment, blocks: Sequence[DowntimeStatus]) -> list[int]:
+    """Bind downtime blocks to entries, add those nobody knew (their ids are returned), end those that are gone."""
     found = [_Block(downtime_content(one), one.core_id, one.entry_time, _downtime_columns(one, moment)) for one in blocks]
-    _reconcile(connection, moment, "downtime", found)
+    return _reconcile(connection, moment, "downtime", found)
 
 
-def reconcile_comments(connection: sqlite3.Connection, moment: Moment, blocks: Iterable[CommentStatus]) -> None:
+def reconcile_comments(connection: sqlite3.Connection, moment: Moment, blocks: Iterable[CommentStatus]) -> list[int]:
     """The same for users' comments."""
     users = [block for block in blocks if block.entry_type == USER_COMMENT]
     found = [_Block(comment_content(one), one.core_id, one.entry_time, _comment_columns(one, moment)) for one in users]
-    _reconcile(connection, moment, "comment", found)
+    return _reconcile(connection, moment, "comment", found)
 
 
-def _reconcile(connection: sqlite3.Connection, moment: Moment, kind: str, blocks: Sequence[_Block]) -> None:
+def _reconcile(connection: sqlite3.Connection, moment: Moment, kind: str, blocks: Sequence[_Block]) -> list[int]:
     open_entries = _open_entries(connection, moment, kind)
     known = [_known(entry, moment) for entry in open_entries.values()]
     bound, strangers = bind(known, [(block.content, block.core_id, block.entry_time) for block in blocks])
     for entry_id, index in bound.items():
         _update_changed(connection, open_entries[entry_id], blocks[index].columns)
-    for index, entry_id in zip(strangers, _mint(connection, moment.poller, len(strangers)), strict=True):
+    minted = _mint(connection, moment.poller, len(strangers))
+    for index, entry_id in zip(strangers, minted, strict=True):
         _insert_foreign(connection, moment, kind, entry_id, blocks[index])
     _end_missing(connection, moment, [entry for entry in open_entries.values() if entry.id not in bound])
+    return minted
 
 
 def _insert_foreign(connection: sqlite3.Connection, moment: Moment, kind: str, entry_id: int, block: _Block) -> None:

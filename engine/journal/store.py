@@ -16,6 +16,7 @@ import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 
 import orjson
@@ -68,7 +69,10 @@ class CommandRow:
 
 @dataclass(frozen=True, slots=True)
 class BatchRow:
-    """One batch as written. `fifo` is device:inode, `position` the log's place before the write (tail.Position as JSON)."""
+    """One batch as written. `fifo` is device:inode, `position` the log's place before the write (tail.Position as JSON).
+
+    It holds either commands or, as `results` says, passive results of one call (see calls.py).
+    """
 
     token: str
     poller: int
@@ -78,6 +82,7 @@ class BatchRow:
     position: str
     program_start: float
     at: float = 0.0
+    results: str = ""
 
 
 COMMAND_COLUMNS = ", ".join(CommandRow.__slots__)
@@ -182,15 +187,30 @@ class Journal:
 # --- commands ---------------------------------------------------------------------------------------------------------------
 
 
+_INSERTED = tuple(name for name in CommandRow.__slots__ if name != "seq")
+_INSERT = f"INSERT INTO command ({', '.join(_INSERTED)}) VALUES ({','.join('?' * len(_INSERTED))})"
+_inserted = attrgetter(*_INSERTED)
+_ARGUMENTS, _STATE, _CORE_IDS = (_INSERTED.index(name) for name in ("arguments", "state", "core_ids"))
+
+
 def insert_command(connection: sqlite3.Connection, row: CommandRow) -> None:
     """Store a new command and its first step. `row.seq` is ignored: the database counts."""
-    values = {name: getattr(row, name) for name in CommandRow.__slots__ if name != "seq"}
-    values["arguments"] = orjson.dumps(dict(row.arguments)).decode()
-    values["core_ids"] = orjson.dumps(list(row.core_ids)).decode()
-    values["state"] = str(row.state)
-    columns = ", ".join(values)
-    connection.execute(f"INSERT INTO command ({columns}) VALUES ({','.join('?' * len(values))})", list(values.values()))
-    connection.execute("INSERT INTO step (command_id, state, at) VALUES (?, ?, ?)", (row.id, str(row.state), row.accepted_at))
+    insert_commands(connection, [row])
+
+
+def insert_commands(connection: sqlite3.Connection, rows: Sequence[CommandRow]) -> None:
+    """The same of several, in their order."""
+    connection.executemany(_INSERT, map(_insert_values, rows))
+    steps = ((row.id, str(row.state), row.accepted_at) for row in rows)
+    connection.executemany("INSERT INTO step (command_id, state, at) VALUES (?, ?, ?)", steps)
+
+
+def _insert_values(row: CommandRow) -> list[object]:
+    values = list(_inserted(row))
+    values[_ARGUMENTS] = orjson.dumps(dict(row.arguments)).decode()
+    values[_STATE] = str(row.state)
+    values[_CORE_IDS] = orjson.dumps(list(row.core_ids)).decode()
+    return values
 
 
 def move(
@@ -238,14 +258,16 @@ def commands_in(connection: sqlite3.Connection, poller: int, states: frozenset[S
 
 
 _WAITING = "state IN ('accepted', 'held')"
+# What is stored in slices is sent only when its last slice is in.
+_SENDABLE = f"{_WAITING} AND operation NOT IN (SELECT o.id FROM operation o WHERE o.state IN ('incomplete', 'withdrawing'))"
 _PAGE = 64  # rows: about what one write of 4096 bytes takes
 
 
 def waiting_named(connection: sqlite3.Connection, poller: int, name: str) -> Iterator[CommandRow]:
-    """A poller's unwritten commands of one name, oldest first, read page by page: no cursor stays open in between."""
+    """A poller's commands of one name that may be written, oldest first, read page by page: no cursor stays open in between."""
     query = (
         f"SELECT {COMMAND_COLUMNS} FROM command INDEXED BY command_waiting"
-        f" WHERE poller = ? AND name = ? AND seq > ? AND {_WAITING} ORDER BY seq LIMIT {_PAGE}"
+        f" WHERE poller = ? AND name = ? AND seq > ? AND {_SENDABLE} ORDER BY seq LIMIT {_PAGE}"
     )
     after = 0
     while page := [command_row(row) for row in connection.execute(query, (poller, name, after)).fetchall()]:
@@ -256,8 +278,8 @@ def waiting_named(connection: sqlite3.Connection, poller: int, name: str) -> Ite
 
 
 def waiting_names(connection: sqlite3.Connection, poller: int) -> list[str]:
-    """The names of a poller's unwritten commands, each found by one step into the index, however many wait."""
-    smallest = f"SELECT min(name) FROM command INDEXED BY command_waiting WHERE poller = ?1 AND {_WAITING}"
+    """The names of a poller's commands that may be written, each found by one step into the index, however many wait."""
+    smallest = f"SELECT min(name) FROM command INDEXED BY command_waiting WHERE poller = ?1 AND {_SENDABLE}"
     query = (
         f"WITH RECURSIVE found(name) AS ({smallest} UNION ALL"
         f" SELECT ({smallest} AND name > found.name) FROM found WHERE found.name IS NOT NULL)"
@@ -267,8 +289,8 @@ def waiting_names(connection: sqlite3.Connection, poller: int) -> list[str]:
 
 
 def is_waiting(connection: sqlite3.Connection, poller: int) -> bool:
-    """Has the poller any unwritten command?"""
-    query = f"SELECT 1 FROM command INDEXED BY command_waiting WHERE poller = ? AND {_WAITING} LIMIT 1"
+    """Has the poller any command that may be written?"""
+    query = f"SELECT 1 FROM command INDEXED BY command_waiting WHERE poller = ? AND {_SENDABLE} LIMIT 1"
     return connection.execute(query, (poller,)).fetchone() is not None
 
 
@@ -276,7 +298,7 @@ def has_waiting_before(connection: sqlite3.Connection, command: CommandRow, name
     """Does an older unwritten command of one of these names wait for the same object?"""
     query = (
         "SELECT 1 FROM command INDEXED BY command_waiting_object WHERE poller = ? AND host = ? AND service = ? AND seq < ?"
-        f" AND {_WAITING} AND name IN ({','.join('?' * len(names))}) LIMIT 1"
+        f" AND {_SENDABLE} AND name IN ({','.join('?' * len(names))}) LIMIT 1"
     )
     values = (command.poller, command.host, command.service, command.seq, *names)
     return connection.execute(query, values).fetchone() is not None
@@ -312,8 +334,8 @@ def commands_watched(connection: sqlite3.Connection, poller: int, late_since: fl
 def insert_batch(connection: sqlite3.Connection, batch: BatchRow, at: float) -> None:
     """Store a batch before its bytes are written."""
     connection.execute(
-        "INSERT INTO batch (token, poller, bytes, command_ids, fifo, position, program_start, open, at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?)",
+        "INSERT INTO batch (token, poller, bytes, command_ids, fifo, position, program_start, results, open, at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?)",
         (
             batch.token,
             batch.poller,
@@ -322,25 +344,27 @@ def insert_batch(connection: sqlite3.Connection, batch: BatchRow, at: float) -> 
             batch.fifo,
             batch.position,
             batch.program_start,
+            batch.results,
             at,
         ),
     )
 
 
 def close_batch(connection: sqlite3.Connection, token: str) -> None:
-    """A batch is settled: every command of it was proven, disproven or taken back."""
+    """A batch is settled: every command of it was proven, disproven or taken back. Of results, the call keeps the bytes."""
+    connection.execute("DELETE FROM batch WHERE token = ? AND results <> ''", (token,))
     connection.execute("UPDATE batch SET open = 0 WHERE token = ?", (token,))
 
 
 def open_batches(connection: sqlite3.Connection, poller: int) -> list[BatchRow]:
     """A poller's unsettled batches, oldest first."""
     rows = connection.execute(
-        "SELECT token, poller, bytes, command_ids, fifo, position, program_start, at FROM batch"
+        "SELECT token, poller, bytes, command_ids, fifo, position, program_start, at, results FROM batch"
         " WHERE open = 1 AND poller = ? ORDER BY seq",
         (poller,),
     )
-    return [BatchRow(token, number, data, tuple(orjson.loads(ids)), fifo, position, start, at)
-            for token, number, data, ids, fifo, position, start, at in rows]  # fmt: skip
+    return [BatchRow(token, number, data, tuple(orjson.loads(ids)), fifo, position, start, at, results)
+            for token, number, data, ids, fifo, position, start, at, results in rows]  # fmt: skip
 
 
 # --- how far a log was followed ---------------------------------------------------------------------------------------------

@@ -279,6 +279,8 @@ class Front:
         pieces = [body[at : at + 65536] for at in range(0, len(body), 65536)] or [b""]
 
         async def receive() -> dict[str, Any]:
+            if not pieces:
+                return {"type": "http.disconnect"}
             piece = pieces.pop(0)
             return {"type": "http.request", "body": piece, "more_body": bool(pieces)}
 

@@ -1,132 +1,173 @@
-"""Every external command that Nagios 4.4.6 and Icinga 2.13 know is sent to a real core and proven (issue 3, point 1).
+"""Every external command that Nagios 4.4.6 and Icinga 2.13 know is sent to a real core and proven, both cores side by side.
 
-Each is expected to end `confirmed`; `processed` is allowed only for the names listed in every_command.py, a reason each.
+Each is expected to end `confirmed`; `processed` is allowed only for the names listed in every_command.py, a reason each. What is
+switched is read in the core's own status file, too.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support import cores
-from tests.support.box import Box, boxed
+from tests.engine.commands.documented import DANGEROUS, DOCUMENTED
+from tests.support import cores, oracle
+from tests.support.box import Box, boxed, command_ids, parallel
 from tests.support.cores import Core
 from tests.system.every_command import (
-    CHILD,
-    HOST,
-    HOSTS,
-    PARAMETERS,
     PROCESSED_IS_ENOUGH,
     SERVICE,
     SPECIAL,
     EveryIcinga2,
     EveryNagios,
+    Unit,
+    expected_switch,
+    is_off,
+    is_on,
+    units_of,
 )
 
 pytestmark = pytest.mark.core
 
+# One after the other: each needs the core that the one before leaves behind.
 LAST = ("READ_STATE_INFORMATION", "RESTART_PROGRAM", "RESTART_PROCESS", "SHUTDOWN_PROGRAM", "SHUTDOWN_PROCESS")
-DOWNTIME_OF = {
-    "DEL_DOWNTIME_BY_HOST_NAME": HOST,
-    "DEL_DOWNTIME_BY_HOSTGROUP_NAME": HOST,
-    "DEL_DOWNTIME_BY_START_TIME_COMMENT": HOST,
-}
+VERSIONS = {"nagios": [4, 4, 6], "icinga2": [2, 13, 6]}
+FLAPS = 14  # changes of state that make an object flap
 
 
-@pytest.fixture(params=[EveryNagios, EveryIcinga2])
-def pair(request: pytest.FixtureRequest) -> Iterator[tuple[Core, Box]]:
+@dataclass
+class Site:
+    """Both cores, Signalbox in front of them, and how each command ended."""
+
+    cores: tuple[Core, ...]
+    box: Box
+    units: dict[str, Unit]
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    ended: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+
+    def jobs(self, which: Callable[[dict[str, Any]], bool]) -> list[tuple[Core, dict[str, Any]]]:
+        """Every core with each of the commands it knows that are meant."""
+        return [(core, row) for core in self.cores for row in self.rows if _knows(core, row) and which(row)]
+
+
+@pytest.fixture(scope="module")
+def every() -> Iterator[Site]:
+    cores.require_cores()
+    units = units_of(DOCUMENTED)
+    distinct = tuple(dict.fromkeys(units.values()))
+    hosts = [host for unit in distinct for host in unit.hosts()]
+    allowed = "dangerous_commands = [" + ", ".join(f'"{name}"' for name in sorted(DANGEROUS)) + "]"
     with cores.core_folder() as folder:
-        core = request.param(folder / "core", HOSTS)
-        catalogue = [row.strip() for row in _all_names()]
-        allowed = "dangerous_commands = [" + ", ".join(f'"{name}"' for name in catalogue) + "]"
-        with cores.running(core), boxed(folder, core, settings=allowed) as box:
-            yield core, box
+        nagios, icinga2 = EveryNagios(folder / "nagios", hosts), EveryIcinga2(folder / "icinga2", hosts)
+        nagios.units = icinga2.units = distinct
+        with cores.running(nagios, icinga2), boxed(folder, nagios, icinga2, settings=allowed) as box:
+            yield Site((nagios, icinga2), box, units, box.api.get("/v1/commands/catalogue").json()["items"])
 
 
-def _all_names() -> list[str]:
-    from tests.engine.commands.documented import DOCUMENTED
-
-    return sorted(DOCUMENTED)
-
-
-def test_every_command_the_core_knows_is_proven(pair: tuple[Core, Box], tell: Callable[[str], None]) -> None:
-    core, box = pair
-    rows = box.api.get("/v1/commands/catalogue").json()["items"]
-    known = [row for row in rows if core.kind in row["known_to"] and _has(row, core)]
-    ended: dict[str, tuple[str, str]] = {}
-    for row in [row for row in known if row["command"] not in LAST]:
-        _prepare(core, box, row)
-        answer = box.api.post("/v1/commands", json=_order(core, box, row), params={"wait": 20})
-        ended[row["command"]] = _end(answer)
-    for name in [name for name in LAST if name in {row["command"] for row in known}]:
-        answer = box.api.post("/v1/commands", json={"command": name}, params={"wait": 30})
-        ended[name] = _end(answer)
-        if name.startswith("SHUTDOWN"):
-            assert core.process is not None
-            core.process.wait(20)
-            core.process = None
-            core.wait_gone()
-            cores.restart(core)
-        cores.wait_for_generation(core, 20)
-    assert len(ended) == len(known)
-    wrong = {name: end for name, end in ended.items() if not _is_expected(core.kind, name, end[0], known)}
-    assert not wrong, "\n".join(f"{name}: {end}" for name, end in wrong.items())
-    enough = [name for kind, name in PROCESSED_IS_ENOUGH if kind == core.kind]
-    counts = Counter(state for state, _ in ended.values())
-    tell(f"{core.kind}: {len(ended)} commands: {dict(counts)}; processed is enough for {len(enough)} of them")
+def test_every_command_the_cores_know_is_proven(every: Site, tell: Callable[[str], None]) -> None:
+    """A row of the catalogue would be wrong about its arguments, its members or its proof."""
+    prepared = every.jobs(lambda row: row["command"] not in LAST)
+    _prepare(every, prepared)
+    on_core = {row["command"] for row in every.rows if row["effect"] == "program"}
+    _send(every, [job for job in prepared if _is(job, on_core, is_off)])
+    _send(every, [job for job in prepared if _is(job, on_core, is_on)])
+    _send(every, [job for job in prepared if _is(job, on_core, lambda name: not is_off(name) and not is_on(name))])
+    _send(every, [job for job in prepared if job[1]["command"] not in on_core and not is_on(job[1]["command"])])
+    _read_switches(every, prepared, is_off, "0")
+    _send(every, [job for job in prepared if job[1]["command"] not in on_core and is_on(job[1]["command"])])
+    _read_switches(every, prepared, is_on, "1")
+    for name in LAST:
+        _end_with(every, name)
+    _judge(every, tell)
 
 
-def _has(row: dict[str, Any], core: Core) -> bool:
-    """Nagios 4.4.6 lies between; both versions are held to those of the notes."""
+def _knows(core: Core, row: dict[str, Any]) -> bool:
     since, until = row["since"].get(core.kind), row["until"].get(core.kind)
-    numbers = [4, 4, 6] if core.kind == "nagios" else [2, 13, 6]
-    after = since is None or [int(part) for part in since.split(".")] <= numbers
-    return after and not (until is not None and [int(part) for part in until.split(".")] <= numbers)
+    numbers = VERSIONS[core.kind]
+    reached = [version is not None and [int(part) for part in version.split(".")] <= numbers for version in (since, until)]
+    return core.kind in row["known_to"] and (since is None or reached[0]) and not reached[1]
 
 
-def _is_expected(kind: str, name: str, state: str, known: list[dict[str, Any]]) -> bool:
-    row = next(row for row in known if row["command"] == name)
+def _is(job: tuple[Core, dict[str, Any]], names: set[str], which: Callable[[str], bool]) -> bool:
+    return job[1]["command"] in names and which(job[1]["command"])
+
+
+def _judge(every: Site, tell: Callable[[str], None]) -> None:
+    by_name = {row["command"]: row for row in every.rows}
+    wrong = {key: end for key, end in every.ended.items() if not _is_expected(key[0], by_name[key[1]], end[0])}
+    for core in every.cores:
+        ends = {name: end for (kind, name), end in every.ended.items() if kind == core.kind}
+        assert set(ends) == {row["command"] for row in every.rows if _knows(core, row)}
+        enough = sorted(name for kind, name in PROCESSED_IS_ENOUGH if kind == core.kind)
+        counts = Counter(state for state, _ in ends.values())
+        tell(f"{core.kind} {core.version()}: {len(ends)} commands sent: {dict(counts)}")
+        tell(f"  `processed` is all there is to know of {len(enough)}: {', '.join(enough)}")
+        refused = sorted(name for name, end in ends.items() if end[0] == "unsupported_command")
+        tell(f"  refused up front because the core would refuse: {', '.join(refused) or 'none'}")
+    assert not wrong, "\n".join(f"{kind} {name}: {end}" for (kind, name), end in wrong.items())
+
+
+def _is_expected(kind: str, row: dict[str, Any], state: str) -> bool:
     if kind in row["useless_in"]:
         return state == "unsupported_command"
-    return state == ("processed" if (kind, name) in PROCESSED_IS_ENOUGH else "confirmed")
+    return state == ("processed" if (kind, row["command"]) in PROCESSED_IS_ENOUGH else "confirmed")
 
 
-def _end(answer: Any) -> tuple[str, str]:
-    told = answer.json()
-    return told.get("state") or told.get("code"), f"{answer.status_code} {told.get('detail')}"
+# --- sending ------------------------------------------------------------------------------------------------------------------
 
 
-def _order(core: Core, box: Box, row: dict[str, Any]) -> dict[str, Any]:
+def _send(every: Site, jobs: Sequence[tuple[Core, dict[str, Any]]]) -> None:
+    """Send these side by side and wait for what became of each."""
+
+    def post(job: tuple[Core, dict[str, Any]]) -> tuple[str, str] | str:
+        core, row = job
+        answer = every.box.api.post("/v1/commands", json=_order(every, core, row), params={"wait": 0})
+        if answer.status_code >= 400:
+            return str(answer.json()["code"]), answer.text
+        (command_id,) = command_ids(answer)
+        return command_id
+
+    answers = parallel(post, jobs)
+    lives = every.box.wait_final([answer for answer in answers if isinstance(answer, str)], 60)
+    for (core, row), answer in zip(jobs, answers, strict=True):
+        life = lives[answer] if isinstance(answer, str) else None
+        end = answer if life is None else (life["state"], f"{life['reason']} {life['steps'][-1]['evidence']}")
+        every.ended[core.kind, row["command"]] = end
+
+
+def _order(every: Site, core: Core, row: dict[str, Any]) -> dict[str, Any]:
     arguments = {
         argument["name"]: value
         for argument in row["arguments"]
-        if (value := _value(core, box, row, argument)) is not None and core.kind in argument["known_to"]
+        if (value := _value(every, core, row, argument)) is not None and core.kind in argument["known_to"]
     }
-    return {"command": row["command"], "arguments": arguments}
+    return {"command": row["command"], "arguments": arguments, "poller": core.folder.name}
 
 
-def _value(core: Core, box: Box, row: dict[str, Any], argument: dict[str, Any]) -> Any:
+def _value(every: Site, core: Core, row: dict[str, Any], argument: dict[str, Any]) -> Any:
     name, kind, command = argument["name"], argument["type"], row["command"]
+    unit = every.units[command]
     if name in SPECIAL.get(command, {}):
         return SPECIAL[command][name]
     if kind == "entry":
-        return _made(box, command)
+        return _made[core.kind, command]
     if row["effect"] == "downtimes_gone":
-        return {"comment": "to be gone", "host": HOST, "hostgroup": "web"}.get(name)
-    if name in ("host", "service") and row["effect"] in ("acknowledged", "not_acknowledged"):
-        return {"host": HOST, "service": SERVICE}[name]
-    if name in PARAMETERS:
-        return PARAMETERS[name]
+        # Icinga 2 would delete every downtime of the host, whatever the comment.
+        chosen = {"host": unit.host, "hostgroup": unit.hostgroup, "comment": _to_be_gone(command)}
+        return None if name == "comment" and core.kind == "icinga2" else chosen.get(name)
+    if (named := unit.named(name)) is not None:
+        return named
     values = {
         "timeperiod": "workhours", "variable": "OWNER", "uint": 3, "number": 4, "code": 1, "sticky": True, "output": "out|a=1",
     }  # fmt: skip
     if name == "path":
-        return str(_command_file(core))
+        return str(_command_file(core, unit))
     if name in ("end", "expire"):
         return int(time.time()) + 7200
     if name == "at" and command.startswith("DELAY"):
@@ -136,53 +177,119 @@ def _value(core: Core, box: Box, row: dict[str, Any], argument: dict[str, Any]) 
     return values.get(kind) if argument["required"] else None
 
 
-def _command_file(core: Core) -> Path:
+def _command_file(core: Core, unit: Unit) -> Path:
     path = core.folder / "commands.txt"
-    path.write_text(f"[{int(time.time())}] ENABLE_HOST_NOTIFICATIONS;{HOST}\n", encoding="ascii")
+    path.write_text(f"[{int(time.time())}] ENABLE_HOST_NOTIFICATIONS;{unit.host}\n", encoding="ascii")
     path.chmod(0o644)
     return path
 
 
-def _prepare(core: Core, box: Box, row: dict[str, Any]) -> None:
-    """What must be so for the command to do anything."""
-    command, service = row["command"], {"service": SERVICE} if "SVC" in row["command"] else {}
-    if row["effect"] == "acknowledged":
-        box.api.request("DELETE", "/v1/acknowledgements", params={"host": HOST, **service})
-        name = SERVICE if service else ""
-        for state in (0, 1):
-            core.set_state(HOST, name, state, "told")
-            cores.wait_for_state(core, HOST, name, state)
-        path = f"/v1/hosts/{HOST}" + (f"/services/{SERVICE}" if service else "")
-        cores.until(lambda: box.api.get(path).json()["state_name"] in ("DOWN", "WARNING"), 10, "Signalbox sees the problem")
-    if row["effect"] == "downtimes_gone":
-        assert box.downtime(HOST, "to be gone", wait=10).status_code == 201
-    if row["effect"] == "comments_gone":
-        box.api.post("/v1/comments", json={"host": HOST, **service, "comment": f"before {command}"}, params={"wait": 10})
-    if row["effect"] in ("checked", "shown"):
-        switch = {"command": "ENABLE_HOST_SVC_CHECKS", "arguments": {"host": HOST}}
-        if row["effect"] == "checked" and "FORCED" not in command:
-            box.api.post("/v1/commands", json=switch, params={"wait": 10})
-            box.api.patch(f"/v1/hosts/{HOST}", json={"checks_enabled": True}, params={"wait": 10})
+# --- what must be so before -----------------------------------------------------------------------------------------------------
+
+_made: dict[tuple[str, str], int] = {}  # the public id of what a command is to delete
 
 
-def _made(box: Box, command: str) -> int:
-    """The public id of something the command can delete."""
-    where = {"host": HOST} | ({"service": SERVICE} if "SVC" in command else {})
-    if "DOWNTIME" in command:
-        answer = box.api.post(
-            "/v1/downtimes", json={**where, "start": "now", "duration": 3600, "comment": command}, params={"wait": 10}
-        )
-    else:
-        answer = box.api.post("/v1/comments", json={**where, "comment": command}, params={"wait": 10})
-    assert answer.status_code == 201, answer.text
-    return int(answer.json()["id"])
+def _to_be_gone(command: str) -> str:
+    return f"to be gone by {command}"
 
 
-def test_features_are_switched_by_patch(pair: tuple[Core, Box]) -> None:
-    _, box = pair
-    for path in (f"/v1/hosts/{HOST}", f"/v1/hosts/{CHILD}", f"/v1/hosts/{HOST}/services/{SERVICE}"):
+def _prepare(every: Site, jobs: Sequence[tuple[Core, dict[str, Any]]]) -> None:
+    """What must be so for the commands to do anything."""
+    problems = [job for job in jobs if job[1]["effect"] in ("acknowledged", "not_acknowledged")]
+    for core, row in jobs:
+        unit, service = every.units[row["command"]], SERVICE if "SVC" in row["command"] else ""
+        if (core, row) in problems:
+            core.set_state(unit.host, service, 1, "told")
+        if row["command"].startswith("SEND_CUSTOM"):
+            core.set_state(unit.host, service, 0, "Icinga 2 tells nobody of an object that was never checked")
+        if "FLAPPING" in row["command"]:
+            for number in range(FLAPS):
+                core.set_state(unit.host, service, number % 2, "to and fro")
+        if row["effect"] == "checked" and "FORCED" not in row["command"]:
+            core.send(f"ENABLE_HOST_CHECK;{unit.host}", f"ENABLE_HOST_SVC_CHECKS;{unit.host}")
+    for core, row in jobs:
+        unit, service = every.units[row["command"]], SERVICE if "SVC" in row["command"] else ""
+        if (core, row) in problems:
+            cores.wait_for_state(core, unit.host, service, 1)
+        if "FLAPPING" in row["command"]:
+            status = partial(oracle.status_of, core.status_file, unit.host, service)
+            cores.until(lambda: status().get("is_flapping") == "1", 10, f"{unit.host} flaps")  # noqa: B023
+    for core in every.cores:
+        cores.wait_for_generation(core)
+    parallel(lambda job: _made_before(every, *job), jobs)
+
+
+def _made_before(every: Site, core: Core, row: dict[str, Any]) -> None:
+    """The downtime, comment or acknowledgement that a command is to delete."""
+    command = row["command"]
+    where = {"host": every.units[command].host, "poller": core.folder.name} | ({"service": SERVICE} if "SVC" in command else {})
+    noun, body = {
+        ("entry_gone", True): ("downtimes", {"start": "now", "duration": 3600, "comment": command}),
+        ("entry_gone", False): ("comments", {"comment": command}),
+        ("downtimes_gone", True): ("downtimes", {"start": "now", "duration": 3600, "comment": _to_be_gone(command)}),
+        ("comments_gone", False): ("comments", {"comment": f"before {command}"}),
+        ("not_acknowledged", False): ("acknowledgements", {"comment": "to be taken back"}),
+    }.get((row["effect"], "DOWNTIME" in command), ("", {}))
+    if noun:
+        answer = every.box.api.post(f"/v1/{noun}", json=where | body, params={"wait": 20})
+        assert answer.status_code == 201, answer.text
+        _made[core.kind, command] = int(answer.json()["id"])
+        (life,) = every.box.wait_final(command_ids(answer)).values()
+        assert life["state"] == "confirmed", life
+
+
+# --- what the core's own file says ----------------------------------------------------------------------------------------------
+
+
+def _read_switches(every: Site, jobs: Sequence[tuple[Core, dict[str, Any]]], which: Callable[[str], bool], value: str) -> None:
+    """Each object that the names say is switched must show it."""
+    counted = 0
+    for core in every.cores:
+        shown = {
+            (keys.get("host_name"), keys.get("service_description", "")): keys
+            for kind, keys in oracle.blocks(core.status_file)
+            if kind in ("hoststatus", "servicestatus")
+        }
+        for _, row in [job for job in jobs if job[0] is core and which(job[1]["command"])]:
+            expected = expected_switch(row["command"], every.units[row["command"]])
+            for place in expected[1] if expected is not None else ():
+                assert expected is not None
+                assert shown[place][expected[0]] == value, f"{core.kind} {row['command']}: {place} {expected[0]}"
+                counted += 1
+    assert counted > 50, "the switches of both cores were looked at"
+
+
+# --- the end ------------------------------------------------------------------------------------------------------------------
+
+
+def _end_with(every: Site, name: str) -> None:
+    """Restart or end the cores that know the command, and bring back what it ended."""
+    jobs = every.jobs(lambda row: row["command"] == name)
+    started = {core.kind: oracle.program_start(core.status_file) for core, _ in jobs}
+    _send(every, jobs)
+    for core, _ in jobs:
+        if name.startswith("SHUTDOWN"):
+            assert core.process is not None
+            core.process.wait(20)
+            core.process = None
+            core.wait_gone()
+            core.start()
+    for core, _ in jobs:
+        if name.startswith("SHUTDOWN"):
+            core.wait_ready()
+        if name != "READ_STATE_INFORMATION":
+            before = started[core.kind]
+            cores.until(lambda: oracle.program_start(core.status_file) > before, 20, f"{core.kind} started by {name}")  # noqa: B023
+
+
+def test_features_are_switched_by_patch(every: Site) -> None:
+    """A switch by its noun would do something else than the command of the catalogue."""
+    unit = every.units["ADD_HOST_COMMENT"]
+    for path in (f"/v1/hosts/{unit.host}", f"/v1/hosts/{unit.child}", f"/v1/hosts/{unit.host}/services/{SERVICE}"):
         for wanted in (False, True):
-            answer = box.api.patch(path, json={"notifications_enabled": wanted}, params={"wait": 10})
+            params = {"wait": 10, "poller": "nagios"}
+            answer = every.box.api.patch(path, json={"notifications_enabled": wanted}, params=params)
             assert answer.status_code == 200, answer.text
             assert answer.json()["state"] == "confirmed"
-            assert box.api.get(path).json()["notifications_enabled"] is wanted
+            shown = every.box.api.get(path, params={"poller": "nagios"}).json()
+            assert shown["notifications_enabled"] is wanted

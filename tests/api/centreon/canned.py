@@ -20,7 +20,7 @@ from api.auth.doorkeeper import Doorkeeper
 from api.auth.passwords import hash_password
 from api.centreon import routes
 from engine.config import Poller, Settings
-from engine.desk import Caller, Entry, EntryFilter, Life, Page, Receipt, Step, Target
+from engine.desk import Caller, Entry, EntryFilter, Life, Page, Receipt, Recorded, Step, Target
 from engine.errors import UnknownObject
 from engine.journal import accounts
 from engine.journal.store import Journal
@@ -160,6 +160,14 @@ class CannedDesk:
     refuses: Exception | None = None
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     waits: list[tuple[list[str], str, float]] = field(default_factory=list)
+    known: Recorded | None = None
+    refusals: list[tuple[str, int, str]] = field(default_factory=list)
+
+    async def recorded(self, caller: Caller) -> Recorded | None:
+        return self.known if caller.request is not None and caller.request.key else None
+
+    async def refused(self, caller: Caller, status: int, code: str, detail: str, host: str = "", service: str = "") -> None:
+        self.refusals.append((caller.user, status, code))
 
     async def read(self, work: Callable[[Reader], T]) -> T:
         reader = Reader.open(self.data)

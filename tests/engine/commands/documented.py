@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Callable
 
 WINDOW = "T T B U U A X"
 FORMS = f"""
@@ -108,3 +109,16 @@ COUNTS = {
     ("nagios", "4.4.6"): 163, ("nagios", "4.5.1"): 165, ("naemon", "1.5.2"): 162, ("icinga1", "1.14.2"): 169,
     ("icinga2", "r2.13.6-1"): 117, ("centreon", ""): 167,
 }  # fmt: skip
+
+# What cores.md 1.7 calls dangerous, in its words.
+_DANGEROUS: list[Callable[[str], bool]] = [
+    lambda name: name.startswith(("SHUTDOWN_", "RESTART_")),
+    lambda name: name in ("PROCESS_FILE", "READ_STATE_INFORMATION", "SYNC_STATE_INFORMATION", "LOG", "NEW_THRESHOLDS_FILE"),
+    lambda name: name.startswith("CHANGE_CUSTOM_"),
+    lambda name: name.startswith("CHANGE_") and name.endswith(("_COMMAND", "_EVENT_HANDLER", "MODATTR", "MODHATTR", "MODSATTR")),
+    lambda name: name in ("ENTER_STANDBY_MODE", "DISABLE_NOTIFICATIONS", "DISABLE_NOTIFICATIONS_EXPIRE_TIME"),
+    lambda name: name.startswith("STOP_") and name.endswith("_CHECKS"),
+    lambda name: name.startswith("DEL_DOWNTIME_BY_") or name.endswith("_DOWNTIME_FULL"),
+    lambda name: name == "FLUSH_PENDING_COMMANDS",  # flagged D in the table of 1.3
+]
+DANGEROUS = {name for name in DOCUMENTED if any(is_one(name) for is_one in _DANGEROUS)}

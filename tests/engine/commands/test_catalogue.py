@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import fields
 
 import pytest
@@ -24,7 +23,7 @@ from engine.commands.row import OBJECTS, FromField, version_of
 from engine.commands.wire import MARK_PREFIX
 from engine.config import Settings
 from engine.model import ContactStatus, CoreKind, HostStatus, ServiceStatus
-from tests.engine.commands.documented import COUNTS, DOCUMENTED
+from tests.engine.commands.documented import COUNTS, DANGEROUS, DOCUMENTED
 
 T = FieldType
 LETTERS = {
@@ -33,17 +32,6 @@ LETTERS = {
     "F": {T.NUMBER}, "E": {T.ENTRY}, "V": {T.VARIABLE}, "W": {T.WORD}, "P": {T.PATH}, "A": {T.AUTHOR}, "X": {T.TEXT},
     "O": {T.OUTPUT},
 }  # fmt: skip
-# What cores.md 1.7 calls dangerous, in its words.
-DANGEROUS: list[Callable[[str], bool]] = [
-    lambda name: name.startswith(("SHUTDOWN_", "RESTART_")),
-    lambda name: name in ("PROCESS_FILE", "READ_STATE_INFORMATION", "SYNC_STATE_INFORMATION", "LOG", "NEW_THRESHOLDS_FILE"),
-    lambda name: name.startswith("CHANGE_CUSTOM_"),
-    lambda name: name.startswith("CHANGE_") and name.endswith(("_COMMAND", "_EVENT_HANDLER", "MODATTR", "MODHATTR", "MODSATTR")),
-    lambda name: name in ("ENTER_STANDBY_MODE", "DISABLE_NOTIFICATIONS", "DISABLE_NOTIFICATIONS_EXPIRE_TIME"),
-    lambda name: name.startswith("STOP_") and name.endswith("_CHECKS"),
-    lambda name: name.startswith("DEL_DOWNTIME_BY_") or name.endswith("_DOWNTIME_FULL"),
-    lambda name: name == "FLUSH_PENDING_COMMANDS",  # flagged D in the table of 1.3
-]
 
 
 def test_rows_are_the_documented_commands() -> None:
@@ -105,7 +93,7 @@ def _columns(row: Row) -> set[str]:
 
 
 def test_exactly_the_dangerous_set_is_dangerous() -> None:
-    assert {row.name for row in ROWS if row.danger} == {name for name in DOCUMENTED if any(is_one(name) for is_one in DANGEROUS)}
+    assert {row.name for row in ROWS if row.danger} == DANGEROUS
 
 
 def test_only_what_can_be_repeated_without_harm_is_idempotent() -> None:

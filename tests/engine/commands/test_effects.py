@@ -17,7 +17,7 @@ from engine.commands.effects import (
 )
 from engine.commands.proof import Effected, Expected
 from engine.formats.corelog import LogLine, parse_line
-from engine.model import CommentStatus
+from engine.model import CommentStatus, CoreKind
 from tests.engine.state.rows import downtime, host_row
 
 EARLY, YOUNG, LATE = When(100, 100, 2), When(101, 100, 2), When(103, 100, 2)
@@ -43,7 +43,7 @@ def members(**shown: object) -> list[MemberSeen]:
     ],
 )
 def test_signs(seen: list[MemberSeen], when: When, effected: Effected, some: bool) -> None:
-    judgement = judge_signs(OFF, {"hostgroup": "web"}, seen, when)
+    judgement = judge_signs(OFF, {"hostgroup": "web"}, seen, when, CoreKind.NAGIOS)
     assert (judgement.effected, judgement.some) == (effected, some)
     if some:
         assert "a" in judgement.evidence and "b" in judgement.reason
@@ -53,13 +53,16 @@ def test_a_sign_takes_its_value_from_the_arguments() -> None:
     row = CATALOGUE["CHANGE_NORMAL_SVC_CHECK_INTERVAL"]
     for shown, effected in ((7.5, Effected.YES), (7.0, Effected.NO)):
         seen = [MemberSeen("h/s", {"check_interval": shown})]
-        assert judge_signs(row, {"interval": 7.5}, seen, LATE).effected is effected
+        assert judge_signs(row, {"interval": 7.5}, seen, LATE, CoreKind.ICINGA2).effected is effected
     row = CATALOGUE["CHANGE_CUSTOM_HOST_VAR"]
     for shown, effected in (('{"OWNER":"ann"}', Effected.YES), ('{"OWNER":"bob"}', Effected.NO), ("{}", Effected.NO)):
         seen = [MemberSeen("h", {"custom_variables": shown})]
-        assert judge_signs(row, {"variable": "owner", "value": "ann"}, seen, LATE).effected is effected
+        assert judge_signs(row, {"variable": "owner", "value": "ann"}, seen, LATE, CoreKind.NAGIOS).effected is effected
     program = CATALOGUE["DISABLE_NOTIFICATIONS"]
-    assert judge_signs(program, {}, [MemberSeen("the core", {"enable_notifications": "0"})], LATE).effected is Effected.YES
+    assert (
+        judge_signs(program, {}, [MemberSeen("the core", {"enable_notifications": "0"})], LATE, CoreKind.NAGIOS).effected
+        is Effected.YES
+    )
 
 
 def test_checks_that_are_not_forced_need_active_checks() -> None:
@@ -118,3 +121,16 @@ def line(text: bytes) -> LogLine:
     found = parse_line(b"[5] " + text)
     assert found is not None
     return found
+
+
+def test_icinga_2_shows_commands_by_names_of_its_own() -> None:
+    """A changed event handler or check command would never be seen there."""
+    handler, check = CATALOGUE["CHANGE_HOST_EVENT_HANDLER"], CATALOGUE["CHANGE_SVC_CHECK_COMMAND"]
+    for row, column, shown, wanted, effected in (
+        (handler, "event_handler", "event_mend", "mend", Effected.YES),
+        (handler, "event_handler", "event_other", "mend", Effected.NO),
+        (check, "check_command", "check_http!a!b", "http", Effected.YES),
+        (check, "check_command", "check_http2!a", "http", Effected.NO),
+    ):
+        seen = [MemberSeen("h", {column: shown})]
+        assert judge_signs(row, {"command": wanted}, seen, LATE, CoreKind.ICINGA2).effected is effected

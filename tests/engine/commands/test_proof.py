@@ -265,9 +265,10 @@ def test_a_dropped_batch_is_forgotten() -> None:
 def test_duplicates_are_reported_and_equal_commands_are_not_duplicates() -> None:
     core = Core()
     core.write("t1", C1, C2, C2)
+    core.mark("B", "t1")
     core.echo(C1, C1, C2, C2)
     core.mark("E", "t1")
-    assert core.verdicts[C1].duplicate
+    assert core.verdicts[C1].duplicate and core.verdicts[C1].extra == 1
     assert not core.verdicts[C2].duplicate
     assert core.outcome(f"{C2}#2") is Outcome.PROCESSED
 

@@ -14,12 +14,13 @@ from typing import TypeVar
 
 import pytest
 
-from engine.desk import CheckResult, Desk
+from engine.desk import Desk
+from engine.desk.bulk import SLICE
 from engine.desk.writer import COMMANDS_PER_TRANSACTION, GroupCommit, Written
 from engine.errors import InvalidField, JournalError
 from engine.hints import ENGINE_SOCKET, listen, received
 from engine.journal.store import LOCK_FILE, Journal
-from tests.engine.desk.scene import NORTH, OPERATOR, SOUTH, Scene, at_desk, scene_in, target, window
+from tests.engine.desk.scene import NORTH, OPERATOR, SOUTH, Scene, at_desk, host, scene_in, service, target, window
 
 T = TypeVar("T")
 
@@ -261,7 +262,8 @@ def test_what_a_caller_was_told_is_on_disk_for_another_process(scene: Scene) -> 
 
 
 def test_a_bulk_that_cannot_be_stored_whole_is_withdrawn(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    results = [CheckResult(target("web01", "HTTP"), 0, f"number {n}") for n in range(1300)]
+    scene.scan(NORTH, host("many"), *(service("many", f"s{n}") for n in range(5 * SLICE)))
+    targets = [target("many", f"s{n}") for n in range(5 * SLICE)]
     real = Journal.transaction
     calls = 0
 
@@ -269,13 +271,14 @@ def test_a_bulk_that_cannot_be_stored_whole_is_withdrawn(scene: Scene, monkeypat
     def failing(self: Journal) -> Iterator[sqlite3.Connection]:
         nonlocal calls
         calls += 1
-        if calls == 4:  # the check, two slices, then the disk is full
+        if calls == 4:  # three slices, then the disk is full
             raise JournalError("database or disk is full")
         with real(self) as connection:
             yield connection
 
     monkeypatch.setattr(Journal, "transaction", failing)
     with pytest.raises(JournalError):
-        at_desk(scene, lambda desk: desk.submit_results(OPERATOR, results))
+        at_desk(scene, lambda desk: desk.add_comment(OPERATOR, targets, comment="c", persistent=True))
     assert {str(command.state) for command in scene.commands()} == {"cancelled"}
-    assert len(scene.commands()) == 1000
+    assert len(scene.commands()) == 3 * SLICE
+    assert not any(entry.present for entry in scene.entries())

@@ -406,3 +406,10 @@ def test_what_is_written_is_read(written: dict[str, str]) -> None:
     block = parse_block(raw)
     assert block is not None
     assert (block.word, dict(block.values)) == ("hoststatus", {k: v for k, v in written.items() if (k, v) != ("last_update", "1")})
+
+
+def test_icinga_2_parts_a_check_period_from_its_key_by_a_tab() -> None:
+    """The period of an Icinga 2 object would be unknown, and a change of it never proven."""
+    block = parse_block(b"hoststatus {\n\thost_name=a=b\n\tcheck_period\twork hours\n\tcheck_interval=5")
+    assert block is not None
+    assert block.values == {"host_name": "a=b", "check_period": "work hours", "check_interval": "5"}

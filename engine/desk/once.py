@@ -1,0 +1,142 @@
+"""A request is carried out once, and leaves its row in the audit: what wraps every job that stores what a request makes.
+
+Theory of operation. The desk's writer runs one job at a time inside the journal's only write transaction, of whichever process.
+Before the job the request's key is looked up there: if it is there, the job is not run and what the first one got is given back.
+After the job the key and the audit row are inserted in the same SAVEPOINT. So two requests with one key become one, whoever comes
+first, and after a crash either all of it is stored or nothing.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+import msgspec
+import orjson
+
+from engine.desk.values import Caller, Receipt, Recorded
+from engine.desk.writer import Written
+from engine.errors import KeyInUse, KeyReused
+from engine.journal.audit import REQUEST, AuditRow, add_audit, kept_of_body
+from engine.journal.requests import KeyRow, insert_key, key_row
+
+T = TypeVar("T")
+Job = Callable[[sqlite3.Connection], Written[T]]
+Receipts = tuple[Receipt, ...]
+
+
+def once(caller: Caller, operation: str, now: float, kind: type[T], job: Job[T], links: Sequence[str] = ()) -> Job[T]:
+    """The job, run once for the request the caller brings. `kind` is what it returns; `links`: commands it withdraws."""
+    if caller.request is None:
+        return job
+
+    def run(connection: sqlite3.Connection) -> Written[T]:
+        known = recorded(connection, caller)
+        if known is not None:
+            return Written(msgspec.json.decode(known.answer, type=kind))
+        written = job(connection)
+        _record(connection, caller, operation, now, written.value, links)
+        return written
+
+    return run
+
+
+def with_last_slice(caller: Caller, operation: str, now: float, before: Iterable[Receipt], job: Job[Receipts]) -> Job[Receipts]:
+    """The last slice of a call that is stored in several: `before` is what the earlier ones gave.
+
+    The job raises KeyInUse when another request with this key was stored meanwhile: the slices have to be withdrawn.
+    """
+    if caller.request is None:
+        return job
+
+    def run(connection: sqlite3.Connection) -> Written[Receipts]:
+        if recorded(connection, caller) is not None:
+            raise KeyInUse(
+                "Another request with this Idempotency-Key was stored at the same time: repeat this one to get its answer."
+            )
+        written = job(connection)
+        _record(connection, caller, operation, now, (*before, *written.value), ())
+        return written
+
+    return run
+
+
+def recorded(connection: sqlite3.Connection, caller: Caller, schema: str = "main") -> Recorded | None:
+    """What the first request with the caller's key got; None without a key, or when this is the first. Raises KeyReused."""
+    request = caller.request
+    if request is None or not request.key:
+        return None
+    row = key_row(connection, caller.user, request.key, schema)
+    if row is None:
+        return None
+    if row.fingerprint != request.fingerprint:
+        raise KeyReused(
+            "This Idempotency-Key was used for another request (method, path, query or body differ): take a new key for a new one.",
+            key=request.key,
+        )
+    return Recorded(row.operation, row.answer)
+
+
+def refusal_row(caller: Caller, now: float, status: int, code: str, detail: str, host: str, service: str) -> AuditRow:
+    """The audit's row of a request that was refused."""
+    return _row(caller, now, status=status, code=code, detail=detail, host=host, service=service)
+
+
+def refusal(row: AuditRow, connection: sqlite3.Connection) -> Written[None]:
+    """The job that stores such a row."""
+    add_audit(connection, row)
+    return Written(None)
+
+
+def _record(
+    connection: sqlite3.Connection, caller: Caller, operation: str, now: float, value: object, links: Sequence[str]
+) -> None:
+    request = caller.request
+    if request is not None and request.key:
+        answer = orjson.dumps(value)
+        insert_key(connection, KeyRow(caller.user, request.key, request.fingerprint, operation, answer, now))
+    add_audit(connection, _row(caller, now, operation=operation), [*links, *_others(value)])
+
+
+def _others(value: object) -> list[str]:
+    """Commands of other requests among the receipts."""
+    receipts = value if isinstance(value, tuple) else ()
+    return [one.command_id for one in receipts if isinstance(one, Receipt) and (one.joined or one.withdrawn)]
+
+
+def _row(
+    caller: Caller,
+    now: float,
+    *,
+    operation: str = "",
+    status: int = 0,
+    code: str = "",
+    detail: str = "",
+    host: str = "",
+    service: str = "",
+) -> AuditRow:
+    request = caller.request
+    if request is None:
+        raise ValueError("only a request has a row in the audit")
+    body, size, digest = kept_of_body(request.body, request.verb)
+    return AuditRow(
+        at=now,
+        kind=REQUEST,
+        user=caller.user,
+        token=caller.token,
+        address=caller.address,
+        verb=request.verb,
+        method=request.method,
+        path=request.path,
+        body=body,
+        body_bytes=size,
+        body_sha256=digest,
+        key=request.key,
+        host=host,
+        service=service,
+        status=status,
+        code=code,
+        detail=detail,
+        operation=operation,
+    )

@@ -1,0 +1,79 @@
+"""The audit: who asked for what, when, from where, and what was said to it. Only ever added to.
+
+Rules. A request that changes something has its row in the transaction that accepts it; `operation` leads to its commands, whose
+rows hold the exact bytes and the outcome, `audit_link` to commands of other requests that it joined or withdrew. Refusals, logins
+and changes of accounts have rows of their own. Triggers refuse every change, and deletion before its time. When a command's
+life is pruned, what an auditor needs of it stays in `audit_command`. No secret is ever part of a row: logins have no body.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pwd
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from engine.journal.accounts import Verb
+
+BODY_BYTES = 16 * 1024  # a longer body is cut; its size and SHA-256 are kept
+RESULT_BODY_BYTES = 512  # bodies of passive results come by the thousand: longer ones are not kept at all
+REQUEST, LOGIN, ACCOUNT, UNAUTHENTICATED = "request", "login", "account", "unauthenticated"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """One row of `audit`. `status` 0: accepted, its commands tell the outcome; else the HTTP status it was refused with.
+
+    `host` and `service` are those a refused request named; `count` is above 1 only for requests without a valid token.
+    """
+
+    at: float
+    kind: str
+    user: str
+    token: str = ""
+    address: str = ""
+    verb: str = ""
+    method: str = ""
+    path: str = ""
+    body: bytes = b""
+    body_bytes: int = 0
+    body_sha256: str = ""
+    key: str = ""
+    host: str = ""
+    service: str = ""
+    status: int = 0
+    code: str = ""
+    detail: str = ""
+    operation: str = ""
+    count: int = 1
+
+
+AUDIT_COLUMNS = ", ".join(AuditRow.__slots__)
+_INSERT = f"INSERT INTO audit ({AUDIT_COLUMNS}) VALUES ({','.join('?' * len(AuditRow.__slots__))})"
+
+
+def add_audit(connection: sqlite3.Connection, row: AuditRow, command_ids: Iterable[str] = ()) -> None:
+    """Add a row. `command_ids`: commands of other operations that the request joined or withdrew."""
+    cursor = connection.execute(_INSERT, [getattr(row, name) for name in AuditRow.__slots__])
+    links = [(cursor.lastrowid, command_id) for command_id in command_ids]
+    if links:
+        connection.executemany("INSERT OR IGNORE INTO audit_link VALUES (?, ?)", links)
+
+
+def kept_of_body(body: bytes, verb: str) -> tuple[bytes, int, str]:
+    """What is kept of a body: its first bytes, its size, and, where that is not all of it, its SHA-256."""
+    most = BODY_BYTES if verb != Verb.RESULT or len(body) <= RESULT_BODY_BYTES else 0
+    digest = hashlib.sha256(body).hexdigest() if len(body) > most else ""
+    return body[:most], len(body), digest
+
+
+def account_row(at: float, words: str) -> AuditRow:
+    """The row of a change made by the command line. `words` are its arguments without any secret."""
+    number = os.getuid()
+    try:
+        name = pwd.getpwuid(number).pw_name
+    except KeyError:
+        name = str(number)
+    return AuditRow(at, ACCOUNT, f"os:{name}", address="local", method="CLI", path=words)

@@ -1,0 +1,49 @@
+"""Idempotency keys: what a request with a key was answered with, stored in the transaction that stored what it made.
+
+Rules. A key belongs to a user. The row and what the request made are durable together or not at all, so a repeat is answered from
+what is stored and never carried out. A refused request leaves no row. Functions take a connection: writes that of
+`Journal.transaction()`, reads any. Times are epoch seconds by our clock.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+LONGEST_KEY = 255  # characters
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """One row of `request_key`. `answer` is the JSON of what the request was given, as its desk's method returned it."""
+
+    user: str
+    key: str
+    fingerprint: bytes
+    operation: str
+    answer: bytes
+    at: float
+
+
+_COLUMNS = ", ".join(KeyRow.__slots__)
+
+
+def insert_key(connection: sqlite3.Connection, row: KeyRow) -> None:
+    """Store a key with what its request made."""
+    values = [getattr(row, name) for name in KeyRow.__slots__]
+    connection.execute(f"INSERT INTO request_key ({_COLUMNS}) VALUES ({','.join('?' * len(values))})", values)
+
+
+def key_row(connection: sqlite3.Connection, user: str, key: str, schema: str = "main") -> KeyRow | None:
+    """The row of a user's key, or None."""
+    query = f"SELECT {_COLUMNS} FROM {schema}.request_key WHERE user = ? AND key = ?"
+    found = connection.execute(query, (user, key)).fetchone()
+    return KeyRow(*found) if found else None
+
+
+def prune_keys(connection: sqlite3.Connection, before: float, limit: int) -> int:
+    """Forget up to `limit` keys of requests made before that time. Returns how many went."""
+    return connection.execute(
+        "DELETE FROM request_key WHERE (user, key) IN (SELECT user, key FROM request_key WHERE at < ? ORDER BY at LIMIT ?)",
+        (before, limit),
+    ).rowcount

@@ -1,0 +1,237 @@
+"""Operations: each call has one, what is stored in slices counts only with the last, and what nobody finishes is withdrawn."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.desk import Desk, EntryFilter, Receipt, Target
+from engine.desk.bulk import SLICE
+from engine.errors import InvalidField, JournalError, NotPossible, UnknownObject
+from engine.journal.operations import unsent_operations
+from engine.journal.store import Journal, has_waiting_before, is_waiting, waiting_named, waiting_names
+from tests.engine.desk.scene import (
+    LINUX_ONLY,
+    NORTH,
+    OPERATOR,
+    SOUTH_ONLY,
+    Scene,
+    at_desk,
+    host,
+    scene_in,
+    service,
+    target,
+    window,
+)
+
+MANY = 3 * SLICE + 1
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    with scene_in(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def many(scene: Scene) -> list[Target]:
+    scene.scan(NORTH, host("many"), *(service("many", f"s{n}") for n in range(MANY)))
+    return [target("many", f"s{n}") for n in range(MANY)]
+
+
+def comment(desk: Desk, targets: list[Target], text: str = "c", **more: Any) -> Any:
+    return desk.add_comment(OPERATOR, targets, comment=text, persistent=True, **more)
+
+
+@contextmanager
+def dying_after(monkeypatch: pytest.MonkeyPatch, slices: int) -> Iterator[None]:
+    """The process is gone after so many transactions: none begins any more, also none that withdraws."""
+    real = Journal.transaction
+    calls = 0
+
+    @contextmanager
+    def dying(self: Journal) -> Iterator[sqlite3.Connection]:
+        nonlocal calls
+        calls += 1
+        if calls > slices:
+            raise JournalError("gone")
+        with real(self) as connection:
+            yield connection
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Journal, "transaction", dying)
+        yield
+
+
+def leave_incomplete(scene: Scene, targets: list[Target], monkeypatch: pytest.MonkeyPatch) -> None:
+    with dying_after(monkeypatch, 2), pytest.raises(JournalError):
+        at_desk(scene, lambda desk: comment(desk, targets))
+
+
+def test_each_call_has_an_operation_that_tells_who_what_and_how_far(scene: Scene) -> None:
+    async def work(desk: Desk) -> Any:
+        receipts = await comment(desk, [target("web01"), target("db01")], reference="CHG1")
+        scene.confirmed(receipts[0].command_id)
+        return receipts, await desk.operation(OPERATOR, receipts[0].operation)
+
+    receipts, view = at_desk(scene, work)
+    assert {receipt.operation for receipt in receipts} == {view.id}
+    assert (view.action, view.user, view.reference, view.storing) == ("comment", "olga", "CHG1", "complete")
+    assert (view.commands, view.joined, view.final, view.counts) == (2, 0, 1, {"accepted": 1, "confirmed": 1})
+
+
+def test_a_call_that_joins_has_an_operation_of_its_own_with_the_joined_command(scene: Scene) -> None:
+    async def work(desk: Desk) -> Any:
+        (first,) = await comment(desk, [target("web01")])
+        (second,) = await comment(desk, [target("web01")])
+        page = await desk.commands(OPERATOR, EntryFilter(operation=second.operation))
+        return first, second, await desk.operation(OPERATOR, second.operation), page
+
+    first, second, view, page = at_desk(scene, work)
+    assert second.joined and second.command_id == first.command_id and second.operation != first.operation
+    assert (view.commands, view.joined) == (1, 1)
+    assert [life.id for life in page.rows] == [first.command_id]
+
+
+def test_an_operation_out_of_scope_is_unknown_and_counts_are_of_what_is_seen(scene: Scene) -> None:
+    async def work(desk: Desk) -> Any:
+        (mixed, _) = await comment(desk, [target("web01"), target("mail01")])
+        (south,) = await comment(desk, [target("mail01")], "other")
+        seen = [await desk.operation(who, mixed.operation) for who in (LINUX_ONLY, SOUTH_ONLY)]
+        with pytest.raises(UnknownObject):
+            await desk.operation(LINUX_ONLY, south.operation)
+        with pytest.raises(UnknownObject):
+            await desk.operation(OPERATOR, "no such")
+        return (
+            seen,
+            (await desk.operations(LINUX_ONLY, EntryFilter())).total,
+            (await desk.operations(OPERATOR, EntryFilter())).total,
+        )
+
+    seen, some, everything = at_desk(scene, work)
+    assert [view.commands for view in seen] == [1, 1]
+    assert (some, everything) == (1, 2)
+
+
+def test_a_call_in_slices_is_complete_with_its_last(scene: Scene, many: list[Target]) -> None:
+    async def work(desk: Desk) -> Any:
+        receipts = await comment(desk, many)
+        return receipts, await desk.operation(OPERATOR, receipts[0].operation)
+
+    receipts, view = at_desk(scene, work)
+    assert [receipt.service for receipt in receipts] == [one.service for one in many]
+    assert len({receipt.entry_id for receipt in receipts}) == MANY
+    assert (view.commands, view.storing) == (MANY, "complete")
+    assert len(list(waiting_named(scene.journal.connection, NORTH, "ADD_SVC_COMMENT"))) == MANY
+
+
+def test_nothing_of_an_incomplete_operation_is_sent_or_shown(
+    scene: Scene, many: list[Target], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_incomplete(scene, many, monkeypatch)
+    connection = scene.journal.connection
+    stored = scene.commands()
+    assert len(stored) == 2 * SLICE and {str(command.state) for command in stored} == {"accepted"}
+    assert not is_waiting(connection, NORTH)
+    assert waiting_names(connection, NORTH) == []
+    assert list(waiting_named(connection, NORTH, "ADD_SVC_COMMENT")) == []
+    assert not has_waiting_before(connection, stored[-1], ["ADD_SVC_COMMENT"])
+    with Journal.open(scene.data).transaction() as writing:
+        assert len(unsent_operations(writing)) == 1
+
+
+def test_the_next_desk_withdraws_what_a_dead_one_left_incomplete(
+    scene: Scene, many: list[Target], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_incomplete(scene, many, monkeypatch)
+
+    async def nothing(desk: Desk) -> Any:
+        return (await desk.entries(OPERATOR, EntryFilter(kind="comment"))).total
+
+    assert at_desk(scene, nothing) == 0
+    assert {str(command.state) for command in scene.commands()} == {"cancelled"}
+    assert not any(entry.present for entry in scene.entries())
+    assert unsent_operations(scene.journal.connection) == {}
+    receipts = at_desk(scene, lambda desk: comment(desk, many))
+    assert not any(receipt.joined for receipt in receipts)
+
+
+def test_what_a_living_desk_is_storing_is_left_alone_by_the_next(scene: Scene, many: list[Target]) -> None:
+    async def work(desk: Desk) -> tuple[Receipt, ...]:
+        storing = asyncio.create_task(comment(desk, many))
+        while not unsent_operations(scene.journal.connection):
+            await asyncio.sleep(0)
+        other = Desk(scene.config)
+        await other.open()
+        await other.close()
+        receipts: tuple[Receipt, ...] = await storing
+        return receipts
+
+    assert len(at_desk(scene, work)) == MANY
+    assert {str(command.state) for command in scene.commands()} == {"accepted"}
+
+
+def test_a_slow_desk_cannot_go_on_with_what_was_withdrawn(scene: Scene, many: list[Target]) -> None:
+    async def work(desk: Desk) -> None:
+        storing = asyncio.create_task(comment(desk, many))
+        while not unsent_operations(scene.journal.connection):
+            await asyncio.sleep(0)
+        with scene.journal.transaction() as connection:
+            connection.execute("UPDATE operation SET state = 'withdrawing' WHERE state = 'incomplete'")
+        with pytest.raises(JournalError, match="withdrawn meanwhile"):
+            await storing
+
+    at_desk(scene, work)
+    assert {str(command.state) for command in scene.commands()} == {"cancelled"}
+
+
+def test_a_twin_that_may_still_be_withdrawn_is_not_joined(
+    scene: Scene, many: list[Target], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_incomplete(scene, many, monkeypatch)
+    with scene.journal.transaction() as connection:  # its desk lives
+        connection.execute("UPDATE operation SET desk = 'desk-other.sock'")
+
+    async def work(desk: Desk) -> None:
+        with pytest.raises(NotPossible, match="just being stored"):
+            await comment(desk, many[:1])
+
+    monkeypatch.setattr("engine.desk.bulk.is_listening", lambda *_: True)
+    at_desk(scene, work)
+
+
+def test_force_makes_a_twin_again_and_references_keep_twins_apart(scene: Scene) -> None:
+    here = [target("web01")]
+
+    async def work(desk: Desk) -> list[Any]:
+        arguments = window() | {"comment": "c"}
+        made = [await desk.schedule_downtime(OPERATOR, here, **arguments) for _ in range(2)]
+        made.append(await desk.schedule_downtime(OPERATOR, here, force=True, **arguments))
+        made += [await desk.schedule_downtime(OPERATOR, here, reference="CHG7", **arguments) for _ in range(2)]
+        return [receipt for (receipt,) in made]
+
+    assert [receipt.joined for receipt in at_desk(scene, work)] == [False, True, False, False, True]
+    found = at_desk(scene, lambda desk: desk.entries(OPERATOR, EntryFilter(kind="downtime", reference="CHG7")))
+    assert [(entry.reference, entry.host) for entry in found.rows] == [("CHG7", "web01")]
+
+
+@pytest.mark.parametrize("reference", [" a", "a\n", "x" * 201, "\x7f"])
+def test_a_reference_nobody_could_find_again_is_refused(scene: Scene, reference: str) -> None:
+    async def work(desk: Desk) -> None:
+        with pytest.raises(InvalidField, match="reference"):
+            await comment(desk, [target("web01")], reference=reference)
+
+    at_desk(scene, work)
+    assert scene.commands() == []
+
+
+def test_one_target_said_twice_is_made_once(scene: Scene) -> None:
+    first, second = at_desk(scene, lambda desk: comment(desk, [target("web01")] * 2))
+    assert first.command_id == second.command_id and (first.joined, second.joined) == (False, True)
+    assert len(scene.commands()) == 1
