@@ -97,6 +97,7 @@ def _operation(operation: Operation, by_type: dict[Any, Any], components: dict[s
     described: dict[str, Any] = {
         "operationId": operation.act.__name__,
         "summary": operation.summary,
+        **({"description": operation.description} if operation.description else {}),
         "tags": [operation.act.__module__.rpartition(".")[2]],
         "parameters": [
             *_path_parameters(operation),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from api.native import (
     acknowledgements,
+    audit,
     catalogue,
     check_commands,
     checks,
@@ -49,5 +50,6 @@ OPERATIONS = (
     *events.OPERATIONS,
     *catalogue.OPERATIONS,
     *commands.OPERATIONS,
+    *audit.OPERATIONS,
     *operations.OPERATIONS,
 )

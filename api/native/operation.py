@@ -6,7 +6,7 @@ so that the document cannot say anything else than what is served.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +30,7 @@ class Call:
     clock: Clock
     names: Mapping[str, str]
     prefer_wait_s: float | None = None
+    accept: str = ""  # the media types the caller takes
     last_event_id: str | None = None  # the header of that name
 
     async def poller(self, word: str | int | None) -> int | None:
@@ -58,6 +59,7 @@ class Answer:
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     problem: bool = False
+    lines: AsyncIterator[bytes] | None = None  # sent one after the other instead of the content
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from engine.commands.catalogue import SWITCHES, Effect, Row, Subject
 from engine.config import Config
 from engine.desk.accept import Accept, ended, withdraw_by_id
 from engine.desk.audience import Which, Wording
+from engine.desk.audit import Audited, AuditedCommand, AuditFilter, more_of, page_of_audit
 from engine.desk.bulk import SLICE, Bulk
 from engine.desk.checks import Asked, asked, check_reference, window
 from engine.desk.entries import one_entry, page_of_entries
@@ -85,6 +86,9 @@ from engine.state.scope import EVERYTHING
 from engine.state.views import Reader
 
 __all__ = [
+    "AuditFilter",
+    "Audited",
+    "AuditedCommand",
     "Caller",
     "CheckResult",
     "Desk",
@@ -229,6 +233,17 @@ class Desk:
         if found is None:
             raise _unknown_entry(kind, entry_id)
         return found[0]
+
+    async def audit(self, caller: Caller, which: AuditFilter) -> tuple[Audited, ...]:
+        """Rows of the audit, newest first."""
+        texts = (which.user, which.token, which.host, which.service, which.command, which.operation)
+        if not all(map(_is_storable, texts)):
+            return ()
+        return await self.read(lambda reader: page_of_audit(reader.connection, caller, which, self._pollers))
+
+    async def more_of_audit(self, caller: Caller, piece: Audited) -> Audited:
+        """The next commands of a row that has more than one piece holds."""
+        return await self.read(lambda reader: more_of(reader.connection, caller, piece, self._pollers))
 
     def subscribe(
         self, caller: Caller, which: Which, wording: Wording, *, after: str | None = None, snapshot: bool = False
