@@ -11,7 +11,8 @@ The tour, in reading order:
    log line, and what changed), `events.py` what of that is told, `views.py` the reads of hosts and services, `groups.py`,
    `configured.py` (contacts, timeperiods, a core's commands) and `tactical.py` (totals) further ones, `scope.py` who may see what.
    `search.py` is the search language as SQL (`fields.py` what can be named, `operands.py` values, `patterns.py` LIKE and regular
-   expressions). `logindex.py` writes history.db, the index of the cores' logs, `history.py` reads it.
+   expressions), `lists.py` what it finds, as columns. `logindex.py` writes history.db, the index of the cores' logs, `history.py`
+   reads it.
 5. `journal/`: `schema.py` is its tables, version after version, `store.py` keeps commands and every step of their life,
    `calls.py` passive results by the thousand as one row, `operations.py` the calls they all came from, `identities.py` mints
    public ids, `own.py` stores what Signalbox itself asks for, `history.py` keeps downtimes, acknowledgements and comments,

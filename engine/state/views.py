@@ -10,6 +10,7 @@ lets the write-ahead log grow.
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import SequenceMatcher
@@ -18,7 +19,7 @@ from typing import Any, Literal
 
 import orjson
 
-from engine.errors import PollerError
+from engine.errors import PollerError, SearchTooSlow
 from engine.model import (
     CommentStatus,
     DowntimeStatus,
@@ -41,6 +42,7 @@ Condition = tuple[str, Sequence[object]]
 
 _NEAR_RATIO = 0.6  # difflib's own "close match"
 _NEAR_CANDIDATES = 50
+_STEPS_BETWEEN_LOOKS = 20_000  # of SQLite's machine: about a millisecond
 
 # All cores but Naemon write the time of the file itself into every block (cores.md 4.4); the mirror keeps such rows as they
 # are when nothing else in them changed, so the generation's time is the truth about them.
@@ -161,6 +163,26 @@ class Reader:
             yield
         finally:
             self.connection.execute("COMMIT")
+
+    @contextmanager
+    def limited(self, seconds: float) -> Iterator[None]:
+        """End the reads inside after some time. Raises SearchTooSlow."""
+        end = time.monotonic() + seconds
+        self.connection.set_progress_handler(lambda: time.monotonic() > end, _STEPS_BETWEEN_LOOKS)
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if time.monotonic() <= end:
+                raise
+            message = f"This takes longer than {seconds:g} s to find: narrow the search, or ask for fewer rows."
+            raise SearchTooSlow(message, limit_s=seconds) from error
+        finally:
+            self.connection.set_progress_handler(None, 0)
+
+    def change(self) -> int:
+        """A number that is another whenever anything in state.db is."""
+        (number,) = self.connection.execute("SELECT number FROM state.change").fetchone()
+        return int(number)
 
     # --- pollers ----------------------------------------------------------------------------------------------------------
 
