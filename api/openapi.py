@@ -32,6 +32,7 @@ PATH_NAMES = {
     "service": "description of the service, percent-encoded: `Disk /var` is Disk%20%2Fvar",
     "poller": "name or number of the poller, percent-encoded",
     "command": "id of the command",
+    "call": "id of the call, or of one poller's part of it",
     "operation": "id of the operation",
     "id": "public id",
     "hostgroup": "name of the hostgroup, percent-encoded",
@@ -84,7 +85,8 @@ def document(operations: Sequence[Operation], version: str) -> dict[str, Any]:
 def _types(operations: Iterable[Operation]) -> list[Any]:
     found: dict[Any, None] = {}
     for operation in operations:
-        found.update(dict.fromkeys(operation.answers.values()))
+        for answer in operation.answers.values():
+            found.update(dict.fromkeys(answer if isinstance(answer, tuple) else (answer,)))
         found[operation.query] = None
         if operation.body is not None and operation.schema is None:
             found[operation.body] = None
@@ -95,6 +97,7 @@ def _operation(operation: Operation, by_type: dict[Any, Any], components: dict[s
     described: dict[str, Any] = {
         "operationId": operation.act.__name__,
         "summary": operation.summary,
+        **({"description": operation.description} if operation.description else {}),
         "tags": [operation.act.__module__.rpartition(".")[2]],
         "parameters": [
             *_path_parameters(operation),
@@ -149,7 +152,8 @@ def _description(schema: dict[str, Any]) -> str:
 def _responses(operation: Operation, by_type: dict[Any, Any]) -> dict[str, Any]:
     responses: dict[str, Any] = {}
     for status, answer in operation.answers.items():
-        responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": {JSON: {"schema": by_type[answer]}}}
+        schema = {"anyOf": [by_type[one] for one in answer]} if isinstance(answer, tuple) else by_type[answer]
+        responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": {operation.media_type: {"schema": schema}}}
         if operation.method != "GET":
             responses[str(status)]["headers"] = _command_headers(status)
     for status in sorted(_problem_statuses(operation)):

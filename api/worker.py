@@ -17,6 +17,7 @@ import uvicorn
 from api.app import build_app
 from api.connection import BoundedConnection
 from engine.config import Config, Settings, decode_config
+from engine.desk import Desk
 
 GRACE_S = 12  # longer than the longest default wait of a request, so that a restart cuts nobody's answer off
 
@@ -36,12 +37,26 @@ def main() -> None:
         sys.exit(3)
 
 
-def build_server(config: Config) -> uvicorn.Server:
+class Server(uvicorn.Server):
+    """uvicorn's server, which waits for answers to end when it stops: those without an end are ended first."""
+
+    def __init__(self, config: uvicorn.Config, desk: Desk) -> None:
+        super().__init__(config)
+        self._desk = desk
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop serving."""
+        self._desk.end_streams()
+        await super().shutdown(sockets)
+
+
+def build_server(config: Config) -> Server:
     """uvicorn with everything said explicitly: no environment variable changes whom we believe."""
     settings: Settings = config.settings
-    return uvicorn.Server(
+    app, desk = build_app(config)
+    return Server(
         uvicorn.Config(
-            build_app(config),
+            app,
             loop="uvloop",
             http=BoundedConnection,
             ws="none",
@@ -54,7 +69,8 @@ def build_server(config: Config) -> uvicorn.Server:
             ssl_certfile=settings.tls_cert,
             ssl_keyfile=settings.tls_key,
             timeout_graceful_shutdown=GRACE_S,
-        )
+        ),
+        desk,
     )
 
 

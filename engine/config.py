@@ -29,6 +29,9 @@ from engine.model import CoreKind
 HIGHEST_POLLER_NUMBER = 2**20
 
 
+ROLES = ("reader", "operator", "admin")
+
+
 def setting(default: Any, doc: str, unit: str = "", low: float | None = None, high: float | None = None) -> Any:
     """A dataclass field whose documentation is the README's row; numbers lie between `low` and `high`."""
     return field(default=default, metadata={"doc": doc, "unit": unit, "low": low, "high": high})
@@ -79,12 +82,23 @@ class Settings:
     ttl_process_s: float = setting(30.0, "how long a held command to the core's process stays worth sending", "s", low=0)
     ttl_command_s: float = setting(900.0, "how long any other held command stays worth sending", "s", low=0)
     dangerous_commands: tuple[str, ...] = setting((), "dangerous external commands that admins may send, by name")
+    results_per_call: int = setting(50_000, "passive results in one call", low=1)
+    results_body_bytes: int = setting(32 << 20, "longest body of a call of passive results", "bytes", low=1 << 16)
+    results_under_way: int = setting(250_000, "passive results of one poller that are not through; more are turned away", low=1)
     silent_log_s: float = setting(
         600.0, "how long a written command waits for a word in the core's log before it becomes `unknown`", "s", low=5
     )
     twin_window_s: float = setting(600.0, "a succeeded twin younger than this is joined instead of made again", "s", low=0)
+    bulk_limit: int = setting(500, "the most targets of one call", low=1, high=100_000)
+    bulk_limit_by_role: tuple[tuple[str, int], ...] = setting(
+        (), "the same for a role: `[bulk_limit_by_role]` with lines such as `admin = 5000`", low=1, high=100_000
+    )
     scan_poll_s: float = setting(2.0, "slow poll behind the file watcher", "s", low=0.1, high=3600)
     stale_after_intervals: int = setting(3, "status intervals after which a view counts as stale", low=1)
+    event_journal_rows: int = setting(
+        200_000, "events of states kept for readers of /v1/events who come back; older ones are told to begin anew", low=100
+    )
+    event_readers: int = setting(1000, "streams of /v1/events that one API worker serves at once", low=1)
     token_idle_s: float = setting(3600.0, "a login's token ends after this long without use", "s", low=1)
 
 
@@ -203,6 +217,10 @@ class _Gathered:
         if (settings.tls_cert is None) != (settings.tls_key is None):
             given, missing = ("tls_cert", "tls_key") if settings.tls_cert else ("tls_key", "tls_cert")
             self.mistakes.append(f"{self.places[given]}: {given} without {missing}: give both")
+        for role, _ in settings.bulk_limit_by_role:
+            if role not in ROLES:
+                words = f"bulk_limit_by_role: there is no role {role!r}: there are {', '.join(ROLES)}"
+                self.mistakes.append(f"{self.places['bulk_limit_by_role']}: {words}")
         for address in settings.behind_proxy:
             if not _is_network(address):
                 self.mistakes.append(
@@ -334,6 +352,11 @@ def _typed(declared: str, value: object, base: Path) -> Any:
             return base / Path(value).expanduser()
         case "tuple[str, ...]", [*items] if all(isinstance(item, str) for item in items):
             return tuple(items)
+        case "tuple[tuple[str, int], ...]", dict():
+            if all(isinstance(number, int) and not isinstance(number, bool) for number in value.values()):
+                return tuple(value.items())
+        case "tuple[tuple[str, int], ...]", list():  # between processes
+            return tuple(map(tuple, value))
         case "CoreKind", str() if value in list(CoreKind):
             return CoreKind(value)
     words = {
@@ -343,6 +366,7 @@ def _typed(declared: str, value: object, base: Path) -> Any:
         "str": "a printable text",
         "Path": "the path of a file, as text",
         "tuple[str, ...]": "a list of texts",
+        "tuple[tuple[str, int], ...]": "a table of whole numbers",
         "CoreKind": "one of " + ", ".join(CoreKind),
     }
     raise ValueError(f"is {value!r}: make it {words[declared]}")
@@ -350,6 +374,9 @@ def _typed(declared: str, value: object, base: Path) -> Any:
 
 def _check_bounds(declared: dataclasses.Field[Any], value: object) -> None:
     low, high = declared.metadata.get("low"), declared.metadata.get("high")
+    if isinstance(value, tuple) and low is not None:
+        for _, number in value:
+            _check_bounds(declared, number)
     if not isinstance(value, int | float) or isinstance(value, bool):
         return
     # `not <=` rather than `>`: NaN is refused, too.

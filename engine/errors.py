@@ -76,6 +76,24 @@ class NotPossible(CallerError):
     code = "not_possible"
 
 
+class TooManyTargets(CallerError):
+    """A call for more targets than the caller may command at once. `facts` give `targets` and `limit`."""
+
+    code = "too_many_targets"
+
+
+class Conflicting(CallerError):
+    """Some targets of a call cannot be commanded. `facts["conflicts"]` lists them; `skip_conflicts` leaves them out."""
+
+    code = "conflicts"
+
+
+class PlanChanged(CallerError):
+    """What is asked is no longer what was planned. `facts` list what was `added`, `removed` and changed in `conflicts`."""
+
+    code = "plan_changed"
+
+
 class KeyReused(CallerError):
     """The Idempotency-Key was used before, for another method, path, query or body."""
 
@@ -98,6 +116,18 @@ class UnknownCommand(CallerError):
     """No core has an external command of that name. `facts["near"]` lists similar names."""
 
     code = "unknown_command"
+
+
+class TooManyReaders(CallerError):
+    """As many streams of events as this worker serves are being read already."""
+
+    code = "too_many_readers"
+
+
+class ResultsRefused(CallerError):
+    """Some results of a call cannot be taken, so none was. `facts["refused"]` names them, each with its own code and sentence."""
+
+    code = "results_refused"
 
 
 class Forbidden(CallerError):
@@ -161,6 +191,12 @@ class PollerAway(PollerError):
     """The poller's core is not reading commands and the dialect cannot hold them: nothing was journalled, nothing will be sent."""
 
     code = "poller_away"
+
+
+class TooManyResults(PollerError):
+    """More passive results are under way for a poller than may be; nothing was accepted. `facts["limit"]` says how many may."""
+
+    code = "too_many_results"
 
 
 class StatusFileStale(PollerError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from api.native import (
     acknowledgements,
+    audit,
     catalogue,
     check_commands,
     checks,
@@ -12,6 +13,7 @@ from api.native import (
     contactgroups,
     contacts,
     downtimes,
+    events,
     features,
     hostgroups,
     hosts,
@@ -43,7 +45,9 @@ OPERATIONS = (
     *checks.OPERATIONS,
     *results.OPERATIONS,
     *features.OPERATIONS,
+    *events.OPERATIONS,
     *catalogue.OPERATIONS,
     *commands.OPERATIONS,
+    *audit.OPERATIONS,
     *operations.OPERATIONS,
 )

@@ -53,6 +53,8 @@ class Command:
     deadline_at: str
     line: str
     created_core_ids: list[int]
+    cause: str
+    duplicates: int
     steps: list[Step]
 
 
@@ -127,6 +129,8 @@ def command_of(life: Life) -> Command:
         deadline_at=rfc3339(life.deadline_at),
         line=life.line,
         created_core_ids=list(life.created_core_ids),
+        cause=life.cause,
+        duplicates=life.duplicates,
         steps=[Step(step.state, rfc3339(step.at), step.evidence, step.late) for step in life.steps],
     )
 

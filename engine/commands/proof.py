@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import islice
+from typing import NamedTuple
 
 from engine.commands.profiles import Profile
 from engine.commands.wire import MARK_PREFIX
@@ -73,6 +74,18 @@ class WatchedBatch:
     begun: bool = False
     restarted: bool = False  # the core started (or the log has a hole) between the write and now
     holed: bool = False  # of the two, it was a hole
+    _by_echo: dict[bytes, list[Expected]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for expected in self.commands:
+            self._by_echo.setdefault(expected.echo, []).append(expected)
+
+    def echoed_by(self, text: bytes) -> list[Expected]:
+        """Its commands that the text shows."""
+        found = self._by_echo.get(text, [])
+        if text.endswith(b";") and b";" not in text[:-1]:
+            return found + self._by_echo.get(text[:-1], [])
+        return found
 
 
 class Outcome(Enum):
@@ -96,6 +109,7 @@ class Verdict:
     evidence: str
     duplicate: bool = False
     hole: bool = False
+    extra: int = 0  # how often it was executed beyond the first time, nobody else's line being possible there
 
 
 @dataclass(slots=True)
@@ -153,10 +167,9 @@ class BatchWatch:
         """Note an echo of the oldest batch; one of a later batch counts for little as long as the marks before it are awaited."""
         evidence = f"[{line.at}] {line.text.decode('utf-8', 'replace')}"
         for batch in islice(self.batches, 1, None):
-            for expected in batch.commands:
-                if expected.is_echoed_by(text):
-                    expected.astray = evidence
-        same = [expected for expected in self.batches[0].commands if expected.is_echoed_by(text)] if self.batches else []
+            for expected in batch.echoed_by(text):
+                expected.astray = evidence
+        same = self.batches[0].echoed_by(text) if self.batches else []
         if not same:
             return None
         for expected in same:
@@ -265,7 +278,9 @@ def _verdict(expected: Expected, batch: WatchedBatch, own_mark: bool, at: int) -
         return Verdict(expected.command_id, Outcome.REFUSED, expected.echoed_at or at, expected.error)
     if expected.echoed_at is not None and not expected.doubtful:
         # The end mark's second: every effect that needs no scheduled event has happened by then.
-        return Verdict(expected.command_id, Outcome.PROCESSED, at, expected.evidence, expected.extra_echoes > 0)
+        # Between the marks of a batch stands nobody else's line.
+        extra = expected.extra_echoes if batch.begun else 0
+        return Verdict(expected.command_id, Outcome.PROCESSED, at, expected.evidence, extra > 0, extra=extra)
     evidence = expected.evidence or expected.astray
     if not expected.echoes_expected and not evidence:
         if batch.begun and own_mark and not batch.restarted:
@@ -382,18 +397,36 @@ def judge_checked(seen: Seen, at: float, executed_at: float, deadline_s: float) 
     return Judgement(Effected.NO, reason=f"last_check={row.last_check:.0f} in the status file of {seen.created:.0f}")
 
 
-def judge_result(seen: Seen, checked_at: float, executed_at: float, deadline_s: float) -> Judgement:
+def judge_result(seen: Seen, checked_at: float, executed_at: float, deadline_s: float, exact: bool = True) -> Judgement:
     """The object's last check is the passive one with the time that was sent; an earlier one may have had the same second."""
-    row = seen.row
-    if row is not None and seen.created > executed_at and int(row.last_check) == int(checked_at) and row.check_type == 1:
-        return Judgement(Effected.YES, f"last_check={row.last_check:.0f}, check_type=1 in the status file of {seen.created:.0f}")
-    if row is not None and row.last_check > checked_at and seen.created > executed_at:
-        return Judgement(Effected.CLEARED, reason=f"a newer check result of {row.last_check:.0f} stands in its place")
-    if not is_decisive(seen, executed_at, deadline_s):
+    check = LastCheck(seen.row.last_check, seen.row.check_type) if seen.row is not None else None
+    return judge_last_check(check, seen.created, checked_at, executed_at, deadline_s, exact)
+
+
+class LastCheck(NamedTuple):
+    """What a status file says of an object's last check: when, and 0 active or 1 passive."""
+
+    at: float
+    check_type: int
+
+
+def judge_last_check(
+    check: LastCheck | None, created: float, checked_at: float, executed_at: float, deadline_s: float, exact: bool = True
+) -> Judgement:
+    """The same by the last check alone; None: the object is not in the file.
+
+    Not `exact`: the core also writes when it received the result, so that any second until the execution is that of ours.
+    """
+    latest = int(checked_at) if exact else executed_at + 1
+    if check is not None and created > executed_at and int(checked_at) <= int(check.at) <= latest and check.check_type == 1:
+        return Judgement(Effected.YES, f"last_check={check.at:.0f}, check_type=1 in the status file of {created:.0f}")
+    if check is not None and check.at > checked_at and created > executed_at:
+        return Judgement(Effected.CLEARED, reason=f"a newer check result of {check.at:.0f} stands in its place")
+    if not (created > executed_at + 1 and created >= executed_at + deadline_s):
         return Judgement(Effected.NOT_YET)
-    if row is None:
+    if check is None:
         return Judgement(Effected.CLEARED, reason="the object is no longer in the status file")
-    return Judgement(Effected.NO, reason=f"last_check={row.last_check:.0f} in the status file of {seen.created:.0f}")
+    return Judgement(Effected.NO, reason=f"last_check={check.at:.0f} in the status file of {created:.0f}")
 
 
 # --- which block is which entry? ----------------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ in silence; the one repair (`;` in a comment a core would cut) is `stored_commen
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping
 
 from engine.commands.catalogue import Field, FieldType, Row
@@ -21,6 +20,7 @@ LINE_LIMIT = 4000
 MARK_PREFIX = "_SIGNALBOX_"
 _VARIABLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]{0,120}")
 _DECIMALS = {FieldType.UINT: 0, FieldType.CODE: 0, FieldType.NUMBER: 6}  # a time is cut to its second
+_CONTROL = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\ud800-\\udfff]")  # what Unicode calls Cc and Cs
 _BLANKS = " \t\r\n\v\f"  # what cores strip at the end of a line
 
 
@@ -108,8 +108,9 @@ def check_comment(value: str, field: str = "comment") -> str:
 
 
 def _check_text(value: str, field: str, allowed: str = "") -> str:
-    for character in value:
-        if character not in allowed and unicodedata.category(character) in ("Cc", "Cs"):
+    for found in _CONTROL.finditer(value):
+        character = found[0]
+        if character not in allowed:
             raise InvalidField(
                 f"{field} holds the control character U+{ord(character):04X}: remove it.", field=field, character=ord(character)
             )

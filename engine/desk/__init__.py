@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from types import NoneType
@@ -23,11 +23,12 @@ from engine.clock import Clock, SystemClock
 from engine.commands.catalogue import SWITCHES, Effect, Row, Subject
 from engine.config import Config
 from engine.desk.accept import Accept, ended, withdraw_by_id
+from engine.desk.audience import Which, Wording
+from engine.desk.audit import Audited, AuditedCommand, AuditFilter, more_of, page_of_audit
 from engine.desk.bulk import SLICE, Bulk
 from engine.desk.checks import Asked, asked, check_allowed, check_reference, window
 from engine.desk.entries import one_entry, page_of_entries
 from engine.desk.generic import check_names, command_named, generic_orders
-from engine.desk.ids import CommandIds
 from engine.desk.lives import lives_of, page_of_lives, standings_of
 from engine.desk.once import once, recorded, refusal, refusal_row
 from engine.desk.operations import one_operation, page_of_operations
@@ -41,10 +42,13 @@ from engine.desk.orders import (
     passive_result,
     removal,
 )
+from engine.desk.plans import Ask, DeletionAsked, Done, How, Planned, check_conflicts, check_plan, keep, plan
 from engine.desk.pollers import is_engine_alive, poller_away
 from engine.desk.readers import Readers
 from engine.desk.resolve import Found, Resolver, is_behind
+from engine.desk.results import CallPlan, ResultCall, call_shown, plan_call, standings, store_call, stored_parts
 from engine.desk.subjects import subjects_of
+from engine.desk.subscribe import Feed
 from engine.desk.values import (
     Caller,
     CheckResult,
@@ -66,11 +70,13 @@ from engine.errors import (
     JournalError,
     PollerAway,
     PollerError,
+    ResultsRefused,
     StatusFileStale,
     UnknownHost,
     UnknownObject,
     UnknownService,
 )
+from engine.journal.ids import CommandIds
 from engine.journal.operations import OperationRow, unsent_operations
 from engine.journal.schema import NEWEST
 from engine.journal.store import Journal
@@ -79,6 +85,9 @@ from engine.state.scope import EVERYTHING
 from engine.state.views import Reader
 
 __all__ = [
+    "AuditFilter",
+    "Audited",
+    "AuditedCommand",
     "Caller",
     "CheckResult",
     "Desk",
@@ -90,8 +99,11 @@ __all__ = [
     "Receipt",
     "Recorded",
     "Request",
+    "ResultCall",
     "Step",
     "Target",
+    "Which",
+    "Wording",
 ]
 
 log = logging.getLogger(__name__)
@@ -114,6 +126,7 @@ class _Open:
     readers: Readers
     waiting: Waiting
     bulk: Bulk
+    feed: Feed
 
 
 class Desk:
@@ -131,8 +144,9 @@ class Desk:
         data = self.config.data
         journal = await asyncio.to_thread(Journal.open, data)
         unsent = unsent_operations(journal.connection)
-        writer, waiting = GroupCommit(journal, data), Waiting(data)
-        opened = _Open(journal, writer, Readers(data), waiting, Bulk(writer, data, waiting.name, self._clock.now))
+        feed = Feed(data, self._clock.now, self.config.settings.event_readers)
+        writer, waiting = GroupCommit(journal, data), Waiting(data, feed.hint)
+        opened = _Open(journal, writer, Readers(data), waiting, Bulk(writer, data, waiting.name, self._clock.now), feed)
         opened.writer.start()
         opened.waiting.open()
         self._opened = opened
@@ -145,6 +159,7 @@ class Desk:
         opened, self._opened = self._opened, None
         await opened.bulk.finish()
         opened.waiting.close()
+        await opened.feed.close()
         await asyncio.to_thread(opened.writer.close)
         await asyncio.to_thread(opened.readers.close)
         await asyncio.to_thread(opened.journal.close)
@@ -172,7 +187,7 @@ class Desk:
         while True:
             try:
                 return await self.read(work)
-            except (UnknownHost, UnknownService, StatusFileStale):
+            except (UnknownHost, UnknownService, StatusFileStale, ResultsRefused):
                 behind = await self.read(lambda reader: is_behind(reader, caller.scope, self._pollers))
                 if not behind or self._clock.monotonic() >= deadline:
                     raise
@@ -217,6 +232,28 @@ class Desk:
         if found is None:
             raise _unknown_entry(kind, entry_id)
         return found[0]
+
+    async def audit(self, caller: Caller, which: AuditFilter) -> tuple[Audited, ...]:
+        """Rows of the audit, newest first."""
+        texts = (which.user, which.token, which.host, which.service, which.command, which.operation)
+        if not all(map(_is_storable, texts)):
+            return ()
+        return await self.read(lambda reader: page_of_audit(reader.connection, caller, which, self._pollers))
+
+    async def more_of_audit(self, caller: Caller, piece: Audited) -> Audited:
+        """The next commands of a row that has more than one piece holds."""
+        return await self.read(lambda reader: more_of(reader.connection, caller, piece, self._pollers))
+
+    def subscribe(
+        self, caller: Caller, which: Which, wording: Wording, *, after: str | None = None, snapshot: bool = False
+    ) -> AsyncGenerator[bytes]:
+        """Events as they happen, see `Feed.stream`. `after`: the place to go on from; `snapshot`: what stands comes first."""
+        return self._parts.feed.stream(caller, which, wording, after=after, snapshot=snapshot)
+
+    def end_streams(self) -> None:
+        """Let everybody go who reads events: this worker stops."""
+        if self._opened is not None:
+            self._opened.feed.end_all()
 
     async def health(self) -> dict[str, object]:
         """This worker's truth: how durable its writes are, whether the engine lives, how old each poller's view is."""
@@ -336,7 +373,29 @@ class Desk:
             return [order], _away([order], hold)
 
         orders, away = await self.read(plan)
-        return await self._store(who, orders, away, lambda accept: accept.deletions, "delete")
+        return await self._store(who, orders, away, lambda accept: accept.deletions, f"delete {kind}")
+
+    async def carry_out(self, caller: Caller, ask: Ask, how: How, *, author: str | None = None) -> Planned | Done:
+        """A call for many targets, planned whole: see engine/desk/plans.py. A dry run gives the plan back, its hash is kept.
+
+        Raises TooManyTargets, Conflicting, PlanChanged, UnknownObject and what the single calls raise.
+        """
+        who = self._asked(caller, author, how.reference, how.force)
+
+        def planned(reader: Reader) -> Planned:
+            made = plan(reader, self._pollers, who, ask, how)
+            if not how.dry_run:
+                check_plan(reader.connection, made, how, caller.user)
+                check_conflicts(made, how, self._pollers)
+            return made
+
+        made = await self.find(caller, planned)
+        if how.dry_run:
+            await self._parts.writer.submit(lambda connection: keep(connection, made, caller.user, who.now))
+            return made
+        deletes = isinstance(ask, DeletionAsked)
+        work: Store = lambda accept: accept.deletions if deletes else accept.orders  # noqa: E731 - one of two
+        return Done(await self._store(who, made.orders, {}, work, ask.action), made.conflicts)
 
     async def schedule_check(
         self, caller: Caller, targets: Sequence[Target], *, at: float | None = None, hold: bool = True
@@ -357,6 +416,56 @@ class Desk:
 
         orders, away = await self.find(caller, plan)
         return await self._store(who, orders, away, lambda accept: accept.orders, "result")
+
+    async def submit_call(self, caller: Caller, results: Sequence[CheckResult], *, leave_out: bool = False) -> ResultCall:
+        """Many passive results at once, without a life each: see engine/desk/results.py.
+
+        Raises ResultsRefused when one of them cannot be taken, unless `leave_out`; TooManyResults.
+        """
+        who = self._asked(caller)
+        _some(results, "results")
+        most = self.config.settings.results_per_call
+        if len(results) > most:
+            words = f"{len(results)} results in one call, {most} are possible: send them in parts."
+            raise InvalidField(words, field="results", limit=most)
+
+        def plan(reader: Reader, strict: bool) -> CallPlan:
+            made = plan_call(who, reader, self._pollers, results)
+            if strict:
+                made.check()
+            return made
+
+        try:
+            planned = await self.find(caller, lambda reader: plan(reader, True))
+        except ResultsRefused:
+            if not leave_out:
+                raise
+            planned = await self.read(lambda reader: plan(reader, False))
+        operation = self._operation(who, "results")
+        parts = await self._parts.readers.call(lambda: stored_parts(who, planned, operation.id, self._ids.next))
+        work = once(caller, operation.id, who.now, str, partial(store_call, operation, parts, self.config.settings))
+        return await self.call_of_results(caller, await self._parts.writer.submit(work, SLICE))
+
+    async def call_of_results(self, caller: Caller, call_id: str, *, offset: int = 0) -> ResultCall:
+        """A call of results, whole or one poller's part; the failures from `offset` on. Raises UnknownObject."""
+        found = None
+        if _is_storable(call_id):
+            found = await self.read(lambda reader: call_shown(reader.connection, caller, call_id, self._pollers, offset))
+        if found is None:
+            raise UnknownObject(f"There is no call of results {call_id!r}.", id=call_id)
+        return found
+
+    async def settle_call(self, caller: Caller, call_id: str, *, until: str, timeout_s: float) -> ResultCall:
+        """Wait until a call's results are all at least `processed` or (`until="final"`) at their last state; see `settle`."""
+        before = await self.call_of_results(caller, call_id)
+        ids = [part.id for part in before.parts]
+
+        async def where(call_ids: Sequence[str]) -> dict[str, Standing]:
+            found = await self.read(lambda reader: standings(reader.connection, call_ids))
+            return {name: Standing(state, final) for name, (state, final) in found.items()}
+
+        await self._parts.waiting.until_reached(ids, until, timeout_s, where)
+        return await self.call_of_results(caller, call_id)
 
     async def command(
         self, caller: Caller, name: str, arguments: Mapping[str, object], *, poller: int | None = None, hold: bool = True
@@ -448,6 +557,12 @@ class Desk:
             return await self._lives(caller, command_ids)
         except UnknownObject:
             return before  # its object left the caller's scope meanwhile
+
+    async def standings(self, command_ids: Sequence[str], *, until: str, timeout_s: float) -> dict[str, Standing]:
+        """Wait as `settle` does, for commands the caller was just given; where each stands then."""
+        if timeout_s > 0:
+            await self._parts.waiting.until_reached(command_ids, until, timeout_s, self._standings)
+        return await self._standings(command_ids)
 
     # --- below the desk --------------------------------------------------------------------------------------------------
     @property

@@ -118,6 +118,8 @@ def _life(row: CommandRow, steps: tuple[Step, ...], poller: Poller | None) -> Li
         steps=steps,
         line=(row.line or b"").decode("utf-8", "replace").rstrip("\n"),
         created_core_ids=row.core_ids,
+        cause=row.cause,
+        duplicates=row.duplicates,
         operation=row.operation,
     )
 

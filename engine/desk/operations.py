@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 from engine.commands.lifecycle import State, is_final
 from engine.desk.lives import OF_OPERATION, scoped_commands
 from engine.desk.values import Caller, EntryFilter, OperationView, Page
+from engine.journal.calls import CallRow, calls_of
 from engine.journal.operations import OPERATION_COLUMNS, OperationRow, Storing
+from engine.state.scope import EVERYTHING
 
 
 def page_of_operations(connection: sqlite3.Connection, caller: Caller, which: EntryFilter) -> Page[OperationView]:
@@ -51,6 +53,12 @@ def _view(connection: sqlite3.Connection, caller: Caller, row: OperationRow) -> 
     counts: dict[str, int] = {}
     for state, _, _, count in found:
         counts[state] = counts.get(state, 0) + count
+    results = _results(connection, caller, row)
+    for call in results:
+        for state in State:
+            counts[state] = counts.get(state, 0) + getattr(call.counts, state, 0)
+    counts = {state: count for state, count in counts.items() if count}
+    final = _final(found) + sum(call.ended for call in results)
     return OperationView(
         id=row.id,
         action=row.action,
@@ -61,9 +69,14 @@ def _view(connection: sqlite3.Connection, caller: Caller, row: OperationRow) -> 
         storing=str(row.state),
         commands=sum(counts.values()),
         joined=sum(count for _, _, joined, count in found if joined),
-        final=_final(found) if Storing(row.state) in (Storing.COMPLETE, Storing.WITHDRAWN) else 0,
+        final=final if Storing(row.state) in (Storing.COMPLETE, Storing.WITHDRAWN) else 0,
         counts=_ordered(counts),
     )
+
+
+def _results(connection: sqlite3.Connection, caller: Caller, row: OperationRow) -> list[CallRow]:
+    """The rows of a call of results, for who sees them: see engine/desk/results.py."""
+    return calls_of(connection, row.id, "journal") if row.user == caller.user or caller.scope == EVERYTHING else []
 
 
 def _final(found: Sequence[tuple[str, int, int, int]]) -> int:

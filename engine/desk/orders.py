@@ -24,7 +24,7 @@ from engine.model import CoreKind, ObjectKey
 
 _PAST_CHECK_S = 60  # a check asked for a time a little ago means now; longer ago is a mistake
 _CLOCK_SLACK_S = 1.0  # of a check time: callers round to whole seconds
-_ANY_CORE_ID = 2**31 - 1  # the longest a core's id gets, to measure the line before the id is known
+ANY_CORE_ID = 2**31 - 1  # the longest a core's id gets, to measure the line before the id is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +239,26 @@ def forced_check(who: Asked, found: Found, at: float | None) -> Order:
 
 def passive_result(who: Asked, found: Found, result: CheckResult) -> Order:
     """A passive result. The highest return code depends on object and kind of core."""
-    row = _row(_by_object("PROCESS_HOST_CHECK_RESULT", "PROCESS_SERVICE_CHECK_RESULT", found), found)
+    return _order(who, found, _result_row(found), _result(who, found, result))
+
+
+def result_line(who: Asked, found: Found, result: CheckResult) -> bytes:
+    """The line of one of many results: nothing in it is known only when it is written. Its time is the check's."""
+    arguments = _result(who, found, result)
+    named = {"host": found.key.host, "service": found.key.service}
+    return _encoded(who, found, _result_row(found), named | arguments, _second(arguments["checked_at"]))
+
+
+def _result_row(found: Found) -> Row:
+    return _row(_by_object("PROCESS_HOST_CHECK_RESULT", "PROCESS_SERVICE_CHECK_RESULT", found), found)
+
+
+def _second(value: object) -> int:
+    assert isinstance(value, int)
+    return value
+
+
+def _result(who: Asked, found: Found, result: CheckResult) -> dict[str, object]:
     highest = 3 if found.key.service is not None else 1 if found.poller.kind is CoreKind.ICINGA2 else 2
     if isinstance(result.return_code, bool) or not 0 <= result.return_code <= highest:
         kind = "service" if found.key.service is not None else f"host of {found.poller.kind}"
@@ -248,8 +267,7 @@ def passive_result(who: Asked, found: Found, result: CheckResult) -> Order:
     checked_at = now if result.checked_at is None else float(second(result.checked_at, "checked_at"))
     if checked_at > now + _CLOCK_SLACK_S:
         raise InvalidField("checked_at lies in the future: a check that is yet to come has no result.", field="checked_at")
-    arguments = {"return_code": result.return_code, "output": _output(result), "checked_at": int(min(checked_at, now))}
-    return _order(who, found, row, arguments)
+    return {"return_code": result.return_code, "output": _output(result), "checked_at": int(min(checked_at, now))}
 
 
 def _output(result: CheckResult) -> str:
@@ -290,7 +308,7 @@ def _order(
         named["service"] = found.key.service
     meaning = named | arguments
     check_allowed(row, who.caller, who.settings)
-    _check_line(who, found, row, meaning)
+    _encoded(who, found, row, meaning, int(who.now))
     seen = found.row.last_state_change if found.row is not None and row.recheck is Recheck.SAME_PROBLEM else None
     return Order(
         row=row,
@@ -309,10 +327,10 @@ def _order(
     )
 
 
-def _check_line(who: Asked, found: Found, row: Row, arguments: Mapping[str, object]) -> None:
+def _encoded(who: Asked, found: Found, row: Row, arguments: Mapping[str, object], epoch: int) -> bytes:
     """Raises InvalidField when the line could not be written; its length does not depend on the moment of writing."""
     try:
-        encode(row, arguments, int(who.now), _ANY_CORE_ID, _profile(found))
+        return encode(row, arguments, epoch, ANY_CORE_ID, _profile(found))
     except InvalidField as error:
         if error.facts.get("field") != "output":
             raise

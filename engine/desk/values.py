@@ -95,6 +95,8 @@ class Life:
     steps: tuple[Step, ...]
     line: str  # the line as written, empty before
     created_core_ids: tuple[int, ...] = ()
+    cause: str = ""  # why Signalbox asked for it by itself; empty: somebody asked
+    duplicates: int = 0  # how often its line was executed beyond the first time
     operation: str = ""  # the call that made it
 
 

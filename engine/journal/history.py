@@ -137,28 +137,30 @@ class _Block:
     columns: Mapping[str, object]
 
 
-def reconcile_downtimes(connection: sqlite3.Connection, moment: Moment, blocks: Sequence[DowntimeStatus]) -> None:
-    """Bind downtime blocks to entries, add those nobody knew, end those that are gone."""
+def reconcile_downtimes(connection: sqlite3.Connection, moment: Moment, blocks: Sequence[DowntimeStatus]) -> list[int]:
+    """Bind downtime blocks to entries, add those nobody knew (their ids are returned), end those that are gone."""
     found = [_Block(downtime_content(one), one.core_id, one.entry_time, _downtime_columns(one, moment)) for one in blocks]
-    _reconcile(connection, moment, "downtime", found)
+    return _reconcile(connection, moment, "downtime", found)
 
 
-def reconcile_comments(connection: sqlite3.Connection, moment: Moment, blocks: Iterable[CommentStatus]) -> None:
+def reconcile_comments(connection: sqlite3.Connection, moment: Moment, blocks: Iterable[CommentStatus]) -> list[int]:
     """The same for users' comments."""
     users = [block for block in blocks if block.entry_type == USER_COMMENT]
     found = [_Block(comment_content(one), one.core_id, one.entry_time, _comment_columns(one, moment)) for one in users]
-    _reconcile(connection, moment, "comment", found)
+    return _reconcile(connection, moment, "comment", found)
 
 
-def _reconcile(connection: sqlite3.Connection, moment: Moment, kind: str, blocks: Sequence[_Block]) -> None:
+def _reconcile(connection: sqlite3.Connection, moment: Moment, kind: str, blocks: Sequence[_Block]) -> list[int]:
     open_entries = _open_entries(connection, moment, kind)
     known = [_known(entry, moment) for entry in open_entries.values()]
     bound, strangers = bind(known, [(block.content, block.core_id, block.entry_time) for block in blocks])
     for entry_id, index in bound.items():
         _update_changed(connection, open_entries[entry_id], blocks[index].columns)
-    for index, entry_id in zip(strangers, _mint(connection, moment.poller, len(strangers)), strict=True):
+    minted = _mint(connection, moment.poller, len(strangers))
+    for index, entry_id in zip(strangers, minted, strict=True):
         _insert_foreign(connection, moment, kind, entry_id, blocks[index])
     _end_missing(connection, moment, [entry for entry in open_entries.values() if entry.id not in bound])
+    return minted
 
 
 def _insert_foreign(connection: sqlite3.Connection, moment: Moment, kind: str, entry_id: int, block: _Block) -> None:

@@ -116,6 +116,9 @@ CREATE INDEX operation_unsent ON operation (id, desk) WHERE state IN ('incomplet
 -- Commands of other operations that this one joined instead of making its own.
 CREATE TABLE operation_joined (operation TEXT NOT NULL, command_id TEXT NOT NULL, PRIMARY KEY (operation, command_id))
   WITHOUT ROWID;
+-- What a dry run promised, for a day: `request` is the digest of what was asked, `targets` its lines, compressed.
+CREATE TABLE plan (hash TEXT NOT NULL, user TEXT NOT NULL, request TEXT NOT NULL, targets BLOB NOT NULL, at REAL NOT NULL,
+  PRIMARY KEY (hash, user)) WITHOUT ROWID;
 
 -- What narrows a token: JSON lists, NULL = nothing does.
 ALTER TABLE token ADD COLUMN verbs TEXT;
@@ -157,6 +160,30 @@ CREATE TRIGGER audit_command_is_not_changed BEFORE UPDATE ON audit_command
 
 -- How large the journal was at the end of each day (days since 1970), and how many rows had ever been added by then.
 CREATE TABLE growth (day INTEGER PRIMARY KEY, bytes INTEGER NOT NULL, rows INTEGER NOT NULL);
+
+-- Passive results: one row per call and poller. Each of `total` results is counted once, where it stands; a row is open until
+-- nothing more will happen to any. What waits is `again` and everything from `cursor` on; poller 0: no poller has the object.
+CREATE TABLE result_call (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, operation TEXT NOT NULL, poller INTEGER NOT NULL,
+  user TEXT NOT NULL, address TEXT NOT NULL, token TEXT NOT NULL,
+  accepted_at REAL NOT NULL, updated_at REAL NOT NULL, deadline_at REAL NOT NULL, after_command INTEGER NOT NULL,
+  total INTEGER NOT NULL, cursor INTEGER NOT NULL DEFAULT 0, again TEXT NOT NULL DEFAULT '[]',
+  doubtful TEXT NOT NULL DEFAULT '[]', executed_at REAL NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '',
+  held INTEGER NOT NULL DEFAULT 0, open INTEGER NOT NULL DEFAULT 1,
+  accepted INTEGER NOT NULL, written INTEGER NOT NULL DEFAULT 0, processed INTEGER NOT NULL DEFAULT 0,
+  confirmed INTEGER NOT NULL DEFAULT 0, refused INTEGER NOT NULL DEFAULT 0, no_effect INTEGER NOT NULL DEFAULT 0,
+  expired INTEGER NOT NULL DEFAULT 0, overtaken INTEGER NOT NULL DEFAULT 0, unknown INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX result_call_open ON result_call (poller, seq) WHERE open = 1;
+CREATE INDEX result_call_operation ON result_call (operation);
+CREATE INDEX result_call_ended ON result_call (updated_at) WHERE open = 0;
+-- A call's lines as they are written, compressed, and each one's place in the caller's list ('' where the two agree).
+CREATE TABLE result_lines (call TEXT PRIMARY KEY, lines BLOB NOT NULL, places BLOB NOT NULL);
+-- Those that failed, from `first` to `last` of a call's lines, with the core's words or ours.
+CREATE TABLE result_failure (
+  call TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, state TEXT NOT NULL, words TEXT NOT NULL,
+  PRIMARY KEY (call, first)) WITHOUT ROWID;
+-- Which results of a call a batch holds: JSON {"call": id, "indexes": [...]}, '' in a batch of commands.
+ALTER TABLE batch ADD COLUMN results TEXT NOT NULL DEFAULT '';
 """
 
 VERSIONS = (_VERSION_1, _VERSION_2)

@@ -69,7 +69,10 @@ class CommandRow:
 
 @dataclass(frozen=True, slots=True)
 class BatchRow:
-    """One batch as written. `fifo` is device:inode, `position` the log's place before the write (tail.Position as JSON)."""
+    """One batch as written. `fifo` is device:inode, `position` the log's place before the write (tail.Position as JSON).
+
+    It holds either commands or, as `results` says, passive results of one call (see calls.py).
+    """
 
     token: str
     poller: int
@@ -79,6 +82,7 @@ class BatchRow:
     position: str
     program_start: float
     at: float = 0.0
+    results: str = ""
 
 
 COMMAND_COLUMNS = ", ".join(CommandRow.__slots__)
@@ -330,8 +334,8 @@ def commands_watched(connection: sqlite3.Connection, poller: int, late_since: fl
 def insert_batch(connection: sqlite3.Connection, batch: BatchRow, at: float) -> None:
     """Store a batch before its bytes are written."""
     connection.execute(
-        "INSERT INTO batch (token, poller, bytes, command_ids, fifo, position, program_start, open, at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?)",
+        "INSERT INTO batch (token, poller, bytes, command_ids, fifo, position, program_start, results, open, at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?)",
         (
             batch.token,
             batch.poller,
@@ -340,25 +344,27 @@ def insert_batch(connection: sqlite3.Connection, batch: BatchRow, at: float) -> 
             batch.fifo,
             batch.position,
             batch.program_start,
+            batch.results,
             at,
         ),
     )
 
 
 def close_batch(connection: sqlite3.Connection, token: str) -> None:
-    """A batch is settled: every command of it was proven, disproven or taken back."""
+    """A batch is settled: every command of it was proven, disproven or taken back. Of results, the call keeps the bytes."""
+    connection.execute("DELETE FROM batch WHERE token = ? AND results <> ''", (token,))
     connection.execute("UPDATE batch SET open = 0 WHERE token = ?", (token,))
 
 
 def open_batches(connection: sqlite3.Connection, poller: int) -> list[BatchRow]:
     """A poller's unsettled batches, oldest first."""
     rows = connection.execute(
-        "SELECT token, poller, bytes, command_ids, fifo, position, program_start, at FROM batch"
+        "SELECT token, poller, bytes, command_ids, fifo, position, program_start, at, results FROM batch"
         " WHERE open = 1 AND poller = ? ORDER BY seq",
         (poller,),
     )
-    return [BatchRow(token, number, data, tuple(orjson.loads(ids)), fifo, position, start, at)
-            for token, number, data, ids, fifo, position, start, at in rows]  # fmt: skip
+    return [BatchRow(token, number, data, tuple(orjson.loads(ids)), fifo, position, start, at, results)
+            for token, number, data, ids, fifo, position, start, at, results in rows]  # fmt: skip
 
 
 # --- how far a log was followed ---------------------------------------------------------------------------------------------

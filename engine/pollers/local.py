@@ -28,7 +28,7 @@ from engine.commands.wire import WRITE_LIMIT, echo_text, encode_mark
 from engine.config import Poller, Settings
 from engine.errors import NoReader, PipeFull, PollerError
 from engine.faults import AFTER_ACCEPT, AFTER_BATCH_ROW, AFTER_END_MARK, AFTER_WRITE, crash_point
-from engine.formats.corelog import LogKind, LogLine, StateEvent, parse_icinga2_line, parse_line, state_event
+from engine.formats.corelog import LogKind, LogLine, parse_icinga2_line, parse_line
 from engine.journal.store import (
     BatchRow,
     CommandRow,
@@ -43,6 +43,7 @@ from engine.journal.store import (
     overdue,
 )
 from engine.model import CoreKind
+from engine.pollers.bulk import Part, ResultCalls, is_of_result
 from engine.pollers.command_file import CommandFile, has_room, probe
 from engine.pollers.following import Following
 from engine.pollers.proving import Prover, refused
@@ -53,6 +54,7 @@ from engine.state.views import Reader
 log = logging.getLogger(__name__)
 
 UNPROVEN_LIMIT = 64 * 1024  # bytes: what a FIFO holds; more would be waiting in a core that does not read
+RESULTS_LIMIT = UNPROVEN_LIMIT - 4 * WRITE_LIMIT  # of calls of results: people's commands find room at once
 AT_ONCE = 5000  # commands held or given up in one transaction
 LOOK_EVERY_S = 0.5  # pokes are hints and may be lost
 WRITTEN_WITHIN_S = 0.05  # the step `written` is stored by then, with whatever else is to be stored
@@ -63,13 +65,12 @@ _LONE_MARKS_S = (0.25, 1.0, 5.0, 30.0)  # pauses between lone marks when none co
 
 @dataclass(frozen=True, slots=True)
 class Reports:
-    """Whom the lane tells: ids of commands that went on, what the log says of states, the command file's health in words.
+    """Whom the lane tells: ids of commands that went on, the command file's health in words.
 
     None of them may wait for anybody. `health` returns False when it could not take the word: it is told again.
     """
 
     moved: Callable[[list[str]], None]
-    events: Callable[[int, Sequence[StateEvent]], None]
     health: Callable[[int, str, str], bool]
 
 
@@ -95,10 +96,11 @@ class Lane:
     profile: Profile = field(init=False)
     prover: Prover = field(init=False)
     watch: BatchWatch = field(init=False)
+    results: ResultCalls = field(init=False)
     listener: Listener = field(default_factory=Listener)
     tail: LogTail = field(init=False)
     following: Following = field(init=False)
-    events_tail: LogTail | None = field(init=False)
+    compat_tail: LogTail | None = field(init=False)
     _poked: threading.Event = field(default_factory=threading.Event)
     _stopping: bool = False
     _generation: int = -1
@@ -122,13 +124,14 @@ class Lane:
 
     def __post_init__(self) -> None:
         self.profile = PROFILES[self.poller.kind]
-        self.prover = Prover(self.poller.number, self.poller.kind, self.profile)
+        self.prover = Prover(self.poller.number, self.poller.kind, self.profile, self.settings)
         self.watch = BatchWatch(self.profile)
+        self.results = ResultCalls(self.poller.number, self.profile, self._expectation)
         icinga2 = self.poller.kind is CoreKind.ICINGA2 and self.poller.main_log is not None
         self.tail = LogTail(self.poller.main_log or self.poller.log_file if icinga2 else self.poller.log_file, None)
         self.tail.archive_path = None if icinga2 else self.poller.log_archive_path
         self.following = Following(self.poller, self.journal, self.clock, self.tail)
-        self.events_tail = LogTail(self.poller.log_file, self.poller.log_archive_path) if icinga2 else None
+        self.compat_tail = LogTail(self.poller.log_file, self.poller.log_archive_path) if icinga2 else None
 
     # --- from other threads ----------------------------------------------------------------------------------------------
 
@@ -170,6 +173,7 @@ class Lane:
         if self._generation_due:
             self._generation_due = False
             self.take_generation()
+        self._judge_results()
         self._give_up_silent()
         self._look_after_command_file()
         self.send()
@@ -179,6 +183,8 @@ class Lane:
 
     def _pause(self) -> float:
         """Seconds until the next look at the log, poked or not: short while something is unproven, longer the longer it takes."""
+        if self.results.has_to_judge(self._generation):
+            return 0.001
         if not self._flights:
             return 0.1
         newest = max(flight.written_at for flight in self._flights.values())
@@ -191,20 +197,25 @@ class Lane:
         """Take up the open batches of a former life at the place in the log where the oldest of them was written."""
         # The core may have been started again while nobody followed its log: older status files do not tell its ids.
         self._back_at = self.clock.now()
+        self.results.load(self.journal.connection)
         unsettled = open_batches(self.journal.connection, self.poller.number)
         self.following.open(unsettled)
-        if self.events_tail is not None:
-            self.events_tail.open(None)
+        if self.compat_tail is not None:
+            self.compat_tail.open(None)
         for command in commands_in(self.journal.connection, self.poller.number, IN_FLIGHT | {State.PROCESSED}):
             self._listen(command, command.state is State.PROCESSED)
         for batch in unsettled:
-            self.watch.add(WatchedBatch(batch.token, self._expected(batch)))
+            expected = self._expected(batch)
+            self.watch.add(WatchedBatch(batch.token, expected))
+            self.prover.reruns.wrote(batch.token, [one.echo for one in expected])
             self._flights[batch.token] = _Flight(len(batch.bytes), self.clock.monotonic(), False)
             self._recovering.add(batch.token)
         if unsettled:
             log.info("poller %s: %d open batches to settle", self.poller.name, len(unsettled))
 
     def _expected(self, batch: BatchRow) -> list[Expected]:
+        if batch.results:
+            return self.results.expected(batch)
         found = [command_by_id(self.journal.connection, command_id) for command_id in batch.command_ids]
         return [
             self._expectation(command.id, command.name, command.line)
@@ -230,15 +241,16 @@ class Lane:
 
     def follow_log(self) -> None:
         """Read what is new and store what it proves."""
-        parse = parse_icinga2_line if self.events_tail is not None else parse_line
+        parse = parse_icinga2_line if self.compat_tail is not None else parse_line
         while lines := self.tail.read():
             self._note_hole()
             settled: list[str] = []
             verdicts: list[Verdict] = []
-            events: list[StateEvent] = []
             heard: list[tuple[str, str]] = []
             for raw in lines:
                 line = parse(raw)
+                if self.profile.bracket_is_entry_time and (line is not None or raw):
+                    self.prover.reruns.feed(line)
                 if line is not None and self.listener.waiting:
                     heard += self.listener.feed(line)
                 if line is None or line.kind is LogKind.OTHER:
@@ -248,24 +260,18 @@ class Lane:
                 tokens, proven = self.watch.feed(line)
                 settled += tokens
                 verdicts += proven
-                if self.events_tail is None and (event := state_event(line)) is not None:
-                    events.append(event)
             if settled:
                 self._settle(settled, verdicts)
             self._take_heard(heard)
-            if events:
-                self.reports.events(self.poller.number, events)
         self._note_hole()
         self.following.save()
-        self._follow_events()
+        self._hear_compat_log()
 
-    def _follow_events(self) -> None:
-        while self.events_tail is not None and (lines := self.events_tail.read()):
+    def _hear_compat_log(self) -> None:
+        """Icinga 2 says what became of some effects in its compat log only."""
+        while self.compat_tail is not None and (lines := self.compat_tail.read()):
             parsed = [line for line in map(parse_line, lines) if line is not None]
             self._take_heard([found for line in parsed if self.listener.waiting for found in self.listener.feed(line)])
-            events = [event for line in parsed if (event := state_event(line)) is not None]
-            if events:
-                self.reports.events(self.poller.number, events)
 
     def _take_heard(self, heard: Sequence[tuple[str, str]]) -> None:
         """Store which commands' effects the log has shown."""
@@ -294,7 +300,10 @@ class Lane:
         at = self.clock.now()
         with self.journal.transaction() as connection:
             written = self._store_written(connection)
-            moved = [verdict.command_id for verdict in verdicts if self.prover.take_verdict(connection, verdict, at)]
+            of_commands = [verdict for verdict in verdicts if not is_of_result(verdict)]
+            moved = [verdict.command_id for verdict in of_commands if self.prover.take_verdict(connection, verdict, at)]
+            self.results.take_verdicts(verdict for verdict in verdicts if is_of_result(verdict))
+            moved += self.results.save(connection, at)
             for token in tokens:
                 close_batch(connection, token)
         for token in tokens:
@@ -306,7 +315,7 @@ class Lane:
         self._lone_marks = 0
         self._look = True
         # Presence proves in any generation, and this one may be young enough to show it.
-        self._generation_due |= any(verdict.at <= self._generation_created for verdict in verdicts)
+        self._generation_due |= any(verdict.at <= self._generation_created for verdict in of_commands)
         self.reports.moved(sorted({*moved, *written}))
 
     # --- the status file -------------------------------------------------------------------------------------------------
@@ -317,9 +326,25 @@ class Lane:
         if reader is None:
             return
         with self.journal.transaction() as connection:
-            moved = self.prover.take_generation(connection, reader, self.clock.now())
+            moved = self.prover.take_generation(connection, reader, self.clock.now(), self._generation_created)
             _, self._generation_created, _ = reader.poller_generation(self.poller.number)
         self.reports.moved(moved)
+
+    def _judge_results(self) -> None:
+        """Look for what calls of results did, a slice of them at a time."""
+        reader = self._opened_reader() if self.results.has_to_judge(self._generation) else None
+        if reader is None:
+            return
+        with reader.snapshot():
+            _, created, program_start = reader.poller_generation(self.poller.number)
+            self.results.judge(reader, self._generation, created, program_start)
+        self._save_results()
+
+    def _save_results(self) -> None:
+        if self.results.is_changed:
+            with self.journal.transaction() as connection:
+                moved = self.results.save(connection, self.clock.now())
+            self.reports.moved(moved)
 
     def _opened_reader(self) -> Reader | None:
         if self._reader is None:
@@ -386,7 +411,7 @@ class Lane:
         self._look = False
         self._looked_at = now
         reader = self._opened_reader()
-        if not is_waiting(self.journal.connection, self.poller.number) or reader is None:
+        if reader is None or not self._is_anything_waiting():
             return
         crash_point(AFTER_ACCEPT)
         self._probed_at = -1e9
@@ -400,9 +425,13 @@ class Lane:
         if room >= WRITE_LIMIT and not self._is_full():
             self._send(reader, room)
 
+    def _is_anything_waiting(self) -> bool:
+        self.results.load(self.journal.connection)
+        return self.results.is_waiting or is_waiting(self.journal.connection, self.poller.number)
+
     def _keep_waiting(self) -> None:
         """What was written before is not settled: nothing goes out, but times to live run on."""
-        if is_waiting(self.journal.connection, self.poller.number):
+        if self._is_anything_waiting():
             self._expire_overdue()
             if self._given_up or not self._is_reading():
                 self._hold_accepted()
@@ -410,18 +439,38 @@ class Lane:
     def _expire_overdue(self) -> None:
         late = overdue(self.journal.connection, self.poller.number, self.clock.now(), AT_ONCE)
         self._expire([(command, ran_out(command, self._is_reading())) for command in late])
+        self.results.expire(self.clock.now())
+        self._save_results()
 
     def _hold_accepted(self) -> None:
         self._hold(commands_in(self.journal.connection, self.poller.number, frozenset({State.ACCEPTED}), AT_ONCE))
+        self.results.hold(self._health[1] or self._health[0])
+        self._save_results()
 
     def _send(self, reader: Reader, room: int) -> None:
         with reader.snapshot():
             _, created, program_start = reader.poller_generation(self.poller.number)
-            situation = Situation(self.poller.number, self.clock.now(), self.profile, created, program_start, self._back_at)
+            situation = Situation(
+                self.poller.number,
+                self.clock.now(),
+                self.profile,
+                created,
+                program_start,
+                self._back_at,
+                self.results.newest_epoch,
+            )
             waiting = in_sending_order(self.journal.connection, self.poller.number)
-            decided = plan(waiting, situation, self.journal.connection, reader, room)
+            free = (command for command in waiting if not self.results.holds_back(command))
+            decided = plan(free, situation, self.journal.connection, reader, room)
+            parts = batches(decided.lines, room)
+            left = room - len(parts) * WRITE_LIMIT - (UNPROVEN_LIMIT - RESULTS_LIMIT)
+            results = self.results.plan(situation, reader, decided.blocked, left)
         self._expire(decided.expired)
-        self._write(batches(decided.lines, room), program_start)
+        if parts:
+            self._write(lambda identity: self._journal_batches(parts, identity, program_start))
+        if results:
+            self._write(lambda identity: self._journal_results(results, identity, program_start))
+        self._save_results()
 
     def _is_full(self) -> bool:
         """Before anything is journalled: other writers may have filled the command file of a core that hangs."""
@@ -452,9 +501,8 @@ class Lane:
                         held.append(now.id)
         self.reports.moved(held)
 
-    def _write(self, parts: list[list[Line]], program_start: float) -> None:
-        if not parts:
-            return
+    def _write(self, journalled: Callable[[str], list[BatchRow]]) -> None:
+        """Open the command file, make the batch rows durable (`journalled` is given the file's identity), write their bytes."""
         try:
             command_file = CommandFile.open(self.poller.command_file)
         except PollerError as error:
@@ -462,7 +510,7 @@ class Lane:
             self._look = True
             return
         try:
-            rows = self._journal_batches(parts, command_file.identity, program_start)
+            rows = journalled(command_file.identity)
             crash_point(AFTER_BATCH_ROW)
             for position, row in enumerate(rows):
                 try:
@@ -506,18 +554,40 @@ class Lane:
                     )
                     lines.append(line)
                 if lines:
-                    body = b"".join(line.text for line in lines)
-                    framed = self._mark("B", token) + body + self._mark("E", token)
+                    framed = self._framed(token, b"".join(line.text for line in lines))
                     ids = tuple(line.command.id for line in lines)
                     row = BatchRow(token, self.poller.number, framed, ids, identity, position, program_start)
                     insert_batch(connection, row, at)
                     rows.append(row)
                     for line in lines:
                         self._listen(replace(line.command, line=line.text))
-                    self.watch.add(
-                        WatchedBatch(token, [self._expectation(line.command.id, line.command.name, line.text) for line in lines])
-                    )
+                        if known_row(line.command.name).bulk:
+                            self.results.note_written(line.command.host, line.command.service, line.epoch)
+                    expected = [self._expectation(line.command.id, line.command.name, line.text) for line in lines]
+                    self.watch.add(WatchedBatch(token, expected))
+                    self.prover.reruns.wrote(token, [one.echo for one in expected])
         return rows
+
+    def _journal_results(self, parts: list[Part], identity: str, program_start: float) -> list[BatchRow]:
+        """The same for parts of calls of results: none of them has a life of its own."""
+        at = self.clock.now()
+        place = self.tail.position()
+        position = place.dump() if place is not None else ""
+        rows: list[BatchRow] = []
+        with self.journal.transaction() as connection:
+            for part in parts:
+                token = secrets.token_hex(8)
+                framed = self._framed(token, part.body)
+                row = BatchRow(token, self.poller.number, framed, (), identity, position, program_start, at, part.results)
+                insert_batch(connection, row, at)
+                rows.append(row)
+                self.watch.add(WatchedBatch(token, self.results.launch(part)))
+            moved = self.results.save(connection, at)
+        self.reports.moved(moved)
+        return rows
+
+    def _framed(self, token: str, body: bytes) -> bytes:
+        return self._mark("B", token) + body + self._mark("E", token)
 
     def _mark(self, role: str, token: str) -> bytes:
         return encode_mark(role, token, int(self.clock.now()), self.poller.log_external_commands)
@@ -529,10 +599,13 @@ class Lane:
             for row in rows:
                 self.watch.drop(row.token)
                 close_batch(connection, row.token)
+                if row.results:
+                    self.results.take_back(row)
                 for command_id in row.command_ids:
                     now = command_by_id(connection, command_id)
                     if now is not None and now.state is State.WRITING:
                         move(connection, now, State.ACCEPTED, at, reason=str(error), batch=None, line=None, epoch=None)
+            self.results.save(connection, at)
         self.reports.moved([command_id for row in rows for command_id in row.command_ids])
         if isinstance(error, NoReader):
             self._report_health("no_reader", str(error))

@@ -6,9 +6,10 @@ more. The judgements themselves are pure and live in engine/commands/proof.py.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import orjson
 
@@ -36,13 +37,18 @@ from engine.commands.proof import (
     judge_not_acknowledged,
     judge_result,
 )
+from engine.commands.reruns import Reruns
 from engine.commands.wire import stored_comment
+from engine.config import Settings
 from engine.journal import history
 from engine.journal.history import Acknowledged, EntryRow, Moment, Written, entries_of, update_entry
 from engine.journal.store import CommandRow, command_by_id, commands_watched, move, note
 from engine.model import CommentStatus, CoreKind, HostStatus, ObjectKey, ServiceStatus
+from engine.pollers.duplicates import Duplicates
 from engine.state.members import contacts_of, hosts_of_group, objects_of, program_of, shown_of, shown_of_contact
 from engine.state.views import Reader
+
+log = logging.getLogger(__name__)
 
 _FILES_DECIDE = "the core was started, or its log has a hole, before there was proof: its next status file decides"
 # Effects that are judged by the one object's row and comments; the others are rows of data.
@@ -59,6 +65,8 @@ class Prover:
     poller: int
     kind: CoreKind
     profile: Profile
+    settings: Settings = field(default_factory=Settings)
+    reruns: Reruns = field(default_factory=Reruns)
 
     # --- what the log says ----------------------------------------------------------------------------------------------------
 
@@ -102,6 +110,8 @@ class Prover:
             "its line was executed more than once: another program's bytes were on the command file" if verdict.duplicate else ""
         )
         executed = float(verdict.at)
+        if verdict.duplicate:
+            log.warning("command %s: its line was executed %d times more", command.id, verdict.extra)
         move(
             connection,
             command,
@@ -110,6 +120,7 @@ class Prover:
             evidence=verdict.evidence,
             reason=reason,
             executed_at=executed,
+            duplicates=verdict.extra,
             watch_from=None if self._effect(known_row(command.name)) is Effect.UNSEEN else executed,
         )
         # One that was given up an hour ago is no longer listed: it stands after all.
@@ -137,8 +148,11 @@ class Prover:
 
     # --- what the status file says ------------------------------------------------------------------------------------------------
 
-    def take_generation(self, connection: sqlite3.Connection, reader: Reader, at: float) -> list[str]:
-        """Reconcile entries with the newest generation and judge what waits for an effect. Returns the ids that moved."""
+    def take_generation(self, connection: sqlite3.Connection, reader: Reader, at: float, previous: float = 0.0) -> list[str]:
+        """Reconcile entries with the newest generation and judge what waits for an effect. Returns the ids that moved.
+
+        `previous`: when the generation before it was created.
+        """
         with reader.snapshot():
             _, created, program_start = reader.poller_generation(self.poller)
             if not created:
@@ -147,13 +161,15 @@ class Prover:
             moment = Moment(
                 self.poller, created, program_start, self._written(connection, watched), _Deletions(connection).asked_by
             )
-            history.reconcile_downtimes(connection, moment, reader.downtime_blocks(self.poller))
+            strangers = history.reconcile_downtimes(connection, moment, reader.downtime_blocks(self.poller))
             comments = reader.comment_blocks(self.poller)
-            history.reconcile_comments(connection, moment, comments)
+            strangers += history.reconcile_comments(connection, moment, comments)
+            duplicates = Duplicates(connection, self.profile, self.reruns, previous, at, self.settings.ttl_comment_s)
+            told = duplicates.take(strangers)
             history.reconcile_acknowledgements(connection, moment, _standing(reader.acknowledged(self.poller), comments))
             moved = [self._judge(connection, reader, command, created, program_start, at) for command in watched]
         self._forget_lost_entries(connection, at)
-        return [command_id for command_id in moved if command_id]
+        return sorted({command_id for command_id in [*moved, *told] if command_id})
 
     def _forget_lost_entries(self, connection: sqlite3.Connection, at: float) -> None:
         connection.execute(
@@ -234,7 +250,7 @@ class Prover:
                     seen, max(float(at), since) if isinstance(at, int | float) else since, executed_at, row.effect_deadline_s
                 )
             case _:
-                return judge_result(seen, since, executed_at, row.effect_deadline_s)
+                return judge_result(seen, since, executed_at, row.effect_deadline_s, self.profile.bracket_is_entry_time)
 
     def _judged_by_signs(self, reader: Reader, command: CommandRow, row: Row, when: When) -> Judgement:
         """Effects that are rows of data: see engine/commands/effects.py."""

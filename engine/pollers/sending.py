@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -46,10 +46,11 @@ class Line:
 
 @dataclass(slots=True)
 class Plan:
-    """What to do with the waiting commands, in order. The rest waits."""
+    """What to do with the waiting commands, in order. The rest waits; `blocked` are the objects of what was looked at of it."""
 
     lines: list[Line] = field(default_factory=list)
     expired: list[tuple[CommandRow, str]] = field(default_factory=list)
+    blocked: set[tuple[str, str]] = field(default_factory=set, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class Situation:
     """What the lane knows of its core when it decides. Times are epoch seconds, the core's clock being ours on one machine.
 
     A status file counts as *current* when its `created` lies after `back_at`, the moment the core began to read again.
+    `newest_result`: the newest check time that calls of results have written for a host and service, 0 when none.
     """
 
     poller: int
@@ -65,12 +67,13 @@ class Situation:
     created: float
     program_start: float
     back_at: float
+    newest_result: Callable[[str, str], int] = lambda host, service: 0
 
 
 def plan(waiting: Iterable[CommandRow], situation: Situation, journal: sqlite3.Connection, reader: Reader, room: int) -> Plan:
     """Decide about waiting commands in the order they come, until their lines take `room` bytes."""
     result = Plan()
-    blocked: set[tuple[str, str]] = set()
+    blocked = result.blocked
     issued: dict[tuple[object, ...], int] = {}
     for command in waiting:
         row = known_row(command.name)
@@ -230,7 +233,7 @@ def _epoch(
     now = int(situation.now)
     if row.effect is Effect.RESULT_SEEN:
         key: tuple[object, ...] = (command.name, command.host, command.service)
-        last = max(issued.get(key, 0), _newest_epoch(command, journal))
+        last = max(issued.get(key, 0), _newest_epoch(command, journal), situation.newest_result(command.host, command.service))
         epoch = max(min(int(_checked_at(command)), now), min(last, now))
     elif row.effect is Effect.ENTRY_CREATED and situation.profile.bracket_is_entry_time:
         comment = command.arguments.get("comment")

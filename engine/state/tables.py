@@ -24,7 +24,7 @@ from engine.model import (
     TimeperiodConfig,
 )
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 STATE_FILE = "state.db"
 
 # A core may write `nan`; SQLite stores it as NULL, and no field of the model is NULL by accident.
@@ -77,6 +77,12 @@ class ObjectTable:
         return ObjectKey(poller, *row[: len(self.keys)])  # type: ignore[arg-type]
 
     @property
+    def select_standing(self) -> str:
+        """The columns `Standing` is made of."""
+        names = "state, state_type, has_been_checked, current_attempt, acknowledged, acknowledgement_type, is_flapping"
+        return f"SELECT {names}, scheduled_downtime_depth FROM {self.name} WHERE {self.where}"
+
+    @property
     def select(self) -> str:
         return f"SELECT {columns(self.row)} FROM {self.name} WHERE {self.where}"
 
@@ -112,8 +118,9 @@ def dirty_values(key: ObjectKey) -> tuple[object, ...]:
 
 
 SCHEMA = f"""
-CREATE TABLE meta (schema_version INTEGER NOT NULL);
-INSERT INTO meta VALUES ({SCHEMA_VERSION});
+-- The incarnation is another whenever the file is made anew.
+CREATE TABLE meta (schema_version INTEGER NOT NULL, incarnation TEXT NOT NULL);
+INSERT INTO meta VALUES ({SCHEMA_VERSION}, lower(hex(randomblob(6))));
 
 CREATE TABLE poller (
   number INTEGER PRIMARY KEY, name TEXT NOT NULL, kind TEXT NOT NULL, status_file TEXT NOT NULL,
@@ -122,6 +129,13 @@ CREATE TABLE poller (
   clock_offset_s REAL NOT NULL DEFAULT 0, command_file_health TEXT NOT NULL DEFAULT 'unknown',
   command_file_detail TEXT NOT NULL DEFAULT '', status_file_health TEXT NOT NULL DEFAULT 'unknown',
   status_file_detail TEXT NOT NULL DEFAULT '', program TEXT NOT NULL DEFAULT '{{}}');
+
+-- One row per thing that happened. `state` is the object's then, NULL where the event is about none. hostgroups: JSON array.
+CREATE TABLE event (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, action TEXT NOT NULL, poller INTEGER NOT NULL, host TEXT NOT NULL,
+  service TEXT NOT NULL, hostgroups TEXT NOT NULL, state INTEGER, at REAL NOT NULL, said TEXT NOT NULL);
+-- How far the log of each poller has been read into events and rows.
+CREATE TABLE log_position (poller INTEGER PRIMARY KEY, position TEXT NOT NULL);
 
 -- A host exists when its hoststatus block does. `id` is its public id. Keyed by an index of its own, so that counting and
 -- paging read small pages, not plugin output.
@@ -173,5 +187,5 @@ CREATE TABLE timeperiod (poller INTEGER NOT NULL, {_typed(TimeperiodConfig)}, PR
 CREATE TABLE check_command (poller INTEGER NOT NULL, {_typed(CommandConfig)}, PRIMARY KEY (poller, name)) WITHOUT ROWID;
 """
 
-STATUS_TABLES = ("host", "service", "downtime", "comment", "contact_status", "dirty")
+STATUS_TABLES = ("host", "service", "downtime", "comment", "contact_status", "dirty", "log_position")
 CONFIG_TABLES = ("host_config", "service_config", "object_group", "group_member", "contact", "timeperiod", "check_command")

@@ -1,10 +1,14 @@
-"""Others write to the same FIFO, and badly (issue 2, seen to hold 6): no command of ours is lost or called processed wrongly."""
+"""Others write to the same FIFO, and badly: no command of ours is lost or called processed wrongly, and what a core makes twice of
+one line of ours is taken away again.
+"""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -57,6 +61,14 @@ def _prove(core: Core, box: Box, word: str, answers: list[httpx.Response]) -> No
     read = Counter(line.rsplit(b";", 1)[-1].decode("utf-8", "replace") for line in oracle.command_lines([core.main_log]).elements())
     for text in wanted:
         assert found[text] <= read[text], "a block more than the core logged commands for"
+    try:
+        until(lambda: set(_standing(core, wanted).values()) == {1}, 15, "every copy is taken away")
+    except TimeoutError:
+        pytest.fail(f"{[one for one in _standing(core, wanted).items() if one[1] != 1]} {box.output[-1500:]}")
+
+
+def _standing(core: Core, wanted: Collection[str]) -> Counter[str]:
+    return Counter(block["comment"] for block in oracle.downtimes(core.status_file) if block["comment"] in wanted)
 
 
 @pytest.mark.parametrize("kind", DIRT)
@@ -100,3 +112,59 @@ def test_an_honest_writer_beside_us(pair: tuple[Core, Box]) -> None:
         "the other writer's comments",
     )
     _prove(core, box, "beside an honest writer", answers)
+
+
+@pytest.fixture(scope="module")
+def nagios_alone(_cores_are_there: None) -> Iterator[tuple[Core, Box]]:
+    """Only a Nagios keeps a line's stamp, and executes lines twice."""
+    with cores.core_folder() as folder:
+        core = NagiosCore(folder / "core", [Host(f"h{n:02}", (Service("PING"),)) for n in range(BURST)])
+        with cores.running(core), boxed(folder, core) as box:
+            yield core, box
+
+
+def _confirmed(box: Box, host: str, comment: str) -> dict[str, Any]:
+    (life,) = box.wait_final(command_ids(box.downtime(host, comment, wait=0))).values()
+    assert life["state"] == "confirmed"
+    return life
+
+
+def test_what_is_executed_again_later_is_told_and_taken_away(nagios_alone: tuple[Core, Box]) -> None:
+    """The very bytes of our line once more: what a Nagios 4 does with dirt on its command file, without the chance in it."""
+    core, box = nagios_alone
+    life = _confirmed(box, "h03", "executed twice")
+    comment = box.api.post("/v1/comments", json={"host": "h03", "comment": "said twice"}, params={"wait": 5})
+    (said,) = box.wait_final(command_ids(comment)).values()
+    until(lambda: time.time() > int(life["line"][1:11]) + 4, 10, "long after its stamp")
+    core.write_raw(life["line"].encode() + b"\n")
+    core.write_raw(said["line"].encode() + b"\n")
+    cores.wait_for_log(core, lambda lines: sum(b"executed twice" in line for line in lines) == 2, 10, "it was executed again")
+    until(lambda: box.life(life["id"])["duplicates"] == box.life(said["id"])["duplicates"] == 1, 10, "the copies are told of")
+    until(lambda: len(oracle.downtimes(core.status_file, "executed twice")) == 1, 10, "the downtime's copy is gone")
+    until(lambda: len(oracle.comments(core.status_file, "said twice")) == 1, 10, "the comment's copy is gone")
+    told = box.life(life["id"])
+    assert "executed more than once" in told["steps"][-1]["evidence"] and told["state"] == "confirmed"
+    deletions = [one for one in box.api.get("/v1/commands").json()["items"] if life["id"] in one["cause"]]
+    assert [one["command"] for one in deletions] == ["DEL_HOST_DOWNTIME"] and deletions[0]["user"] == "Signalbox itself"
+    assert "executed more than once" in box.output or "duplicate downtime" in box.output
+
+
+@pytest.mark.parametrize("stamp", ["their own", "ours"])
+def test_another_programs_own_command_is_left_alone_however_equal(nagios_alone: tuple[Core, Box], stamp: str) -> None:
+    core, box = nagios_alone
+    comment = f"two of us, stamp {stamp}"
+    answer = box.downtime("h04", comment)
+    line = box.life(command_ids(answer)[0])["line"]
+    if stamp == "ours":
+        core.write_raw(line.encode() + b"\n")  # in the same second, by a program that stamps its lines truly
+    else:
+        until(lambda: time.time() > int(line[1:11]) + 3, 10, "another second")
+        core.send(line.split("] ", 1)[1])
+    until(lambda: len(oracle.downtimes(core.status_file, comment)) == 2, 10, "both stand")
+    for _ in range(3):
+        cores.wait_for_generation(core)
+    (life,) = box.wait_final(command_ids(answer)).values()
+    assert life["state"] == "confirmed" and life["duplicates"] == 0
+    assert len(oracle.downtimes(core.status_file, comment)) == 2
+    told = any("may be another program's own" in step["evidence"] for step in life["steps"])
+    assert told == (stamp == "ours")

@@ -244,8 +244,7 @@ def test_submitting_results(front: Front) -> None:
         },
         {"host": "shared", "poller": "south", "service": "HTTP", "return_code": 0, "plugin_output": "up"},
     ]
-    reply = front.post("/v1/results", {"results": results})
-    lives = [front.get(command["href"]).json for command in reply.json["commands"]]
+    lives = [_command(front, "/v1/results", {"results": [result]}) for result in results]
     assert [life["command"] for life in lives] == [
         "PROCESS_HOST_CHECK_RESULT",
         "PROCESS_SERVICE_CHECK_RESULT",
@@ -279,11 +278,9 @@ def test_a_bad_result_is_named_and_none_is_submitted(front: Front, change: dict[
     assert front.get("/v1/commands").json["total"] == 0
 
 
-def test_results_are_at_least_one_and_not_too_many(front: Front) -> None:
-    good = {"host": "web01", "service": "HTTP", "return_code": 2, "plugin_output": "x"}
-    for results in ([], [good] * 1001):
-        assert front.post("/v1/results", {"results": results}).problem(422, "invalid_field")["field"] == "results"
-    assert front.post("/v1/results", {}).problem(422, "invalid_field")["field"] == "results"
+def test_results_are_at_least_one(front: Front) -> None:
+    for body in ({"results": []}, {}):
+        assert front.post("/v1/results", body).problem(422, "invalid_field")["field"] == "results"
 
 
 # --- commands -------------------------------------------------------------------------------------------------------------------

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from api.native.outcome import FAILED, SENTENCES, WORST_FIRST
+from api.native.outcome import FAILED, SENTENCES, WORST_FIRST, Outcome, answer_of
 from engine.commands.lifecycle import State
+from engine.desk import Caller, Receipt
 from tests.api.support_desk import Fate, Front, Reply
 
 DOWNTIME = {"host": "web01", "duration": 3600, "comment": "why"}
@@ -176,10 +178,12 @@ def test_one_command_can_be_waited_for(front: Front) -> None:
 
 
 def test_many_ids_fit_into_a_header(front: Front) -> None:
-    results = [{"host": "web01", "service": "HTTP", "return_code": 0, "plugin_output": f"n{n}"} for n in range(300)]
-    reply = front.post("/v1/results", {"results": results})
-    assert reply.status == 202, reply.body
-    listed = reply.headers["signalbox-command"].split(", ")
-    assert len(listed) == 100 and len(reply.headers["signalbox-command"]) < 4096
-    assert [command["command_id"] for command in reply.json["commands"]][:100] == listed
-    assert len({command["command_id"] for command in reply.json["commands"]}) == 300
+    command = front.post("/v1/comments", {"host": "web01", "comment": "one"}).json["commands"][0]["command_id"]
+    life = front.loop.run(front.desk.life(Caller("anna", "anna", "admin"), command))
+    ids = [f"{number:036}" for number in range(300)]
+    pairs = [(Receipt(one, life.command, life.poller, life.host, None, None), replace(life, id=one)) for one in ids]
+    answer = answer_of(pairs)
+    listed = answer.headers["Signalbox-Command"]
+    assert listed.split(", ") == ids[:100] and len(listed) < 4096
+    assert isinstance(answer.content, Outcome)
+    assert [one.command_id for one in answer.content.commands] == ids

@@ -23,7 +23,6 @@ from engine.commands.profiles import PROFILES
 from engine.commands.wire import LINE_LIMIT, encode
 from engine.config import Settings
 from engine.desk import CheckResult, Desk, Receipt, Target
-from engine.desk.ids import CommandIds
 from engine.errors import (
     Ambiguous,
     CallerError,
@@ -36,6 +35,7 @@ from engine.errors import (
     UnknownPoller,
     UnknownService,
 )
+from engine.journal.ids import CommandIds
 from tests.engine.desk.scene import (
     ADMIN,
     ICE,

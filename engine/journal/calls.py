@@ -1,0 +1,201 @@
+"""Passive results in the journal: one row per call and poller with counts and the failures, never a life of its own per result.
+
+Rules. A call's lines are kept as they are written (a passive result's line holds nothing that is known only later), compressed,
+in the order of the caller. Counts say where each result stands and add up to `total`. A call is *open* while anything may still
+happen to one of its results; the lane of its poller alone changes it then. Lines and failures go when the call is pruned.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import zlib
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields
+
+import orjson
+
+from engine.commands.lifecycle import State
+
+_FASTEST = 1  # plugin output shrinks ten times at the lowest level
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many results of a call stand where; `overtaken` are those of `expired` that something newer made pointless."""
+
+    accepted: int = 0
+    written: int = 0
+    processed: int = 0
+    confirmed: int = 0
+    refused: int = 0
+    no_effect: int = 0
+    expired: int = 0
+    overtaken: int = 0
+    unknown: int = 0
+
+    @property
+    def failed(self) -> int:
+        """Those that did not do what they were sent for, as far as is known."""
+        return self.refused + self.no_effect + self.expired + self.unknown
+
+
+@dataclass(frozen=True, slots=True)
+class CallRow:
+    """One row of `result_call`. Times are ours, `executed_at` is the newest log second that proved one (core's clock).
+
+    `after_command`: the newest command when it was accepted; later ones for the same objects are written behind it. `again` are
+    results before `cursor` that wait once more, `doubtful` those that only the core's files can tell of.
+    """
+
+    seq: int
+    id: str
+    operation: str
+    poller: int
+    user: str
+    address: str
+    token: str
+    accepted_at: float
+    updated_at: float
+    deadline_at: float
+    after_command: int
+    total: int
+    cursor: int = 0
+    again: tuple[int, ...] = ()
+    doubtful: tuple[int, ...] = ()
+    executed_at: float = 0.0
+    reason: str = ""
+    held: bool = False
+    open: bool = True
+    counts: Counts = field(default_factory=Counts)
+
+    @property
+    def ended(self) -> int:
+        """How many of its results nothing more will happen to."""
+        return self.counts.confirmed + self.counts.failed if self.open else self.total
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Results `first` to `last` of a call's lines ended as `state`; `words` are the core's or ours."""
+
+    first: int
+    last: int
+    state: State
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """A call's lines and each one's place in the caller's list, compressed: made before the transaction that stores them."""
+
+    lines: bytes
+    places: bytes
+
+    @classmethod
+    def of(cls, lines: Sequence[bytes], places: Sequence[int]) -> Payload:
+        """Each line ends with its newline."""
+        agree = list(places) == list(range(len(lines)))
+        return cls(
+            zlib.compress(b"".join(lines), _FASTEST), b"" if agree else zlib.compress(array("I", places).tobytes(), _FASTEST)
+        )
+
+
+_COUNTS = tuple(one.name for one in fields(Counts))
+_PLAIN = tuple(one.name for one in fields(CallRow) if one.name != "counts")
+_COLUMNS = ", ".join((*_PLAIN, *_COUNTS))
+_STORED = ("updated_at", "cursor", "again", "doubtful", "executed_at", "reason", "held", "open")
+
+
+def _values(row: CallRow) -> dict[str, object]:
+    values = {name: getattr(row, name) for name in _PLAIN} | {name: getattr(row.counts, name) for name in _COUNTS}
+    return values | {"again": orjson.dumps(row.again).decode(), "doubtful": orjson.dumps(row.doubtful).decode()}
+
+
+def _call_row(found: Sequence[object]) -> CallRow:
+    values = dict(zip((*_PLAIN, *_COUNTS), found, strict=True))
+    counts = Counts(**{name: values.pop(name) for name in _COUNTS})  # type: ignore[arg-type]
+    for name in ("again", "doubtful"):
+        values[name] = tuple(orjson.loads(str(values[name])))
+    values |= {"held": bool(values["held"]), "open": bool(values["open"])}
+    return CallRow(**values, counts=counts)  # type: ignore[arg-type]
+
+
+def insert_call(connection: sqlite3.Connection, row: CallRow, payload: Payload) -> None:
+    """Store an accepted call. `row.seq` and `row.after_command` are ignored: the database knows."""
+    values = {name: value for name, value in _values(row).items() if name not in ("seq", "after_command")}
+    connection.execute(
+        f"INSERT INTO result_call (after_command, {', '.join(values)})"
+        f" VALUES ((SELECT coalesce(max(seq), 0) FROM command), {','.join('?' * len(values))})",
+        list(values.values()),
+    )
+    connection.execute("INSERT INTO result_lines VALUES (?, ?, ?)", (row.id, payload.lines, payload.places))
+
+
+def update_call(connection: sqlite3.Connection, row: CallRow) -> None:
+    """Store where a call's results stand now."""
+    values = {name: value for name, value in _values(row).items() if name in _STORED + _COUNTS}
+    connection.execute(
+        f"UPDATE result_call SET {', '.join(f'{name} = ?' for name in values)} WHERE id = ?", [*values.values(), row.id]
+    )
+
+
+def insert_failures(connection: sqlite3.Connection, call: str, failures: Iterable[Failure]) -> None:
+    """Store results that failed."""
+    connection.executemany(
+        "INSERT INTO result_failure VALUES (?, ?, ?, ?, ?)",
+        [(call, one.first, one.last, str(one.state), one.words) for one in failures],
+    )
+
+
+def open_calls(connection: sqlite3.Connection, poller: int, after: int = 0) -> list[CallRow]:
+    """A poller's calls that are not through, oldest first, from those behind `after` (a seq) on."""
+    query = f"SELECT {_COLUMNS} FROM result_call WHERE poller = ? AND seq > ? AND open = 1 ORDER BY seq"
+    return [_call_row(found) for found in connection.execute(query, (poller, after)).fetchall()]
+
+
+def has_open_calls(connection: sqlite3.Connection, poller: int, after: int) -> bool:
+    """Is there one behind `after`?"""
+    query = "SELECT 1 FROM result_call WHERE poller = ? AND seq > ? AND open = 1 LIMIT 1"
+    return connection.execute(query, (poller, after)).fetchone() is not None
+
+
+def results_in_progress(connection: sqlite3.Connection, poller: int) -> int:
+    """How many results a poller's open calls hold in all."""
+    (total,) = connection.execute(
+        "SELECT coalesce(sum(total), 0) FROM result_call WHERE poller = ? AND open = 1", (poller,)
+    ).fetchone()
+    return int(total)
+
+
+def calls_of(connection: sqlite3.Connection, operation: str, schema: str = "main") -> list[CallRow]:
+    """The rows of one call, one per poller; `operation` may also be the id of one row."""
+    query = f"SELECT {_COLUMNS} FROM {schema}.result_call WHERE operation = ? OR id = ? ORDER BY seq"
+    return [_call_row(found) for found in connection.execute(query, (operation, operation)).fetchall()]
+
+
+def lines_of(connection: sqlite3.Connection, call: str, schema: str = "main") -> list[bytes]:
+    """A call's lines, each with its newline."""
+    found = connection.execute(f"SELECT lines FROM {schema}.result_lines WHERE call = ?", (call,)).fetchone()
+    return [line + b"\n" for line in zlib.decompress(found[0]).split(b"\n")[:-1]] if found else []
+
+
+def places_of(connection: sqlite3.Connection, call: str, schema: str = "main") -> Sequence[int] | None:
+    """Each line's place in the caller's list; None where the two agree."""
+    found = connection.execute(f"SELECT places FROM {schema}.result_lines WHERE call = ?", (call,)).fetchone()
+    return array("I", zlib.decompress(found[0])) if found and found[0] else None
+
+
+def failures_of(connection: sqlite3.Connection, call: str, schema: str = "main", limit: int = 2**31) -> list[Failure]:
+    """What failed of a call, in its order."""
+    query = f"SELECT first, last, state, words FROM {schema}.result_failure WHERE call = ? ORDER BY first LIMIT ?"
+    return [Failure(first, last, State(state), words) for first, last, state, words in connection.execute(query, (call, limit))]
+
+
+def prune_calls(connection: sqlite3.Connection, before: float, limit: int) -> int:
+    """Forget calls that ended before that time, at most `limit` of them. Returns how many went."""
+    query = "SELECT id FROM result_call WHERE open = 0 AND updated_at < ? ORDER BY updated_at LIMIT ?"
+    ids = connection.execute(query, (before, limit)).fetchall()
+    for table, column in (("result_lines", "call"), ("result_failure", "call"), ("result_call", "id")):
+        connection.executemany(f"DELETE FROM {table} WHERE {column} = ?", ids)
+    return len(ids)

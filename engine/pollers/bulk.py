@@ -1,0 +1,483 @@
+"""Passive results by the thousand: where each result of a lane's open calls stands, in memory, and what may be written next.
+
+Theory of operation. A call is one row of the journal; its lane holds its lines and one byte per result. Results go out in the
+order of their calls, in batches of their own that hold one call's lines, through the same marks and the same watch of the log as
+commands. What a batch row, a verdict or a status file changes here is stored in the same transaction, by `save`; after a crash of
+ours `load` puts it together again from the row, its failures and the open batches.
+
+Rules. Order is kept per object: a result that must wait holds back what comes behind it for its object, commands of people
+included; one older than the newest that was executed for its object is overtaken. Nothing executed is sent again. The effect is
+judged for a call as a whole, once nothing of it is under way, a slice per step: only what failed is listed.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from itertools import chain
+
+import orjson
+
+from engine.commands.catalogue import CATALOGUE
+from engine.commands.lifecycle import State
+from engine.commands.profiles import Profile
+from engine.commands.proof import Effected, Expected, LastCheck, Outcome, Verdict, judge_last_check
+from engine.commands.wire import WRITE_LIMIT
+from engine.journal.calls import (
+    CallRow,
+    Counts,
+    Failure,
+    failures_of,
+    has_open_calls,
+    insert_failures,
+    lines_of,
+    open_calls,
+    update_call,
+)
+from engine.journal.store import BatchRow, CommandRow
+from engine.pollers.sending import MARKS_BYTES, OVERTAKEN, RECHECK_AFTER_S, Situation
+from engine.state.views import Reader
+
+JUDGED_AT_ONCE = 1000  # results per step: some milliseconds in which the lane does nothing else
+_EFFECT_DEADLINE_S = CATALOGUE["PROCESS_SERVICE_CHECK_RESULT"].effect_deadline_s
+_SEPARATOR = "#"  # between a call's id and the place of one of its results
+
+Key = tuple[str, str]  # host, service ("" for the host itself)
+Order = tuple[int, int, int]  # check time, call, place: by what a result is older than another of its object
+
+
+class Stands(IntEnum):
+    """Where one result stands: one byte of `Call.stands`."""
+
+    WAITING = 0
+    FLYING = 1  # in an open batch
+    PROCESSED = 2  # executed; its effect is still to be seen
+    DOUBTFUL = 3  # only the core's files can tell whether it was executed
+    OVERLAID = 4  # executed, and something newer stands in its place: nothing will ever show more
+    CONFIRMED = 5
+    FAILED = 6
+
+
+@dataclass(slots=True)
+class Call:
+    """One open call. `left` counts what waits per object."""
+
+    row: CallRow
+    lines: list[bytes]
+    keys: list[Key]
+    epochs: list[int]
+    stands: bytearray
+    cursor: int
+    again: list[int]  # before `cursor`; those that wait no more are dropped when it is read
+    executed_at: float
+    reason: str
+    held: bool
+    ended: dict[State, int]
+    overtaken: int
+    left: dict[Key, int] = field(default_factory=dict)
+    unsaved: list[Failure] = field(default_factory=list)
+    judged: int = 0  # the generation its last whole round of judging was made by
+    judging: list[int] = field(default_factory=list)  # what is left of the present round
+    is_changed: bool = False
+
+    @classmethod
+    def of(cls, row: CallRow, lines: list[bytes], failures: Iterable[Failure]) -> Call:
+        """As the journal has it; what its open batches hold is put in by `ResultCalls.expected`."""
+        count = len(lines)
+        stands = bytearray([Stands.PROCESSED]) * row.cursor + bytearray(count - row.cursor)
+        for index in row.again:
+            stands[index] = Stands.WAITING
+        for index in row.doubtful:
+            stands[index] = Stands.DOUBTFUL
+        ended: dict[State, int] = {}
+        for failure in failures:
+            size = failure.last - failure.first + 1
+            stands[failure.first : failure.last + 1] = bytes([Stands.FAILED]) * size
+            ended[failure.state] = ended.get(failure.state, 0) + size
+        keys, epochs = [], []
+        shared: dict[Key, Key] = {}
+        for line in lines:
+            key, epoch = result_key(line)
+            keys.append(shared.setdefault(key, key))
+            epochs.append(epoch)
+        overtaken = row.counts.overtaken
+        call = cls(
+            row, lines, keys, epochs, stands, row.cursor, list(row.again), row.executed_at, row.reason, row.held, ended, overtaken
+        )
+        for index in range(count):
+            if stands[index] == Stands.WAITING:
+                call.left[keys[index]] = call.left.get(keys[index], 0) + 1
+        return call
+
+    @property
+    def id(self) -> str:
+        return self.row.id
+
+    def count(self, *where: Stands) -> int:
+        return sum(self.stands.count(one) for one in where)
+
+    @property
+    def is_under_way(self) -> bool:
+        """Does anything wait, or fly?"""
+        return bool(self.left) or Stands.FLYING in self.stands
+
+    @property
+    def is_over(self) -> bool:
+        return not self.is_under_way and not self.count(Stands.PROCESSED, Stands.DOUBTFUL)
+
+    def order(self, index: int) -> Order:
+        return self.epochs[index], self.row.seq, index
+
+    def put(self, index: int, where: Stands) -> None:
+        """One result goes on."""
+        was, key = self.stands[index], self.keys[index]
+        if was == where:
+            return
+        if was == Stands.WAITING:
+            self.left[key] -= 1
+            if not self.left[key]:
+                del self.left[key]
+        elif where is Stands.WAITING:
+            self.left[key] = self.left.get(key, 0) + 1
+            self.again.append(index)
+        self.stands[index] = where
+        self.is_changed = True
+
+    def fail(self, index: int, state: State, words: str, *, overtaken: bool = False) -> None:
+        """One result came to a bad end."""
+        self.put(index, Stands.FAILED)
+        self.ended[state] = self.ended.get(state, 0) + 1
+        self.overtaken += overtaken
+        last = self.unsaved[-1] if self.unsaved else None
+        if last is not None and (last.last, last.state, last.words) == (index - 1, state, words):
+            self.unsaved[-1] = replace(last, last=index)
+        else:
+            self.unsaved.append(Failure(index, index, state, words))
+
+    def waiting(self) -> Iterable[int]:
+        """The places of what waits, in order."""
+        self.again = sorted(index for index in set(self.again) if self.stands[index] == Stands.WAITING)
+        return chain(tuple(self.again), range(self.cursor, len(self.lines)))
+
+    def stored(self, at: float) -> CallRow:
+        """The row as it is now."""
+        counts = Counts(
+            accepted=self.count(Stands.WAITING),
+            written=self.count(Stands.FLYING, Stands.DOUBTFUL),
+            processed=self.count(Stands.PROCESSED, Stands.OVERLAID),
+            confirmed=self.count(Stands.CONFIRMED),
+            refused=self.ended.get(State.REFUSED, 0),
+            no_effect=self.ended.get(State.NO_EFFECT, 0),
+            expired=self.ended.get(State.EXPIRED, 0),
+            overtaken=self.overtaken,
+            unknown=self.ended.get(State.UNKNOWN, 0),
+        )
+        doubtful = tuple(index for index, where in enumerate(self.stands) if where == Stands.DOUBTFUL) if self._has_doubts() else ()
+        return replace(
+            self.row,
+            updated_at=at,
+            cursor=self.cursor,
+            again=tuple(sorted(index for index in set(self.again) if self.stands[index] == Stands.WAITING)),
+            doubtful=doubtful,
+            executed_at=self.executed_at,
+            reason=self.reason,
+            held=self.held and bool(self.left),
+            open=not self.is_over,
+            counts=counts,
+        )
+
+    def _has_doubts(self) -> bool:
+        return Stands.DOUBTFUL in self.stands
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One write's worth of one call."""
+
+    call: Call
+    indexes: list[int]
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(self.call.lines[index] for index in self.indexes)
+
+    @property
+    def results(self) -> str:
+        """As its batch row has it."""
+        return orjson.dumps({"call": self.call.id, "indexes": self.indexes}).decode()
+
+
+@dataclass(slots=True)
+class ResultCalls:
+    """The open calls of one lane. Belongs to its thread."""
+
+    poller: int
+    profile: Profile
+    expectation: Callable[[str, str, bytes], Expected]
+    calls: dict[str, Call] = field(default_factory=dict)
+    _loaded: int = 0  # seq of the newest call that was read
+    _flying: dict[Key, Order] = field(default_factory=dict)  # the newest under way per object
+    _executed: dict[Key, Order] = field(default_factory=dict)  # the newest executed per object
+
+    # --- the journal ----------------------------------------------------------------------------------------------------------
+
+    def load(self, connection: sqlite3.Connection) -> None:
+        """Take up calls that were accepted since."""
+        if not has_open_calls(connection, self.poller, self._loaded):
+            return
+        for row in open_calls(connection, self.poller, self._loaded):
+            call = Call.of(row, lines_of(connection, row.id), failures_of(connection, row.id))
+            self._loaded = row.seq
+            self.calls[row.id] = call
+            for index in range(row.cursor):
+                if call.stands[index] == Stands.PROCESSED:
+                    self._note_executed(call, index)
+
+    def save(self, connection: sqlite3.Connection, at: float) -> list[str]:
+        """Store what changed; calls that are over are let go. Returns the ids of calls in which something moved."""
+        changed = [call for call in self.calls.values() if call.is_changed]
+        for call in changed:
+            insert_failures(connection, call.id, call.unsaved)
+            call.unsaved = []
+            call.is_changed = False
+            row = call.stored(at)
+            update_call(connection, row)
+            if not row.open:
+                del self.calls[call.id]
+        return [call.id for call in changed]
+
+    @property
+    def is_changed(self) -> bool:
+        """Is there something to store?"""
+        return any(call.is_changed for call in self.calls.values())
+
+    @property
+    def is_waiting(self) -> bool:
+        """Does any result wait to be written?"""
+        return any(call.left for call in self.calls.values())
+
+    def holds_back(self, command: CommandRow) -> bool:
+        """Does an older result wait for the command's object?"""
+        key = (command.host, command.service)
+        return any(key in call.left and call.row.after_command < command.seq for call in self.calls.values())
+
+    # --- writing --------------------------------------------------------------------------------------------------------------
+
+    def expire(self, now: float) -> None:
+        """Give up what waited too long."""
+        for call in self.calls.values():
+            if call.left and call.row.deadline_at <= now:
+                for index in call.waiting():
+                    call.fail(index, State.EXPIRED, "its time to live ran out before it could be written")
+                call.cursor = len(call.lines)
+
+    def hold(self, reason: str) -> None:
+        """The core is not reading."""
+        for call in self.calls.values():
+            if call.left and not call.held:
+                call.held, call.reason, call.is_changed = True, reason, True
+
+    def plan(self, situation: Situation, reader: Reader, blocked: Collection[Key], room: int) -> list[Part]:
+        """The next writes, oldest call first, as many as `room` bytes allow; what is overtaken is given up.
+
+        `blocked`: objects for which an older command waits.
+        """
+        parts: list[Part] = []
+        behind = set(blocked)
+        for call in self.calls.values():
+            if room < WRITE_LIMIT:
+                break
+            if not call.left:
+                continue
+            waited = situation.now - call.row.accepted_at > RECHECK_AFTER_S
+            if waited and call.row.accepted_at <= situation.back_at and situation.created <= situation.back_at:
+                break  # what became of the objects while the core was away is not known yet
+            made = self._plan_call(call, situation, reader, behind, room)
+            room -= len(made) * WRITE_LIMIT
+            parts += made
+        return parts
+
+    def _plan_call(self, call: Call, situation: Situation, reader: Reader, behind: set[Key], room: int) -> list[Part]:
+        parts: list[Part] = []
+        size = WRITE_LIMIT
+        for index in call.waiting():
+            line = call.lines[index]
+            if size + len(line) > WRITE_LIMIT and room < WRITE_LIMIT:
+                break
+            if index >= call.cursor:
+                call.cursor = index + 1
+                call.again.append(index)
+            verdict = self._verdict(call, index, situation, reader, behind)
+            if verdict is None:
+                behind.add(call.keys[index])
+            elif verdict:
+                call.fail(index, State.EXPIRED, verdict, overtaken=True)
+            else:
+                if size + len(line) > WRITE_LIMIT:
+                    room -= WRITE_LIMIT
+                    size = MARKS_BYTES
+                    parts.append(Part(call, []))
+                parts[-1].indexes.append(index)
+                size += len(line)
+        return parts
+
+    def _verdict(self, call: Call, index: int, situation: Situation, reader: Reader, behind: Collection[Key]) -> str | None:
+        """Why it is overtaken; "" to write it; None: not now."""
+        key, order = call.keys[index], call.order(index)
+        if key in behind or (key in self._flying and self._flying[key] > order):
+            return None
+        executed = self._executed.get(key)
+        if executed is not None and executed > order:
+            return f"{OVERTAKEN}: a newer result of {executed[0]} was executed first"
+        check = last_check_of(reader, self.poller, key)
+        if check is None and situation.created > call.row.accepted_at:
+            return f"{OVERTAKEN}: the object is no longer in the core's configuration"
+        if check is not None and int(check.at) > call.epochs[index]:
+            return f"{OVERTAKEN}: the object has a newer check result, of {check.at:.0f}"
+        return ""
+
+    def newest_epoch(self, host: str, service: str) -> int:
+        """The newest check time that was written for an object, 0 when none is known: no later line may have an older one."""
+        return max((known[host, service][0] for known in (self._flying, self._executed) if (host, service) in known), default=0)
+
+    def note_written(self, host: str, service: str, epoch: int) -> None:
+        """A result that is a command of its own is about to be written."""
+        self._executed[host, service] = max((epoch, 0, 0), self._executed.get((host, service), (0, 0, 0)))
+
+    def launch(self, part: Part) -> list[Expected]:
+        """A part's batch row is about to be stored: what the log will show of it."""
+        call = part.call
+        call.held, call.reason = False, ""
+        for index in part.indexes:
+            self._fly(call, index)
+        return [self._expected(call, index) for index in part.indexes]
+
+    def _fly(self, call: Call, index: int) -> None:
+        call.put(index, Stands.FLYING)
+        key, order = call.keys[index], call.order(index)
+        self._flying[key] = max(order, self._flying.get(key, order))
+
+    def _expected(self, call: Call, index: int) -> Expected:
+        return self.expectation(f"{call.id}{_SEPARATOR}{index}", "PROCESS_CHECK_RESULT", call.lines[index])
+
+    def expected(self, batch: BatchRow) -> list[Expected]:
+        """What the log may show of an open batch of a former life."""
+        found = orjson.loads(batch.results)
+        call = self.calls.get(found["call"])
+        if call is None:
+            return []
+        for index in found["indexes"]:
+            self._fly(call, index)
+        return [self._expected(call, index) for index in found["indexes"]]
+
+    def take_back(self, batch: BatchRow) -> None:
+        """These bytes were not written."""
+        found = orjson.loads(batch.results)
+        call = self.calls[found["call"]]
+        for index in found["indexes"]:
+            self._landed(call, index)
+            call.put(index, Stands.WAITING)
+
+    # --- what the log says ----------------------------------------------------------------------------------------------------
+
+    def take_verdicts(self, verdicts: Iterable[Verdict]) -> None:
+        """Note what the log proved about results under way."""
+        for verdict in verdicts:
+            name, _, place = verdict.command_id.partition(_SEPARATOR)
+            call, index = self.calls.get(name), int(place)
+            if call is None or call.stands[index] != Stands.FLYING:
+                continue
+            self._landed(call, index)
+            self._take(call, index, verdict)
+
+    def _take(self, call: Call, index: int, verdict: Verdict) -> None:
+        call.executed_at = max(call.executed_at, float(verdict.at))
+        match verdict.outcome:
+            case Outcome.PROCESSED:
+                call.put(index, Stands.PROCESSED)
+                self._note_executed(call, index)
+                if verdict.duplicate:
+                    call.reason = f"executed more than once, by another program's bytes on the command file: {verdict.evidence}"
+            case Outcome.REFUSED:
+                call.fail(index, State.REFUSED, verdict.evidence.split("] ", 1)[-1])
+            case Outcome.UNCLEAR if verdict.hole or verdict.evidence or self.profile.persists_at_once:
+                call.put(index, Stands.DOUBTFUL)
+            case _:
+                call.put(index, Stands.WAITING)
+
+    def _landed(self, call: Call, index: int) -> None:
+        key = call.keys[index]
+        if self._flying.get(key) == call.order(index):
+            del self._flying[key]
+
+    def _note_executed(self, call: Call, index: int) -> None:
+        key, order = call.keys[index], call.order(index)
+        self._executed[key] = max(order, self._executed.get(key, order))
+
+    # --- what the status file says --------------------------------------------------------------------------------------------
+
+    def has_to_judge(self, generation: int) -> bool:
+        """Is there a call whose effects this generation has not been asked for yet?"""
+        return any(self._is_due(call, generation) for call in self.calls.values())
+
+    def _is_due(self, call: Call, generation: int) -> bool:
+        return bool(call.judging) or (call.judged != generation and not call.is_under_way)
+
+    def judge(self, reader: Reader, generation: int, created: float, program_start: float) -> None:
+        """Look for the effects of the oldest call that is due, a slice of it."""
+        call = next((call for call in self.calls.values() if self._is_due(call, generation)), None)
+        if call is None:
+            return
+        if not call.judging:
+            call.judged = generation
+            call.judging = [i for i, where in enumerate(call.stands) if where in (Stands.PROCESSED, Stands.DOUBTFUL)]
+        now, call.judging = call.judging[:JUDGED_AT_ONCE], call.judging[JUDGED_AT_ONCE:]
+        for index in now:
+            if call.stands[index] in (Stands.PROCESSED, Stands.DOUBTFUL):
+                self._judge(call, index, reader, created, program_start)
+
+    def _judge(self, call: Call, index: int, reader: Reader, created: float, program_start: float) -> None:
+        key, epoch = call.keys[index], call.epochs[index]
+        doubtful = call.stands[index] == Stands.DOUBTFUL
+        check = last_check_of(reader, self.poller, key)
+        judgement = judge_last_check(
+            check, created, float(epoch), call.executed_at, _EFFECT_DEADLINE_S, self.profile.bracket_is_entry_time
+        )
+        match judgement.effected:
+            case Effected.NOT_YET:
+                return
+            case Effected.YES:
+                call.put(index, Stands.CONFIRMED)
+            case Effected.CLEARED if doubtful:
+                call.fail(index, State.UNKNOWN, judgement.reason)
+            case Effected.CLEARED:
+                call.put(index, Stands.OVERLAID)
+            case Effected.NO if doubtful or program_start >= call.executed_at:
+                call.put(index, Stands.WAITING)  # never executed, or lost by a core that was killed
+                self._executed.pop(key, None)
+            case Effected.NO:
+                call.fail(index, State.NO_EFFECT, judgement.reason)
+
+
+def is_of_result(verdict: Verdict) -> bool:
+    """Is it about a result of a call, not about a command?"""
+    return _SEPARATOR in verdict.command_id
+
+
+def result_key(line: bytes) -> tuple[Key, int]:
+    """The object a result's line is for, and the time of the check."""
+    bracket, _, text = line.partition(b"] ")
+    name, host, service, _ = text.decode().split(";", 3)
+    return (host, service if name == "PROCESS_SERVICE_CHECK_RESULT" else ""), int(bracket[1:])
+
+
+def last_check_of(reader: Reader, poller: int, key: Key) -> LastCheck | None:
+    """The last check of an object by the newest status file; None when it is not there."""
+    table, where, values = (
+        ("service", "host_name = ? AND description = ?", (poller, *key)) if key[1] else ("host", "name = ?", (poller, key[0]))
+    )
+    query = f"SELECT last_check, check_type FROM state.{table} WHERE poller = ? AND {where}"
+    found = reader.connection.execute(query, values).fetchone()
+    return LastCheck(*found) if found is not None else None
