@@ -99,6 +99,9 @@ class Settings:
         200_000, "events of states kept for readers of /v1/events who come back; older ones are told to begin anew", low=100
     )
     event_readers: int = setting(1000, "streams of /v1/events that one API worker serves at once", low=1)
+    history_days: int = setting(
+        400, "how long /v1/history goes back, as far as the cores' logs do; 0: no history is kept", "days", low=0, high=36500
+    )
     token_idle_s: float = setting(3600.0, "a login's token ends after this long without use", "s", low=1)
 
 
