@@ -106,6 +106,8 @@ CREATE TABLE followed (
 -- What we asked for by ourselves and why; how often a line of ours was executed more than once.
 ALTER TABLE command ADD COLUMN cause TEXT NOT NULL DEFAULT '';
 ALTER TABLE command ADD COLUMN duplicates INTEGER NOT NULL DEFAULT 0;
+-- Another program has set since what this one switched.
+ALTER TABLE command ADD COLUMN overruled INTEGER NOT NULL DEFAULT 0;
 
 -- One row per call that commands. `state`: complete (its last slice is in), incomplete (slices are still to come), withdrawing,
 -- withdrawn. Commands of an operation that is not complete are never sent. `desk` is the socket of who stores it.
@@ -116,6 +118,9 @@ CREATE INDEX operation_unsent ON operation (id, desk) WHERE state IN ('incomplet
 -- Commands of other operations that this one joined instead of making its own.
 CREATE TABLE operation_joined (operation TEXT NOT NULL, command_id TEXT NOT NULL, PRIMARY KEY (operation, command_id))
   WITHOUT ROWID;
+-- What a dry run promised, for a day: `request` is the digest of what was asked, `targets` its lines, compressed.
+CREATE TABLE plan (hash TEXT NOT NULL, user TEXT NOT NULL, request TEXT NOT NULL, targets BLOB NOT NULL, at REAL NOT NULL,
+  PRIMARY KEY (hash, user)) WITHOUT ROWID;
 
 -- What narrows a token: JSON lists, NULL = nothing does.
 ALTER TABLE token ADD COLUMN verbs TEXT;

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.formats.corelog import LogKind, LogLine, StateEvent, parse_icinga2_line, parse_line, state_event
+from engine.formats.corelog import LogKind, LogLine, StateEvent, is_announced, parse_icinga2_line, parse_line, state_event
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 NAGIOS, ICINGA2 = GOLDEN / "nagios-4.4.6", GOLDEN / "icinga2-2.13.6"
@@ -163,12 +163,32 @@ def test_starts_of_other_cores(text: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        (b"Successfully shutdown... (PID=7)", LogKind.STOP),
+        (b"Caught SIGHUP, restarting...", LogKind.START),
+        (b"PROGRAM_RESTART event encountered, restarting...", LogKind.START),
+    ],
+)
+def test_ends_that_saved_what_the_core_keeps(text: bytes, kind: LogKind) -> None:
+    line = parse_line(b"[7] " + text)
+    assert line == LogLine(7, kind, text)
+    assert is_announced(line)
+
+
+def test_a_start_out_of_nothing_and_a_signal_alone_announce_nothing() -> None:
+    for text in (b"Nagios 4.4.6 starting... (PID=7)", b"Caught SIGTERM, shutting down...", b"Caught SIGSEGV, shutting down..."):
+        line = parse_line(b"[7] " + text)
+        assert line is not None
+        assert not is_announced(line)
+
+
+@pytest.mark.parametrize(
     "text",
     [
         b"LOG ROTATION: DAILY",
         b"LOG VERSION: 2.0",
         b"Caught SIGTERM, shutting down...",
-        b"Successfully shutdown... (PID=7)",
         b"CURRENT HOST STATE: h;DOWN;HARD;1;x",
         b"Warning: Host performance data command is slow",
         b"Error: Unable to create lockfile",
