@@ -26,6 +26,7 @@ from engine.formats.corelog import LogKind, LogLine
 from engine.model import CommentStatus, DowntimeStatus, HostStatus, ServiceStatus
 
 _BLANKS = b" \t\r\n\v\f"
+_MARK_WORD = MARK_PREFIX[1:].encode()
 _MARK_TEXT = re.compile(rb"(?:\[\d+\] )?" + b"_?" + MARK_PREFIX[1:].encode() + rb"([BEL])([0-9A-Za-z]+);?")
 _BRACKET = re.compile(rb"^\[\d+\] ")
 
@@ -80,12 +81,12 @@ class WatchedBatch:
         for expected in self.commands:
             self._by_echo.setdefault(expected.echo, []).append(expected)
 
-    def echoed_by(self, text: bytes) -> list[Expected]:
+    def echoed_by(self, text: bytes) -> Sequence[Expected]:
         """Its commands that the text shows."""
-        found = self._by_echo.get(text, [])
-        if text.endswith(b";") and b";" not in text[:-1]:
-            return found + self._by_echo.get(text[:-1], [])
-        return found
+        found = self._by_echo.get(text)
+        if found is None and text.endswith(b";"):
+            return [one for one in self._by_echo.get(text[:-1], ()) if one.is_echoed_by(text)]
+        return found or ()
 
 
 class Outcome(Enum):
@@ -165,17 +166,16 @@ class BatchWatch:
 
     def _echoed(self, text: bytes, line: LogLine) -> Expected | None:
         """Note an echo of the oldest batch; one of a later batch counts for little as long as the marks before it are awaited."""
-        evidence = f"[{line.at}] {line.text.decode('utf-8', 'replace')}"
         for batch in islice(self.batches, 1, None):
             for expected in batch.echoed_by(text):
-                expected.astray = evidence
-        same = self.batches[0].echoed_by(text) if self.batches else []
+                expected.astray = _words(line)
+        same = self.batches[0].echoed_by(text) if self.batches else ()
         if not same:
             return None
         for expected in same:
             if expected.echoed_at is None:
                 expected.echoed_at = line.at
-                expected.evidence = evidence
+                expected.evidence = _words(line)
                 return expected
         same[-1].extra_echoes += 1
         return same[-1]
@@ -190,7 +190,7 @@ class BatchWatch:
         else:
             return
         if guilty is not None and not guilty.error:
-            guilty.error = f"[{line.at}] {line.text.decode('utf-8', 'replace')}"
+            guilty.error = _words(line)
 
     def _named(self, names: Callable[[Expected], bool]) -> Expected | None:
         """The command echoed last, if it is meant: its error lines follow at once. Else one refused without an echo."""
@@ -236,8 +236,14 @@ class BatchWatch:
         return tokens, verdicts
 
 
+def _words(line: LogLine) -> str:
+    return f"[{line.at}] {line.text.decode('utf-8', 'replace')}"
+
+
 def mark_in(text: bytes) -> tuple[str, str] | None:
     """(role, token) when the text of an EXTERNAL COMMAND line is a mark, else None. A comment may quote one: that is none."""
+    if _MARK_WORD not in text:
+        return None
     found = _MARK_TEXT.fullmatch(text.rstrip(_BLANKS))
     return (found[1].decode(), found[2].decode()) if found else None
 
