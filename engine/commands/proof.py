@@ -39,6 +39,9 @@ _ARROWS = (
 )
 _RETURNED = b"External command "
 _PARSE_ERROR = b"Warning: External command parse error "
+_ECHO = b"] EXTERNAL COMMAND: "  # behind a second of ten digits
+_AT_END = 11
+_ECHO_AT = _AT_END + len(_ECHO)
 _PASSIVE = b"Warning:  Passive check result was received for "
 # How those begin that name none and stand right behind the echo (Icinga 1, Centreon Engine).
 _NAMELESS = (b"Error: Could not find ", b"unknown host: ", b"unknown service: ")
@@ -75,6 +78,8 @@ class WatchedBatch:
     begun: bool = False
     restarted: bool = False  # the core started (or the log has a hole) between the write and now
     holed: bool = False  # of the two, it was a hole
+    of_results: bool = False  # passive results of a call: thousands of lines that are as expected, see `take_echo`
+    _next: int = 0  # place of the first command that `take_echo` has not seen
     _by_echo: dict[bytes, list[Expected]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -120,14 +125,46 @@ class BatchWatch:
     profile: Profile
     batches: deque[WatchedBatch] = field(default_factory=deque)
     _last_echo: Expected | None = None
+    _echoes: dict[bytes, int] = field(default_factory=dict)  # how many commands of all batches are shown by a text
 
     def add(self, batch: WatchedBatch) -> None:
         """Start watching a batch that is about to be written."""
         self.batches.append(batch)
+        for expected in batch.commands:
+            self._echoes[expected.echo] = self._echoes.get(expected.echo, 0) + 1
 
     def drop(self, token: str) -> None:
         """Forget a batch whose bytes were not written after all."""
+        for batch in self.batches:
+            if batch.token == token:
+                self._forget_texts(batch)
         self.batches = deque(batch for batch in self.batches if batch.token != token)
+
+    def _forget_texts(self, batch: WatchedBatch) -> None:
+        for expected in batch.commands:
+            left = self._echoes[expected.echo] - 1
+            if left:
+                self._echoes[expected.echo] = left
+            else:
+                del self._echoes[expected.echo]
+
+    def take_echo(self, raw: bytes) -> bool:
+        """Take the classic log's next line if it is just what comes next of a batch of results, whose begin mark was seen.
+
+        The short way for thousands of lines; `feed` knows what everything else means. Its text must be no other command's.
+        """
+        batch = self.batches[0] if self.batches else None
+        if batch is None or not batch.of_results or not batch.begun or batch._next >= len(batch.commands):
+            return False
+        expected = batch.commands[batch._next]
+        echo = expected.echo
+        if raw[_AT_END:_ECHO_AT] != _ECHO or raw[_ECHO_AT:] != echo or expected.echoed_at is not None or self._echoes[echo] > 1:
+            return False
+        expected.echoed_at = int(raw[1:_AT_END])
+        expected.evidence = raw.decode("utf-8", "replace")
+        self._last_echo = expected
+        batch._next += 1
+        return True
 
     def hole(self) -> None:
         """Lines are missing from the log: nothing unproven can be called unexecuted, nor unrefused, any more."""
@@ -228,6 +265,7 @@ class BatchWatch:
             expected.doubtful = expected.doubtful or (expected.echoed_at is not None and expected.echo in later)
         for _ in range(count):
             batch = self.batches.popleft()
+            self._forget_texts(batch)
             tokens.append(batch.token)
             verdicts += [_verdict(expected, batch, batch.token == token, at) for expected in batch.commands]
         for batch in self.batches:

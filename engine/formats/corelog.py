@@ -129,6 +129,11 @@ def is_announced(line: LogLine) -> bool:
     return line.kind is LogKind.STOP or (line.kind is LogKind.START and _STOP.match(line.text) is not None)
 
 
+def is_passive(raw: bytes) -> bool:
+    """Is it the line that a core logs of a passive result when it takes it from its queue? It proves nothing."""
+    return raw[11:21] == b"] PASSIVE "
+
+
 def parse_line(raw: bytes) -> LogLine | None:
     """One line of the classic log, given without its newline; None when it is not one."""
     found = _CLASSIC.match(raw)

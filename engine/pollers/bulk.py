@@ -13,8 +13,8 @@ judged for a call as a whole, once nothing of it is under way, a slice per step:
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from itertools import chain, islice
@@ -217,7 +217,13 @@ class Ready:
     """A batch whose row is durable and whose bytes are still to be written; `expected`: what the log will show of it."""
 
     row: BatchRow
+    call: Call
+    indexes: list[int]
     expected: list[Expected]
+
+    @property
+    def keys(self) -> Iterator[Key]:
+        return (self.call.keys[index] for index in self.indexes)
 
 
 @dataclass(slots=True)
@@ -229,7 +235,6 @@ class ResultCalls:
     expectation: Callable[[str, str, bytes], Expected]
     calls: dict[str, Call] = field(default_factory=dict)
     ready: deque[Ready] = field(default_factory=deque)
-    _ready_keys: Counter[Key] = field(default_factory=Counter)
     _settled: list[str] = field(default_factory=list)  # batches the log has settled and the journal still holds open
     _loaded: int = 0  # seq of the newest call that was read
     _flying: dict[Key, Order] = field(default_factory=dict)  # the newest under way per object
@@ -287,7 +292,7 @@ class ResultCalls:
     def holds_back(self, command: CommandRow) -> bool:
         """Does an older result wait for the command's object?"""
         key = (command.host, command.service)
-        if key in self._ready_keys:
+        if any(key in one.keys for one in self.ready):
             return True
         return any(key in call.left and call.row.after_command < command.seq for call in self.calls.values())
 
@@ -385,18 +390,14 @@ class ResultCalls:
         call.held, call.reason = False, ""
         for index in part.indexes:
             self._fly(call, index)
-            self._ready_keys[call.keys[index]] += 1
         call.ready += len(part.indexes)
-        self.ready.append(Ready(row, [self._expected(call, index) for index in part.indexes]))
+        self.ready.append(Ready(row, call, part.indexes, [self._expected(call, index) for index in part.indexes]))
 
     def wrote(self) -> None:
         """The oldest ready batch went into the command file."""
-        found = orjson.loads(self.ready.popleft().row.results)
-        call, keys = self.calls[found["call"]], self.calls[found["call"]].keys
-        call.ready -= len(found["indexes"])
-        call.is_changed = True
-        self._ready_keys.subtract(keys[index] for index in found["indexes"])
-        self._ready_keys = +self._ready_keys
+        written = self.ready.popleft()
+        written.call.ready -= len(written.indexes)
+        written.call.is_changed = True
 
     def _fly(self, call: Call, index: int) -> None:
         call.put(index, Stands.FLYING)
@@ -419,15 +420,12 @@ class ResultCalls:
     def take_back(self) -> list[BatchRow]:
         """What is ready is not written after all. Returns the rows."""
         rows = [one.row for one in self.ready]
-        for row in rows:
-            found = orjson.loads(row.results)
-            call = self.calls[found["call"]]
-            call.ready -= len(found["indexes"])
-            for index in found["indexes"]:
-                self._landed(call, index)
-                call.put(index, Stands.WAITING)
+        for one in self.ready:
+            one.call.ready -= len(one.indexes)
+            for index in one.indexes:
+                self._landed(one.call, index)
+                one.call.put(index, Stands.WAITING)
         self.ready.clear()
-        self._ready_keys.clear()
         return rows
 
     # --- what the log says ----------------------------------------------------------------------------------------------------

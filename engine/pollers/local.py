@@ -28,7 +28,7 @@ from engine.commands.wire import WRITE_LIMIT, echo_text, encode_mark
 from engine.config import Poller, Settings
 from engine.errors import NoReader, PipeFull, PollerError
 from engine.faults import AFTER_ACCEPT, AFTER_BATCH_ROW, AFTER_END_MARK, AFTER_WRITE, crash_point
-from engine.formats.corelog import LogKind, LogLine, StateEvent, parse_icinga2_line, parse_line, state_event
+from engine.formats.corelog import LogKind, LogLine, StateEvent, is_passive, parse_icinga2_line, parse_line, state_event
 from engine.journal.store import (
     BatchRow,
     CommandRow,
@@ -214,7 +214,7 @@ class Lane:
             self._listen(command, command.state is State.PROCESSED)
         for batch in unsettled:
             expected = self._expected(batch)
-            self.watch.add(WatchedBatch(batch.token, expected))
+            self.watch.add(WatchedBatch(batch.token, expected, of_results=bool(batch.results)))
             self.prover.reruns.wrote(batch.token, [one.echo for one in expected])
             self._flights[batch.token] = _Flight(len(batch.bytes), self.clock.monotonic(), False, bool(batch.results))
             self._recovering.add(batch.token)
@@ -258,7 +258,10 @@ class Lane:
             verdicts: list[Verdict] = []
             events: list[StateEvent] = []
             heard: list[tuple[str, str]] = []
+            is_short = self.events_tail is None and not self.listener.waiting
             for raw in lines:
+                if is_short and (self.watch.take_echo(raw) or is_passive(raw)):
+                    continue
                 line = parse(raw)
                 if self.profile.bracket_is_entry_time and (line is not None or raw):
                     self.prover.reruns.feed(line)
@@ -548,7 +551,7 @@ class Lane:
                     self._look = True
                     return
                 crash_point(AFTER_WRITE)
-                self.watch.add(WatchedBatch(batch.row.token, batch.expected))
+                self.watch.add(WatchedBatch(batch.row.token, batch.expected, of_results=True))
                 self._flights[batch.row.token] = _Flight(len(batch.row.bytes), self.clock.monotonic(), False, True)
                 self.results.wrote()
                 room -= len(batch.row.bytes)
