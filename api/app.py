@@ -35,8 +35,11 @@ HEALTH = ("synchronous", "engine_alive")  # what of the desk's health is anybody
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def build_app(config: Config) -> Starlette:
-    """The application of one API worker. The journal is opened here, before the loop runs; the desk when it starts."""
+def build_app(config: Config) -> tuple[Starlette, Desk]:
+    """The application of one API worker, and its desk.
+
+    The journal is opened here, before the loop runs; the desk when it starts.
+    """
     journal = Journal(config.data)
     doorkeeper = Doorkeeper(journal, config.settings)
     desk = Desk(config)
@@ -53,7 +56,7 @@ def build_app(config: Config) -> Starlette:
             await asyncio.to_thread(doorkeeper.close)
             await asyncio.to_thread(journal.close)
 
-    return application(desk, doorkeeper, config.settings, lifespan=lifespan)
+    return application(desk, doorkeeper, config.settings, lifespan=lifespan), desk
 
 
 def application(

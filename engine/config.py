@@ -14,7 +14,7 @@ import ipaddress
 import os
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,9 @@ from engine.model import CoreKind
 
 # Public ids are number * 2^32 + n and must stay exact in JSON readers that know only doubles (2^53).
 HIGHEST_POLLER_NUMBER = 2**20
+
+
+ROLES = ("reader", "operator", "admin")
 
 
 def setting(default: Any, doc: str, unit: str = "", low: float | None = None, high: float | None = None) -> Any:
@@ -86,8 +89,19 @@ class Settings:
         600.0, "how long a written command waits for a word in the core's log before it becomes `unknown`", "s", low=5
     )
     twin_window_s: float = setting(600.0, "a succeeded twin younger than this is joined instead of made again", "s", low=0)
+    bulk_limit: int = setting(500, "the most targets of one call", low=1, high=100_000)
+    bulk_limit_by_role: tuple[tuple[str, int], ...] = setting(
+        (), "the same for a role: `[bulk_limit_by_role]` with lines such as `admin = 5000`", low=1, high=100_000
+    )
     scan_poll_s: float = setting(2.0, "slow poll behind the file watcher", "s", low=0.1, high=3600)
     stale_after_intervals: int = setting(3, "status intervals after which a view counts as stale", low=1)
+    event_journal_rows: int = setting(
+        200_000, "events of states kept for readers of /v1/events who come back; older ones are told to begin anew", low=100
+    )
+    event_readers: int = setting(1000, "streams of /v1/events that one API worker serves at once", low=1)
+    history_days: int = setting(
+        400, "how long /v1/history goes back, as far as the cores' logs do; 0: no history is kept", "days", low=0, high=36500
+    )
     token_idle_s: float = setting(3600.0, "a login's token ends after this long without use", "s", low=1)
 
 
@@ -118,13 +132,21 @@ _SETTING_FIELDS = {entry.name: entry for entry in dataclasses.fields(Settings)}
 _POLLER_FIELDS = {entry.name: entry for entry in dataclasses.fields(Poller)}
 
 
-def load_config(config_file: Path | None, cores: Sequence[str], *, data: Path | None = None, **overrides: object) -> Config:
+def load_config(
+    config_file: Path | None,
+    cores: Sequence[str],
+    *,
+    data: Path | None = None,
+    mistake_in_dangerous: Callable[[str], str] = lambda name: "",
+    **overrides: object,
+) -> Config:
     """What a TOML file, `--core` arguments and the command line's overrides add up to.
 
     Args:
         config_file: settings and `[[poller]]` tables, None for none.
         cores: `[NAME=]MAINCFG`, one per core; they come after the file's pollers.
         data: the data folder, None for the default one.
+        mistake_in_dangerous: why a name cannot stand in `dangerous_commands`, "" when it can.
         overrides: values of `Settings` fields, and `listen` as HOST:PORT; None leaves a setting as it is.
 
     Raises:
@@ -135,6 +157,7 @@ def load_config(config_file: Path | None, cores: Sequence[str], *, data: Path | 
     tables += [_core_table(core) for core in cores]
     gathered.override(overrides)
     settings = gathered.settings()
+    gathered.dangerous(settings, mistake_in_dangerous)
     pollers = _numbered([poller for table in tables if (poller := _poller(table, gathered)) is not None], gathered)
     if not tables and not gathered.mistakes:
         gathered.mistakes.append("no core is named: give --core MAINCFG (for instance /etc/nagios4/nagios.cfg), or --config FILE")
@@ -188,11 +211,19 @@ class _Gathered:
         self.take("listen_host", host, "--listen", Path.cwd())
         self.take("listen_port", int(port), "--listen", Path.cwd())
 
+    def dangerous(self, settings: Settings, mistake_in: Callable[[str], str]) -> None:
+        found = [mistake for name in settings.dangerous_commands if (mistake := mistake_in(name))]
+        self.mistakes += [f"{self.places['dangerous_commands']}: dangerous_commands: {mistake}" for mistake in found]
+
     def settings(self) -> Settings:
         settings = Settings(**self.values)
         if (settings.tls_cert is None) != (settings.tls_key is None):
             given, missing = ("tls_cert", "tls_key") if settings.tls_cert else ("tls_key", "tls_cert")
             self.mistakes.append(f"{self.places[given]}: {given} without {missing}: give both")
+        for role, _ in settings.bulk_limit_by_role:
+            if role not in ROLES:
+                words = f"bulk_limit_by_role: there is no role {role!r}: there are {', '.join(ROLES)}"
+                self.mistakes.append(f"{self.places['bulk_limit_by_role']}: {words}")
         for address in settings.behind_proxy:
             if not _is_network(address):
                 self.mistakes.append(
@@ -324,6 +355,11 @@ def _typed(declared: str, value: object, base: Path) -> Any:
             return base / Path(value).expanduser()
         case "tuple[str, ...]", [*items] if all(isinstance(item, str) for item in items):
             return tuple(items)
+        case "tuple[tuple[str, int], ...]", dict():
+            if all(isinstance(number, int) and not isinstance(number, bool) for number in value.values()):
+                return tuple(value.items())
+        case "tuple[tuple[str, int], ...]", list():  # between processes
+            return tuple(map(tuple, value))
         case "CoreKind", str() if value in list(CoreKind):
             return CoreKind(value)
     words = {
@@ -333,6 +369,7 @@ def _typed(declared: str, value: object, base: Path) -> Any:
         "str": "a printable text",
         "Path": "the path of a file, as text",
         "tuple[str, ...]": "a list of texts",
+        "tuple[tuple[str, int], ...]": "a table of whole numbers",
         "CoreKind": "one of " + ", ".join(CoreKind),
     }
     raise ValueError(f"is {value!r}: make it {words[declared]}")
@@ -340,6 +377,9 @@ def _typed(declared: str, value: object, base: Path) -> Any:
 
 def _check_bounds(declared: dataclasses.Field[Any], value: object) -> None:
     low, high = declared.metadata.get("low"), declared.metadata.get("high")
+    if isinstance(value, tuple) and low is not None:
+        for _, number in value:
+            _check_bounds(declared, number)
     if not isinstance(value, int | float) or isinstance(value, bool):
         return
     # `not <=` rather than `>`: NaN is refused, too.

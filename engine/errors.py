@@ -40,6 +40,12 @@ class InvalidSearch(CallerError):
     code = "invalid_search"
 
 
+class SearchTooSlow(CallerError):
+    """Finding what was asked for takes longer than one reader may hold the mirror. `facts["limit_s"]` is that limit."""
+
+    code = "search_too_slow"
+
+
 class UnknownHost(CallerError):
     """No such host within the caller's scope. `facts["near"]` lists similar names within scope."""
 
@@ -76,6 +82,24 @@ class NotPossible(CallerError):
     code = "not_possible"
 
 
+class TooManyTargets(CallerError):
+    """A call for more targets than the caller may command at once. `facts` give `targets` and `limit`."""
+
+    code = "too_many_targets"
+
+
+class Conflicting(CallerError):
+    """Some targets of a call cannot be commanded. `facts["conflicts"]` lists them; `skip_conflicts` leaves them out."""
+
+    code = "conflicts"
+
+
+class PlanChanged(CallerError):
+    """What is asked is no longer what was planned. `facts` list what was `added`, `removed` and changed in `conflicts`."""
+
+    code = "plan_changed"
+
+
 class KeyReused(CallerError):
     """The Idempotency-Key was used before, for another method, path, query or body."""
 
@@ -98,6 +122,12 @@ class UnknownCommand(CallerError):
     """No core has an external command of that name. `facts["near"]` lists similar names."""
 
     code = "unknown_command"
+
+
+class TooManyReaders(CallerError):
+    """As many streams of events as this worker serves are being read already."""
+
+    code = "too_many_readers"
 
 
 class ResultsRefused(CallerError):

@@ -1,7 +1,7 @@
 """Wake-ups between processes: datagrams on Unix sockets in the data folder. Hints only: losing one costs milliseconds, never data.
 
 The engine listens on `engine.sock` for numbers of pollers that have new work; each desk listens on a `desk-*.sock` of its own
-for ids of commands whose life went on.
+for ids of commands whose life went on, and for the word that there are new events.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 
 ENGINE_SOCKET = "engine.sock"
 DESK_PREFIX = "desk-"
+NEW_EVENTS = "events"
 _LARGEST = 60_000  # bytes of a datagram that every kernel takes
 
 

@@ -1,9 +1,10 @@
 """The engine process, put together: builds, starts, stops; straight functions.
 
 Threads: one lane per poller (commands and proof), one scan thread per poller (carries what its scanner process found into
-the mirror), one thread that carries the lanes' reports into the mirror (a lane never waits for it), the folder watcher's own,
-and the main thread, which receives the desks' pokes. Any thread that fails ends the process: the supervisor starts it again
-and recovery takes up what was open.
+the mirror), one log thread per poller (carries what its log says of states into the mirror), one thread that carries the lanes'
+reports into the mirror (a lane never waits for it) and drops old events, the folder watcher's own, and the main thread, which
+receives the desks' pokes. Any thread that fails ends the process: the supervisor starts it again and recovery takes up what was
+open.
 """
 
 from __future__ import annotations
@@ -26,9 +27,10 @@ from engine import hints
 from engine.clock import Clock, SystemClock
 from engine.config import Config, Poller, decode_config
 from engine.errors import ConfigError, JournalError, SignalboxError
-from engine.formats.corelog import StateEvent
 from engine.journal.identities import Identities
 from engine.journal.store import Journal
+from engine.pollers.follow import LogFollower
+from engine.pollers.indexing import Indexer
 from engine.pollers.local import Lane, Reports
 from engine.pollers.scan import ScannerProcess
 from engine.pollers.watch import FolderWatch
@@ -43,6 +45,7 @@ LOCK_FILE = "engine.lock"
 _QUEUE_LENGTH = 1000
 _SCAN_GAP_S = 0.2  # a file that is rewritten all the time is scanned at most this often
 _FAILED_GAP_S = 1.0
+_PRUNE_EVERY_S = 1.0
 _LOCK_WITHIN_S = 1.0  # desks hold the data folder's lock for moments, to see whether an engine runs
 
 Job = Callable[[Mirror], None]
@@ -59,7 +62,9 @@ class Runtime:
     jobs: queue.Queue[Job | None] = field(default_factory=lambda: queue.Queue(_QUEUE_LENGTH))
     lanes: dict[int, Lane] = field(default_factory=dict)
     scans: dict[int, ScanLoop] = field(default_factory=dict)
+    followers: dict[int, LogFollower] = field(default_factory=dict)
     failed: threading.Event = field(default_factory=threading.Event)
+    indexer: Indexer | None = None
 
     def fail(self) -> None:
         """Called by a thread that met a bug: nothing is trusted any more."""
@@ -91,6 +96,7 @@ class ScanLoop:
         """Scan once into the mirror. Returns how long to rest."""
         number = self.poller.number
         mirror = self.runtime.mirror
+        self.runtime.followers[number].catch_up()
         applied = mirror.apply(self.scanner.scan(ScanRequest(forget=mirror.dirty(number))))
         if applied.resync:
             self.scanner.close()
@@ -129,11 +135,13 @@ def build(config: Config, clock: Clock) -> Runtime:
     journal = Journal.open(config.data)
     mirror = Mirror.open(config.data / STATE_FILE, Identities(journal).mint)
     mirror.configure(config.pollers)
-    runtime = Runtime(config, clock, journal, mirror)
+    mirror.told = lambda: hints.tell_desks(config.data, [hints.NEW_EVENTS])
+    runtime = Runtime(config, clock, journal, mirror, indexer=Indexer(config) if config.settings.history_days else None)
     for poller in config.pollers:
         runtime.lanes[poller.number] = Lane(
             poller, config.settings, Journal.open(config.data), lambda: Reader.open(config.data), clock, _reports(runtime)
         )
+        runtime.followers[poller.number] = LogFollower(poller, mirror)
         runtime.scans[poller.number] = ScanLoop(runtime, poller, ScannerProcess(poller))
     return runtime
 
@@ -143,12 +151,6 @@ def _reports(runtime: Runtime) -> Reports:
         if command_ids:
             hints.tell_desks(runtime.config.data, command_ids)
 
-    def events(poller: int, seen: Sequence[StateEvent]) -> None:
-        try:
-            runtime.jobs.put_nowait(lambda mirror: mirror.log_events(poller, seen))
-        except queue.Full:
-            log.warning("poller %s: %d state events dropped: the mirror is behind", poller, len(seen))
-
     def health(poller: int, word: str, detail: str) -> bool:
         try:
             runtime.jobs.put_nowait(lambda mirror: mirror.command_file_health(poller, word, detail))
@@ -156,7 +158,7 @@ def _reports(runtime: Runtime) -> Reports:
             return False
         return True
 
-    return Reports(moved, events, health)
+    return Reports(moved, health)
 
 
 def serve(runtime: Runtime) -> None:
@@ -166,10 +168,15 @@ def serve(runtime: Runtime) -> None:
     for loop in runtime.scans.values():
         watch.watch(loop.poller.status_file, loop.due.set)
     threads = [_thread(runtime, "reports", lambda: _carry_reports(runtime))]
+    for number, follower in runtime.followers.items():
+        follower.open()
+        threads.append(_thread(runtime, f"log-{number}", follower.run))
     for number, loop in runtime.scans.items():
         threads.append(_thread(runtime, f"scan-{number}", loop.run))
         loop.due.set()
     lane_threads = [_thread(runtime, f"lane-{number}", lane.run) for number, lane in runtime.lanes.items()]
+    if runtime.indexer is not None:
+        _thread(runtime, "history", runtime.indexer.run)
     watch.start()
     log.info("engine up: %d pollers", len(runtime.lanes))
     try:
@@ -199,10 +206,14 @@ def _receive(runtime: Runtime, receiver: socket.socket) -> None:
 
 def _stop(runtime: Runtime, watch: FolderWatch, lane_threads: Sequence[threading.Thread]) -> None:
     watch.close()
+    if runtime.indexer is not None:
+        runtime.indexer.close()
     for lane in runtime.lanes.values():
         lane.stop()
     for thread in lane_threads:
         thread.join(5)
+    for follower in runtime.followers.values():
+        follower.stop()
     for loop in runtime.scans.values():
         loop.stopping = True
         loop.scanner.close()
@@ -210,12 +221,30 @@ def _stop(runtime: Runtime, watch: FolderWatch, lane_threads: Sequence[threading
 
 
 def _carry_reports(runtime: Runtime) -> None:
-    """What cannot be stored is dropped: the next status file says it again."""
-    while (job := runtime.jobs.get()) is not None:
+    """What cannot be stored is dropped: it is looked at again. In between the events beyond their number are dropped, in steps."""
+    keep = runtime.config.settings.event_journal_rows
+    while True:
         try:
+            job = _next_job(runtime)
+            if job is None:
+                return
             job(runtime.mirror)
+        except queue.Empty:
+            _prune(runtime, keep)
         except JournalError as error:
             log.error("%s", error)
+
+
+def _next_job(runtime: Runtime) -> Job | None:
+    return runtime.jobs.get(timeout=_PRUNE_EVERY_S)
+
+
+def _prune(runtime: Runtime, keep: int) -> None:
+    try:
+        while runtime.mirror.prune_events(keep):
+            pass
+    except JournalError as error:
+        log.error("%s", error)
 
 
 def _thread(runtime: Runtime, name: str, body: Callable[[], None]) -> threading.Thread:

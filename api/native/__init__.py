@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from api.native import (
     acknowledgements,
+    audit,
     catalogue,
     check_commands,
     checks,
@@ -12,7 +13,9 @@ from api.native import (
     contactgroups,
     contacts,
     downtimes,
+    events,
     features,
+    history,
     hostgroups,
     hosts,
     operations,
@@ -29,6 +32,7 @@ OPERATIONS = (
     *hosts.OPERATIONS,
     *services.OPERATIONS,
     *problems.OPERATIONS,
+    *history.OPERATIONS,
     *tactical.OPERATIONS,
     *hostgroups.OPERATIONS,
     *servicegroups.OPERATIONS,
@@ -43,7 +47,9 @@ OPERATIONS = (
     *checks.OPERATIONS,
     *results.OPERATIONS,
     *features.OPERATIONS,
+    *events.OPERATIONS,
     *catalogue.OPERATIONS,
     *commands.OPERATIONS,
+    *audit.OPERATIONS,
     *operations.OPERATIONS,
 )

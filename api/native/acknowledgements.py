@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from api.native.entries import EntriesQuery, EntryNoun
+from api.native.entries import DeletionQuery, EntriesQuery, EntryNoun
 from api.native.operation import Answer, Call, Operation, Verb
 from api.native.outcome import FAILURES, Outcome, outcome
 from api.native.pollers import View
-from api.native.requests import Author, Comment, Force, NoQuery, Reference, TargetBody, WaitQuery, doc
-from api.native.targets import targets_of
+from api.native.requests import Author, Comment, Force, NoQuery, Reference, WaitQuery, doc, refuse_service_alone
+from api.native.targets import ManyBody, Plan, carried_out, check_ways, how_of, selection_of, targets_of
 from engine.desk import Target
+from engine.desk.plans import AcknowledgementAsked
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class Acknowledgements:
 NOUN = EntryNoun("acknowledgement", Acknowledgement, Acknowledgements)
 
 
-class NewAcknowledgement(TargetBody, frozen=True, kw_only=True):
+class NewAcknowledgement(ManyBody, frozen=True, kw_only=True):
     """A problem to be acknowledged. The defaults are those of the cores' own web interface."""
 
     comment: Comment
@@ -68,16 +69,13 @@ class NewAcknowledgement(TargetBody, frozen=True, kw_only=True):
     force: Force = False
 
 
-class RemovalQuery(WaitQuery, frozen=True, kw_only=True):
-    """Whose acknowledgement."""
-
-    host: Annotated[str, doc("name of the host", min_length=1)]
-    service: Annotated[str, doc("description of the service; absent: the host itself", min_length=1)] = ""
-    poller: Annotated[str, doc("name or number of the poller, where the host stands on several", min_length=1)] = ""
-
-
 async def create_acknowledgement(call: Call, query: WaitQuery, body: NewAcknowledgement) -> Answer:
     """Acknowledge problems and answer with what became of it."""
+    check_ways(body)
+    if not body.is_named():
+        ask = AcknowledgementAsked(await selection_of(call, body), body.comment, body.sticky, body.notify, body.persistent)
+        how = how_of(body, reference=body.reference, force=body.force)
+        return await carried_out(call, query, ask, how, author=body.author, creates="acknowledgements")
     receipts = await call.desk.acknowledge(
         call.caller,
         await targets_of(call, body),
@@ -92,8 +90,11 @@ async def create_acknowledgement(call: Call, query: WaitQuery, body: NewAcknowle
     return await outcome(call, query, receipts, creates="acknowledgements")
 
 
-async def remove_acknowledgement(call: Call, query: RemovalQuery) -> Answer:
-    """Take back the acknowledgement of an object."""
+async def remove_acknowledgement(call: Call, query: DeletionQuery) -> Answer:
+    """Take back the acknowledgement of an object, or those of several by what they are about."""
+    refuse_service_alone(query.host, query.service)
+    if query != DeletionQuery(host=query.host, service=query.service, poller=query.poller, wait=query.wait) or not query.host:
+        return await NOUN.deleted_by_meaning(call, query)
     target = Target(query.host, query.service or None, await call.poller(query.poller))
     return await outcome(call, query, await call.desk.remove_acknowledgement(call.caller, [target]), deletes=True)
 
@@ -122,12 +123,13 @@ OPERATIONS = (
         query=EntriesQuery, problems=(404,),
     ),
     Operation(
-        "POST", PATH, "Acknowledge a problem", create_acknowledgement, {200: Outcome, 201: Outcome, 202: Outcome},
+        "POST", PATH, "Acknowledge a problem", create_acknowledgement, {200: (Outcome, Plan), 201: Outcome, 202: Outcome},
         verb=Verb.ACKNOWLEDGEMENT, query=WaitQuery, body=NewAcknowledgement, problems=(404, *FAILURES), example=EXAMPLE,
     ),
     Operation(
-        "DELETE", PATH, "Take back an acknowledgement by the object's name", remove_acknowledgement, {200: Outcome, 202: Outcome},
-        verb=Verb.ACKNOWLEDGEMENT, query=RemovalQuery, problems=(404, *FAILURES),
+        "DELETE", PATH, "Take back acknowledgements by what they are about", remove_acknowledgement,
+        {200: (Outcome, Plan), 202: Outcome},
+        verb=Verb.ACKNOWLEDGEMENT, query=DeletionQuery, problems=(404, *FAILURES),
     ),
     Operation("GET", PATH + "/{id}", "One acknowledgement", show_acknowledgement, {200: Acknowledgement}, problems=(404,)),
     Operation(

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from api.native.entries import EntriesQuery, EntryNoun
+from api.native.entries import DeletionQuery, EntriesQuery, EntryNoun
 from api.native.operation import Answer, Call, Operation, Verb
 from api.native.outcome import FAILURES, Outcome, outcome
 from api.native.pollers import View
-from api.native.requests import Author, Force, NoQuery, Reference, TargetBody, WaitQuery, doc
+from api.native.requests import Author, Force, NoQuery, Reference, WaitQuery, doc
 from api.native.requests import Comment as CommentText
-from api.native.targets import targets_of
+from api.native.targets import ManyBody, Plan, carried_out, check_ways, how_of, selection_of, targets_of
+from engine.desk.plans import CommentAsked
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Comments:
 NOUN = EntryNoun("comment", Comment, Comments)
 
 
-class NewComment(TargetBody, frozen=True, kw_only=True):
+class NewComment(ManyBody, frozen=True, kw_only=True):
     """A comment to be written."""
 
     comment: CommentText
@@ -65,6 +66,11 @@ class NewComment(TargetBody, frozen=True, kw_only=True):
 
 async def create_comment(call: Call, query: WaitQuery, body: NewComment) -> Answer:
     """Write comments and answer with what became of it."""
+    check_ways(body)
+    if not body.is_named():
+        ask = CommentAsked(await selection_of(call, body), body.comment, body.persistent)
+        how = how_of(body, reference=body.reference, force=body.force)
+        return await carried_out(call, query, ask, how, author=body.author, creates="comments")
     receipts = await call.desk.add_comment(
         call.caller,
         await targets_of(call, body),
@@ -87,6 +93,11 @@ async def show_comment(call: Call, query: NoQuery) -> Answer:
     return await NOUN.one(call)
 
 
+async def delete_comments(call: Call, query: DeletionQuery) -> Answer:
+    """Delete comments by what they are about."""
+    return await NOUN.deleted_by_meaning(call, query)
+
+
 async def delete_comment(call: Call, query: WaitQuery) -> Answer:
     """Delete a comment."""
     return await NOUN.deleted(call, query)
@@ -97,8 +108,12 @@ EXAMPLE = {"host": "web01", "comment": "new power supply since Monday"}
 OPERATIONS = (
     Operation("GET", "/v1/comments", "Comments, newest first", list_comments, {200: Comments}, query=EntriesQuery, problems=(404,)),
     Operation(
-        "POST", "/v1/comments", "Write a comment", create_comment, {200: Outcome, 201: Outcome, 202: Outcome},
+        "POST", "/v1/comments", "Write a comment", create_comment, {200: (Outcome, Plan), 201: Outcome, 202: Outcome},
         verb=Verb.COMMENT, query=WaitQuery, body=NewComment, problems=(404, *FAILURES), example=EXAMPLE,
+    ),
+    Operation(
+        "DELETE", "/v1/comments", "Delete comments by what they are about", delete_comments, {200: (Outcome, Plan), 202: Outcome},
+        verb=Verb.COMMENT, query=DeletionQuery, problems=(404, *FAILURES),
     ),
     Operation("GET", "/v1/comments/{id}", "One comment", show_comment, {200: Comment}, problems=(404,)),
     Operation(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal
 
-from api.native.entries import EntriesQuery, EntryNoun
+from api.native.entries import DeletionQuery, EntriesQuery, EntryNoun
 from api.native.operation import Answer, Call, Operation, Verb
 from api.native.outcome import FAILURES, Outcome, outcome
 from api.native.pollers import View
-from api.native.requests import Author, Comment, Force, NoQuery, Reference, Span, TargetBody, Time, WaitQuery, doc
-from api.native.targets import targets_of
+from api.native.requests import Author, Comment, Force, NoQuery, Reference, Span, Time, WaitQuery, doc
+from api.native.targets import ManyBody, Plan, carried_out, check_ways, how_of, selection_of, targets_of
 from api.native.times import parse_duration, parse_time
+from engine.desk.checks import window
+from engine.desk.plans import PROPAGATED, DowntimeAsked
 from engine.errors import InvalidField
 
 AGREEMENT_S = 1.0  # cores count whole seconds
@@ -64,7 +66,7 @@ class Downtimes:
 NOUN = EntryNoun("downtime", Downtime, Downtimes)
 
 
-class NewDowntime(TargetBody, frozen=True, kw_only=True):
+class NewDowntime(ManyBody, frozen=True, kw_only=True):
     """A downtime to be set: `end` or `duration`, either is enough."""
 
     comment: Comment
@@ -73,6 +75,10 @@ class NewDowntime(TargetBody, frozen=True, kw_only=True):
     duration: Annotated[Span, doc("length of the window; of a flexible one: how long it lasts once triggered")] | None = None
     fixed: Annotated[bool, doc("false: flexible, starts with the first problem between start and end")] = True
     with_services: Annotated[bool, doc("the host and each of its services")] = False
+    with_children: Annotated[
+        Literal[False, "triggered", "independent"],
+        doc("the host and every host below it, down to the last; triggered: theirs begin with the host's own"),
+    ] = False
     author: Author | None = None
     reference: Reference | None = None
     force: Force = False
@@ -111,25 +117,52 @@ def window_of(body: NewDowntime, now: float) -> Window:
     return Window(start, end, None if body.fixed else duration)
 
 
+class DowntimesDeletion(DeletionQuery, frozen=True, kw_only=True):
+    """Which downtimes."""
+
+    with_services: Annotated[
+        bool, doc("with a host's downtime those of its services that were set together with it: same author, comment and window")
+    ] = False
+
+
 async def create_downtime(call: Call, query: WaitQuery, body: NewDowntime) -> Answer:
     """Set downtimes and answer with what became of them."""
-    if body.with_services and (body.service is not None or body.services is not None):
-        raise InvalidField("with_services goes with a host alone: leave service and services out.", field="with_services")
-    window = window_of(body, call.clock.now())
-    receipts = await call.desk.schedule_downtime(
-        call.caller,
-        await targets_of(call, body),
-        start=window.start,
-        end=window.end,
-        fixed=body.fixed,
-        duration=window.duration,
-        comment=body.comment,
-        with_services=body.with_services,
-        author=body.author,
-        reference=body.reference or "",
-        force=body.force,
-    )
-    return await outcome(call, query, receipts, creates="downtimes")
+    check_ways(body)
+    _check_extent(body)
+    asked = window_of(body, call.clock.now())
+    if body.is_named() and not body.with_children:
+        receipts = await call.desk.schedule_downtime(
+            call.caller,
+            await targets_of(call, body),
+            start=asked.start,
+            end=asked.end,
+            fixed=body.fixed,
+            duration=asked.duration,
+            comment=body.comment,
+            with_services=body.with_services,
+            author=body.author,
+            reference=body.reference or "",
+            force=body.force,
+        )
+        return await outcome(call, query, receipts, creates="downtimes")
+    children = PROPAGATED[body.with_children] if body.with_children else None
+    selection = replace(await selection_of(call, body), with_services=body.with_services, children=children)
+    ask = DowntimeAsked(selection, window(asked.start, asked.end, body.fixed, asked.duration), body.comment)
+    how = how_of(body, reference=body.reference, force=body.force)
+    return await carried_out(call, query, ask, how, author=body.author, creates="downtimes")
+
+
+def _check_extent(body: NewDowntime) -> None:
+    """What goes with a host goes with a host alone. Raises InvalidField."""
+    for name in ("with_services", "with_children"):
+        if not getattr(body, name):
+            continue
+        if body.host is None:
+            raise InvalidField(f"{name} goes with a host: of a group or a search, `on` says what is meant.", field=name)
+        if body.service is not None or body.services is not None:
+            raise InvalidField(f"{name} goes with a host alone: leave service and services out.", field=name)
+    if body.with_services and body.with_children:
+        raise InvalidField("with_services and with_children are two calls: say one of them.", field="with_children")
 
 
 async def list_downtimes(call: Call, query: EntriesQuery) -> Answer:
@@ -140,6 +173,11 @@ async def list_downtimes(call: Call, query: EntriesQuery) -> Answer:
 async def show_downtime(call: Call, query: NoQuery) -> Answer:
     """One downtime."""
     return await NOUN.one(call)
+
+
+async def delete_downtimes(call: Call, query: DowntimesDeletion) -> Answer:
+    """Cancel downtimes by what they are about."""
+    return await NOUN.deleted_by_meaning(call, query, with_services=query.with_services)
 
 
 async def delete_downtime(call: Call, query: WaitQuery) -> Answer:
@@ -154,8 +192,13 @@ OPERATIONS = (
         "GET", "/v1/downtimes", "Downtimes, newest first", list_downtimes, {200: Downtimes}, query=EntriesQuery, problems=(404,),
     ),
     Operation(
-        "POST", "/v1/downtimes", "Set a downtime", create_downtime, {200: Outcome, 201: Outcome, 202: Outcome},
+        "POST", "/v1/downtimes", "Set a downtime", create_downtime, {200: (Outcome, Plan), 201: Outcome, 202: Outcome},
         verb=Verb.DOWNTIME, query=WaitQuery, body=NewDowntime, problems=(404, *FAILURES), example=EXAMPLE,
+    ),
+    Operation(
+        "DELETE", "/v1/downtimes", "Cancel downtimes by what they are about", delete_downtimes,
+        {200: (Outcome, Plan), 202: Outcome},
+        verb=Verb.DOWNTIME, query=DowntimesDeletion, problems=(404, *FAILURES),
     ),
     Operation("GET", "/v1/downtimes/{id}", "One downtime", show_downtime, {200: Downtime}, problems=(404,)),
     Operation(

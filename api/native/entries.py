@@ -7,13 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
+import msgspec
+
 from api.native.operation import Answer, Call, poller_number
 from api.native.outcome import outcome
 from api.native.pollers import View, views_of
 from api.native.requests import ObjectsQuery, WaitQuery, doc, refuse_service_alone
+from api.native.targets import carried_out, filter_text
 from api.render import rfc3339_or_none
-from engine.desk import Entry, EntryFilter
-from engine.errors import UnknownObject
+from engine.desk import Entry, EntryFilter, Target
+from engine.desk.plans import DeletionAsked, How
+from engine.desk.selection import EntrySelection, On, Selection
+from engine.errors import InvalidField, UnknownObject
 from engine.state.views import Reader
 
 LARGEST_ID = 2**63 - 1
@@ -31,6 +36,24 @@ class EntriesQuery(ObjectsQuery, frozen=True, kw_only=True):
         Literal["true", "false", "any"], doc("`true`: those that stand now, `false`: those that ended, `any`: both")
     ] = "true"
     reference: Annotated[str, doc("made with this reference", min_length=1)] = ""
+
+
+class DeletionQuery(WaitQuery, frozen=True, kw_only=True):
+    """Which of those that stand: all that is given must hold, and something must be given."""
+
+    host: Annotated[str, doc("on this host itself, or with `service` on that service", min_length=1)] = ""
+    service: Annotated[str, doc("on this service; needs `host`", min_length=1)] = ""
+    hostgroup: Annotated[str, doc("on this hostgroup's hosts and their services", min_length=1)] = ""
+    servicegroup: Annotated[str, doc("on this servicegroup's services and their hosts", min_length=1)] = ""
+    filter: Annotated[str, doc("on what this search finds", min_length=1)] = ""
+    on: Annotated[Literal["hosts", "services", "both"], doc("on hosts only, on services only")] = "both"
+    author: Annotated[str, doc("by exactly this author", min_length=1)] = ""
+    comment: Annotated[str, doc("with exactly this comment", min_length=1)] = ""
+    reference: Annotated[str, doc("made with this reference", min_length=1)] = ""
+    poller: Annotated[str, doc("on this poller, by name or number", min_length=1)] = ""
+    dry_run: Annotated[bool, doc("only say what would be deleted, and give its `plan`")] = False
+    plan: Annotated[str, doc("the plan of a dry run: delete just that, or answer 409 with what changed", min_length=1)] = ""
+    skip_conflicts: Annotated[bool, doc("leave out, and list, what cannot be deleted; else it refuses the call")] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +92,25 @@ class EntryNoun:
         """Delete the one the path names, and answer with what became of it."""
         receipts = await call.desk.delete_entry(call.caller, self.kind, self._id(call))
         return await outcome(call, query, receipts, deletes=True)
+
+    async def deleted_by_meaning(self, call: Call, query: DeletionQuery, *, with_services: bool = False) -> Answer:
+        """Delete what the query means, and answer with what became of each."""
+        refuse_service_alone(query.host, query.service)
+        if query.host and query.on != "both":
+            raise InvalidField("on goes with a group, a search or what an entry says: leave it out for a host.", field="on")
+        targets = (Target(query.host, query.service or None),) if query.host else ()
+        objects = Selection(
+            targets=targets,
+            hostgroup=query.hostgroup,
+            servicegroup=query.servicegroup,
+            filter=filter_text(query.filter or None),
+            on=On(query.on),
+            poller=await call.poller(query.poller),
+        )
+        selection = EntrySelection(self.kind, objects, query.author, query.comment, query.reference, with_services)
+        words = {name: value for name, value in msgspec.to_builtins(query).items() if name not in ("dry_run", "plan", "wait")}
+        how = How(words, query.dry_run, query.plan, query.skip_conflicts)
+        return await carried_out(call, query, DeletionAsked(selection), how, deletes=True)
 
     def _shown(self, row: Entry, view: View | None) -> object:
         """The entry as people see it."""

@@ -6,11 +6,14 @@ so that the document cannot say anything else than what is served.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from starlette.responses import Response
+
 from api.native.requests import NoQuery
+from api.render import JSON
 from engine.clock import Clock
 from engine.config import Settings
 from engine.desk import Caller, Desk
@@ -29,6 +32,9 @@ class Call:
     clock: Clock
     names: Mapping[str, str]
     prefer_wait_s: float | None = None
+    accept: str = ""  # the media types the caller takes
+    last_event_id: str | None = None  # the header of that name
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     async def poller(self, word: str | int | None) -> int | None:
         """See `poller_number`; costs nothing when none is named."""
@@ -50,12 +56,26 @@ def poller_number(reader: Reader, caller: Caller, word: str | int | None) -> int
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an operation gives back. `problem` = the content is an RFC 9457 document."""
+    """What an operation gives back. `problem` = the content is an RFC 9457 document; `response`: it is encoded already."""
 
     content: object
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     problem: bool = False
+    lines: AsyncIterator[bytes] | None = None  # sent one after the other instead of the content
+    response: Response | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """An answer without an end: server-sent events. `first` are the bytes already there, `rest` gives what comes; it is closed.
+
+    `end(why)` are the last words when it breaks off.
+    """
+
+    first: bytes
+    rest: AsyncGenerator[bytes]
+    end: Callable[[str], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +89,7 @@ class Operation:
     method: str
     path: str
     summary: str
-    act: Callable[..., Awaitable[Answer]]
+    act: Callable[..., Awaitable[Answer | Stream]]
     answers: Mapping[int, Any]
     verb: Verb = Verb.READ
     query: type[Any] = NoQuery
@@ -78,5 +98,6 @@ class Operation:
     example: Mapping[str, object] | None = None  # of the body
     description: str = ""
     schema: Callable[[], Mapping[str, Any]] | None = None  # of the body, where its type says too little
+    media_type: str = JSON  # of the answers
     again: Callable[..., Awaitable[Answer]] | None = None  # (call, query, recorded): the answer to a repeat with the same key
     body_limit: str = ""  # the setting that bounds the body, where it may be larger than others

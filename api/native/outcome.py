@@ -5,7 +5,7 @@ The worst command decides; all are listed. Nothing here claims more than the liv
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import msgspec
@@ -16,7 +16,9 @@ from api.native.requests import WAIT_CAP_S, WaitQuery
 from engine.commands.catalogue import Effect, known_row
 from engine.commands.lifecycle import State
 from engine.desk import Life, Receipt, Recorded
+from engine.desk.plans import Conflict
 
+MOST_COMMANDS = 500  # of one answer; /v1/operations pages through all
 MOST_IDS_IN_HEADER = 100  # 3.7 KB; proxies and clients refuse header lines much longer
 
 # From the worst to the best. What failed comes before what nobody knows, that before what is under way.
@@ -69,10 +71,27 @@ class CommandOutcome:
 
 
 @dataclass(frozen=True, slots=True)
+class ConflictShown:
+    """A target that cannot be commanded (`refuses`), or of which something is worth knowing.
+
+    `reason`: in_downtime, acknowledged, or the code of the problem it would be if it were asked for alone.
+    """
+
+    poller: str | None
+    host: str
+    service: str | None
+    reason: str
+    detail: str
+    refuses: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of a call: `id` of the (first) object it made or deleted, all ids, the worst state, and every command.
 
-    `operation`: /v1/operations shows the call under that id.
+    `operation`: /v1/operations shows the call under that id, with its progress. `total` counts its commands; of more than 500 only
+    the 500 that stand worst are listed here. `conflicts`: targets that were left out (`refuses`), or of which something is worth
+    knowing.
     """
 
     id: int | None
@@ -82,21 +101,34 @@ class Outcome:
     advice: str
     joined: bool
     operation: str
+    total: int
     commands: list[CommandOutcome]
+    conflicts: list[ConflictShown]
 
 
 async def outcome(
-    call: Call, query: WaitQuery, receipts: Sequence[Receipt], *, creates: str | None = None, deletes: bool = False
+    call: Call,
+    query: WaitQuery,
+    receipts: Sequence[Receipt],
+    *,
+    creates: str | None = None,
+    deletes: bool = False,
+    conflicts: Sequence[ConflictShown] = (),
 ) -> Answer:
     """Wait as long as the caller wants, then answer. `creates`: the collection the created objects stand in."""
     asked = query.wait if query.wait is not None else call.prefer_wait_s
     until, timeout_s = ("processed", call.settings.wait_processed_s) if asked is None else ("final", min(asked, WAIT_CAP_S))
-    ids = list(dict.fromkeys(receipt.command_id for receipt in receipts))
+    shown = receipts
+    if len(receipts) > MOST_COMMANDS:
+        shown = await _worst(call, receipts, until, timeout_s if asked is not None else 0.0, deletes)
+        timeout_s = 0.0
+    ids = list(dict.fromkeys(receipt.command_id for receipt in shown))
     lives = {life.id: life for life in await call.desk.settle(call.caller, ids, until=until, timeout_s=timeout_s)}
-    answer = answer_of([(receipt, lives[receipt.command_id]) for receipt in receipts], creates=creates, deletes=deletes)
+    pairs = [(receipt, lives[receipt.command_id]) for receipt in shown]
+    answer = answer_of(pairs, creates=creates, deletes=deletes, conflicts=conflicts, total=len(receipts))
     if query.wait is None and call.prefer_wait_s is not None:
         return Answer(
-            answer.content, answer.status, {**answer.headers, "Preference-Applied": f"wait={timeout_s:g}"}, answer.problem
+            answer.content, answer.status, {**answer.headers, "Preference-Applied": f"wait={call.prefer_wait_s:g}"}, answer.problem
         )
     return answer
 
@@ -110,11 +142,31 @@ async def again(call: Call, query: WaitQuery, known: Recorded) -> Answer:
     return await outcome(call, query, receipts, creates=f"{made}s" if made and not deletes else None, deletes=deletes)
 
 
-def answer_of(pairs: Sequence[tuple[Receipt, Life]], *, creates: str | None = None, deletes: bool = False) -> Answer:
+async def _worst(call: Call, receipts: Sequence[Receipt], until: str, timeout_s: float, deletes: bool) -> list[Receipt]:
+    """Of more commands than can be listed those that stand worst, once each is settled or the time is up."""
+    standings = await call.desk.standings([receipt.command_id for receipt in receipts], until=until, timeout_s=timeout_s)
+
+    def place(receipt: Receipt) -> int:
+        standing = standings.get(receipt.command_id)
+        if standing is None or (deletes and standing.state is State.CANCELLED):
+            return len(WORST_FIRST)
+        return WORST_FIRST.index(standing.state)
+
+    return sorted(receipts, key=place)[:MOST_COMMANDS]
+
+
+def answer_of(
+    pairs: Sequence[tuple[Receipt, Life]],
+    *,
+    creates: str | None = None,
+    deletes: bool = False,
+    conflicts: Sequence[ConflictShown] = (),
+    total: int | None = None,
+) -> Answer:
     """The status table."""
     worst = min(pairs, key=lambda pair: WORST_FIRST.index(_state(pair[1], deletes)))
     state, life = _state(worst[1], deletes), worst[1]
-    content = _content(pairs, state, worst)
+    content = _content(pairs, state, worst, conflicts, len(pairs) if total is None else total)
     headers = {"Signalbox-Command": ", ".join(dict.fromkeys(receipt.command_id for receipt, _ in pairs[:MOST_IDS_IN_HEADER]))}
     if state in FAILED:
         status, title = FAILED[state]
@@ -126,7 +178,14 @@ def answer_of(pairs: Sequence[tuple[Receipt, Life]], *, creates: str | None = No
         if state is State.CONFIRMED and made:
             return Answer(content, 201, headers | {"Location": f"/v1/{creates}/{made[0].entry_id}"})
         return Answer(content, 200, headers)
-    return Answer(content, 202, headers | {"Location": f"/v1/commands/{life.id}"})
+    where = f"/v1/commands/{life.id}" if content.total <= MOST_COMMANDS else f"/v1/operations/{content.operation}"
+    return Answer(content, 202, headers | {"Location": where})
+
+
+def conflict_shown(conflict: Conflict, names: Mapping[int, str]) -> ConflictShown:
+    """A conflict as people see it."""
+    poller = names.get(conflict.poller) if conflict.poller is not None else None
+    return ConflictShown(poller, conflict.host, conflict.service, conflict.reason, conflict.detail, conflict.refuses)
 
 
 def words_of(life: Life) -> str:
@@ -143,7 +202,13 @@ def _state(life: Life, deletes: bool) -> State:
     return state
 
 
-def _content(pairs: Sequence[tuple[Receipt, Life]], state: State, worst: tuple[Receipt, Life]) -> Outcome:
+def _content(
+    pairs: Sequence[tuple[Receipt, Life]],
+    state: State,
+    worst: tuple[Receipt, Life],
+    conflicts: Sequence[ConflictShown],
+    total: int,
+) -> Outcome:
     commands = [_command(receipt, life) for receipt, life in pairs]
     ids = list(dict.fromkeys(command.id for command in commands if command.id is not None))
     return Outcome(
@@ -154,7 +219,9 @@ def _content(pairs: Sequence[tuple[Receipt, Life]], state: State, worst: tuple[R
         advice=worst[1].advice if state is not State.CONFIRMED else "",
         joined=all(receipt.joined for receipt, _ in pairs),
         operation=worst[0].operation,
+        total=total,
         commands=commands,
+        conflicts=list(conflicts),
     )
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from types import NoneType
@@ -23,10 +23,12 @@ from engine.clock import Clock, SystemClock
 from engine.commands.catalogue import SWITCHES, Effect, Row, Subject
 from engine.config import Config
 from engine.desk.accept import Accept, ended, withdraw_by_id
+from engine.desk.audience import Which, Wording
+from engine.desk.audit import Audited, AuditedCommand, AuditFilter, more_of, page_of_audit
 from engine.desk.bulk import SLICE, Bulk
-from engine.desk.checks import Asked, asked, check_reference, window
+from engine.desk.checks import Asked, asked, check_allowed, check_reference, window
 from engine.desk.entries import one_entry, page_of_entries
-from engine.desk.generic import check_allowed, check_names, check_supported, command_named, generic_order
+from engine.desk.generic import check_names, command_named, generic_orders
 from engine.desk.lives import lives_of, page_of_lives, standings_of
 from engine.desk.once import once, recorded, refusal, refusal_row
 from engine.desk.operations import one_operation, page_of_operations
@@ -38,14 +40,15 @@ from engine.desk.orders import (
     downtimes,
     forced_check,
     passive_result,
-    plain_order,
     removal,
 )
+from engine.desk.plans import Ask, DeletionAsked, Done, How, Planned, check_conflicts, check_plan, keep, plan
 from engine.desk.pollers import is_engine_alive, poller_away
 from engine.desk.readers import Readers
 from engine.desk.resolve import Found, Resolver, is_behind
 from engine.desk.results import CallPlan, ResultCall, call_shown, plan_call, standings, store_call, stored_parts
-from engine.desk.subjects import subject_of
+from engine.desk.subjects import subjects_of
+from engine.desk.subscribe import Feed
 from engine.desk.values import (
     Caller,
     CheckResult,
@@ -82,6 +85,9 @@ from engine.state.scope import EVERYTHING
 from engine.state.views import Reader
 
 __all__ = [
+    "AuditFilter",
+    "Audited",
+    "AuditedCommand",
     "Caller",
     "CheckResult",
     "Desk",
@@ -96,6 +102,8 @@ __all__ = [
     "ResultCall",
     "Step",
     "Target",
+    "Which",
+    "Wording",
 ]
 
 log = logging.getLogger(__name__)
@@ -118,6 +126,7 @@ class _Open:
     readers: Readers
     waiting: Waiting
     bulk: Bulk
+    feed: Feed
 
 
 class Desk:
@@ -135,8 +144,9 @@ class Desk:
         data = self.config.data
         journal = await asyncio.to_thread(Journal.open, data)
         unsent = unsent_operations(journal.connection)
-        writer, waiting = GroupCommit(journal, data), Waiting(data)
-        opened = _Open(journal, writer, Readers(data), waiting, Bulk(writer, data, waiting.name, self._clock.now))
+        feed = Feed(data, self._clock.now, self.config.settings.event_readers)
+        writer, waiting = GroupCommit(journal, data), Waiting(data, feed.hint)
+        opened = _Open(journal, writer, Readers(data), waiting, Bulk(writer, data, waiting.name, self._clock.now), feed)
         opened.writer.start()
         opened.waiting.open()
         self._opened = opened
@@ -149,6 +159,7 @@ class Desk:
         opened, self._opened = self._opened, None
         await opened.bulk.finish()
         opened.waiting.close()
+        await opened.feed.close()
         await asyncio.to_thread(opened.writer.close)
         await asyncio.to_thread(opened.readers.close)
         await asyncio.to_thread(opened.journal.close)
@@ -221,6 +232,28 @@ class Desk:
         if found is None:
             raise _unknown_entry(kind, entry_id)
         return found[0]
+
+    async def audit(self, caller: Caller, which: AuditFilter) -> tuple[Audited, ...]:
+        """Rows of the audit, newest first."""
+        texts = (which.user, which.token, which.host, which.service, which.command, which.operation)
+        if not all(map(_is_storable, texts)):
+            return ()
+        return await self.read(lambda reader: page_of_audit(reader.connection, caller, which, self._pollers))
+
+    async def more_of_audit(self, caller: Caller, piece: Audited) -> Audited:
+        """The next commands of a row that has more than one piece holds."""
+        return await self.read(lambda reader: more_of(reader.connection, caller, piece, self._pollers))
+
+    def subscribe(
+        self, caller: Caller, which: Which, wording: Wording, *, after: str | None = None, snapshot: bool = False
+    ) -> AsyncGenerator[bytes]:
+        """Events as they happen, see `Feed.stream`. `after`: the place to go on from; `snapshot`: what stands comes first."""
+        return self._parts.feed.stream(caller, which, wording, after=after, snapshot=snapshot)
+
+    def end_streams(self) -> None:
+        """Let everybody go who reads events: this worker stops."""
+        if self._opened is not None:
+            self._opened.feed.end_all()
 
     async def health(self) -> dict[str, object]:
         """This worker's truth: how durable its writes are, whether the engine lives, how old each poller's view is."""
@@ -340,7 +373,29 @@ class Desk:
             return [order], _away([order], hold)
 
         orders, away = await self.read(plan)
-        return await self._store(who, orders, away, lambda accept: accept.deletions, "delete")
+        return await self._store(who, orders, away, lambda accept: accept.deletions, f"delete {kind}")
+
+    async def carry_out(self, caller: Caller, ask: Ask, how: How, *, author: str | None = None) -> Planned | Done:
+        """A call for many targets, planned whole: see engine/desk/plans.py. A dry run gives the plan back, its hash is kept.
+
+        Raises TooManyTargets, Conflicting, PlanChanged, UnknownObject and what the single calls raise.
+        """
+        who = self._asked(caller, author, how.reference, how.force)
+
+        def planned(reader: Reader) -> Planned:
+            made = plan(reader, self._pollers, who, ask, how)
+            if not how.dry_run:
+                check_plan(reader.connection, made, how, caller.user)
+                check_conflicts(made, how, self._pollers)
+            return made
+
+        made = await self.find(caller, planned)
+        if how.dry_run:
+            await self._parts.writer.submit(lambda connection: keep(connection, made, caller.user, who.now))
+            return made
+        deletes = isinstance(ask, DeletionAsked)
+        work: Store = lambda accept: accept.deletions if deletes else accept.orders  # noqa: E731 - one of two
+        return Done(await self._store(who, made.orders, {}, work, ask.action), made.conflicts)
 
     async def schedule_check(
         self, caller: Caller, targets: Sequence[Target], *, at: float | None = None, hold: bool = True
@@ -428,11 +483,11 @@ class Desk:
             return await self._delete_by_row(caller, row, arguments, hold)
 
         def plan(reader: Reader) -> Plan:
-            found = subject_of(Resolver(reader, caller.scope, self._pollers), row, arguments, poller)
+            found = subjects_of(Resolver(reader, caller.scope, self._pollers), row, arguments, poller)
             trigger = arguments.get("trigger")
             if isinstance(trigger, int) and trigger:
                 self._check_trigger(reader, caller, trigger, found)
-            orders = [generic_order(who, found, row, arguments)]
+            orders = [order for each in found for order in generic_orders(who, each, row, arguments)]
             return orders, _away(orders, hold)
 
         orders, away = await self.find(caller, plan)
@@ -440,20 +495,27 @@ class Desk:
         return await self._store(who, orders, away, lambda accept: accept.removals if removes else accept.orders, row.name)
 
     async def switch(
-        self, caller: Caller, target: Target, features: Mapping[str, bool], *, hold: bool = True
+        self,
+        caller: Caller,
+        subject: Subject,
+        names: Mapping[str, str],
+        features: Mapping[str, bool],
+        *,
+        poller: int | None = None,
+        hold: bool = True,
     ) -> tuple[Receipt, ...]:
-        """Switch features of a host or service on or off, by the mirror's columns: one command each."""
+        """Switch features on or off, one command each. `names` say of whom, as in the arguments of those commands.
+
+        Raises Forbidden for what is dangerous.
+        """
         who = self._asked(caller)
-        rows = SWITCHES[Subject.HOST if target.service is None else Subject.SERVICE]
         _some(list(features), "features")
+        rows = [SWITCHES[subject][feature][wanted] for feature, wanted in features.items()]
 
         def plan(reader: Reader) -> Plan:
-            found = Resolver(reader, caller.scope, self._pollers).one(target)
-            orders = []
-            for column, wanted in features.items():
-                row = rows[column][wanted]
-                check_supported(row, found)
-                orders.append(plain_order(who, found, row, {}))
+            resolver = Resolver(reader, caller.scope, self._pollers)
+            found = [(row, each) for row in rows for each in subjects_of(resolver, row, names, poller)]
+            orders = [order for row, each in found for order in generic_orders(who, each, row, names)]
             return orders, _away(orders, hold)
 
         orders, away = await self.find(caller, plan)
@@ -468,10 +530,11 @@ class Desk:
             raise _unknown_entry(f"{row.subject.value}'s {kind}", entry_id)
         return await self.delete_entry(caller, kind, entry_id, hold=hold)
 
-    def _check_trigger(self, reader: Reader, caller: Caller, trigger: int, found: Found) -> None:
+    def _check_trigger(self, reader: Reader, caller: Caller, trigger: int, found: Sequence[Found]) -> None:
         entry = one_entry(reader, caller.scope, "downtime", trigger, self._pollers) if 0 < trigger <= _LARGEST_ID else None
-        if entry is None or not entry[1].present or entry[1].poller != found.key.poller:
-            raise InvalidField(f"trigger must be the public id of a downtime that stands on {found.poller.name}.", field="trigger")
+        away = [each.poller.name for each in found if entry is None or not entry[1].present or entry[1].poller != each.key.poller]
+        if away:
+            raise InvalidField(f"trigger must be the public id of a downtime that stands on {', '.join(away)}.", field="trigger")
 
     async def cancel_command(self, caller: Caller, command_id: str) -> Life:
         """Withdraw a command that was not yet written. Raises UnknownObject, NotPossible."""
@@ -494,6 +557,12 @@ class Desk:
             return await self._lives(caller, command_ids)
         except UnknownObject:
             return before  # its object left the caller's scope meanwhile
+
+    async def standings(self, command_ids: Sequence[str], *, until: str, timeout_s: float) -> dict[str, Standing]:
+        """Wait as `settle` does, for commands the caller was just given; where each stands then."""
+        if timeout_s > 0:
+            await self._parts.waiting.until_reached(command_ids, until, timeout_s, self._standings)
+        return await self._standings(command_ids)
 
     # --- below the desk --------------------------------------------------------------------------------------------------
     @property

@@ -19,7 +19,7 @@ from engine.desk.checks import Asked
 from engine.desk.orders import Order, Twin, same_meaning
 from engine.desk.values import Caller, Receipt
 from engine.desk.writer import Written
-from engine.errors import NotPossible, PollerAway, UnknownObject
+from engine.errors import CallerError, NotPossible, PollerAway, UnknownObject
 from engine.journal.history import EntryRow, entries, entries_of, entry_by_id, insert_entries, update_entry
 from engine.journal.identities import next_ids
 from engine.journal.operations import OperationRow, note_joined, unsent_operations
@@ -64,11 +64,8 @@ class Accept:
 
     def check(self, connection: sqlite3.Connection, orders: Sequence[Order]) -> None:
         """Raise what `orders` would raise, storing nothing: before the first of several slices. Any reading connection will do."""
-        doubtful = [order for order in orders if order.refusal is not None or order.found.key.poller in self.away]
-        twins = _Twins.of(connection, doubtful, self.who)
-        for order in doubtful:
-            if twins.joined(order) is None:
-                self._raise_refusal(connection, order)
+        for _, error in refused(connection, orders, self.who, self.away):
+            raise error
 
     def removals(self, connection: sqlite3.Connection, orders: Sequence[Order]) -> Written[tuple[Receipt, ...]]:
         """Take back whichever acknowledgement stands on each object; one that was not sent yet is withdrawn."""
@@ -122,11 +119,9 @@ class Accept:
         return Written(receipt, frozenset({entry.poller}), (command.id,))
 
     def _raise_refusal(self, connection: sqlite3.Connection, order: Order) -> None:
-        if order.refusal is not None and not is_excused(connection, order):
-            raise order.refusal
-        away = self.away.get(order.found.key.poller)
-        if away is not None:
-            raise away
+        error = _refusal(connection, order, self.away)
+        if error is not None:
+            raise error
 
     def _insert(self, connection: sqlite3.Connection, orders: Sequence[Order]) -> list[Receipt]:
         ids = _minted(connection, orders)
@@ -144,6 +139,24 @@ class Accept:
         insert_commands(connection, commands)
         pairs = zip(orders, commands, strict=True)
         return [_receipt(command, command.entry_id, self.operation.id, notes=order.notes) for order, command in pairs]
+
+
+def refused(
+    connection: sqlite3.Connection, orders: Sequence[Order], who: Asked, away: Mapping[int, PollerAway] | None = None
+) -> Iterator[tuple[Order, CallerError | PollerAway]]:
+    """Which of the orders would be refused now, and why."""
+    gone = away or {}
+    doubtful = [order for order in orders if order.refusal is not None or order.found.key.poller in gone]
+    twins = _Twins.of(connection, doubtful, who)
+    for order in doubtful:
+        if twins.joined(order) is None and (error := _refusal(connection, order, gone)) is not None:
+            yield order, error
+
+
+def _refusal(connection: sqlite3.Connection, order: Order, away: Mapping[int, PollerAway]) -> CallerError | PollerAway | None:
+    if order.refusal is not None and not is_excused(connection, order):
+        return order.refusal
+    return away.get(order.found.key.poller)
 
 
 def _minted(connection: sqlite3.Connection, orders: Sequence[Order]) -> dict[int, Iterator[int]]:

@@ -15,7 +15,7 @@ from typing import Any
 from engine.commands.catalogue import CATALOGUE, FieldType, Recheck, Row
 from engine.commands.profiles import PROFILES, Profile
 from engine.commands.wire import check_author, check_comment, encode, stored_comment
-from engine.desk.checks import Asked, Window, core_now, fresh_age, second
+from engine.desk.checks import Asked, Window, check_allowed, core_now, fresh_age, second
 from engine.desk.resolve import Found
 from engine.desk.values import CheckResult
 from engine.errors import CallerError, InvalidField, NotPossible, UnsupportedCommand
@@ -24,7 +24,7 @@ from engine.model import CoreKind, ObjectKey
 
 _PAST_CHECK_S = 60  # a check asked for a time a little ago means now; longer ago is a mistake
 _CLOCK_SLACK_S = 1.0  # of a check time: callers round to whole seconds
-_ANY_CORE_ID = 2**31 - 1  # the longest a core's id gets, to measure the line before the id is known
+ANY_CORE_ID = 2**31 - 1  # the longest a core's id gets, to measure the line before the id is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,6 +307,7 @@ def _order(
     if found.key.service is not None:
         named["service"] = found.key.service
     meaning = named | arguments
+    check_allowed(row, who.caller, who.settings)
     _encoded(who, found, row, meaning, int(who.now))
     seen = found.row.last_state_change if found.row is not None and row.recheck is Recheck.SAME_PROBLEM else None
     return Order(
@@ -329,7 +330,7 @@ def _order(
 def _encoded(who: Asked, found: Found, row: Row, arguments: Mapping[str, object], epoch: int) -> bytes:
     """Raises InvalidField when the line could not be written; its length does not depend on the moment of writing."""
     try:
-        return encode(row, arguments, epoch, _ANY_CORE_ID, _profile(found))
+        return encode(row, arguments, epoch, ANY_CORE_ID, _profile(found))
     except InvalidField as error:
         if error.facts.get("field") != "output":
             raise

@@ -38,11 +38,15 @@ class Readers:
     """A few threads that read. Reads beyond their number wait in the executor's queue."""
 
     data: Path
-    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_THREADS, "desk-reader"))
+    threads: int = _THREADS
+    _pool: ThreadPoolExecutor = field(init=False)
     _mine: threading.local = field(default_factory=threading.local)
     _open: list[Reader] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _started: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self._pool = ThreadPoolExecutor(self.threads, "desk-reader")
 
     async def run(self, work: Callable[[Reader], T]) -> T:
         """Return what `work` returns. Raises PollerError when the engine has not made its view yet, or what `work` raises."""

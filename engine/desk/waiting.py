@@ -30,6 +30,7 @@ class Waiting:
     """Who waits for which command. Belongs to one event loop."""
 
     data: Path
+    heard: Callable[[], None] = lambda: None  # called on every hint, whatever it says
     name: str = field(default_factory=lambda: f"{DESK_PREFIX}{os.getpid()}-{next(_numbers)}.sock")
     _socket: socket.socket | None = None
     _waiters: dict[str, set[asyncio.Event]] = field(default_factory=dict)
@@ -84,6 +85,7 @@ class Waiting:
 
     def _hinted(self) -> None:
         assert self._socket is not None
+        self.heard()
         for command_id in received(self._socket):
             for waiter in self._waiters.get(command_id, ()):
                 waiter.set()

@@ -31,6 +31,10 @@ class LogKind(Enum):
     SERVICE_DOWNTIME = "service_downtime"
     HOST_FLAPPING = "host_flapping"
     SERVICE_FLAPPING = "service_flapping"
+    HOST_NOTIFICATION = "host_notification"
+    SERVICE_NOTIFICATION = "service_notification"
+    HOST_PASSIVE = "host_passive"
+    SERVICE_PASSIVE = "service_passive"
     OTHER = "other"
 
 
@@ -49,10 +53,12 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True)
 class StateEvent:
-    """What an alert, downtime or flapping line says of one object.
+    """What an alert, downtime, flapping, notification or passive line says of one object.
 
     Alerts carry `state`, `state_type` (0 soft, 1 hard) and `attempt`; downtime and flapping lines carry `word`: STARTED,
-    STOPPED, CANCELLED or DISABLED. `output` is the plugin's first line, or the core's sentence.
+    STOPPED, CANCELLED or DISABLED. `output` is the plugin's first line, or the core's sentence. Notifications carry `contact`,
+    as `word` their reason (`CRITICAL`, `ACKNOWLEDGEMENT (DOWN)`), as `output` whatever stands behind the command's name.
+    Passive lines carry nothing but that a result came in: Nagios 4.4.6 prints the state and output *before* it (cores.md 3.3).
     """
 
     at: int
@@ -64,6 +70,7 @@ class StateEvent:
     attempt: int | None
     output: str
     word: str
+    contact: str = ""
 
 
 # --- the classic log ----------------------------------------------------------------------------------------------------------
@@ -77,6 +84,10 @@ _PREFIXES = (
     (b"SERVICE DOWNTIME ALERT: ", LogKind.SERVICE_DOWNTIME),
     (b"HOST FLAPPING ALERT: ", LogKind.HOST_FLAPPING),
     (b"SERVICE FLAPPING ALERT: ", LogKind.SERVICE_FLAPPING),
+    (b"HOST NOTIFICATION: ", LogKind.HOST_NOTIFICATION),
+    (b"SERVICE NOTIFICATION: ", LogKind.SERVICE_NOTIFICATION),
+    (b"PASSIVE HOST CHECK: ", LogKind.HOST_PASSIVE),
+    (b"PASSIVE SERVICE CHECK: ", LogKind.SERVICE_PASSIVE),
     (b"Warning: Unrecognized external command -> ", LogKind.COMMAND_ERROR),
     (b"Error: External command failed", LogKind.COMMAND_ERROR),
     (b"Error: Failed to ", LogKind.COMMAND_ERROR),
@@ -214,12 +225,15 @@ _STATES = {
 }
 _TYPES = {b"SOFT": 0, b"HARD": 1}
 _WORDS = (b"STARTED", b"STOPPED", b"CANCELLED", b"DISABLED")
-_OF_HOSTS = (LogKind.HOST_ALERT, LogKind.HOST_DOWNTIME, LogKind.HOST_FLAPPING)
-_OF_SERVICES = (LogKind.SERVICE_ALERT, LogKind.SERVICE_DOWNTIME, LogKind.SERVICE_FLAPPING)
+_OF_HOSTS = (LogKind.HOST_ALERT, LogKind.HOST_DOWNTIME, LogKind.HOST_FLAPPING, LogKind.HOST_PASSIVE)
+_OF_SERVICES = (LogKind.SERVICE_ALERT, LogKind.SERVICE_DOWNTIME, LogKind.SERVICE_FLAPPING, LogKind.SERVICE_PASSIVE)
+_PASSIVE = (LogKind.HOST_PASSIVE, LogKind.SERVICE_PASSIVE)
 
 
 def state_event(line: LogLine) -> StateEvent | None:
-    """What an alert, downtime or flapping line says; None for all other lines and for those that say nothing intelligible."""
+    """What a line says of an object; None for lines that say nothing of one, or nothing intelligible."""
+    if line.kind in (LogKind.HOST_NOTIFICATION, LogKind.SERVICE_NOTIFICATION):
+        return _notification(line)
     if line.kind in _OF_HOSTS:
         names = 1
     elif line.kind in _OF_SERVICES:
@@ -231,7 +245,20 @@ def state_event(line: LogLine) -> StateEvent | None:
         return None
     host, service = text_of(fields[0]), text_of(fields[1]) if names == 2 else None
     rest = fields[names:]
+    if line.kind in _PASSIVE:
+        return StateEvent(line.at, line.kind, host, service, None, None, None, "", "")
     return _alert(line, host, service, rest) if line.kind in _STATES else _passage(line, host, service, rest)
+
+
+def _notification(line: LogLine) -> StateEvent | None:
+    """`contact;host[;service];CRITICAL;command;output`, where the output may hold more semicolons."""
+    names = 2 if line.kind is LogKind.HOST_NOTIFICATION else 3
+    fields = line.text.split(b": ", 1)[1].split(b";")
+    if len(fields) < names + 2 or not fields[names]:
+        return None
+    host, service = text_of(fields[1]), text_of(fields[2]) if names == 3 else None
+    word, output = text_of(fields[names]), text_of(b";".join(fields[names + 2 :]))
+    return StateEvent(line.at, line.kind, host, service, None, None, None, output, word, text_of(fields[0]))
 
 
 def _alert(line: LogLine, host: str, service: str | None, fields: list[bytes]) -> StateEvent | None:

@@ -42,7 +42,7 @@ _LONGEST_NAME_IN_COMMAS = 16  # names of more parts than this are not looked for
 @dataclass(frozen=True, slots=True)
 class _Definition:
     kind: str
-    values: Mapping[str, str]
+    values: dict[str, str]
 
 
 def is_whole(raw: bytes) -> bool:
@@ -91,17 +91,30 @@ def _definitions(raw: bytes) -> Iterator[_Definition]:
         kind, _, brace = rest.partition(" ")
         if word != "define" or brace != "{":
             raise FormatError(f"{head[-80:]!r} begins a block where `define TYPE {{` belongs.", block=head[-80:])
-        values: dict[str, str] = {}
-        for line in lines:
-            key, _, value = line.partition("\t")
-            values.setdefault(key, value.rstrip())
+        values = _values(lines)
         yield _Definition(kind, values)
+
+
+def _values(lines: list[str]) -> dict[str, str]:
+    """Keys and values; the first of two of one key counts."""
+    try:
+        pairs = [line.split("\t", 1) for line in lines]
+        values = {key: value.rstrip() for key, value in pairs}
+        if len(values) == len(lines):
+            return values
+    except ValueError:
+        pass
+    values = {}
+    for line in lines:
+        key, _, value = line.partition("\t")
+        values.setdefault(key, value.rstrip())
+    return values
 
 
 # --- objects --------------------------------------------------------------------------------------------------------------------
 
 
-def _host(values: Mapping[str, str]) -> HostConfig:
+def _host(values: dict[str, str]) -> HostConfig:
     name = values["host_name"]
     return HostConfig(
         name=name,
@@ -113,7 +126,7 @@ def _host(values: Mapping[str, str]) -> HostConfig:
     )
 
 
-def _service(values: Mapping[str, str]) -> ServiceConfig:
+def _service(values: dict[str, str]) -> ServiceConfig:
     description = values["service_description"]
     return ServiceConfig(
         host_name=values["host_name"],
@@ -123,7 +136,7 @@ def _service(values: Mapping[str, str]) -> ServiceConfig:
     )
 
 
-def _checked(values: Mapping[str, str]) -> dict[str, Any]:
+def _checked(values: dict[str, str]) -> dict[str, Any]:
     """What is said of hosts and services alike, by the names of the model's fields."""
     return {
         **{name: values.get(name, "") for name in _TEXTS},
@@ -174,7 +187,7 @@ def _list(values: Mapping[str, str], key: str) -> tuple[str, ...]:
 
 
 def _custom_variables(values: Mapping[str, str]) -> str:
-    found = {key[1:]: value for key, value in values.items() if key.startswith("_")}
+    found = {key[1:]: value for key, value in values.items() if key[:1] == "_"}
     return orjson.dumps(found).decode() if found else "{}"
 
 

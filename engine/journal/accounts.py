@@ -283,6 +283,18 @@ def narrowed_scope(user: User, token: Token) -> Scope:
     return replace(user.scope, pollers=pollers)
 
 
+def grants_of(connection: sqlite3.Connection, names: Collection[str], now: float) -> dict[str, tuple[str, Scope]]:
+    """Of those of these tokens that are valid now and may read: whose each is, and what it shows."""
+    marks = ",".join("?" * len(names))
+    query = f"SELECT {_GRANT}, {_PERSON} FROM token JOIN user ON user.id = token.user_id WHERE token.name IN ({marks})"
+    found = [_granted(row) for row in connection.execute(query, list(names))]
+    return {
+        token.name: (user.name, narrowed_scope(user, token))
+        for token, user in found
+        if token.is_valid(now) and (token.verbs is None or Verb.READ in token.verbs)
+    }
+
+
 def touch_token(connection: sqlite3.Connection, token: Token, at: float) -> None:
     """Write down that it was used."""
     connection.execute("UPDATE token SET last_used_at = max(last_used_at, ?) WHERE id = ?", (at, token.id))

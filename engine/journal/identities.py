@@ -42,26 +42,34 @@ class Identities:
 
 def _mint_slice(connection: sqlite3.Connection, poller: int, preferred: Mapping[ObjectKey, int | None]) -> dict[ObjectKey, int]:
     minted: dict[ObjectKey, int] = {}
+    new: list[ObjectKey] = []
     for key, wanted in preferred.items():
         known = _known(connection, poller, key)
         if wanted is not None and wanted != known and _is_free(connection, wanted):
-            chosen = wanted
+            _store(connection, poller, {key: wanted})
+            minted[key] = wanted
         elif known is not None:
             minted[key] = known
-            continue
         else:
-            chosen = _next_free(connection, poller)
-        connection.execute("INSERT OR REPLACE INTO identity VALUES (?, ?, ?, ?)", (poller, key.host, key.service or "", chosen))
-        minted[key] = chosen
-    return minted
+            new.append(key)
+    given = dict(zip(new, _next_free(connection, poller, len(new)), strict=True))
+    _store(connection, poller, given)
+    return minted | given
 
 
-def _next_free(connection: sqlite3.Connection, poller: int) -> int:
-    """The next id of our own that no configuration has asked for."""
-    while True:
-        (chosen,) = next_ids(connection, poller, "object", 1)
-        if _is_free(connection, chosen):
-            return chosen
+def _store(connection: sqlite3.Connection, poller: int, given: Mapping[ObjectKey, int]) -> None:
+    rows = [(poller, key.host, key.service or "", object_id) for key, object_id in given.items()]
+    connection.executemany("INSERT OR REPLACE INTO identity VALUES (?, ?, ?, ?)", rows)
+
+
+def _next_free(connection: sqlite3.Connection, poller: int, count: int) -> list[int]:
+    """The next ids of our own that no configuration has asked for."""
+    free: list[int] = []
+    while len(free) < count:
+        ids = next_ids(connection, poller, "object", count - len(free))
+        taken = connection.execute("SELECT id FROM identity WHERE id BETWEEN ? AND ?", (ids[0], ids[-1]))
+        free += sorted(set(ids).difference(number for (number,) in taken))
+    return free
 
 
 def _is_free(connection: sqlite3.Connection, object_id: int) -> bool:

@@ -116,6 +116,9 @@ CREATE INDEX operation_unsent ON operation (id, desk) WHERE state IN ('incomplet
 -- Commands of other operations that this one joined instead of making its own.
 CREATE TABLE operation_joined (operation TEXT NOT NULL, command_id TEXT NOT NULL, PRIMARY KEY (operation, command_id))
   WITHOUT ROWID;
+-- What a dry run promised, for a day: `request` is the digest of what was asked, `targets` its lines, compressed.
+CREATE TABLE plan (hash TEXT NOT NULL, user TEXT NOT NULL, request TEXT NOT NULL, targets BLOB NOT NULL, at REAL NOT NULL,
+  PRIMARY KEY (hash, user)) WITHOUT ROWID;
 
 -- What narrows a token: JSON lists, NULL = nothing does.
 ALTER TABLE token ADD COLUMN verbs TEXT;

@@ -491,7 +491,9 @@ class ResultCalls:
     def _judge(self, call: Call, index: int, check: LastCheck | None, created: float, program_start: float) -> None:
         key, epoch = call.keys[index], call.epochs[index]
         doubtful = call.stands[index] == Stands.DOUBTFUL
-        judgement = judge_last_check(check, created, float(epoch), call.executed_at, _EFFECT_DEADLINE_S)
+        judgement = judge_last_check(
+            check, created, float(epoch), call.executed_at, _EFFECT_DEADLINE_S, self.profile.bracket_is_entry_time
+        )
         match judgement.effected:
             case Effected.NOT_YET:
                 return

@@ -28,7 +28,7 @@ from engine.commands.wire import WRITE_LIMIT, echo_text, encode_mark
 from engine.config import Poller, Settings
 from engine.errors import NoReader, PipeFull, PollerError
 from engine.faults import AFTER_ACCEPT, AFTER_BATCH_ROW, AFTER_END_MARK, AFTER_WRITE, crash_point
-from engine.formats.corelog import LogKind, LogLine, StateEvent, is_passive, parse_icinga2_line, parse_line, state_event
+from engine.formats.corelog import LogKind, LogLine, is_passive, parse_icinga2_line, parse_line
 from engine.journal.store import (
     BatchRow,
     CommandRow,
@@ -66,13 +66,12 @@ _LONE_MARKS_S = (0.25, 1.0, 5.0, 30.0)  # pauses between lone marks when none co
 
 @dataclass(frozen=True, slots=True)
 class Reports:
-    """Whom the lane tells: ids of commands that went on, what the log says of states, the command file's health in words.
+    """Whom the lane tells: ids of commands that went on, the command file's health in words.
 
     None of them may wait for anybody. `health` returns False when it could not take the word: it is told again.
     """
 
     moved: Callable[[list[str]], None]
-    events: Callable[[int, Sequence[StateEvent]], None]
     health: Callable[[int, str, str], bool]
 
 
@@ -103,7 +102,7 @@ class Lane:
     listener: Listener = field(default_factory=Listener)
     tail: LogTail = field(init=False)
     following: Following = field(init=False)
-    events_tail: LogTail | None = field(init=False)
+    compat_tail: LogTail | None = field(init=False)
     _poked: threading.Event = field(default_factory=threading.Event)
     _stopping: bool = False
     _generation: int = -1
@@ -136,7 +135,7 @@ class Lane:
         self.tail = LogTail(self.poller.main_log or self.poller.log_file if icinga2 else self.poller.log_file, None)
         self.tail.archive_path = None if icinga2 else self.poller.log_archive_path
         self.following = Following(self.poller, self.journal, self.clock, self.tail)
-        self.events_tail = LogTail(self.poller.log_file, self.poller.log_archive_path) if icinga2 else None
+        self.compat_tail = LogTail(self.poller.log_file, self.poller.log_archive_path) if icinga2 else None
 
     # --- from other threads ----------------------------------------------------------------------------------------------
 
@@ -208,8 +207,8 @@ class Lane:
         self.results.load(self.journal.connection)
         unsettled = open_batches(self.journal.connection, self.poller.number)
         self.following.open(unsettled)
-        if self.events_tail is not None:
-            self.events_tail.open(None)
+        if self.compat_tail is not None:
+            self.compat_tail.open(None)
         for command in commands_in(self.journal.connection, self.poller.number, IN_FLIGHT | {State.PROCESSED}):
             self._listen(command, command.state is State.PROCESSED)
         for batch in unsettled:
@@ -250,15 +249,14 @@ class Lane:
 
     def follow_log(self) -> None:
         """Read what is new and store what it proves."""
-        parse = parse_icinga2_line if self.events_tail is not None else parse_line
+        parse = parse_icinga2_line if self.compat_tail is not None else parse_line
         self._log_has_more = False
         while not self._log_has_more and (lines := self.tail.read()):
             self._note_hole()
             settled: list[str] = []
             verdicts: list[Verdict] = []
-            events: list[StateEvent] = []
             heard: list[tuple[str, str]] = []
-            is_short = self.events_tail is None and not self.listener.waiting
+            is_short = self.compat_tail is None and not self.listener.waiting
             for raw in lines:
                 if is_short and (self.watch.take_echo(raw) or is_passive(raw)):
                     continue
@@ -274,25 +272,19 @@ class Lane:
                 tokens, proven = self.watch.feed(line)
                 settled += tokens
                 verdicts += proven
-                if self.events_tail is None and (event := state_event(line)) is not None:
-                    events.append(event)
             if settled:
                 self._settle(settled, verdicts)
                 self._log_has_more = self.results.is_waiting  # the core must not run dry meanwhile
             self._take_heard(heard)
-            if events:
-                self.reports.events(self.poller.number, events)
         self._note_hole()
         self.following.save()
-        self._follow_events()
+        self._hear_compat_log()
 
-    def _follow_events(self) -> None:
-        while self.events_tail is not None and (lines := self.events_tail.read()):
+    def _hear_compat_log(self) -> None:
+        """Icinga 2 says what became of some effects in its compat log only."""
+        while self.compat_tail is not None and (lines := self.compat_tail.read()):
             parsed = [line for line in map(parse_line, lines) if line is not None]
             self._take_heard([found for line in parsed if self.listener.waiting for found in self.listener.feed(line)])
-            events = [event for line in parsed if (event := state_event(line)) is not None]
-            if events:
-                self.reports.events(self.poller.number, events)
 
     def _take_heard(self, heard: Sequence[tuple[str, str]]) -> None:
         """Store which commands' effects the log has shown."""

@@ -2,7 +2,9 @@
 
 Theory of operation. `admit` takes a frame outside any transaction and drops what is already as it should be; `write` puts what
 is left into the tables inside the mirror's transaction; `finish` removes what a first scan did not name, checks that the mirror
-now has as many objects as the file, and advances the generation. Nothing here commits.
+now has as many objects as the file, and advances the generation. What changed of rows that were there before becomes events as they
+are written; what needs the whole generation to be told (by whose comment an object is acknowledged, whether a downtime was
+cancelled) is told in `finish`. A poller's very first generation is a beginning, not a change. Nothing here commits.
 """
 
 from __future__ import annotations
@@ -27,6 +29,8 @@ from engine.model import (
     ServiceStatus,
     TimeperiodConfig,
 )
+from engine.state.changes import Block, Change, Kind, Row, Standing, diff, diff_blocks, standing_of
+from engine.state.events import Draft, EventLog, of_block, of_object
 from engine.state.frames import Begin, End, Gone, Objects, Rows
 from engine.state.tables import CONFIG_TABLES, HOST, SERVICE, ObjectTable, columns, dirty_values, key_values, marks
 
@@ -37,6 +41,19 @@ Mint = Callable[[int, Mapping[ObjectKey, int | None]], dict[ObjectKey, int]]
 _WANTED_BELOW = 2**32
 # What lies between a core writing its file and our reading it: a whole second cut off, the slow poll, the scan's start.
 _CLOCK_TOLERANCE_S = 3.0
+
+
+_BLOCKS: dict[type[DowntimeStatus] | type[CommentStatus], str] = {DowntimeStatus: "downtime", CommentStatus: "comment"}
+_LATER = frozenset({(Kind.ACKNOWLEDGEMENT, "set"), (Kind.DOWNTIME, "ended")})  # told when all of a generation is in
+
+
+class _Waiting(NamedTuple):
+    """A change whose telling waits for the end of the generation."""
+
+    change: Change
+    key: ObjectKey
+    row: Row
+    before: Standing
 
 
 class Diverged(Exception):
@@ -56,6 +73,10 @@ class GenerationWriter:
         self._dirty: dict[ObjectKey, int] = {}
         self._hashes = self._read_hashes() if begin.first else None
         self._unnamed = set(self._hashes or ())
+        self.events = EventLog(connection, self.poller)
+        self._waiting: list[_Waiting] = []
+        self._blocks_before: list[Block] = []
+        self._blocks_now: list[Block] = []
 
     def _read_hashes(self) -> dict[ObjectKey, int]:
         """The block hash of every object the mirror has of this poller."""
@@ -85,12 +106,15 @@ class GenerationWriter:
 
     def open(self) -> None:
         """Start writing: see how far the log is ahead, and of a first scan take nothing over but hosts and services."""
-        (self._previous_created,) = self._connection.execute(
-            "SELECT created FROM poller WHERE number = ?", (self.poller,)
+        self._previous_created, self._previous_start, self._generation, self._health = self._connection.execute(
+            "SELECT created, program_start, generation, status_file_health FROM poller WHERE number = ?", (self.poller,)
         ).fetchone()
         marked = self._connection.execute("SELECT poller, host_name, description, at FROM dirty WHERE poller = ?", (self.poller,))
         self._dirty = {ObjectKey(poller, host, service or None): at for poller, host, service, at in marked}
         if self.begin.first:
+            for kind, table in _BLOCKS.items():
+                found = self._connection.execute(f"SELECT {columns(kind)} FROM {table} WHERE poller = ?", (self.poller,))
+                self._blocks_before += map(kind._make, found)
             for table in ("downtime", "comment", "contact_status"):
                 self._delete(f"DELETE FROM {table} WHERE poller = ?", [(self.poller,)])
 
@@ -111,6 +135,7 @@ class GenerationWriter:
     def finish(self, end: End) -> None:
         """Close the generation. Raises Diverged."""
         self._remove(self._unnamed)
+        self._tell_what_waited()
         if self.objects_reread:
             for table in (HOST, SERVICE):
                 self._honour_wanted_ids(table)
@@ -123,32 +148,98 @@ class GenerationWriter:
         current = {key: row for key, row in rows_by_key.items() if not self._log_is_ahead(key)}
         if not current:
             return
-        missing = self._update(table, current)
-        if missing:
-            self._insert(table, {key: current[key] for key in missing})
+        before = self._standings(table, current)
+        existing = {key: row for key, row in current.items() if key in before}
+        self._connection.executemany(table.update, (table.update_values(key, row) for key, row in existing.items()))
+        if len(existing) < len(current):
+            self._insert(table, {key: row for key, row in current.items() if key not in before})
         clean = [dirty_values(key) for key in current if key in self._dirty]
         self._connection.executemany("DELETE FROM dirty WHERE poller = ? AND host_name = ? AND description = ?", clean)
         self.changed = True
+        self._tell(before, current)
 
     def _log_is_ahead(self, key: ObjectKey) -> bool:
         """A file of the log line's own second may be from before the line. A core's clock set back must not hold rows for ever."""
         created = self.begin.generation.created
         return key in self._dirty and self._dirty[key] >= int(created) and created >= self._previous_created
 
-    def _update(self, table: ObjectTable, rows: Mapping[ObjectKey, HostStatus | ServiceStatus]) -> list[ObjectKey]:
-        """Update the rows that exist. Returns the keys of those that do not."""
+    def _standings(self, table: ObjectTable, keys: Iterable[ObjectKey]) -> dict[ObjectKey, Standing]:
+        """What stands of those of these objects that exist."""
         if self._hashes is not None:
-            hashes = self._hashes
-            missing = [key for key in rows if key not in hashes]
-            existing = {key: row for key, row in rows.items() if key in hashes}
-        else:
-            missing, existing = [], dict(rows)
-        values = (table.update_values(key, row) for key, row in existing.items())
-        updated = self._connection.executemany(table.update, values).rowcount if existing else 0
-        if updated < len(existing):
-            query = f"SELECT 1 FROM {table.name} WHERE {table.where}"
-            missing += [key for key in existing if self._connection.execute(query, key_values(key)).fetchone() is None]
-        return missing
+            keys = [key for key in keys if key in self._hashes]
+        found = ((key, self._connection.execute(table.select_standing, key_values(key)).fetchone()) for key in keys)
+        return {key: stored_standing(row) for key, row in found if row is not None}
+
+    # --- events ---------------------------------------------------------------------------------------------------------------
+
+    def _tell(self, before: Mapping[ObjectKey, Standing], rows: Mapping[ObjectKey, HostStatus | ServiceStatus]) -> None:
+        if not self._generation:
+            return
+        at = self.begin.generation.created
+        drafts = []
+        for key, row in rows.items():
+            old = before.get(key)
+            if old is None:
+                drafts.append(Draft(Kind.OBJECT, "added", key.host, key.service, row.state, at, {"source": "status_file"}))
+                continue
+            for change in diff(old, standing_of(row)):
+                if (change.kind, change.action) in _LATER:
+                    self._waiting.append(_Waiting(change, key, row, old))
+                else:
+                    drafts.append(of_object(change, key, row, old, _at(change, row, at), "status_file"))
+        self.events.append(drafts)
+
+    def _tell_what_waited(self) -> None:
+        """What is told with the downtimes and comments of the whole generation in view."""
+        if not self._generation:
+            return
+        at = self.begin.generation.created
+        gone = [block for block in self._blocks_before if isinstance(block, DowntimeStatus)]
+        over = {(block.host_name, block.service_description): self._state_and_depth(block) for block in gone}
+        is_over = {key: depth == 0 for key, (_, depth) in over.items()}
+        went = diff_blocks(gone, self._downtimes_now(), at, {})
+        cancelled = {(item.block.host_name, item.block.service_description) for item in went if item.action == "cancelled"}
+        drafts = []
+        for change, key, row, old in self._waiting:
+            if change.kind is Kind.ACKNOWLEDGEMENT:
+                drafts.append(of_object(change, key, row, old, at, "status_file", **self._acknowledged_by(key)))
+            else:
+                told = change._replace(action="cancelled") if key[1:] in cancelled else change
+                drafts.append(of_object(told, key, row, old, at, "status_file"))
+        for item in diff_blocks(self._blocks_before, self._blocks_now, at, is_over):
+            drafts.append(of_block(item, self._state_and_depth(item.block)[0], at))
+        self.events.append(drafts)
+
+    def _downtimes_now(self) -> list[Block]:
+        return [block for block in self._blocks_now if isinstance(block, DowntimeStatus)]
+
+    def _state_and_depth(self, block: Block) -> tuple[int | None, int]:
+        key = ObjectKey(self.poller, block.host_name, block.service_description)
+        found = self._connection.execute((HOST if key.service is None else SERVICE).select_standing, key_values(key)).fetchone()
+        return (None, 0) if found is None else (found[0], found[-1])
+
+    def _acknowledged_by(self, key: ObjectKey) -> dict[str, object]:
+        """Author and text of the newest acknowledgement comment."""
+        found = self._connection.execute(
+            "SELECT author, comment FROM comment WHERE poller = ? AND host_name = ? AND service_description IS ? AND entry_type = 4"
+            " ORDER BY entry_time DESC, core_id DESC LIMIT 1",
+            tuple(key),
+        ).fetchone()
+        return {} if found is None else {"author": found[0], "comment": found[1]}
+
+    def _tell_of_poller(self) -> None:
+        generation = self.begin.generation
+        said: dict[str, object] = {"program_start": generation.program_start, "version": generation.version}
+        actions: list[tuple[str, dict[str, object]]] = []
+        if self._health != "fresh":
+            actions.append(("health", {"file": "status_file", "health": "fresh", "detail": ""}))
+        if not self._generation:
+            actions.append(("first_seen", said))
+        elif generation.program_start != self._previous_start:
+            actions.append(("restarted", said))
+        self.events.append(Draft(Kind.POLLER, action, "", None, None, generation.created, told) for action, told in actions)
+
+    # --- rows -----------------------------------------------------------------------------------------------------------------
 
     def _insert(self, table: ObjectTable, rows: Mapping[ObjectKey, HostStatus | ServiceStatus]) -> None:
         query = f"SELECT wanted_id FROM {table.config} WHERE {table.where}"
@@ -164,9 +255,22 @@ class GenerationWriter:
     ) -> None:
         if not rows:
             return
+        self._remember_blocks(table, [(row.service_description is not None, row.core_id) for row in rows])
+        self._blocks_now += rows
         insert = f"INSERT OR REPLACE INTO {table} (poller, is_service, {columns(kind)}) VALUES (?, ?, {marks(kind)})"
         self._connection.executemany(insert, ((self.poller, row.service_description is not None, *row) for row in rows))
         self.changed = True
+
+    def _remember_blocks(self, table: str, ids: Iterable[tuple[bool, int]]) -> None:
+        """Keep what stands under these ids; of a first scan all of it was kept before."""
+        if self.begin.first:
+            return
+        kind = next(kind for kind, name in _BLOCKS.items() if name == table)
+        query = f"SELECT {columns(kind)} FROM {table} WHERE poller = ? AND is_service = ? AND core_id = ?"
+        for is_service, core_id in ids:
+            found = self._connection.execute(query, (self.poller, is_service, core_id)).fetchone()
+            if found is not None:
+                self._blocks_before.append(kind._make(found))
 
     def _write_contacts(self, rows: Sequence[ContactStatus]) -> None:
         if rows:
@@ -177,6 +281,7 @@ class GenerationWriter:
     def _write_gone(self, gone: Gone) -> None:
         self._remove(gone.objects)
         for table, ids in (("downtime", gone.downtimes), ("comment", gone.comments)):
+            self._remember_blocks(table, ids)
             where = "poller = ? AND is_service = ? AND core_id = ?"
             self._delete(f"DELETE FROM {table} WHERE {where}", [(self.poller, *id) for id in ids])
         contacts = [(self.poller, name) for name in gone.contacts]
@@ -185,10 +290,18 @@ class GenerationWriter:
     def _remove(self, keys: Iterable[ObjectKey]) -> None:
         """Hosts and services that are no longer in the file."""
         for table, is_service in ((HOST, False), (SERVICE, True)):
-            values = [key_values(key) for key in keys if (key.service is not None) is is_service]
+            there = [key for key in keys if (key.service is not None) is is_service]
+            self._tell_gone(table, there)
+            values = [key_values(key) for key in there]
             self._delete(f"DELETE FROM {table.name} WHERE {table.where}", values)
         dirty = [dirty_values(key) for key in keys if key in self._dirty]
         self._connection.executemany("DELETE FROM dirty WHERE poller = ? AND host_name = ? AND description = ?", dirty)
+
+    def _tell_gone(self, table: ObjectTable, keys: Iterable[ObjectKey]) -> None:
+        at = self.begin.generation.created
+        stood = self._standings(table, keys) if self._generation else {}
+        said = {"source": "status_file"}
+        self.events.append(Draft(Kind.OBJECT, "removed", key.host, key.service, old.state, at, said) for key, old in stood.items())
 
     def _delete(self, query: str, values: Sequence[Sequence[object]]) -> None:
         if values and self._connection.executemany(query, values).rowcount > 0:
@@ -198,6 +311,7 @@ class GenerationWriter:
 
     def _write_objects(self, cache: ObjectCache) -> None:
         self.objects_reread = self.changed = True
+        self.events.keep_former_groups()
         for table in CONFIG_TABLES:
             self._connection.execute(f"DELETE FROM {table} WHERE poller = ?", (self.poller,))
         self._write_config(HOST, HostConfig, cache.hosts)
@@ -258,6 +372,7 @@ class GenerationWriter:
 
     def _advance(self) -> None:
         generation = self.begin.generation
+        self._tell_of_poller()
         self._connection.execute(
             "UPDATE poller SET version = ?, program_start = ?, created = ?, generation = generation + 1, read_at = ?,"
             " status_file_health = 'fresh', status_file_detail = '', program = ? WHERE number = ?",
@@ -275,6 +390,20 @@ class GenerationWriter:
             offset = generation.created - generation.read_at
             offset = round(offset, 1) if abs(offset) > _CLOCK_TOLERANCE_S else 0.0
             self._connection.execute("UPDATE poller SET clock_offset_s = ? WHERE number = ?", (offset, self.poller))
+
+
+def stored_standing(found: Sequence[int]) -> Standing:
+    """The columns of `ObjectTable.select_standing` as a Standing."""
+    state, state_type, checked, attempt, acknowledged, kind, flapping, depth = found
+    return Standing.of(state, state_type, checked, attempt, acknowledged, kind, flapping, depth)
+
+
+def _at(change: Change, row: Row, created: float) -> float:
+    """When it happened, by what the row says; else when the file was written."""
+    if change.kind is not Kind.STATE:
+        return created
+    latest = max(row.last_state_change, row.last_hard_state_change if row.state_type else 0.0, row.last_check)
+    return min(latest, created) or created
 
 
 def wanted_id(custom_variables: str, name: str) -> int | None:

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +24,9 @@ from engine.config import Poller
 from engine.errors import JournalError
 from engine.formats.corelog import StateEvent
 from engine.model import ObjectKey
-from engine.state.changes import after
+from engine.state import events
+from engine.state.changes import NOTIFICATIONS, Kind, after, diff, held_until, standing_of
+from engine.state.events import Draft, EventLog, of_object
 from engine.state.frames import Begin, End, Failed, Frame, Gone, Objects, Rows, Unchanged
 from engine.state.generation import Diverged, GenerationWriter, Mint
 from engine.state.tables import CONFIG_TABLES, HOST, SCHEMA, SCHEMA_VERSION, SERVICE, STATUS_TABLES, dirty_values, key_values
@@ -62,12 +65,14 @@ class _Abandoned(Exception):
 
 
 class Mirror:
-    """Writes state.db. See the module."""
+    """Writes state.db. See the module. `told` is called after each commit that holds events."""
 
     def __init__(self, connection: sqlite3.Connection, mint: Mint) -> None:
         self._connection = connection
         self._mint = mint
         self._lock = threading.RLock()
+        self._has_news = False
+        self.told: Callable[[], None] = lambda: None
 
     @classmethod
     def open(cls, path: Path, mint: Mint) -> Mirror:
@@ -167,6 +172,7 @@ class Mirror:
             writer.finish(end)
         except Diverged as error:
             raise _Abandoned(Failed(writer.poller, "unknown", str(error)), resync=True) from error
+        self._has_news = True
         return self._applied(writer.poller, changed=writer.changed, first=writer.begin.first, objects_reread=writer.objects_reread)
 
     def _unchanged(self, poller: int) -> Applied:
@@ -203,26 +209,48 @@ class Mirror:
 
     # --- the log lane -------------------------------------------------------------------------------------------------------
 
-    def log_events(self, poller: int, events: Sequence[StateEvent]) -> None:
-        """Change the rows these log lines are about and mark them dirty. Lines older than the generation say nothing new."""
+    def log_events(self, poller: int, lines: Sequence[StateEvent], position: str | None = None) -> None:
+        """Change the rows these log lines are about and mark them dirty. Lines older than the generation say nothing new of states.
+
+        `position`: the place in the log behind them, for `log_position`.
+        """
         with self._transaction():
             row = self._connection.execute("SELECT created FROM poller WHERE number = ?", (poller,)).fetchone()
-            for event in events:
-                if row is not None and event.at >= int(row[0]):
-                    self._log_event(poller, event)
+            log = EventLog(self._connection, poller)
+            for line in lines if row is not None else ():
+                if line.kind in NOTIFICATIONS or line.at >= int(row[0]):
+                    log.append(self._take_line(poller, line))
+                    self._has_news = True
+            if row is not None and position is not None:
+                self._connection.execute("INSERT OR REPLACE INTO log_position VALUES (?, ?)", (poller, position))
 
-    def _log_event(self, poller: int, event: StateEvent) -> None:
-        key = ObjectKey(poller, event.host, event.service)
-        table = HOST if event.service is None else SERVICE
+    def _take_line(self, poller: int, line: StateEvent) -> list[Draft]:
+        key = ObjectKey(poller, line.host, line.service)
+        table = HOST if line.service is None else SERVICE
         found = self._connection.execute(table.select, key_values(key)).fetchone()
-        row = None if found is None else after(table.row._make(found), event)
+        if found is None:
+            return []
+        old = table.row._make(found)
+        drafts = [_notified(line, old.state)] if line.kind in NOTIFICATIONS else []
+        row = after(old, line)
         if row is None:
-            return
+            return drafts
         self._connection.execute(table.update, table.update_values(key, row))
         self._connection.execute(
             "INSERT INTO dirty VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET at = max(at, excluded.at)",
-            (*dirty_values(key), event.at),
+            (*dirty_values(key), held_until(line)),
         )
+        before = standing_of(old)
+        for change in diff(before, standing_of(row)):
+            told = change._replace(action=line.word.lower()) if line.word in _ENDINGS else change
+            drafts.append(of_object(told, key, row, before, float(line.at), "log"))
+        return drafts
+
+    def log_position(self, poller: int) -> str | None:
+        """How far this poller's log has been taken over; None when nothing is known."""
+        with self._lock:
+            found = self._connection.execute("SELECT position FROM log_position WHERE poller = ?", (poller,)).fetchone()
+            return None if found is None else str(found[0])
 
     def dirty(self, poller: int) -> tuple[ObjectKey, ...]:
         """The objects whose blocks the next scan must send even if unchanged."""
@@ -245,16 +273,30 @@ class Mirror:
             with self._transaction():
                 update = f"UPDATE poller SET {file}_health = ?, {file}_detail = ? WHERE number = ?"
                 self._connection.execute(update, (word, detail, poller))
+                said = {"file": file, "health": word, "detail": detail}
+                EventLog(self._connection, poller).append([Draft(Kind.POLLER, "health", "", None, None, time.time(), said)])
+                self._has_news = True
             return True
+
+    # --- events -------------------------------------------------------------------------------------------------------------
+
+    def prune_events(self, keep: int) -> bool:
+        """Drop events beyond the newest `keep`, a step's worth. Returns whether there are more to drop."""
+        with self._transaction():
+            return events.prune(self._connection, keep)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         """One write of state.db, whole or not at all. Raises JournalError when there is no room or no right to write."""
         with self._lock:
             try:
+                self._has_news = False
                 self._connection.execute("BEGIN IMMEDIATE")
                 yield
+                self._connection.execute("UPDATE change SET number = number + 1")
                 self._connection.execute("COMMIT")
+                if self._has_news:
+                    self.told()
             except sqlite3.OperationalError as error:
                 raise JournalError(
                     f"The mirror of the cores cannot be written: {error}. Check the folder's space and rights."
@@ -285,6 +327,14 @@ class _Gathered:
         """Hand the frames out; from now on each is written as it comes."""
         taken, self._frames, self.is_streaming = self._frames, [], True
         return taken
+
+
+_ENDINGS = ("CANCELLED", "DISABLED")  # what only the log knows of how a downtime or flapping ended
+
+
+def _notified(line: StateEvent, state: int) -> Draft:
+    said = {"source": "log", "contact": line.contact, "reason": line.word, "output": line.output}
+    return Draft(Kind.NOTIFICATION, "sent", line.host, line.service, state, float(line.at), said)
 
 
 def _connect(path: Path) -> sqlite3.Connection | None:

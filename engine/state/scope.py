@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 Condition = tuple[str, Sequence[object]]
@@ -39,6 +39,12 @@ class Scope:
             parts.append(f"({poller}, {host}) IN (SELECT gm.poller, gm.host_name FROM {member})")
             values += [*sorted(self.hostgroups), *sorted(self.hostgroups)]
         return " AND ".join(parts) or "1", values
+
+    def allows(self, poller: int, hostgroups: Collection[str]) -> bool:
+        """The same of an object on that poller that is in these hostgroups."""
+        if self.pollers is not None and poller not in self.pollers:
+            return False
+        return self.hostgroups is None or not self.hostgroups.isdisjoint(hostgroups)
 
 
 EVERYTHING = Scope()

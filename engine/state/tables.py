@@ -24,7 +24,7 @@ from engine.model import (
     TimeperiodConfig,
 )
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 5
 STATE_FILE = "state.db"
 
 # A core may write `nan`; SQLite stores it as NULL, and no field of the model is NULL by accident.
@@ -46,6 +46,7 @@ TALLIED = (
 )
 
 PROBLEM = "state <> 0 AND has_been_checked <> 0"
+HANDLED = "acknowledged <> 0 OR scheduled_downtime_depth > 0"
 
 
 def columns(row: type[NamedTuple], alias: str = "") -> str:
@@ -75,6 +76,12 @@ class ObjectTable:
 
     def key(self, poller: int, row: HostStatus | ServiceStatus) -> ObjectKey:
         return ObjectKey(poller, *row[: len(self.keys)])  # type: ignore[arg-type]
+
+    @property
+    def select_standing(self) -> str:
+        """The columns `Standing` is made of."""
+        names = "state, state_type, has_been_checked, current_attempt, acknowledged, acknowledgement_type, is_flapping"
+        return f"SELECT {names}, scheduled_downtime_depth FROM {self.name} WHERE {self.where}"
 
     @property
     def select(self) -> str:
@@ -112,8 +119,9 @@ def dirty_values(key: ObjectKey) -> tuple[object, ...]:
 
 
 SCHEMA = f"""
-CREATE TABLE meta (schema_version INTEGER NOT NULL);
-INSERT INTO meta VALUES ({SCHEMA_VERSION});
+-- The incarnation is another whenever the file is made anew.
+CREATE TABLE meta (schema_version INTEGER NOT NULL, incarnation TEXT NOT NULL);
+INSERT INTO meta VALUES ({SCHEMA_VERSION}, lower(hex(randomblob(6))));
 
 CREATE TABLE poller (
   number INTEGER PRIMARY KEY, name TEXT NOT NULL, kind TEXT NOT NULL, status_file TEXT NOT NULL,
@@ -123,6 +131,13 @@ CREATE TABLE poller (
   command_file_detail TEXT NOT NULL DEFAULT '', status_file_health TEXT NOT NULL DEFAULT 'unknown',
   status_file_detail TEXT NOT NULL DEFAULT '', program TEXT NOT NULL DEFAULT '{{}}');
 
+-- One row per thing that happened. `state` is the object's then, NULL where the event is about none. hostgroups: JSON array.
+CREATE TABLE event (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, action TEXT NOT NULL, poller INTEGER NOT NULL, host TEXT NOT NULL,
+  service TEXT NOT NULL, hostgroups TEXT NOT NULL, state INTEGER, at REAL NOT NULL, said TEXT NOT NULL);
+-- How far the log of each poller has been read into events and rows.
+CREATE TABLE log_position (poller INTEGER PRIMARY KEY, position TEXT NOT NULL);
+
 -- A host exists when its hoststatus block does. `id` is its public id. Keyed by an index of its own, so that counting and
 -- paging read small pages, not plugin output.
 CREATE TABLE host (poller INTEGER NOT NULL, id INTEGER NOT NULL, {_typed(HostStatus)});
@@ -130,6 +145,7 @@ CREATE UNIQUE INDEX host_name ON host (poller, name);
 CREATE INDEX host_tally ON host (poller, name, {TALLIED}) WHERE {COUNTED};
 CREATE INDEX host_id ON host (id);
 CREATE INDEX host_problem ON host (poller, name) WHERE {PROBLEM};
+CREATE INDEX host_handled ON host (poller, name) WHERE {HANDLED};
 CREATE INDEX host_acknowledged ON host (poller) WHERE acknowledged <> 0;
 
 CREATE TABLE service (poller INTEGER NOT NULL, id INTEGER NOT NULL, {_typed(ServiceStatus)});
@@ -171,7 +187,11 @@ CREATE INDEX group_member_group ON group_member (kind, name, poller, host_name);
 CREATE TABLE contact (poller INTEGER NOT NULL, {_typed(ContactConfig)}, PRIMARY KEY (poller, name)) WITHOUT ROWID;
 CREATE TABLE timeperiod (poller INTEGER NOT NULL, {_typed(TimeperiodConfig)}, PRIMARY KEY (poller, name)) WITHOUT ROWID;
 CREATE TABLE check_command (poller INTEGER NOT NULL, {_typed(CommandConfig)}, PRIMARY KEY (poller, name)) WITHOUT ROWID;
+
+-- Counts the commits of this file, from a number of its own on: the same number, the same content.
+CREATE TABLE change (number INTEGER NOT NULL);
+INSERT INTO change VALUES (abs(random() % 1000000000000));
 """
 
-STATUS_TABLES = ("host", "service", "downtime", "comment", "contact_status", "dirty")
+STATUS_TABLES = ("host", "service", "downtime", "comment", "contact_status", "dirty", "log_position")
 CONFIG_TABLES = ("host_config", "service_config", "object_group", "group_member", "contact", "timeperiod", "check_command")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.formats.corelog import LogKind, LogLine, StateEvent, parse_icinga2_line, parse_line, state_event
+from engine.formats.corelog import LogKind, LogLine, StateEvent, is_announced, parse_icinga2_line, parse_line, state_event
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 NAGIOS, ICINGA2 = GOLDEN / "nagios-4.4.6", GOLDEN / "icinga2-2.13.6"
@@ -163,15 +163,33 @@ def test_starts_of_other_cores(text: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        (b"Successfully shutdown... (PID=7)", LogKind.STOP),
+        (b"Caught SIGHUP, restarting...", LogKind.START),
+        (b"PROGRAM_RESTART event encountered, restarting...", LogKind.START),
+    ],
+)
+def test_ends_that_saved_what_the_core_keeps(text: bytes, kind: LogKind) -> None:
+    line = parse_line(b"[7] " + text)
+    assert line == LogLine(7, kind, text)
+    assert is_announced(line)
+
+
+def test_a_start_out_of_nothing_and_a_signal_alone_announce_nothing() -> None:
+    for text in (b"Nagios 4.4.6 starting... (PID=7)", b"Caught SIGTERM, shutting down...", b"Caught SIGSEGV, shutting down..."):
+        line = parse_line(b"[7] " + text)
+        assert line is not None
+        assert not is_announced(line)
+
+
+@pytest.mark.parametrize(
     "text",
     [
         b"LOG ROTATION: DAILY",
         b"LOG VERSION: 2.0",
         b"Caught SIGTERM, shutting down...",
-        b"Successfully shutdown... (PID=7)",
         b"CURRENT HOST STATE: h;DOWN;HARD;1;x",
-        b"PASSIVE HOST CHECK: h;0;(null)",
-        b"HOST NOTIFICATION: c;h;ACKNOWLEDGEMENT (DOWN);cmd;out;a;Nagios 4 starting... (PID=1)",
         b"Warning: Host performance data command is slow",
         b"Error: Unable to create lockfile",
         b"Warning: Passive check result",
@@ -219,7 +237,7 @@ def test_logs_of_cores_that_are_not_installed_here(folder: str) -> None:
         ("web01", None, 1, 1, 3, "CRITICAL"),
         ("web01", "Disk /var", 2, 1, 3, "DISK CRITICAL; 2% free"),
     ]
-    assert [(e.kind, e.service, e.word) for e in found if e.word] == [
+    assert [(e.kind, e.service, e.word) for e in found if e.word and not e.contact] == [
         (LogKind.HOST_DOWNTIME, None, "STARTED"),
         (LogKind.SERVICE_DOWNTIME, "Disk /var", "CANCELLED"),
         (LogKind.SERVICE_FLAPPING, "Disk /var", "STARTED"),
@@ -254,6 +272,16 @@ def test_state_events_of_icinga2s_compat_log_keep_semicolons() -> None:
             ),
         ),
         (b"SERVICE FLAPPING ALERT: h;s;DISABLED; off", (LogKind.SERVICE_FLAPPING, "h", "s", None, None, None, "off", "DISABLED")),
+        (
+            b"HOST NOTIFICATION: ann;h;ACKNOWLEDGEMENT (DOWN);cmd;out;a;b",
+            (LogKind.HOST_NOTIFICATION, "h", None, None, None, None, "out;a;b", "ACKNOWLEDGEMENT (DOWN)", "ann"),
+        ),
+        (
+            b"SERVICE NOTIFICATION: ann;h;s;CRITICAL;cmd;",
+            (LogKind.SERVICE_NOTIFICATION, "h", "s", None, None, None, "", "CRITICAL", "ann"),
+        ),
+        (b"PASSIVE SERVICE CHECK: h;s;2;old; output", (LogKind.SERVICE_PASSIVE, "h", "s", None, None, None, "", "")),
+        (b"PASSIVE HOST CHECK: h;0;(null)", (LogKind.HOST_PASSIVE, "h", None, None, None, None, "", "")),
         (b"SERVICE DOWNTIME ALERT: h;s;STOPPED; out", (LogKind.SERVICE_DOWNTIME, "h", "s", None, None, None, "out", "STOPPED")),
     ],
 )
@@ -276,6 +304,9 @@ def test_what_lines_say_of_an_object(text: bytes, expected: tuple[object, ...]) 
         b"HOST DOWNTIME ALERT: h;BEGUN; x",
         b"HOST ALERT: h;DOWN;HARD;99999999999999999999;x",
         b"CURRENT HOST STATE: h;DOWN;HARD;1;x",
+        b"HOST NOTIFICATION: ann;h;DOWN",
+        b"SERVICE NOTIFICATION: ann;h;CRITICAL;cmd",
+        b"PASSIVE SERVICE CHECK: h;s",
     ],
 )
 def test_lines_that_say_nothing_intelligible(text: bytes) -> None:

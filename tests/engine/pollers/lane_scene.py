@@ -18,7 +18,6 @@ from engine.commands.catalogue import CATALOGUE
 from engine.commands.lifecycle import State
 from engine.config import Poller, Settings
 from engine.errors import PollerError
-from engine.formats.corelog import StateEvent
 from engine.journal.history import EntryRow, entries, entry_by_id, insert_entry
 from engine.journal.identities import Identities, next_ids
 from engine.journal.store import COMMAND_COLUMNS, CommandRow, Journal, command_by_id, command_row, insert_command, move
@@ -302,7 +301,6 @@ class LaneScene:
     mirror: Mirror
     lane: Lane
     moved: Counter[str]
-    events: list[StateEvent]
     health: list[str]
     _count: int = 0
     _journals: list[Journal] = field(default_factory=list)
@@ -329,7 +327,7 @@ class LaneScene:
         journal = Journal.open(data)
         mirror = Mirror.open(data / "state.db", Identities(journal).mint)
         mirror.configure([known])
-        scene = cls(data, known, clock, core, journal, mirror, None, Counter(), [], [])  # type: ignore[arg-type]
+        scene = cls(data, known, clock, core, journal, mirror, None, Counter(), [])  # type: ignore[arg-type]
         core.start()
         scene.clock.at += 2
         scene.mirror.apply(core.frames())
@@ -353,9 +351,7 @@ class LaneScene:
         """The engine starts: recovery, then whatever status file there is, read by a fresh scanner."""
         journal = Journal.open(self.data)
         self._journals.append(journal)
-        reports = Reports(
-            self.moved.update, lambda _, events: self.events.extend(events), lambda _, word, __: not self.health.append(word)
-        )
+        reports = Reports(self.moved.update, lambda _, word, __: not self.health.append(word))
         self.lane = Lane(self.poller, Settings(), journal, lambda: Reader.open(self.data), self.clock, reports)
         self.lane.recover()
 

@@ -1,0 +1,70 @@
+"""Who reads the stream of events and what of it: filter, scope, and how things are said. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from engine.desk.values import Caller
+from engine.state.events import Event
+from engine.state.scope import EVERYTHING, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Which:
+    """What a reader asked for; None = anything. `states` are (of a service?, the core's number), and then only events with one."""
+
+    kinds: frozenset[str] | None = None
+    poller: int | None = None
+    hostgroup: str | None = None
+    host: str | None = None
+    service: str | None = None
+    states: frozenset[tuple[bool, int]] | None = None
+
+    def takes(self, event: Event) -> bool:
+        """Whether the event was asked for."""
+        return (
+            (self.kinds is None or event.kind in self.kinds)
+            and (self.poller is None or event.poller == self.poller)
+            and (self.host is None or event.host == self.host)
+            and (self.service is None or event.service == self.service)
+            and (self.hostgroup is None or (bool(event.host) and self.hostgroup in event.hostgroups))
+            and (self.states is None or (event.state is not None and (event.service is not None, event.state) in self.states))
+        )
+
+
+class Wording(Protocol):
+    """How a dialect says things. Hashable: readers of one wording share bytes. `at` is the place in the stream, "" for none."""
+
+    def event(self, event: Event, pollers: Mapping[int, str], at: str) -> bytes:
+        """One event."""
+
+    def beat(self, at: str) -> bytes:
+        """That nothing happened."""
+
+    def sign(self, name: str, why: str, at: str) -> bytes:
+        """Something about the stream itself: begins, snapshot_begins, snapshot_ends, reset, end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Readers who get the same bytes. `user` is "" where the scope is everything, else who sees commands on groups that he sent."""
+
+    scope: Scope
+    user: str
+    which: Which
+    wording: Wording
+
+    def sees(self, event: Event) -> bool:
+        """Within scope, by what was true when it happened, and asked for."""
+        if event.kind == "command" and not event.host:
+            is_visible = not self.user or event.user == self.user
+        else:
+            is_visible = self.scope.allows(event.poller, event.hostgroups)
+        return is_visible and self.which.takes(event)
+
+
+def audience_of(caller: Caller, which: Which, wording: Wording) -> Audience:
+    """The audience a caller belongs to."""
+    return Audience(caller.scope, "" if caller.scope == EVERYTHING else caller.user, which, wording)

@@ -1,0 +1,108 @@
+"""What stands now, written as events into a spool: what a reader of the stream begins with. Runs in a reading thread.
+
+All of it is of one moment, the cursor beside it included. It is written at full speed, into memory first and onto the disk when it
+is large, so that the read is over before the first byte is sent: an open reader would let the write-ahead log grow.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from typing import IO
+
+from engine.desk.audience import Audience
+from engine.state.changes import Kind
+from engine.state.events import Event
+from engine.state.scope import Scope
+from engine.state.views import Reader
+
+IS = "is"  # the action of what stands
+_IN_MEMORY_BYTES = 4 << 20
+_FIELDS = (
+    "state_type, has_been_checked, current_attempt, max_check_attempts, plugin_output, acknowledged, scheduled_downtime_depth,"
+    " is_flapping, last_check, last_state_change, state, poller, id"
+)
+_OBJECTS = (("host", "name", "name, NULL"), ("service", "host_name", "host_name, description"))
+_BLOCKS = (
+    (Kind.DOWNTIME, "downtime", "1", ("start", "start_time"), ("end", "end_time"), ("fixed", "fixed"), ("duration_s", "duration")),
+    (Kind.COMMENT, "comment", "entry_type = 1", ("persistent", "persistent")),
+)
+
+
+def write_snapshot(reader: Reader, audience: Audience) -> IO[bytes]:
+    """The rows this audience sees, worded. The caller reads the spool from its beginning and closes it."""
+    pollers = dict(reader.connection.execute("SELECT number, name FROM state.poller").fetchall())
+    spool: IO[bytes] = tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES)  # noqa: SIM115 - the caller closes it
+    for event in _standing(reader, audience):
+        if audience.which.takes(event):
+            spool.write(audience.wording.event(event, pollers, ""))
+    spool.seek(0)
+    return spool
+
+
+def _standing(reader: Reader, audience: Audience) -> Iterator[Event]:
+    kinds = audience.which.kinds
+    if kinds is None or Kind.POLLER in kinds:
+        yield from _pollers(reader, audience.scope)
+    if kinds is None or Kind.STATE in kinds:
+        yield from _objects(reader, audience)
+    for kind, table, condition, *fields in _BLOCKS:
+        if kinds is None or kind in kinds:
+            yield from _blocks(reader, audience, kind, table, condition, dict(fields))
+
+
+def _pollers(reader: Reader, scope: Scope) -> Iterator[Event]:
+    for view in reader.pollers(scope):
+        said = {
+            "program_start": view.program_start, "version": view.version, "generation": view.generation,
+            "command_file": view.command_file_health, "status_file": view.status_file_health, "detail": view.detail,
+        }  # fmt: skip
+        yield Event(0, Kind.POLLER, IS, view.number, "", None, (), None, view.created, said)
+
+
+def _objects(reader: Reader, audience: Audience) -> Iterator[Event]:
+    for table, host, names in _OBJECTS:
+        where, values = _within(audience, host)
+        query = f"SELECT {names}, {_FIELDS} FROM state.{table} o WHERE {where} ORDER BY poller, {host}"
+        for row in reader.connection.execute(query, values):
+            name, service, state_type, checked, attempt, most, output, acknowledged, depth, flapping, *times, state, poller, id = (
+                row
+            )
+            said = {
+                "id": id, "state_type": state_type, "checked": bool(checked), "attempt": attempt, "max_attempts": most,
+                "output": output, "acknowledged": bool(acknowledged), "in_downtime": depth > 0, "is_flapping": bool(flapping),
+                "last_check": times[0], "last_state_change": times[1],
+            }  # fmt: skip
+            yield Event(0, Kind.STATE, IS, poller, name, service, _asked_group(audience), state, times[1], said)
+
+
+def _blocks(reader: Reader, audience: Audience, kind: Kind, table: str, condition: str, fields: dict[str, str]) -> Iterator[Event]:
+    where, values = _within(audience, "host_name")
+    state = (
+        "CASE WHEN service_description IS NULL THEN (SELECT h.state FROM state.host h WHERE h.poller = o.poller AND h.name ="
+        " o.host_name) ELSE (SELECT s.state FROM state.service s WHERE s.poller = o.poller AND s.host_name = o.host_name AND"
+        " s.description = o.service_description) END"
+    )
+    query = (
+        f"SELECT poller, host_name, service_description, {state}, entry_time, author, comment, {', '.join(fields.values())}"
+        f" FROM state.{table} o WHERE {condition} AND {where}"
+    )
+    for poller, name, service, state_now, at, author, comment, *rest in reader.connection.execute(query, values):
+        said = {"author": author, "comment": comment} | dict(zip(fields, rest, strict=True))
+        said |= {word: bool(said[word]) for word in ("fixed", "persistent") if word in said}
+        yield Event(0, kind, IS, poller, name, service, _asked_group(audience), state_now, at, said)
+
+
+def _within(audience: Audience, host: str) -> tuple[str, list[object]]:
+    """Scope and whatever of the filter the database decides."""
+    which = audience.which
+    where, values = audience.scope.sql("o.poller", f"o.{host}")
+    if which.hostgroup is not None:
+        more, more_values = Scope(hostgroups=frozenset({which.hostgroup})).sql("o.poller", f"o.{host}")
+        where, values = f"{where} AND {more}", values + more_values
+    return where, values
+
+
+def _asked_group(audience: Audience) -> tuple[str, ...]:
+    """The database chose by hostgroup; of an object's others nobody asks."""
+    return (audience.which.hostgroup,) if audience.which.hostgroup is not None else ()

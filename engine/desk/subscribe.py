@@ -1,0 +1,406 @@
+"""Events as they happen, for any number of readers: states from state.db, lives of commands from the journal's own steps.
+
+Theory of operation. One feed per API worker reads both databases from a cursor on, woken by the engine's hint and by a slow look
+below it. A page is filtered and worded once per audience (same scope, same filter, same wording) in the reading thread; readers
+of an audience share its bytes. A reader who comes with a cursor reads pages of its own until it stands where the feed stands and
+joins in that very moment, so that there is neither gap nor repetition. Every reader's queue is bounded: one who does not take
+what waits for him is told `reset` and let go; the feed gives slow ones a moment, but waits for nobody. With each page the feed
+reads what every reader's token may see now: who may see less than when he came gets nothing of that page, and the stream ends.
+
+A cursor is the incarnation of state.db and two sequence numbers. Where it cannot be gone on from (the mirror was made anew, the
+events were dropped, the journal is another), the answer is `reset`, never silence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import logging
+import re
+import sqlite3
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from engine.desk.audience import Audience, Which, Wording, audience_of
+from engine.desk.readers import Readers
+from engine.desk.snapshot import write_snapshot
+from engine.desk.values import Caller
+from engine.errors import InvalidField, PollerError, TooManyReaders
+from engine.journal.accounts import grants_of
+from engine.state.events import Event, bounds, events_after
+from engine.state.scope import Scope
+from engine.state.views import Reader
+
+log = logging.getLogger(__name__)
+
+PAGE = 500  # events of each kind; some 150 KB
+WAITING_BYTES = 1 << 20  # of one reader; the bytes themselves are shared
+LOOK_EVERY_S = 0.25  # hints may be lost
+BEAT_EVERY_S = 15.0
+_PACE_S = 0.25  # how long a full page waits for readers to take the one before
+_PIECE_BYTES = 1 << 18
+_TOO_SLOW = "you read more slowly than things happen: what waited for you was dropped"
+_NOT_GRANTED = "your token has ended, or shows something else than when you came"
+_STOPPING = "this server stops: come back with the last id"
+_CURSOR = re.compile(r"([0-9a-f]{4,40})-([0-9a-f]{1,15})-([0-9a-f]{1,15})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A place in the stream: everything up to it was given out."""
+
+    incarnation: str
+    state: int
+    journal: int
+
+    def dump(self) -> str:
+        return f"{self.incarnation}-{self.state:x}-{self.journal:x}"
+
+    @classmethod
+    def load(cls, text: str) -> Cursor:
+        """Raises InvalidField for what was never given out as an event's id."""
+        found = _CURSOR.fullmatch(text)
+        if found is None:
+            raise InvalidField("last_event_id must be the id of an event, as it was given out.", field="last_event_id")
+        return cls(found[1], int(found[2], 16), int(found[3], 16))
+
+
+_NOWHERE = Cursor("", 0, 0)
+
+
+# --- reading: in threads ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Page:
+    """What came after a cursor. `lost`: why it cannot be gone on from there, "" when it can. `granted`: by token, what it shows."""
+
+    start: Cursor
+    end: Cursor
+    events: list[tuple[Event, str]]
+    pollers: Mapping[int, str]
+    granted: Mapping[str, tuple[str, Scope]]
+    asked: frozenset[str]
+    lost: str = ""
+    is_full: bool = False
+    _said: dict[tuple[Wording, int], bytes] = field(default_factory=dict)
+    _blobs: dict[Audience, bytes] = field(default_factory=dict)
+
+    def blob(self, audience: Audience) -> bytes:
+        """The page as that audience gets it; worded once."""
+        if audience not in self._blobs:
+            chosen = [index for index, (event, _) in enumerate(self.events) if audience.sees(event)]
+            self._blobs[audience] = b"".join(self._worded(audience.wording, index) for index in chosen)
+        return self._blobs[audience]
+
+    def _worded(self, wording: Wording, index: int) -> bytes:
+        said = self._said.get((wording, index))
+        if said is None:
+            event, at = self.events[index]
+            said = self._said[wording, index] = wording.event(event, self.pollers, at)
+        return said
+
+    def is_still_granted(self, caller: Caller) -> bool:
+        """Whether the caller's token shows now what it showed when he came."""
+        return caller.token not in self.asked or self.granted.get(caller.token) == (caller.user, caller.scope)
+
+
+def head_of(reader: Reader) -> Cursor:
+    """The newest place there is."""
+    incarnation, _, newest = bounds(reader.connection)
+    return Cursor(incarnation, newest, _steps(reader.connection)[1])
+
+
+def read_page(
+    reader: Reader, after: Cursor, upto: Cursor | None, audiences: Iterable[Audience], tokens: Collection[str], now: float
+) -> Page:
+    """The next events after a cursor, worded for these audiences."""
+    connection = reader.connection
+    granted = grants_of(connection, tokens, now)
+    lost = _lost(connection, after)
+    if lost:
+        return Page(after, head_of(reader), [], {}, granted, frozenset(tokens), lost)
+    upto = upto or head_of(reader)
+    states = events_after(connection, after.state, upto.state, PAGE)
+    steps = _steps_after(connection, after.journal, upto.journal, PAGE)
+    events: list[tuple[Event, str]] = []
+    end = after
+    for event, is_step in heapq.merge(
+        ((one, False) for one in states), ((one, True) for one in steps), key=lambda pair: pair[0].at
+    ):
+        end = Cursor(end.incarnation, *((end.state, event.seq) if is_step else (event.seq, end.journal)))
+        events.append((event, end.dump()))
+    end = Cursor(
+        end.incarnation,
+        end.state if len(states) == PAGE else max(after.state, upto.state),
+        end.journal if len(steps) == PAGE else max(after.journal, upto.journal),
+    )
+    pollers = dict(connection.execute("SELECT number, name FROM state.poller").fetchall())
+    page = Page(after, end, events, pollers, granted, frozenset(tokens), is_full=PAGE in (len(states), len(steps)))
+    for audience in audiences:
+        page.blob(audience)
+    return page
+
+
+def _lost(connection: sqlite3.Connection, cursor: Cursor | None) -> str:
+    """Why it cannot be gone on from there; "" when it can."""
+    if cursor is None:
+        return ""
+    incarnation, oldest, newest = bounds(connection)
+    first, last = _steps(connection)
+    if incarnation != cursor.incarnation:
+        return "the view of the cores was made anew"
+    if cursor.state > newest or cursor.journal > last:
+        return "the databases are older than the stream you have read"
+    if cursor.state < oldest or cursor.journal < first:
+        return "too much has happened since: the events in between are not kept any more"
+    return ""
+
+
+def _steps(connection: sqlite3.Connection) -> tuple[int, int]:
+    """(the number after which every step is there, the newest step's number)."""
+    query = "SELECT (SELECT min(seq) FROM journal.step), (SELECT max(seq) FROM journal.step)"
+    oldest, newest = connection.execute(query).fetchone()
+    return (0, 0) if newest is None else (oldest - 1, newest)
+
+
+def _steps_after(connection: sqlite3.Connection, after: int, upto: int, limit: int) -> list[Event]:
+    rows = connection.execute(
+        "SELECT s.seq, s.state, s.at, s.evidence, s.late, c.id, c.name, c.poller, c.host, c.service, c.user, c.entry_id"
+        " FROM journal.step s JOIN journal.command c ON c.id = s.command_id WHERE s.seq > ? AND s.seq <= ? ORDER BY s.seq LIMIT ?",
+        (after, upto, limit),
+    ).fetchall()
+    groups: dict[tuple[int, str], tuple[str, ...]] = {}
+    events = []
+    for seq, state, at, evidence, late, command_id, name, poller, host, service, user, entry_id in rows:
+        if host and (poller, host) not in groups:
+            groups[poller, host] = _groups_of(connection, poller, host)
+        said = {"id": command_id, "command": name, "evidence": evidence, "late": bool(late), "entry_id": entry_id, "user": user}
+        hostgroups = groups.get((poller, host), ())
+        events.append(Event(seq, "command", state, poller, host, service or None, hostgroups, None, at, said, user))
+    return events
+
+
+def _groups_of(connection: sqlite3.Connection, poller: int, host: str) -> tuple[str, ...]:
+    query = "SELECT name FROM state.group_member WHERE poller = ? AND kind = 'hostgroup' AND host_name = ?"
+    return tuple(name for (name,) in connection.execute(query, (poller, host)))
+
+
+# --- giving out: on the loop ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True, eq=False)
+class _Queue:
+    """What waits for one reader. Bounded by WAITING_BYTES: who lets more wait is told `reset`, and nothing waits any more."""
+
+    audience: Audience
+    caller: Caller
+    waiting: deque[bytes] = field(default_factory=deque)
+    size: int = 0
+    filled: asyncio.Event = field(default_factory=asyncio.Event)
+    end: tuple[str, str] | None = None  # the sign to leave with, and why
+
+    def put(self, blob: bytes) -> None:
+        if self.waiting and self.size + len(blob) > WAITING_BYTES:
+            self.leave("reset", _TOO_SLOW)
+            return
+        self.waiting.append(blob)
+        self.size += len(blob)
+        self.filled.set()
+
+    def take(self) -> bytes:
+        """The next of what waits, b"" when nothing does."""
+        blob = self.waiting.popleft() if self.waiting else b""
+        self.size -= len(blob)
+        if not self.waiting and self.end is None:
+            self.filled.clear()
+        return blob
+
+    def leave(self, sign: str, why: str) -> None:
+        self.waiting.clear()
+        self.size = 0
+        self.end = (sign, why)
+        self.filled.set()
+
+
+class Feed:
+    """Every reader of one API worker. Belongs to one event loop; `now` is our clock, `most` the readers it takes."""
+
+    def __init__(self, data: Path, now: Callable[[], float], most: int) -> None:
+        self._live = Readers(data, 1)
+        self._past = Readers(data, 2)
+        self._now = now
+        self._most = most
+        self._readers = 0
+        self._queues: set[_Queue] = set()
+        self._cursor = _NOWHERE
+        self._task: asyncio.Task[None] | None = None
+        self._hinted = asyncio.Event()
+        self._room = asyncio.Event()
+        self._turn = asyncio.Lock()
+        self._closing = False
+
+    def hint(self) -> None:
+        """Something may have happened."""
+        self._hinted.set()
+
+    def end_all(self) -> None:
+        """Let every reader go: this worker stops."""
+        self._closing = True
+        for queue in list(self._queues):
+            queue.leave("end", _STOPPING)
+
+    async def close(self) -> None:
+        """End the feed and its threads."""
+        self.end_all()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        await asyncio.to_thread(self._live.close)
+        await asyncio.to_thread(self._past.close)
+
+    async def stream(
+        self, caller: Caller, which: Which, wording: Wording, *, after: str | None = None, snapshot: bool = False
+    ) -> AsyncGenerator[bytes]:
+        """Bytes for one reader until he is let go. Close the iterator when he is gone.
+
+        With its first step it raises InvalidField for an `after` that is no place in a stream, TooManyReaders, and PollerError
+        while there is no state.db.
+        """
+        cursor = Cursor.load(after) if after is not None else None
+        if self._readers >= self._most:
+            raise TooManyReaders(f"{self._most} streams are read from this worker already: come back later.")
+        queue = _Queue(audience_of(caller, which, wording), caller)
+        self._readers += 1
+        try:
+            await self._start()
+            async with aclosing(self._read(queue, cursor, snapshot)) as blobs:
+                async for blob in blobs:
+                    yield blob
+        finally:
+            self._readers -= 1
+            self._queues.discard(queue)
+            self._room.set()
+
+    async def _read(self, queue: _Queue, cursor: Cursor | None, snapshot: bool) -> AsyncGenerator[bytes]:
+        audience, wording = queue.audience, queue.audience.wording
+        lost = await self._past.run(lambda reader: _lost(reader.connection, cursor))
+        if lost:
+            yield wording.sign("reset", lost, "" if snapshot else self._cursor.dump())
+            if not snapshot:
+                return
+        if snapshot and (cursor is None or lost):
+            start, spool = await self._past.run(lambda reader: (head_of(reader), write_snapshot(reader, audience)))
+            with spool:
+                yield wording.sign("snapshot_begins", "", "")
+                while piece := await self._past.call(lambda: spool.read(_PIECE_BYTES)):
+                    yield piece
+            yield wording.sign("snapshot_ends", "", start.dump())
+        elif cursor is None:
+            start = self._cursor
+            yield wording.sign("begins", "", start.dump())
+        else:
+            start = cursor
+        for part in (self._past_of(queue, start), self._present_of(queue)):
+            async with aclosing(part):
+                async for blob in part:
+                    yield blob
+
+    async def _past_of(self, queue: _Queue, cursor: Cursor) -> AsyncGenerator[bytes]:
+        """What came between the cursor and where the feed stands; at the end the reader has joined, or has a reason to leave."""
+        while not self._closing:
+            if cursor == self._cursor:
+                self._queues.add(queue)  # in the very moment in which he stands where the feed stands
+                return
+            if self._is_ahead(cursor):
+                await self._advance()
+                continue
+            start, head = cursor, self._cursor
+            page = await self._past.run(self._reading(start, head, [queue]))
+            if page.lost:
+                queue.leave("reset", page.lost)
+                return
+            if not page.is_still_granted(queue.caller):
+                queue.leave("end", _NOT_GRANTED)
+                return
+            cursor = page.end
+            if blob := page.blob(queue.audience):
+                yield blob
+        queue.leave("end", _STOPPING)
+
+    def _is_ahead(self, cursor: Cursor) -> bool:
+        """Another worker's feed was quicker, or saw that state.db was made anew: ours has to look before they can meet."""
+        head = self._cursor
+        return cursor.incarnation != head.incarnation or (cursor.state >= head.state and cursor.journal >= head.journal)
+
+    async def _present_of(self, queue: _Queue) -> AsyncGenerator[bytes]:
+        """What comes, from the moment of joining until he has to leave."""
+        wording = queue.audience.wording
+        while queue.end is None:
+            if blob := queue.take():
+                self._room.set()
+                yield blob
+                continue
+            try:
+                async with asyncio.timeout(BEAT_EVERY_S):
+                    await queue.filled.wait()
+            except TimeoutError:
+                yield wording.beat(self._cursor.dump())
+        sign, why = queue.end
+        yield wording.sign(sign, why, self._cursor.dump() if sign == "reset" else "")
+
+    # --- the feed -------------------------------------------------------------------------------------------------------------
+
+    async def _start(self) -> None:
+        async with self._turn:
+            if self._task is None or self._task.done():
+                self._cursor = await self._live.run(head_of)
+                self._task = asyncio.create_task(self._run(), name="events")
+
+    async def _run(self) -> None:
+        """As long as anybody reads."""
+        while self._readers:
+            self._hinted.clear()
+            try:
+                is_full = await self._advance()
+            except PollerError as error:
+                log.warning("events wait: %s", error)
+                is_full = False
+            if is_full:
+                await self._pace()
+                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_EVERY_S):
+                    await self._hinted.wait()
+
+    async def _advance(self) -> bool:
+        """Read one page and give it out. Returns whether there is more."""
+        async with self._turn:
+            page = await self._live.run(self._reading(self._cursor, None, self._queues))
+            self._cursor = page.end
+            for queue in list(self._queues):
+                if page.lost:
+                    queue.leave("reset", page.lost)
+                elif not page.is_still_granted(queue.caller):
+                    queue.leave("end", _NOT_GRANTED)
+                elif blob := page.blob(queue.audience):
+                    queue.put(blob)
+                if queue.end is not None:
+                    self._queues.discard(queue)
+            return page.is_full
+
+    def _reading(self, after: Cursor, upto: Cursor | None, queues: Iterable[_Queue]) -> Callable[[Reader], Page]:
+        audiences = {queue.audience for queue in queues}
+        tokens = {queue.caller.token for queue in queues if queue.caller.token}
+        return lambda reader: read_page(reader, after, upto, audiences, tokens, self._now())
+
+    async def _pace(self) -> None:
+        """More is to come at once: let readers take what waits for them, but wait for none of them long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PACE_S):
+                while any(queue.size > WAITING_BYTES // 2 for queue in self._queues):
+                    self._room.clear()
+                    await self._room.wait()

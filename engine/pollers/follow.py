@@ -1,0 +1,115 @@
+"""What a core's log says of states, carried into the mirror: one thread per poller, apart from the lane of commands.
+
+Theory of operation. The log itself is the queue: what the mirror has no time for is read later, so nothing is dropped and nothing
+piles up, and a flood of lines keeps no command waiting. Lines go over in slices, each one transaction with the place in the log
+behind it: a restart goes on exactly there, through rotations. The log is looked at every LOOK_EVERY_S; being woken for each line
+would cost more than reading it when a core writes a hundred thousand. Before a status file is scanned the scan's thread lets
+`catch_up` read what was written before it, so that lines come before the file that shows what they say.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from engine.config import Poller
+from engine.errors import JournalError
+from engine.formats.corelog import LogKind, StateEvent, parse_line, state_event
+from engine.pollers.tail import LogTail, Position
+from engine.state.mirror import Mirror
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 0.015
+LINES_PER_SLICE = 200  # some milliseconds of the mirror's time
+CAUGHT_UP_WITHIN_S = 2.0
+_TRY_AGAIN_S = 1.0
+_PASSIVE = (LogKind.HOST_PASSIVE, LogKind.SERVICE_PASSIVE)
+
+
+@dataclass(slots=True)
+class LogFollower:
+    """See the module. `run` is the thread's body; `catch_up` and `stop` may be called from others."""
+
+    poller: Poller
+    mirror: Mirror
+    tail: LogTail = field(init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _stopping: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.tail = LogTail(self.poller.log_file, self.poller.log_archive_path)
+
+    def open(self) -> None:
+        """Go on where the mirror stopped; of a log it does not know, take what comes from now on."""
+        known = self.mirror.log_position(self.poller.number)
+        self.tail.open(Position.load(known) if known is not None else None)
+        place = self.tail.position()
+        if known is None and place is not None:
+            self.mirror.log_events(self.poller.number, (), place.dump())
+
+    def run(self) -> None:
+        """Follow until stopped."""
+        while not self._stopping.wait(LOOK_EVERY_S):
+            self.catch_up()
+        with self._lock:
+            self.tail.close()
+
+    def stop(self) -> None:
+        """Let `run` end."""
+        self._stopping.set()
+
+    def catch_up(self, within_s: float = CAUGHT_UP_WITHIN_S) -> None:
+        """Read to the present end, or as far as one gets in that time."""
+        deadline = time.monotonic() + within_s
+        if not self._lock.acquire(timeout=within_s):
+            return
+        try:
+            while not self._stopping.is_set() and (lines := self.tail.read()):
+                self._take(lines)
+                if time.monotonic() > deadline:
+                    return
+        finally:
+            self._lock.release()
+
+    def _take(self, lines: Sequence[bytes]) -> None:
+        if self.tail.hole:
+            self.tail.hole = False
+            log.warning("poller %s: lines of its log are missing; its next status file makes up for them", self.poller.name)
+        place = self.tail.position()
+        behind = sum(map(len, lines)) + len(lines)  # bytes from the slice's end to the place
+        told: list[StateEvent] = []
+        for raw in lines:
+            behind -= len(raw) + 1
+            line = parse_line(raw)
+            event = state_event(line) if line is not None else None
+            if event is None:
+                continue
+            told.append(event)
+            if len(told) == LINES_PER_SLICE:
+                self._store(told, place, behind)
+                told = []
+        if told:
+            self._store(told, place, 0)
+
+    def _store(self, told: Sequence[StateEvent], place: Position | None, behind: int) -> None:
+        position = None if place is None else replace(place, offset=place.offset - behind).dump()
+        failed = False
+        while not self._stopping.is_set():
+            try:
+                self.mirror.log_events(self.poller.number, newest_of_each(told), position)
+                return
+            except JournalError as error:
+                if not failed:
+                    log.error("poller %s: its log waits: %s", self.poller.name, error)
+                failed = True
+            self._stopping.wait(_TRY_AGAIN_S)
+
+
+def newest_of_each(told: Sequence[StateEvent]) -> list[StateEvent]:
+    """Without passive lines that a later one of the same object makes superfluous; the order of the rest stays."""
+    last = {(event.host, event.service): index for index, event in enumerate(told) if event.kind in _PASSIVE}
+    return [event for index, event in enumerate(told) if event.kind not in _PASSIVE or last[(event.host, event.service)] == index]

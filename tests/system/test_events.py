@@ -1,0 +1,149 @@
+"""Events beside real cores: what the log says comes at once, what was lost is made up for, and a reader misses nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support import cores
+from tests.support.box import ENGINE, Box, boxed
+from tests.support.cores import Host, NagiosCore, Service
+from tests.support.events import EventReader, reading
+from tests.system.conftest import Site
+
+pytestmark = pytest.mark.core
+
+
+def states(reader: EventReader, host: str, service: str | None) -> list[tuple[str, str]]:
+    return [
+        (event.data["state_name"], event.data["output"])
+        for event in reader.named("state")
+        if (event.data["host"], event.data["service"]) == (host, service)
+    ]
+
+
+@pytest.mark.parametrize(("core", "prefix"), [("north", "n"), ("east", "e")])
+def test_a_line_of_the_log_is_an_event_and_the_status_file_says_it_no_second_time(site: Site, core: str, prefix: str) -> None:
+    host = f"{prefix}-web3"
+    with reading(site.box, host=host, poller=core) as reader:
+        for code, name in ((2, "CRITICAL"), (0, "OK")):
+            site.core(core).send(f"PROCESS_SERVICE_CHECK_RESULT;{host};HTTP;{code};said {name}")
+            found = reader.wait_for(type="state", state_name=name, service="HTTP")
+            assert (found.data["source"], found.data["output"].strip(), found.data["poller"]) == ("log", f"said {name}", core)
+            cores.wait_for_state(site.core(core), host, "HTTP", code)
+            cores.wait_for_generation(site.core(core))
+        # Whatever Signalbox makes of that status file has been told when this comes.
+        site.core(core).send(f"PROCESS_HOST_CHECK_RESULT;{host};1;gone")
+        reader.wait_for(type="state", service=None)
+        assert [name for name, _ in states(reader, host, "HTTP")] == ["CRITICAL", "OK"]
+
+
+def test_a_command_tells_its_life_and_its_effect(site: Site) -> None:
+    with reading(site.box, host="n-web4") as reader, reading(site.box, host="n-web4", type="downtime") as filtered:
+        made = site.box.downtime("n-web4", "told as it happens", wait=10)
+        assert made.status_code == 201, made.text
+        reader.wait_for(type="command", action="confirmed", command="SCHEDULE_HOST_DOWNTIME")
+        scheduled = reader.wait_for(type="downtime", action="scheduled").data
+        assert (scheduled["author"], scheduled["comment"]) == ("admin", "told as it happens")
+        gone = site.box.api.delete(f"/v1/downtimes/{made.json()['id']}", params={"wait": 10})
+        assert gone.status_code == 200, gone.text
+        filtered.wait_for(type="downtime", action="cancelled")
+        command_id = made.json()["commands"][0]["command_id"]
+        steps = [event.data["action"] for event in reader.named("command") if event.data["id"] == command_id]
+        assert steps == ["accepted", "writing", "written", "processed", "confirmed"]
+        assert [event.data["action"] for event in filtered.named("downtime")] == ["started", "scheduled", "cancelled"]
+        assert not filtered.named("command", "state")
+
+
+def test_acknowledgement_comment_and_notification(site: Site) -> None:
+    with reading(site.box, host="n-web2", service="HTTP") as reader:
+        site.north.send("PROCESS_SERVICE_CHECK_RESULT;n-web2;HTTP;2;bad")
+        reader.wait_for(type="state", state_name="CRITICAL")
+        body = {"host": "n-web2", "service": "HTTP", "comment": "we know", "notify": False}
+        assert site.box.api.post("/v1/acknowledgements", json=body, params={"wait": 10}).status_code == 201
+        found = reader.wait_for(type="acknowledgement", action="set").data
+        assert (found["author"], found["comment"], found["state_name"]) == ("admin", "we know", "CRITICAL")
+        site.north.send("PROCESS_SERVICE_CHECK_RESULT;n-web2;HTTP;0;good")
+        assert reader.wait_for(type="acknowledgement", action="removed").data["source"] == "log"
+
+
+def test_what_a_limited_user_hears(site: Site) -> None:
+    token = site.box.add_user("listener", "reader", "--hostgroup", "web")
+    with reading(site.box, token) as reader:
+        site.north.send("PROCESS_HOST_CHECK_RESULT;n001;1;not his")
+        site.north.send("PROCESS_HOST_CHECK_RESULT;n-web1;1;his")
+        reader.wait_for(type="state", host="n-web1")
+        assert {event.data["host"] for event in reader.named("state")} == {"n-web1"}
+        site.box.cli("token", "revoke", "listener-token")
+        reader.wait(lambda one: one.ended, 5, "the stream of a revoked token ends")
+        assert reader.seen[-1].name == "end"
+
+
+# --- what hurts -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small() -> Iterator[tuple[NagiosCore, Box]]:
+    with cores.core_folder() as folder:
+        core = NagiosCore(folder / "core", [Host("web01", (Service("HTTP"), Service("SSH")))], 1)
+        with cores.running(core), boxed(folder, core, workers=2) as box:
+            yield core, box
+
+
+def test_engine_killed_core_restarted_and_nothing_missed(small: tuple[NagiosCore, Box]) -> None:
+    core, box = small
+    with reading(box, snapshot=1) as reader:
+        core.send("PROCESS_SERVICE_CHECK_RESULT;web01;HTTP;2;before")
+        last = reader.wait_for(type="state", output="before").id
+    box.kill_part(ENGINE)
+    for number in range(3):  # told by the log alone: the status file shows the last of them at most
+        core.send(f"PROCESS_SERVICE_CHECK_RESULT;web01;HTTP;{number % 2};meanwhile {number}")
+    with reading(box, last_id=last) as reader:
+        reader.wait_for(20, type="state", output="meanwhile 2")
+        assert [output for _, output in states(reader, "web01", "HTTP")] == [f"meanwhile {number}" for number in range(3)]
+        core.stop()
+        cores.restart(core)
+        reader.wait_for(20, type="poller", action="restarted")
+        core.send("PROCESS_SERVICE_CHECK_RESULT;web01;HTTP;2;after")
+        reader.wait_for(type="state", output="after")
+        started = time.monotonic()
+        box.stop()
+        reader.wait(lambda one: one.ended, 5, "the stream ended with the server")
+        assert reader.seen[-1].name == "end"
+        assert time.monotonic() - started < 10, "an open stream kept the server from stopping"
+
+
+def test_a_mirror_made_anew_is_a_reset_and_never_silence(small: tuple[NagiosCore, Box]) -> None:
+    core, box = small
+    with reading(box) as reader:
+        last = reader.last_id
+    box.stop()
+    for path in box.data.glob("state.db*"):
+        path.unlink()
+    box.start()
+    box.wait_ready()
+    with reading(box, last_id=last) as reader:
+        reader.wait(lambda one: one.ended, 10, "the stream ends after the reset")
+        assert [event.name for event in reader.seen] == ["reset"]
+        again = reader.last_id
+    with reading(box, last_id=again) as reader:
+        core.send("PROCESS_SERVICE_CHECK_RESULT;web01;SSH;1;new")
+        reader.wait_for(type="state", output="new")
+    with reading(box, last_id=last, snapshot=1) as reader:
+        reader.wait(lambda one: one.named("snapshot_ends"), 10, "the snapshot's end")
+        assert [event.name for event in reader.seen[:2]] == ["reset", "snapshot_begins"]
+        assert ("WARNING", "new") in states(reader, "web01", "SSH")
+
+
+def test_copytruncate_and_rename_lose_and_repeat_no_event(small: tuple[NagiosCore, Box]) -> None:
+    core, box = small
+    with reading(box, type="state", service="HTTP", host="web01") as reader:
+        for number in range(12):
+            core.send(f"PROCESS_SERVICE_CHECK_RESULT;web01;HTTP;{number % 3};round {number}")
+            reader.wait_for(output=f"round {number}")
+            if number in (3, 7):
+                cores.rotate_log(core, number)
+        cores.wait_for_generation(core)
+        assert [output for _, output in states(reader, "web01", "HTTP")] == [f"round {number}" for number in range(12)]
