@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+import sqlite3
 import sys
 import time
 from collections.abc import Iterator
@@ -21,11 +22,13 @@ import click
 from api import folder
 from api.auth.passwords import hash_password
 from engine.clock import SystemClock
+from engine.commands.danger import mistake_in
 from engine.commands.lifecycle import State
 from engine.commands.wire import check_author
 from engine.config import Config, Poller, default_data_folder, load_config
 from engine.errors import ConfigError, PollerError, SignalboxError
 from engine.journal import accounts
+from engine.journal.audit import account_row, add_audit
 from engine.journal.store import Journal
 from engine.pollers.inspect import Finding, inspect, probe
 from engine.state.scope import EVERYTHING, Scope
@@ -88,7 +91,8 @@ def serve(
     """Run Signalbox until Ctrl-C or SIGTERM."""
     from api import serve as supervisor
 
-    config = load_config(config_file, cores, data=data, listen=listen, workers=workers, tls_cert=tls_cert, tls_key=tls_key)
+    options = {"listen": listen, "workers": workers, "tls_cert": tls_cert, "tls_key": tls_key}
+    config = load_config(config_file, cores, data=data, mistake_in_dangerous=mistake_in, **options)
     supervisor.check_tls(config.settings)
     _enter(config.data, create=True)
     with _journal(config.data) as journal:
@@ -114,7 +118,7 @@ def _first_admin(config: Config) -> str:
 @_data
 def check(config_file: Path | None, cores: tuple[str, ...], probing: bool, data: Path | None) -> None:
     """Say what is wrong with each core's files or weakens proof, and the command that mends it. Changes nothing."""
-    config = load_config(config_file, cores, data=data)
+    config = load_config(config_file, cores, data=data, mistake_in_dangerous=mistake_in)
     is_there = folder.is_there(config.data)
     as_owner = folder.become_owner(config.data) if is_there else ""
     click.echo(f"data folder: {config.data}{as_owner}{'' if is_there else ' (not there yet)'}", err=True)
@@ -185,6 +189,8 @@ def add_user(
     password_hash = hash_password(_password(password_stdin))
     with _journal(_enter(data, create=True)) as journal, journal.transaction() as connection:
         accounts.add_user(connection, name, accounts.Role(role), password_hash, time.time(), author=author, scope=scope)
+        limits = f"hostgroups {_limits(scope.hostgroups)}, pollers {_limits(scope.pollers)}, author {author or name}"
+        _note(connection, f"user add {name} --role {role}", limits)
     click.echo(f"user {name} ({role}) added")
 
 
@@ -207,6 +213,7 @@ def remove_user(name: str, data: Path | None) -> None:
     """Remove a user with all of its tokens."""
     with _journal(_enter(data)) as journal, journal.transaction() as connection:
         accounts.remove_user(connection, name)
+        _note(connection, f"user remove {name}")
     click.echo(f"user {name} removed")
 
 
@@ -219,6 +226,7 @@ def change_password(name: str, password_stdin: bool, data: Path | None) -> None:
     password_hash = hash_password(_password(password_stdin))
     with _journal(_enter(data)) as journal, journal.transaction() as connection:
         accounts.set_password(connection, name, password_hash)
+        _note(connection, f"user passwd {name}")
     click.echo(f"password of {name} changed")
 
 
@@ -228,6 +236,11 @@ def _password(from_stdin: bool) -> str:
     if not sys.stdin.isatty():
         raise click.UsageError("There is no terminal to ask for the password: pipe it in with --password-stdin.")
     return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
+
+
+def _note(connection: sqlite3.Connection, words: str, detail: str = "") -> None:
+    """Put a change of an account into the audit, in the change's own transaction."""
+    add_audit(connection, account_row(time.time(), words, detail))
 
 
 def _limits(names: frozenset[Any] | None) -> str:
@@ -284,6 +297,8 @@ def create_token(
             verbs=[accounts.Verb(verb) for verb in verbs] or None,
             pollers=numbers or None,
         )
+        narrowed = f"verbs {_limits(frozenset(verbs) or None)}, pollers {_limits(frozenset(numbers) or None)}"
+        _note(connection, f"token create {name} --user {user_name}", f"expires {_day(expires_at)}, {narrowed}")
     click.echo(f"token {name} of {user_name}, expires {_day(expires_at)}; its secret, shown only now:")
     click.echo(secret)
 
@@ -337,6 +352,7 @@ def revoke_token(name: str, data: Path | None) -> None:
     """End a token or login, by its public name, at once."""
     with _journal(_enter(data)) as journal, journal.transaction() as connection:
         accounts.revoke_token(connection, name)
+        _note(connection, f"token revoke {name}")
     click.echo(f"token {name} revoked")
 
 
@@ -414,6 +430,23 @@ def _print_life(command: Command) -> None:
         click.echo(f"  {step['at']}  {step['state']}{late}  {step['evidence']}".rstrip())
     if command["advice"]:
         click.echo(f"what to do: {command['advice']}")
+
+
+# --- audit ------------------------------------------------------------------------------------------------------------------------
+
+
+@main.command()
+@click.option("--user", help="Only by this user.")
+@click.option("--host", help="Only what touched, or named, this host.")
+@click.option("--since", "since_s", callback=_lasting, default="never", help="Only the last 2h, 7d …")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
+@_data
+def audit(user: str | None, host: str | None, since_s: float | None, limit: int, data: Path | None) -> None:
+    """Show who asked for what, newest first. GET /v1/audit tells more."""
+    from api.cli_commands import InFolder
+
+    since = None if since_s is None else time.time() - since_s
+    _print_table(("ID", "AT", "USER", "FROM", "OUTCOME", "WHAT"), InFolder(_enter(data)).audit(user, host, since, limit))
 
 
 # --- shared -----------------------------------------------------------------------------------------------------------------------

@@ -6,21 +6,29 @@ Both give the JSON objects of `GET /v1/commands`, so that what is printed does n
 from __future__ import annotations
 
 import asyncio
+import builtins
 import getpass
+import sqlite3
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode, urlsplit
-from urllib.request import Request, urlopen
+from urllib.request import Request as HttpRequest
+from urllib.request import urlopen
 
 import orjson
 
 from api.native.commands import command_of
+from api.render import rfc3339
 from engine.config import Config
-from engine.desk import Caller, Desk, EntryFilter, Life
+from engine.desk import Audited, AuditFilter, Caller, Desk, EntryFilter, Life, Request
+from engine.desk.audit import page_of_audit
 from engine.errors import ConfigError, NotAuthenticated, SignalboxError, UnknownObject
+from engine.journal.accounts import Verb
+from engine.journal.store import JOURNAL_FILE
 
 Command = dict[str, Any]
 T = TypeVar("T")
@@ -61,7 +69,7 @@ class OverApi:
     def _ask(self, method: str, path: str) -> Command:
         if urlsplit(self.url).scheme not in ("http", "https"):
             raise ConfigError([f"{self.url} is no address of a Signalbox: give --url http://HOST:PORT"])
-        request = Request(self.url.rstrip("/") + path, method=method, headers={"Authorization": f"Bearer {self.token}"})
+        request = HttpRequest(self.url.rstrip("/") + path, method=method, headers={"Authorization": f"Bearer {self.token}"})
         try:
             with urlopen(request, timeout=_PATIENCE_S) as answer:
                 content: Command = orjson.loads(answer.read())
@@ -98,9 +106,17 @@ class InFolder:
 
     def cancel(self, command_id: str) -> Command:
         async def work(desk: Desk) -> Command:
-            return _as_json(await desk.cancel_command(_caller(), command_id))
+            asked = Request(Verb.COMMAND, "CLI", f"commands cancel {command_id}")
+            return _as_json(await desk.cancel_command(replace(_caller(), request=asked), command_id))
 
         return self._at_desk(work)
+
+    def audit(self, user: str | None, host: str | None, since: float | None, limit: int) -> builtins.list[tuple[str, ...]]:
+        """Rows of the audit, newest first: id, when, who, from where, what came of it, what was asked."""
+        with closing(sqlite3.connect("file::memory:", uri=True)) as connection:
+            connection.execute("ATTACH ? AS journal", (f"{(self.folder / JOURNAL_FILE).absolute().as_uri()}?mode=rw",))
+            which = AuditFilter(user=user, host=host, since=since, limit=limit)
+            return [_audit_line(row) for row in page_of_audit(connection, _caller(), which, {}, 3)]
 
     def _at_desk(self, work: Callable[[Desk], Awaitable[T]]) -> T:
         async def visit() -> T:
@@ -117,6 +133,17 @@ class InFolder:
 def _caller() -> Caller:
     user = f"{getpass.getuser()}@console"
     return Caller(user=user, author=user, role="admin")
+
+
+def _audit_line(audited: Audited) -> tuple[str, ...]:
+    row = audited.row
+    states = ", ".join(f"{command.name} {command.state}" for command in audited.commands)
+    more = f" and {audited.total - len(audited.commands)} more" if audited.total > len(audited.commands) else ""
+    outcome = f"{row.status} {row.code}".strip() if row.status else "accepted" if row.kind == "request" else "done"
+    what = row.kind if row.kind != "request" and not row.path else f"{row.method} {row.path}"
+    asked = f"{what} ({states}{more})" if states else what
+    who = row.user + (f" ({row.token})" if row.token else "") if row.user else f"{row.count} without a token"
+    return str(audited.id), rfc3339(row.at), who, row.address or "-", outcome, asked
 
 
 def _as_json(life: Life) -> Command:

@@ -21,12 +21,14 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from api.auth.passwords import is_password
+from api.auth.strangers import Strangers
 from engine.clock import Clock, SystemClock
 from engine.config import Settings
 from engine.desk import Caller
 from engine.errors import Forbidden, InvalidField, JournalError, NotAuthenticated, TooManyLogins
 from engine.journal import accounts
 from engine.journal.accounts import Verb
+from engine.journal.audit import LOGIN, LOGOUT, AuditRow, add_audit
 from engine.journal.store import Journal
 
 FREE = 5
@@ -56,12 +58,14 @@ class Doorkeeper:
         self._clock = clock or SystemClock()
         self._reader = _open_reader(journal)  # the accounts thread's own
         self._books = ThreadPoolExecutor(1, thread_name_prefix="accounts")
+        self._strangers = Strangers(journal)
         self._guards = ThreadPoolExecutor(2, thread_name_prefix="passwords")
 
     def close(self) -> None:
         """End the threads and close the connection. Blocks for as long as a verification takes."""
         self._guards.shutdown()
         self._books.shutdown()
+        self._strangers.store(self._clock.now())
         self._reader.close()
 
     async def login(self, user: str, password: str, address: str) -> Login:
@@ -71,6 +75,10 @@ class Doorkeeper:
     async def caller_of(self, secret: str, address: str) -> Caller:
         """Whose token that is; using it keeps a login alive. Raises NotAuthenticated."""
         return await self._in(self._books, lambda: self._caller_of(secret, address))
+
+    async def note_stranger(self, address: str) -> None:
+        """Count a request that brought no token at all."""
+        await self._in(self._books, lambda: self._strangers.count(address, self._clock.now()))
 
     async def logout(self, secret: str) -> None:
         """End a login. Unknown secrets and bearer tokens are left as they are."""
@@ -102,7 +110,11 @@ class Doorkeeper:
             user = accounts.user_by_name(reader, name) if is_name else None
         if not is_password(password, user.password_hash if user else None) or user is None:
             with self._journal.transaction() as connection:
-                accounts.add_failure(connection, subjects, self._clock.now(), FORGET_S)
+                now = self._clock.now()
+                accounts.add_failure(connection, subjects, now, FORGET_S)
+                words = "user name or password is wrong"
+                row = AuditRow(now, LOGIN, _printed(name), address=address, status=401, code=NotAuthenticated.code, detail=words)
+                add_audit(connection, row)
             log.warning("login failed: user %r from %s", name[: accounts.LONGEST_NAME], address)
             raise _wrong()
         secret = accounts.new_secret()
@@ -113,6 +125,7 @@ class Doorkeeper:
             accounts.clear_failures(connection, by_user)
             accounts.sweep_logins(connection, now)
             token_name = accounts.add_login(connection, user.id, secret, now, self._settings.token_idle_s)
+            add_audit(connection, AuditRow(now, LOGIN, user.name, token_name, address))
         return Login(secret, _caller(user, token_name, address), user.id)
 
     def _check_throttle(self, failures: dict[str, tuple[int, float]]) -> None:
@@ -126,6 +139,7 @@ class Doorkeeper:
         found = accounts.token_by_secret(self._reader, secret)
         now = self._clock.now()
         if found is None or not found[0].is_valid(now):
+            self._strangers.count(address, now)
             raise NotAuthenticated("The token is unknown or has ended: log in again, or ask for a new one.")
         token, user = found
         if token.is_touch_due(now):
@@ -141,8 +155,11 @@ class Doorkeeper:
             log.warning("use of token %s was not written down: %s", token.name, error)
 
     def _logout(self, secret: str) -> None:
+        known = accounts.token_by_secret(self._reader, secret)
         with self._journal.transaction() as connection:
             accounts.end_login(connection, secret)
+            if known is not None and known[0].kind == "login":
+                add_audit(connection, AuditRow(self._clock.now(), LOGOUT, known[1].name, known[0].name))
 
 
 def check_may(caller: Caller, verb: Verb) -> None:
@@ -195,6 +212,11 @@ def _network(address: str) -> str:
     if isinstance(parsed, ipaddress.IPv6Address):
         return str(parsed.ipv4_mapped or ipaddress.ip_network((parsed, 64), strict=False))
     return str(parsed)
+
+
+def _printed(name: str) -> str:
+    """A name somebody tried, as it can be stored."""
+    return name[: accounts.LONGEST_NAME].encode("utf-8", "backslashreplace").decode()
 
 
 def _is_account_name(name: str) -> bool:

@@ -114,6 +114,7 @@ class Place:
             return await self._open[method](self._services, request, version)
         secret = request.headers.get(HEADER)
         if not secret:
+            await self._services.doorkeeper.note_stranger(address_of(request))
             return refusal(401, NO_CREDENTIALS)
         try:
             caller = await self._services.doorkeeper.caller_of(secret, address_of(request))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from api.native import (
     acknowledgements,
+    audit,
     catalogue,
     check_commands,
     checks,
@@ -14,6 +15,7 @@ from api.native import (
     downtimes,
     events,
     features,
+    history,
     hostgroups,
     hosts,
     operations,
@@ -30,6 +32,7 @@ OPERATIONS = (
     *hosts.OPERATIONS,
     *services.OPERATIONS,
     *problems.OPERATIONS,
+    *history.OPERATIONS,
     *tactical.OPERATIONS,
     *hostgroups.OPERATIONS,
     *servicegroups.OPERATIONS,
@@ -47,5 +50,6 @@ OPERATIONS = (
     *events.OPERATIONS,
     *catalogue.OPERATIONS,
     *commands.OPERATIONS,
+    *audit.OPERATIONS,
     *operations.OPERATIONS,
 )

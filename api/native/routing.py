@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
@@ -91,6 +91,8 @@ class NativeRoute(BaseRoute):
         except ClientDisconnect:
             return
         if request.method == "HEAD":
+            if isinstance(response, StreamingResponse):
+                response = Response(status_code=response.status_code, headers=dict(response.headers))
             response.body = b""  # its Content-Length stays that of the GET
         await response(scope, receive, send)
 
@@ -110,14 +112,20 @@ class NativeRoute(BaseRoute):
             before = without_body(caller, request, operation.verb)
             asked = await kept(self._desk, before, _status_of, lambda: self._asked(operation, request, caller))
             answer = await kept(self._desk, asked, _status_of, lambda: self._write(operation, request, asked))
+        if answer.response is not None:
+            return answer.response
+        if answer.lines is not None:
+            return StreamingResponse(answer.lines, answer.status, {"Cache-Control": "no-store", **answer.headers})
         media_type = {"media_type": MEDIA_TYPE} if answer.problem else {}
         return json_response(answer.status, answer.content, answer.headers, **media_type)
 
     async def _caller(self, request: Request) -> Caller:
         token = _BEARER.fullmatch(request.headers.get("authorization", ""))
+        address = request.client.host if request.client else ""
         if token is None:
+            await self._doorkeeper.note_stranger(address)
             raise NotAuthenticated("Send `Authorization: Bearer TOKEN`; `signalbox token create` makes one.")
-        return await self._doorkeeper.caller_of(token[1], request.client.host if request.client else "")
+        return await self._doorkeeper.caller_of(token[1], address)
 
     async def _asked(self, operation: Operation, request: Request, caller: Caller) -> Caller:
         limit = int(getattr(self._settings, operation.body_limit)) if operation.body_limit else BODY_LIMIT_BYTES
@@ -138,7 +146,15 @@ class NativeRoute(BaseRoute):
     def _call(self, operation: Operation, request: Request, caller: Caller) -> tuple[Call, Any]:
         names = {name: decode_text(raw, f"the path's {name}") for name, raw in request.scope["encoded_names"].items()}
         call = Call(
-            self._desk, caller, self._settings, self._clock, names, _preferred_wait(request), request.headers.get("last-event-id")
+            self._desk,
+            caller,
+            self._settings,
+            self._clock,
+            names,
+            _preferred_wait(request),
+            accept=request.headers.get("accept", ""),
+            last_event_id=request.headers.get("last-event-id"),
+            headers=request.headers,
         )
         return call, decode_query(request.scope["query_string"], operation.query)
 
@@ -156,6 +172,10 @@ class NativeRoute(BaseRoute):
 
 def _status_of(error: SignalboxError) -> int:
     return problem_of(error).status
+
+
+def _accepted(request: Request) -> str:
+    return ",".join(request.headers.getlist("accept")).lower()
 
 
 def _preferred_wait(request: Request) -> float | None:

@@ -8,9 +8,8 @@ life is pruned, what an auditor needs of it stays in `audit_command`. No secret 
 
 from __future__ import annotations
 
+import getpass
 import hashlib
-import os
-import pwd
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from engine.journal.accounts import Verb
 
 BODY_BYTES = 16 * 1024  # a longer body is cut; its size and SHA-256 are kept
 RESULT_BODY_BYTES = 512  # bodies of passive results come by the thousand: longer ones are not kept at all
-REQUEST, LOGIN, ACCOUNT, UNAUTHENTICATED = "request", "login", "account", "unauthenticated"
+REQUEST, LOGIN, LOGOUT, ACCOUNT, UNAUTHENTICATED = "request", "login", "logout", "account", "unauthenticated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +68,6 @@ def kept_of_body(body: bytes, verb: str) -> tuple[bytes, int, str]:
     return body[:most], len(body), digest
 
 
-def account_row(at: float, words: str) -> AuditRow:
+def account_row(at: float, words: str, detail: str = "") -> AuditRow:
     """The row of a change made by the command line. `words` are its arguments without any secret."""
-    number = os.getuid()
-    try:
-        name = pwd.getpwuid(number).pw_name
-    except KeyError:
-        name = str(number)
-    return AuditRow(at, ACCOUNT, f"os:{name}", address="local", method="CLI", path=words)
+    return AuditRow(at, ACCOUNT, f"{getpass.getuser()}@console", method="CLI", path=words, detail=detail)

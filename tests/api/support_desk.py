@@ -280,6 +280,8 @@ class Front:
 
         async def receive() -> dict[str, Any]:
             if not pieces:
+                if (b"accept", b"application/x-ndjson") in headers:
+                    await asyncio.Event().wait()  # the caller stays until all of it came
                 return {"type": "http.disconnect"}
             piece = pieces.pop(0)
             return {"type": "http.request", "body": piece, "more_body": bool(pieces)}

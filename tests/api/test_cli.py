@@ -176,6 +176,22 @@ def test_a_token_is_narrowed_to_verbs_and_pollers(shell: Shell) -> None:
     assert "give its number" in shell("token", "create", "u", "--user", "ann", "--poller", "north").err
 
 
+def test_changes_of_accounts_are_in_the_audit_without_their_secrets(shell: Shell) -> None:
+    shell.add("ann", "--hostgroup", "linux")
+    secret = shell("token", "create", "t", "--user", "ann", "--verb", "read").out.split()[-1]
+    shell("user", "passwd", "ann", "--password-stdin", stdin="another long one\n")
+    shell("token", "revoke", "t")
+    shell("user", "remove", "ann")
+    shell("user", "remove", "nobody")
+    said = shell("audit")
+    asked = [line.split("CLI ")[1] for line in said.out.splitlines()[1:]]
+    assert asked == [
+        "user remove ann", "token revoke t", "user passwd ann", "token create t --user ann", "user add ann --role operator",
+    ]  # fmt: skip
+    assert "@console" in said.out and secret not in said.out and "long" not in said.out
+    assert len(shell("audit", "--limit", "2").out.splitlines()) == 3
+
+
 def test_tokens_are_listed_and_revoked(shell: Shell) -> None:
     shell.add()
     secret = shell("token", "create", "t", "--user", "ann").out.split()[-1]

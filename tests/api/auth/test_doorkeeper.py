@@ -316,6 +316,18 @@ def test_readers_may_not_command(house: House, user: str, allowed: bool) -> None
         assert refused.value.facts["right"] == "operator"
 
 
+def test_logins_are_in_the_audit_those_that_failed_too(house: House) -> None:
+    secret = house.login().secret
+    house.fails("ann", THERE)
+    house.fails("ann\ud800; DROP", HERE)
+    run(house.keeper.logout(secret))
+    query = "SELECT kind, user, address, status FROM audit ORDER BY seq"
+    found = house.journal.connection.execute(query).fetchall()
+    assert found == [
+        ("login", "ann", HERE, 0), ("login", "ann", THERE, 401), ("login", "ann\\ud800; DROP", HERE, 401), ("logout", "ann", "", 0),
+    ]  # fmt: skip
+
+
 def test_a_password_is_stored_nowhere(house: House) -> None:
     house.login()
     with closing(sqlite3.connect(house.journal.path)) as connection:
