@@ -45,6 +45,7 @@ from engine.journal.store import (
 from engine.model import CoreKind
 from engine.pollers.bulk import Part, ResultCalls, is_of_result
 from engine.pollers.command_file import CommandFile, has_room, probe
+from engine.pollers.expiry import Expiry, ends_by_itself
 from engine.pollers.following import Following
 from engine.pollers.proving import Prover, refused
 from engine.pollers.sending import Line, Situation, batches, in_sending_order, plan, ran_out
@@ -328,6 +329,9 @@ class Lane:
         with self.journal.transaction() as connection:
             moved = self.prover.take_generation(connection, reader, self.clock.now(), self._generation_created)
             _, self._generation_created, _ = reader.poller_generation(self.poller.number)
+            if not ends_by_itself(self.poller.kind) and self._is_reading() and self._generation_created > self._back_at:
+                at, ttl_s = self.clock.now(), self.settings.ttl_acknowledgement_s
+                moved += Expiry(connection, reader, self.poller.number, at, ttl_s).take_back()
         self.reports.moved(moved)
 
     def _judge_results(self) -> None:
