@@ -15,7 +15,8 @@ The tour, in reading order:
 5. `journal/`: `schema.py` is its tables, version after version, `store.py` keeps commands and every step of their life,
    `calls.py` passive results by the thousand as one row, `operations.py` the calls they all came from, `identities.py` mints
    public ids, `own.py` stores what Signalbox itself asks for, `history.py` keeps downtimes, acknowledgements and comments,
-   `accounts.py` users and tokens, `requests.py` what requests with an Idempotency-Key got, `audit.py` who asked for what.
+   `accounts.py` users and tokens, `requests.py` what requests with an Idempotency-Key got, `audit.py` who asked for what,
+   `retention.py` what is forgotten.
 6. `pollers/`: the thin edge. `command_file.py` (the FIFO), `tail.py` (logs through rotations), `scan.py` (scanner process),
    `watch.py` (folders), `inspect.py` (what `check` finds), `following.py` (how far a log was read over our own restarts),
    `follow.py` (the thread that carries what a log says of states into the mirror),
