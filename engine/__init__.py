@@ -11,7 +11,8 @@ The tour, in reading order:
    log line, and what changed), `events.py` what of that is told, `views.py` the reads of hosts and services, `groups.py`,
    `configured.py` (contacts, timeperiods, a core's commands) and `tactical.py` (totals) further ones, `scope.py` who may see what.
    `search.py` is the search language as SQL (`fields.py` what can be named, `operands.py` values, `patterns.py` LIKE and regular
-   expressions).
+   expressions), `lists.py` what it finds, as columns. `logindex.py` writes history.db, the index of the cores' logs, `history.py`
+   reads it.
 5. `journal/`: `schema.py` is its tables, version after version, `store.py` keeps commands and every step of their life,
    `calls.py` passive results by the thousand as one row, `operations.py` the calls they all came from, `identities.py` mints
    public ids, `own.py` stores what Signalbox itself asks for, `history.py` keeps downtimes, acknowledgements and comments,
@@ -19,8 +20,8 @@ The tour, in reading order:
    `retention.py` what is forgotten.
 6. `pollers/`: the thin edge. `command_file.py` (the FIFO), `tail.py` (logs through rotations), `scan.py` (scanner process),
    `watch.py` (folders), `inspect.py` (what `check` finds), `following.py` (how far a log was read over our own restarts),
-   `follow.py` (the thread that carries what a log says of states into the mirror),
-   `duplicates.py` (what a core made twice of one line), and
+   `follow.py` (the thread that carries what a log says of states into the mirror), `indexing.py` (the process that fills
+   history.db), `duplicates.py` (what a core made twice of one line), and
    the lane, one thread that carries a poller's commands:
    `local.py` its loop, `sending.py` what may be written next, `bulk.py` the same for calls of results, `proving.py` what the
    files prove.

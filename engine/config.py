@@ -14,7 +14,7 @@ import ipaddress
 import os
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -103,6 +103,9 @@ class Settings:
         200_000, "events of states kept for readers of /v1/events who come back; older ones are told to begin anew", low=100
     )
     event_readers: int = setting(1000, "streams of /v1/events that one API worker serves at once", low=1)
+    history_days: int = setting(
+        400, "how long /v1/history goes back, as far as the cores' logs do; 0: no history is kept", "days", low=0, high=36500
+    )
     token_idle_s: float = setting(3600.0, "a login's token ends after this long without use", "s", low=1)
 
 
@@ -133,13 +136,21 @@ _SETTING_FIELDS = {entry.name: entry for entry in dataclasses.fields(Settings)}
 _POLLER_FIELDS = {entry.name: entry for entry in dataclasses.fields(Poller)}
 
 
-def load_config(config_file: Path | None, cores: Sequence[str], *, data: Path | None = None, **overrides: object) -> Config:
+def load_config(
+    config_file: Path | None,
+    cores: Sequence[str],
+    *,
+    data: Path | None = None,
+    mistake_in_dangerous: Callable[[str], str] = lambda name: "",
+    **overrides: object,
+) -> Config:
     """What a TOML file, `--core` arguments and the command line's overrides add up to.
 
     Args:
         config_file: settings and `[[poller]]` tables, None for none.
         cores: `[NAME=]MAINCFG`, one per core; they come after the file's pollers.
         data: the data folder, None for the default one.
+        mistake_in_dangerous: why a name cannot stand in `dangerous_commands`, "" when it can.
         overrides: values of `Settings` fields, and `listen` as HOST:PORT; None leaves a setting as it is.
 
     Raises:
@@ -150,6 +161,7 @@ def load_config(config_file: Path | None, cores: Sequence[str], *, data: Path | 
     tables += [_core_table(core) for core in cores]
     gathered.override(overrides)
     settings = gathered.settings()
+    gathered.dangerous(settings, mistake_in_dangerous)
     pollers = _numbered([poller for table in tables if (poller := _poller(table, gathered)) is not None], gathered)
     if not tables and not gathered.mistakes:
         gathered.mistakes.append("no core is named: give --core MAINCFG (for instance /etc/nagios4/nagios.cfg), or --config FILE")
@@ -202,6 +214,10 @@ class _Gathered:
             return
         self.take("listen_host", host, "--listen", Path.cwd())
         self.take("listen_port", int(port), "--listen", Path.cwd())
+
+    def dangerous(self, settings: Settings, mistake_in: Callable[[str], str]) -> None:
+        found = [mistake for name in settings.dangerous_commands if (mistake := mistake_in(name))]
+        self.mistakes += [f"{self.places['dangerous_commands']}: dangerous_commands: {mistake}" for mistake in found]
 
     def settings(self) -> Settings:
         settings = Settings(**self.values)

@@ -16,7 +16,7 @@ class Profile:
 
     echo_has_bracket: bool  # the log shows the raw line, timestamp included
     cuts_downtime_comment: bool  # a downtime's comment ends at its first `;`
-    bracket_is_entry_time: bool  # downtimes and user comments carry our timestamp
+    bracket_is_entry_time: bool  # downtimes, user comments and passive results carry our timestamp, else the moment of receipt
     host_services_downtime_includes_host: bool
     persists_at_once: bool  # what was executed survives kill -9 of the core, so absence proves "never executed"
     unescapes_output: bool  # `\n` and `\\` in passive output are turned back

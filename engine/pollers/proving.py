@@ -250,7 +250,7 @@ class Prover:
                     seen, max(float(at), since) if isinstance(at, int | float) else since, executed_at, row.effect_deadline_s
                 )
             case _:
-                return judge_result(seen, since, executed_at, row.effect_deadline_s)
+                return judge_result(seen, since, executed_at, row.effect_deadline_s, self.profile.bracket_is_entry_time)
 
     def _judged_by_signs(self, reader: Reader, command: CommandRow, row: Row, when: When) -> Judgement:
         """Effects that are rows of data: see engine/commands/effects.py."""
