@@ -134,6 +134,11 @@ class BatchWatch:
             batch.holed = True
         self._interrupted()
 
+    def expects(self, text: bytes) -> bool:
+        """Is it the text of a command that is not settled yet, or a mark?"""
+        text = text.rstrip(_BLANKS)
+        return mark_in(text) is not None or any(one.is_echoed_by(text) for batch in self.batches for one in batch.commands)
+
     def feed(self, line: LogLine) -> tuple[list[str], list[Verdict]]:
         """Take one line. Return (tokens of batches it settled, verdicts on their commands)."""
         if line.kind is LogKind.EXTERNAL_COMMAND:
