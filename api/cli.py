@@ -22,6 +22,7 @@ import click
 from api import folder
 from api.auth.passwords import hash_password
 from engine.clock import SystemClock
+from engine.commands.danger import mistake_in
 from engine.commands.lifecycle import State
 from engine.commands.wire import check_author
 from engine.config import Config, Poller, default_data_folder, load_config
@@ -90,7 +91,8 @@ def serve(
     """Run Signalbox until Ctrl-C or SIGTERM."""
     from api import serve as supervisor
 
-    config = load_config(config_file, cores, data=data, listen=listen, workers=workers, tls_cert=tls_cert, tls_key=tls_key)
+    options = {"listen": listen, "workers": workers, "tls_cert": tls_cert, "tls_key": tls_key}
+    config = load_config(config_file, cores, data=data, mistake_in_dangerous=mistake_in, **options)
     supervisor.check_tls(config.settings)
     _enter(config.data, create=True)
     with _journal(config.data) as journal:
@@ -116,7 +118,7 @@ def _first_admin(config: Config) -> str:
 @_data
 def check(config_file: Path | None, cores: tuple[str, ...], probing: bool, data: Path | None) -> None:
     """Say what is wrong with each core's files or weakens proof, and the command that mends it. Changes nothing."""
-    config = load_config(config_file, cores, data=data)
+    config = load_config(config_file, cores, data=data, mistake_in_dangerous=mistake_in)
     is_there = folder.is_there(config.data)
     as_owner = folder.become_owner(config.data) if is_there else ""
     click.echo(f"data folder: {config.data}{as_owner}{'' if is_there else ' (not there yet)'}", err=True)

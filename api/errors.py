@@ -56,6 +56,7 @@ TABLE: dict[type[errors.SignalboxError], tuple[int, str]] = {
     BodyTooLarge: (413, "The body is too large"),
     errors.InvalidField: (422, "A value is not acceptable"),
     errors.InvalidSearch: (400, "The search cannot be understood"),
+    errors.SearchTooSlow: (422, "The search takes too long"),
     errors.UnknownHost: (404, "No such host"),
     errors.UnknownService: (404, "No such service"),
     errors.UnknownPoller: (404, "No such poller"),

@@ -14,7 +14,7 @@ import msgspec
 from api.errors import MEDIA_TYPE, TYPE_PREFIX
 from api.ledger import HEADER
 from api.native.operation import Operation
-from api.native.requests import BODY_LIMIT_BYTES
+from api.native.requests import BODY_LIMIT_BYTES, PLAIN
 from api.render import JSON
 from engine.journal.requests import LONGEST_KEY
 
@@ -132,6 +132,9 @@ def _query_parameters(operation: Operation, by_type: dict[Any, Any], components:
     schema = components[name]
     parameters = []
     for parameter, own in schema["properties"].items():
+        if parameter == PLAIN:
+            parameters.append(_any_field(own))
+            continue
         shape = {key: value for key, value in own.items() if key not in ("description", "default")}
         if own.get("default") not in (None, ""):
             shape["default"] = own["default"]
@@ -142,6 +145,15 @@ def _query_parameters(operation: Operation, by_type: dict[Any, Any], components:
             }
         )  # fmt: skip
     return parameters
+
+
+def _any_field(own: dict[str, Any]) -> dict[str, Any]:
+    """Parameters of many names: in this style an object's members are parameters of their own."""
+    shape = {"type": "object", "additionalProperties": {"type": "string"}}
+    return {
+        "name": PLAIN, "in": "query", "required": False, "style": "form", "explode": True,
+        "description": _description(own), "schema": shape,
+    }  # fmt: skip
 
 
 def _description(schema: dict[str, Any]) -> str:

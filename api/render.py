@@ -5,15 +5,24 @@ Times inside are epoch seconds; outside they are RFC 3339 in UTC, with milliseco
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import os
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import orjson
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from api.errors import MEDIA_TYPE, Problem
+from engine.errors import PollerError, SignalboxError
 
 JSON = "application/json"
+NDJSON = "application/x-ndjson"
+SPOOL_LIMIT_BYTES = 1 << 30  # a million services with all members
+_SENT_AT_ONCE_BYTES = 1 << 18
 
 
 def encode_json(content: object) -> bytes:
@@ -44,6 +53,113 @@ def json_response(status: int, content: object, headers: Mapping[str, str] | Non
 def problem_response(problem: Problem) -> Response:
     """A problem document."""
     return json_response(problem.status, problem.members, problem.headers, MEDIA_TYPE)
+
+
+class Spool:
+    """A file without a name that a reader's thread fills at full speed and a response empties at its client's.
+
+    Made on the loop. What is written beyond SPOOL_LIMIT_BYTES, or after the client went away, ends the writing.
+    """
+
+    def __init__(self) -> None:
+        self.headers: Mapping[str, str] = {}
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  closed by whoever sends it
+        self._size = 0
+        self._is_closed = False
+        self._loop = asyncio.get_running_loop()
+        self._grown = asyncio.Event()
+
+    def fill(self, pieces: Iterable[bytes], headers: Mapping[str, str]) -> None:
+        """Write it all; in a thread. Raises PollerError when this was begun before: what was sent cannot be taken back."""
+        if self.headers:
+            raise PollerError("The view of the cores was replaced while it was read: ask again.")
+        self.headers = headers
+        for piece in pieces:
+            if self._is_closed or self._size + len(piece) > SPOOL_LIMIT_BYTES:
+                raise PollerError("The answer is too large, or nobody waits for it any more: ask for less at a time.")
+            os.pwrite(self._file.fileno(), piece, self._size)
+            self._size += len(piece)
+            self._poke()
+
+    def _poke(self) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody waits
+            self._loop.call_soon_threadsafe(self._grown.set)
+
+    async def first(self) -> None:
+        """Wait for the first byte."""
+        await self._grown.wait()
+
+    async def pieces(self, filling: asyncio.Task[Response | None]) -> AsyncIterator[bytes]:
+        """Everything, as it comes. Raises what ended the filling too early."""
+        filling.add_done_callback(lambda done: self._grown.set())
+        sent = 0
+        while True:
+            self._grown.clear()
+            while sent < self._size:
+                piece = await asyncio.to_thread(os.pread, self._file.fileno(), min(_SENT_AT_ONCE_BYTES, self._size - sent), sent)
+                sent += len(piece)
+                yield piece
+            if filling.done():
+                filling.result()
+                if sent == self._size:
+                    return
+            else:
+                await self._grown.wait()
+
+    def abandon(self) -> None:
+        """End the writing at its next piece."""
+        self._is_closed = True
+
+    def close(self) -> None:
+        """The file is gone. Nobody may be writing."""
+        self._file.close()
+
+
+class _Spooled(Response):
+    """Sends a spool. An error after the first byte ends the connection: half an answer must not look like a whole one."""
+
+    def __init__(self, spool: Spool, filling: asyncio.Task[Response | None]) -> None:
+        super().__init__(None, 200)
+        self._spool, self._filling = spool, filling
+        del self.headers["content-length"]
+        self.headers.update(spool.headers)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            if scope["method"] != "HEAD":
+                async for piece in self._spool.pieces(self._filling):
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            await _end(self._spool, self._filling)
+
+
+async def spooled_response(spool: Spool, filling: Awaitable[Response | None]) -> Response:
+    """The response, once its first byte is there; or the one that was answered instead. Raises what came before that byte."""
+    task = asyncio.ensure_future(filling)
+    first = asyncio.ensure_future(spool.first())
+    try:
+        await asyncio.wait({task, first}, return_when=asyncio.FIRST_COMPLETED)
+    except asyncio.CancelledError:
+        await _end(spool, task)
+        raise
+    finally:
+        first.cancel()
+    if task.done() and (task.exception() is not None or task.result() is not None):
+        spool.close()
+        instead = task.result()
+        assert instead is not None
+        return instead
+    return _Spooled(spool, task)
+
+
+async def _end(spool: Spool, filling: asyncio.Future[Response | None]) -> None:
+    """Let go of both. The thread notices at its next piece, before the file's number can be another file's."""
+    spool.abandon()
+    with suppress(SignalboxError):
+        await asyncio.shield(filling)
+    spool.close()
 
 
 def _encodable(value: object) -> object:

@@ -40,6 +40,12 @@ class InvalidSearch(CallerError):
     code = "invalid_search"
 
 
+class SearchTooSlow(CallerError):
+    """Finding what was asked for takes longer than one reader may hold the mirror. `facts["limit_s"]` is that limit."""
+
+    code = "search_too_slow"
+
+
 class UnknownHost(CallerError):
     """No such host within the caller's scope. `facts["near"]` lists similar names within scope."""
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from functools import partial
+from typing import Annotated, ClassVar
 
+from api.native.lists import Chosen, ListQuery, Member, Section, asked, list_answer, nested, sorting
 from api.native.operation import Answer, Call, Operation, poller_number
 from api.native.pollers import View, views_of
-from api.native.requests import Paging, PollerQuery, doc
-from api.native.state import checked_members, find_host, host_state_name, is_problem, unknown_host
+from api.native.requests import PollerQuery, doc
+from api.native.state import HOST_STATES, checked_columns, checked_members, find_host, host_state_name, unknown_host
 from engine.model import HostView
+from engine.state.fields import HOSTS, Table, problem
+from engine.state.lists import Listing
+from engine.state.scope import Scope
 from engine.state.views import Reader
 
 
@@ -69,8 +74,10 @@ class Hosts:
     items: list[Host]
 
 
-class HostsQuery(Paging, frozen=True, kw_only=True):
+class HostsQuery(ListQuery, frozen=True, kw_only=True):
     """Which hosts."""
+
+    tables: ClassVar[tuple[Table, ...]] = (HOSTS,)
 
     host: Annotated[str, doc("exactly this host; 404 when there is none", min_length=1)] = ""
     hostgroup: Annotated[str, doc("members of this hostgroup", min_length=1)] = ""
@@ -83,37 +90,34 @@ class HostQuery(PollerQuery, frozen=True, kw_only=True):
     host: Annotated[str, doc("name of the host", min_length=1)]
 
 
+_COLUMNS: dict[str, Member] = checked_columns("h", HOST_STATES) | {
+    "name": Member("h.name"),
+    "alias": Member("coalesce(c.alias, h.name)"),
+    "address": Member("coalesce(c.address, '')"),
+    "parents": nested("coalesce(c.parents, '[]')"),
+    "groups": Member("NULL"),
+}
+
+
 async def list_hosts(call: Call, query: HostsQuery) -> Answer:
-    """One page of hosts."""
-    return Answer(await call.desk.find(call.caller, lambda reader: read_hosts(reader, call, query)))
+    """One page of hosts, or all."""
+    return await list_answer(call, query, partial(_choose, call, query), list(Host.__dataclass_fields__))
 
 
-def read_hosts(reader: Reader, call: Call, query: HostsQuery) -> Hosts:
-    """The page."""
-    poller = poller_number(reader, call.caller, query.poller)
-    found, total = _chosen(reader, call, query, poller)
-    fresh = views_of(reader, call, poller)
-    items = [host_of(view, fresh[view.poller]) for view in found]
-    return Hosts(total, query.limit, query.offset, list(fresh.values()), items)
-
-
-def _chosen(reader: Reader, call: Call, query: HostsQuery, poller: int | None) -> tuple[tuple[HostView, ...], int]:
-    if not query.host:
-        return reader.hosts(
-            call.caller.scope, poller=poller, problems=query.problems, hostgroup=query.hostgroup or None,
-            limit=query.limit, offset=query.offset,
-        )  # fmt: skip
-    named = reader.host(call.caller.scope, query.host, poller)
-    if not named:
+def _choose(call: Call, query: HostsQuery, reader: Reader, poller: int | None) -> Chosen:
+    scope = call.caller.scope
+    if query.host and not reader.host(scope, query.host, poller):
         raise unknown_host(reader, call, query.host)
-    kept = tuple(view for view in named if _is_kept(reader, view, query))
-    return kept[query.offset : query.offset + query.limit], len(kept)
-
-
-def _is_kept(reader: Reader, view: HostView, query: HostsQuery) -> bool:
-    if query.problems and not is_problem(view.status):
-        return False
-    return not query.hostgroup or query.hostgroup in reader.host_groups_of(view.poller, view.status.name)
+    listing = Listing.within(scope, "host", asked(call, query, HOSTS), sorting(query, HOSTS))
+    if poller is not None:
+        listing = listing.narrowed(("h.poller = ?", [poller]))
+    if query.host:
+        listing = listing.narrowed(("h.name = ?", [query.host]))
+    if query.hostgroup:
+        listing = listing.narrowed(Scope(hostgroups=frozenset({query.hostgroup})).sql("h.poller", "h.name"))
+    if query.problems:
+        listing = listing.narrowed((problem("h"), []))
+    return Chosen([Section(listing, _COLUMNS)], [listing])
 
 
 async def show_host(call: Call, query: PollerQuery) -> Answer:

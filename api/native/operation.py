@@ -10,6 +10,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from dataclasses import dataclass, field
 from typing import Any
 
+from starlette.responses import Response
+
 from api.native.requests import NoQuery
 from api.render import JSON
 from engine.clock import Clock
@@ -32,6 +34,7 @@ class Call:
     prefer_wait_s: float | None = None
     accept: str = ""  # the media types the caller takes
     last_event_id: str | None = None  # the header of that name
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     async def poller(self, word: str | int | None) -> int | None:
         """See `poller_number`; costs nothing when none is named."""
@@ -53,13 +56,14 @@ def poller_number(reader: Reader, caller: Caller, word: str | int | None) -> int
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an operation gives back. `problem` = the content is an RFC 9457 document."""
+    """What an operation gives back. `problem` = the content is an RFC 9457 document; `response`: it is encoded already."""
 
     content: object
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     problem: bool = False
     lines: AsyncIterator[bytes] | None = None  # sent one after the other instead of the content
+    response: Response | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,26 +78,28 @@ def health(poller: PollerView, now: float, settings: Settings) -> str:
     return "ok" if poller.command_file_health == "reading" else "unknown"
 
 
-def view_of(poller: PollerView, now: float, settings: Settings) -> View:
-    """How fresh that poller's objects are."""
+def view_of(poller: PollerView, now: float, settings: Settings, max_age: float | None = None) -> View:
+    """How fresh that poller's objects are; older than `max_age` seconds is stale, too."""
+    age = age_s(poller, now)
+    is_too_old = max_age is not None and (age is None or age > max_age)
     return View(
         poller=poller.name,
         generation=poller.generation,
         created_at=rfc3339_or_none(poller.created),
-        age_s=age_s(poller, now),
-        stale=is_stale(poller, now, settings),
+        age_s=age,
+        stale=is_too_old or is_stale(poller, now, settings),
         health=health(poller, now, settings),
     )
 
 
-def views_of(reader: Reader, call: Call, poller: int | None = None) -> dict[int, View]:
+def views_of(reader: Reader, call: Call, poller: int | None = None, max_age: float | None = None) -> dict[int, View]:
     """How fresh the objects of each poller within scope, or of one of them, are.
 
     Lists carry it beside their rows: that there are none may be because nothing was read for an hour.
     """
     now = call.clock.now()
     views = reader.pollers(call.caller.scope)
-    return {view.number: view_of(view, now, call.settings) for view in views if poller in (None, view.number)}
+    return {view.number: view_of(view, now, call.settings, max_age) for view in views if poller in (None, view.number)}
 
 
 async def list_pollers(call: Call, query: NoQuery) -> Answer:

@@ -1,20 +1,27 @@
-"""Problems: hosts that are not UP and services that are not OK, in one list."""
+"""Problems: hosts that are not UP and services that are not OK, in one list, those nobody takes care of first."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
 
-from api.native.hosts import Host, host_of
-from api.native.operation import Answer, Call, Operation, poller_number
-from api.native.pollers import View, views_of
-from api.native.requests import Paging
-from api.native.services import Service, service_of
+from api.native.lists import Chosen, ListQuery, Member, Section, asked, flag, list_answer, sort_keys
+from api.native.operation import Answer, Call, Operation
+from api.native.pollers import View
+from api.native.state import HOST_STATES, SERVICE_STATES, checked_columns, state_member
+from engine.state.fields import HOSTS, PROBLEM_HOSTS, PROBLEM_SERVICES, SERVICES, Table, problem
+from engine.state.lists import Listing
+from engine.state.search import order_key
 from engine.state.views import Reader
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One object in trouble: `service` null means the host itself. `handled`: acknowledged or in downtime, itself or its host."""
+    """One object in trouble: `service` null means the host itself. `handled`: acknowledged or in downtime, itself or its host.
+
+    `age_s`: seconds since the state began, by the core's clock. `behind_host`: a service whose host is not UP.
+    """
 
     host: str
     service: str | None
@@ -29,12 +36,15 @@ class Problem:
     plugin_output: str
     last_check: str | None
     last_state_change: str | None
+    age_s: float | None
+    host_state_name: str
+    behind_host: bool
     view: View
 
 
 @dataclass(frozen=True, slots=True)
 class Problems:
-    """One page of problems, hosts first, each by poller and name."""
+    """One page of problems: unhandled before handled, hosts before services, each by poller and name."""
 
     total: int
     limit: int
@@ -43,45 +53,71 @@ class Problems:
     items: list[Problem]
 
 
-async def list_problems(call: Call, query: Paging) -> Answer:
-    """One page of problems."""
-    return Answer(await call.desk.read(lambda reader: read_problems(reader, call, query)))
+class ProblemsQuery(ListQuery, frozen=True, kw_only=True):
+    """Which problems. A host has no service's fields; `host.X` is about a problem's host, or the host that is one."""
+
+    tables: ClassVar[tuple[Table, ...]] = (PROBLEM_HOSTS, PROBLEM_SERVICES)
 
 
-def read_problems(reader: Reader, call: Call, query: Paging) -> Problems:
-    """The page over both kinds as if they were one list, in one snapshot of the mirror."""
-    scope = call.caller.scope
-    poller = poller_number(reader, call.caller, query.poller)
-    hosts, host_count = reader.hosts(scope, poller=poller, problems=True, limit=query.limit, offset=query.offset)
-    services, service_count = reader.services(
-        scope, poller=poller, problems=True, limit=query.limit - len(hosts), offset=max(0, query.offset - host_count)
-    )  # fmt: skip
-    fresh = views_of(reader, call, poller)
-    items = [_of_host(host_of(view, fresh[view.poller])) for view in hosts]
-    items += [_of_service(service_of(view, fresh[view.poller])) for view in services]
-    return Problems(host_count + service_count, query.limit, query.offset, list(fresh.values()), items)
+_AGE = "iif({0}.last_state_change > 0, round(max(0, {{now}} + p.clock_offset_s - {0}.last_state_change), 3), NULL)"
+_NOT_UP = "h.has_been_checked <> 0 AND h.state <> 0"
+_MEMBERS = tuple(Problem.__dataclass_fields__)
+_HOST_COLUMNS = checked_columns("h", HOST_STATES) | {
+    "host": Member("h.name"),
+    "service": Member("NULL"),
+    "handled": flag(HOSTS.fields["handled"].sql),
+    "age_s": Member(_AGE.format("h")),
+    "host_state_name": state_member("h", HOST_STATES),
+    "behind_host": flag("0"),
+}
+_SERVICE_COLUMNS = checked_columns("s", SERVICE_STATES) | {
+    "host": Member("s.host_name"),
+    "service": Member("s.description"),
+    "handled": flag(SERVICES.fields["handled"].sql),
+    "age_s": Member(_AGE.format("s")),
+    "host_state_name": state_member("h", HOST_STATES),
+    "behind_host": flag(f"coalesce({_NOT_UP}, 0)"),
+}
 
 
-def _of_host(host: Host) -> Problem:
-    return Problem(
-        host.name, None, host.poller, host.id, host.state, host.state_name, host.state_type, host.acknowledged,
-        host.scheduled_downtime_depth, host.acknowledged or host.scheduled_downtime_depth > 0, host.plugin_output,
-        host.last_check, host.last_state_change, host.view,
-    )  # fmt: skip
+async def list_problems(call: Call, query: ProblemsQuery) -> Answer:
+    """One page of problems, or all."""
+    return await list_answer(call, query, partial(_choose, call, query), _MEMBERS)
 
 
-def _of_service(service: Service) -> Problem:
-    depth = service.scheduled_downtime_depth + service.host_scheduled_downtime_depth
-    return Problem(
-        service.host, service.description, service.poller, service.id, service.state, service.state_name, service.state_type,
-        service.acknowledged, service.scheduled_downtime_depth,
-        service.acknowledged or service.host_acknowledged or depth > 0, service.plugin_output,
-        service.last_check, service.last_state_change, service.view,
-    )  # fmt: skip
+def _choose(call: Call, query: ProblemsQuery, reader: Reader, poller: int | None) -> Chosen:
+    """Both kinds: one after the other without an order asked for, else merged."""
+    hosts = Listing.within(call.caller.scope, "host", [(problem("h"), []), *asked(call, query, PROBLEM_HOSTS)])
+    services = Listing.within(call.caller.scope, "service", [(problem("s"), []), *asked(call, query, PROBLEM_SERVICES)])
+    if poller is not None:
+        hosts, services = hosts.narrowed(("h.poller = ?", [poller])), services.narrowed(("s.poller = ?", [poller]))
+    both = Section(hosts, _HOST_COLUMNS), Section(services, _SERVICE_COLUMNS)
+    if query.sort:
+        return Chosen(both, (hosts, services), _merging(query))
+    sections = [_handled(section, table, handled) for handled in (False, True) for section, table in zip(both, _OWN, strict=True)]
+    return Chosen(sections, (hosts, services))
+
+
+_OWN = HOSTS, SERVICES
+
+
+def _handled(section: Section, table: Table, handled: bool) -> Section:
+    sql = table.fields["handled"].sql
+    return Section(section.listing.narrowed((sql if handled else f"NOT {sql}", [])), section.members)
+
+
+def _merging(query: ProblemsQuery) -> tuple[list[list[str]], list[str]]:
+    """What each kind is sorted by, and how; at the end what makes it total: hosts first, then by poller and name."""
+    keys = sort_keys(query)
+    hosts = [order_key(PROBLEM_HOSTS, *key) for key in keys]
+    services = [order_key(PROBLEM_SERVICES, *key) for key in keys]
+    ties = [["0", "h.poller", "h.name", "''"], ["1", "s.poller", "s.host_name", "s.description"]]
+    both = [[value for value, _ in hosts] + ties[0], [value for value, _ in services] + ties[1]]
+    return both, [how for _, how in services] + ["ASC"] * len(ties[0])
 
 
 OPERATIONS = (
     Operation(
-        "GET", "/v1/problems", "Hosts and services in trouble", list_problems, {200: Problems}, query=Paging, problems=(404,)
+        "GET", "/v1/problems", "Hosts and services in trouble", list_problems, {200: Problems}, query=ProblemsQuery, problems=(404,)
     ),
 )  # fmt: skip

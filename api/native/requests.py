@@ -10,6 +10,7 @@ import difflib
 import json
 import re
 from collections import Counter
+from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
@@ -23,6 +24,8 @@ LARGE_BODY_BYTES = 1 << 15  # decoding more than this takes milliseconds: it bel
 MOST_TARGETS = 500
 MOST_ROWS = 1000
 WAIT_CAP_S = 60.0
+
+PLAIN = "plain"
 
 Q = TypeVar("Q")
 B = TypeVar("B")
@@ -112,16 +115,26 @@ def refuse_service_alone(host: str, service: str) -> None:
 
 
 def decode_query(raw: bytes, model: type[Q]) -> Q:
-    """The query string as the operation's model. Raises InvalidField, MalformedRequest."""
-    pairs: dict[str, str] = {}
+    """The query string as the operation's model. Raises InvalidField, MalformedRequest.
+
+    A model with `plain` takes parameters of other names, too: those its `takes` knows.
+    """
+    pairs: dict[str, Any] = {}
+    plain: list[tuple[str, str]] = []
+    known: tuple[str, ...] = model.__struct_encode_fields__  # type: ignore[attr-defined]
+    takes: Callable[[str], bool] = getattr(model, "takes", lambda name: False)
     for part in raw.split(b"&") if raw else ():
         name, _, value = part.partition(b"=")
         key = decode_text(name.replace(b"+", b" "), "the query")
+        text = decode_text(value.replace(b"+", b" "), key)
+        if key not in known and takes(key):
+            plain.append((key, text))
+            continue
         if key in pairs:
             raise InvalidField(f"{key} is given twice: say it once.", field=key)
-        pairs[key] = decode_text(value.replace(b"+", b" "), key)
+        pairs[key] = text
     _refuse_unknown(pairs, model, "parameter")
-    return _convert(pairs, model, strict=False)
+    return _convert(pairs | ({PLAIN: plain} if plain else {}), model, strict=False)
 
 
 def decode_text(raw: bytes, where: str) -> str:
@@ -199,7 +212,7 @@ def _refuse_surrogates(value: object, place: str) -> None:
 
 
 def _refuse_unknown(given: dict[str, Any], model: type[Any], noun: str) -> None:
-    known: tuple[str, ...] = model.__struct_encode_fields__
+    known = [name for name in model.__struct_encode_fields__ if name != PLAIN]
     unknown = [name for name in given if name not in known]
     if not unknown:
         return
@@ -209,7 +222,7 @@ def _refuse_unknown(given: dict[str, Any], model: type[Any], noun: str) -> None:
         f"{', '.join(unknown)}: no such {noun}, and nothing is dropped silently; {remedy}",
         field=unknown[0],
         fields=unknown,
-        known=list(known),
+        known=known,
     )
 
 

@@ -112,6 +112,8 @@ class NativeRoute(BaseRoute):
             before = without_body(caller, request, operation.verb)
             asked = await kept(self._desk, before, _status_of, lambda: self._asked(operation, request, caller))
             answer = await kept(self._desk, asked, _status_of, lambda: self._write(operation, request, asked))
+        if answer.response is not None:
+            return answer.response
         if answer.lines is not None:
             return StreamingResponse(answer.lines, answer.status, {"Cache-Control": "no-store", **answer.headers})
         media_type = {"media_type": MEDIA_TYPE} if answer.problem else {}
@@ -152,6 +154,7 @@ class NativeRoute(BaseRoute):
             _preferred_wait(request),
             accept=request.headers.get("accept", ""),
             last_event_id=request.headers.get("last-event-id"),
+            headers=request.headers,
         )
         return call, decode_query(request.scope["query_string"], operation.query)
 

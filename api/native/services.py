@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
+from api.native.lists import Chosen, ListQuery, Member, Section, asked, flag, list_answer, sorting
 from api.native.operation import Answer, Call, Operation, poller_number
 from api.native.pollers import View, views_of
-from api.native.requests import Paging, PollerQuery, doc, refuse_service_alone
-from api.native.state import checked_members, find_host, find_service, host_state_name, is_problem, service_state_name, unknown_host
+from api.native.requests import PollerQuery, doc, refuse_service_alone
+from api.native.state import (
+    HOST_STATES,
+    SERVICE_STATES,
+    checked_columns,
+    checked_members,
+    find_host,
+    find_service,
+    host_state_name,
+    service_state_name,
+    state_member,
+    unknown_host,
+)
 from engine.model import ServiceView
+from engine.state.fields import SERVICES, Table, problem
+from engine.state.lists import Listing
 from engine.state.views import Reader
 
 
@@ -70,8 +84,10 @@ class Services:
     items: list[Service]
 
 
-class HostServicesQuery(Paging, frozen=True, kw_only=True):
+class HostServicesQuery(ListQuery, frozen=True, kw_only=True):
     """Which services of a host."""
+
+    tables: ClassVar[tuple[Table, ...]] = (SERVICES,)
 
     problems: Annotated[bool, doc("only services that were checked and are not OK")] = False
 
@@ -90,46 +106,60 @@ class ServiceQuery(PollerQuery, frozen=True, kw_only=True):
     service: Annotated[str, doc("description of the service", min_length=1)]
 
 
+_COLUMNS: dict[str, Member] = checked_columns("s", SERVICE_STATES) | {
+    "host": Member("s.host_name"),
+    "description": Member("s.description"),
+    "host_id": Member("coalesce(h.id, 0)"),
+    # A service whose host the status file lacks: coalesce says what a host never checked would.
+    "host_state_name": state_member("h", HOST_STATES),
+    "host_acknowledged": flag("coalesce(h.acknowledged, 0)"),
+    "host_scheduled_downtime_depth": Member("coalesce(h.scheduled_downtime_depth, 0)"),
+}
+
+
 async def list_services(call: Call, query: ServicesQuery) -> Answer:
-    """One page of services."""
+    """One page of services, or all."""
     refuse_service_alone(query.host, query.service)
-    return Answer(await call.desk.find(call.caller, lambda reader: read_services(reader, call, query, query.host, query.service)))
+    return await _list(call, query, query.host, query.service)
 
 
 async def list_services_of_host(call: Call, query: HostServicesQuery) -> Answer:
-    """One page of one host's services."""
-
-    def work(reader: Reader) -> Services:
-        find_host(reader, call, call.names["host"], poller_number(reader, call.caller, query.poller))
-        return read_services(reader, call, query, call.names["host"])
-
-    return Answer(await call.desk.find(call.caller, work))
+    """One page of one host's services, or all."""
+    return await _list(call, query, call.names["host"], only_one=True)
 
 
-def read_services(reader: Reader, call: Call, query: HostServicesQuery, host: str = "", service: str = "") -> Services:
-    """The page."""
-    poller = poller_number(reader, call.caller, query.poller)
-    found, total = _chosen(reader, call, query, poller, host, service)
-    fresh = views_of(reader, call, poller)
-    items = [service_of(view, fresh[view.poller]) for view in found]
-    return Services(total, query.limit, query.offset, list(fresh.values()), items)
+async def _list(call: Call, query: HostServicesQuery, host: str, service: str = "", only_one: bool = False) -> Answer:
+    def choose(reader: Reader, poller: int | None) -> Chosen:
+        _find(reader, call, poller, host, service, only_one)
+        return _chosen(call, query, poller, host, service)
+
+    return await list_answer(call, query, choose, list(Service.__dataclass_fields__))
 
 
-def _chosen(
-    reader: Reader, call: Call, query: HostServicesQuery, poller: int | None, host: str, service: str
-) -> tuple[tuple[ServiceView, ...], int]:
+def _find(reader: Reader, call: Call, poller: int | None, host: str, service: str, only_one: bool) -> None:
+    """Raises what says why there can be no answer."""
     scope = call.caller.scope
-    if service:
-        named = reader.service(scope, host, service, poller)
-        if not named:
-            find_service(reader, call, host, service, poller)  # raises, saying what is unknown
-        kept = tuple(view for view in named if not query.problems or is_problem(view.status))
-        return kept[query.offset : query.offset + query.limit], len(kept)
-    if host and not reader.host(scope, host, poller):
+    if only_one:
+        find_host(reader, call, host, poller)
+    elif service and not reader.service(scope, host, service, poller):
+        find_service(reader, call, host, service, poller)
+    elif host and not reader.host(scope, host, poller):
         raise unknown_host(reader, call, host)
-    return reader.services(
-        scope, poller=poller, host=host or None, problems=query.problems, limit=query.limit, offset=query.offset
-    )  # fmt: skip
+
+
+def _chosen(call: Call, query: HostServicesQuery, poller: int | None, host: str, service: str) -> Chosen:
+    listing = Listing.within(call.caller.scope, "service", asked(call, query, SERVICES), sorting(query, SERVICES))
+    if poller is not None:
+        listing = listing.narrowed(("s.poller = ?", [poller]))
+    elif host:
+        listing = listing.narrowed(("s.poller IN (SELECT number FROM state.poller)", []))  # lets SQLite seek by (poller, host)
+    if host:
+        listing = listing.narrowed(("s.host_name = ?", [host]))
+    if service:
+        listing = listing.narrowed(("s.description = ?", [service]))
+    if query.problems:
+        listing = listing.narrowed((problem("s"), []))
+    return Chosen([Section(listing, _COLUMNS)], [listing])
 
 
 async def show_service(call: Call, query: PollerQuery) -> Answer:

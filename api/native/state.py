@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import orjson
 
+from api.native.lists import Member, flag, nested, poller_name, time, view_member, words
 from api.native.operation import Call
 from api.render import rfc3339_or_none
 from engine.errors import Ambiguous, StatusFileStale, UnknownHost, UnknownService
@@ -72,6 +73,38 @@ def checked_members(status: HostStatus | ServiceStatus, config: HostConfig | Ser
         "action_url": config.action_url,
         "custom_variables": orjson.loads(config.custom_variables or "{}"),
     }
+
+
+def checked_columns(alias: str, states: Sequence[str]) -> dict[str, Member]:
+    """The same members as columns of lists; `alias` is the row's, `c` its configuration's."""
+    texts = "plugin_output", "long_plugin_output", "perf_data", "check_command", "check_period"
+    counts = "scheduled_downtime_depth", "current_attempt", "max_check_attempts"
+    numbers = *counts, "execution_time", "latency", "check_interval", "retry_interval"
+    flags = "has_been_checked", "acknowledged", "is_flapping", "checks_enabled", "accept_passive_checks", "notifications_enabled"
+    times = "last_check", "next_check", "last_state_change", "last_hard_state_change", "last_notification"
+    members = {name: Member(f"{alias}.{name}") for name in (*texts, *numbers)}
+    members |= {name: flag(f"{alias}.{name}") for name in flags} | {name: time(f"{alias}.{name}") for name in times}
+    members |= {name: Member(f"coalesce(c.{name}, '')") for name in ("notes", "notes_url", "action_url")}
+    own_name = f"{alias}.{'name' if alias == 'h' else 'description'}"
+    return members | {
+        "id": Member(f"{alias}.id"),
+        "poller": poller_name(f"{alias}.poller"),
+        "view": view_member(f"{alias}.poller"),
+        "state": Member(f"{alias}.state"),
+        "state_name": state_member(alias, states),
+        "state_type": words(f"{alias}.state_type", ("SOFT", "HARD")),
+        "display_name": Member(f"coalesce(c.display_name, {own_name})"),
+        "custom_variables": nested(f"coalesce(nullif(c.custom_variables, ''), nullif({alias}.custom_variables, ''), '{{}}')"),
+    }
+
+
+def state_member(alias: str, states: Sequence[str]) -> Member:
+    """A state's word."""
+    return words(f"iif({alias}.has_been_checked, {alias}.state, {len(states)})", (*states, PENDING))
+
+
+HOST_STATES = tuple(state.name for state in HostState)
+SERVICE_STATES = tuple(state.name for state in ServiceState)
 
 
 def find_host(reader: Reader, call: Call, host: str, poller: int | None) -> HostView:

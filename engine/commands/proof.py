@@ -134,6 +134,11 @@ class BatchWatch:
             batch.holed = True
         self._interrupted()
 
+    def expects(self, text: bytes) -> bool:
+        """Is it the text of a command that is not settled yet, or a mark?"""
+        text = text.rstrip(_BLANKS)
+        return mark_in(text) is not None or any(one.is_echoed_by(text) for batch in self.batches for one in batch.commands)
+
     def feed(self, line: LogLine) -> tuple[list[str], list[Verdict]]:
         """Take one line. Return (tokens of batches it settled, verdicts on their commands)."""
         if line.kind is LogKind.EXTERNAL_COMMAND:
@@ -397,10 +402,10 @@ def judge_checked(seen: Seen, at: float, executed_at: float, deadline_s: float) 
     return Judgement(Effected.NO, reason=f"last_check={row.last_check:.0f} in the status file of {seen.created:.0f}")
 
 
-def judge_result(seen: Seen, checked_at: float, executed_at: float, deadline_s: float) -> Judgement:
+def judge_result(seen: Seen, checked_at: float, executed_at: float, deadline_s: float, exact: bool = True) -> Judgement:
     """The object's last check is the passive one with the time that was sent; an earlier one may have had the same second."""
     check = LastCheck(seen.row.last_check, seen.row.check_type) if seen.row is not None else None
-    return judge_last_check(check, seen.created, checked_at, executed_at, deadline_s)
+    return judge_last_check(check, seen.created, checked_at, executed_at, deadline_s, exact)
 
 
 class LastCheck(NamedTuple):
@@ -411,10 +416,14 @@ class LastCheck(NamedTuple):
 
 
 def judge_last_check(
-    check: LastCheck | None, created: float, checked_at: float, executed_at: float, deadline_s: float
+    check: LastCheck | None, created: float, checked_at: float, executed_at: float, deadline_s: float, exact: bool = True
 ) -> Judgement:
-    """The same by the last check alone; None: the object is not in the file."""
-    if check is not None and created > executed_at and int(check.at) == int(checked_at) and check.check_type == 1:
+    """The same by the last check alone; None: the object is not in the file.
+
+    Not `exact`: the core also writes when it received the result, so that any second until the execution is that of ours.
+    """
+    latest = int(checked_at) if exact else executed_at + 1
+    if check is not None and created > executed_at and int(checked_at) <= int(check.at) <= latest and check.check_type == 1:
         return Judgement(Effected.YES, f"last_check={check.at:.0f}, check_type=1 in the status file of {created:.0f}")
     if check is not None and check.at > checked_at and created > executed_at:
         return Judgement(Effected.CLEARED, reason=f"a newer check result of {check.at:.0f} stands in its place")

@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.commands.catalogue import Row
 from engine.config import Settings
 from engine.desk.resolve import Found
 from engine.desk.values import Caller
@@ -63,6 +64,19 @@ def check_reference(reference: str) -> str:
             f"reference must be at most {_LONGEST_REFERENCE} printable characters, none of them blank at an end.", field="reference"
         )
     return reference
+
+
+def check_allowed(row: Row, caller: Caller, settings: Settings) -> None:
+    """Raises Forbidden for a dangerous command unless the configuration names it *and* the caller is an admin."""
+    if not row.danger:
+        return
+    if row.name not in settings.dangerous_commands:
+        raise Forbidden(
+            f"{row.name} is not allowed here: {row.danger}. Who runs this service can name it in dangerous_commands.",
+            right="dangerous_commands", command=row.name,
+        )  # fmt: skip
+    if caller.role != "admin":
+        raise Forbidden(f"{row.name} is for admins only: {row.danger}.", right="admin", command=row.name)
 
 
 def window(start: float, end: float, fixed: bool, duration: float | None) -> Window:

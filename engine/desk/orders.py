@@ -15,7 +15,7 @@ from typing import Any
 from engine.commands.catalogue import CATALOGUE, FieldType, Recheck, Row
 from engine.commands.profiles import PROFILES, Profile
 from engine.commands.wire import LINE_LIMIT, check_author, check_comment, check_name, encode, stored_comment
-from engine.desk.checks import Asked, Window, core_now, fresh_age, second
+from engine.desk.checks import Asked, Window, check_allowed, core_now, fresh_age, second
 from engine.desk.resolve import Found
 from engine.desk.values import CheckResult
 from engine.errors import CallerError, InvalidField, NotPossible, UnsupportedCommand
@@ -306,6 +306,7 @@ def _order(
     if found.key.service is not None:
         named["service"] = found.key.service
     meaning = named | arguments
+    check_allowed(row, who.caller, who.settings)
     _check_line(who, found, row, named, arguments)
     seen = found.row.last_state_change if found.row is not None and row.recheck is Recheck.SAME_PROBLEM else None
     return Order(

@@ -106,6 +106,8 @@ CREATE TABLE followed (
 -- What we asked for by ourselves and why; how often a line of ours was executed more than once.
 ALTER TABLE command ADD COLUMN cause TEXT NOT NULL DEFAULT '';
 ALTER TABLE command ADD COLUMN duplicates INTEGER NOT NULL DEFAULT 0;
+-- Another program has set since what this one switched.
+ALTER TABLE command ADD COLUMN overruled INTEGER NOT NULL DEFAULT 0;
 
 -- One row per call that commands. `state`: complete (its last slice is in), incomplete (slices are still to come), withdrawing,
 -- withdrawn. Commands of an operation that is not complete are never sent. `desk` is the socket of who stores it.

@@ -442,7 +442,9 @@ class ResultCalls:
         key, epoch = call.keys[index], call.epochs[index]
         doubtful = call.stands[index] == Stands.DOUBTFUL
         check = last_check_of(reader, self.poller, key)
-        judgement = judge_last_check(check, created, float(epoch), call.executed_at, _EFFECT_DEADLINE_S)
+        judgement = judge_last_check(
+            check, created, float(epoch), call.executed_at, _EFFECT_DEADLINE_S, self.profile.bracket_is_entry_time
+        )
         match judgement.effected:
             case Effected.NOT_YET:
                 return

@@ -46,6 +46,7 @@ from engine.model import CoreKind
 from engine.pollers.bulk import Part, ResultCalls, is_of_result
 from engine.pollers.command_file import CommandFile, has_room, probe
 from engine.pollers.following import Following
+from engine.pollers.losses import is_switch, overruled_by
 from engine.pollers.proving import Prover, refused
 from engine.pollers.sending import Line, Situation, batches, in_sending_order, plan, ran_out
 from engine.pollers.tail import LogTail
@@ -54,6 +55,7 @@ from engine.state.views import Reader
 log = logging.getLogger(__name__)
 
 UNPROVEN_LIMIT = 64 * 1024  # bytes: what a FIFO holds; more would be waiting in a core that does not read
+LOGGED_WITHIN_S = 2.0  # Icinga 2 flushes its log every second
 RESULTS_LIMIT = UNPROVEN_LIMIT - 4 * WRITE_LIMIT  # of calls of results: people's commands find room at once
 AT_ONCE = 5000  # commands held or given up in one transaction
 LOOK_EVERY_S = 0.5  # pokes are hints and may be lost
@@ -124,7 +126,13 @@ class Lane:
 
     def __post_init__(self) -> None:
         self.profile = PROFILES[self.poller.kind]
-        self.prover = Prover(self.poller.number, self.poller.kind, self.profile, self.settings)
+        self.prover = Prover(
+            self.poller.number,
+            self.poller.kind,
+            self.profile,
+            self.settings,
+            frozenset(self.settings.reapply_lost if self.poller.reapply_lost is None else self.poller.reapply_lost),
+        )
         self.watch = BatchWatch(self.profile)
         self.results = ResultCalls(self.poller.number, self.profile, self._expectation)
         icinga2 = self.poller.kind is CoreKind.ICINGA2 and self.poller.main_log is not None
@@ -247,6 +255,7 @@ class Lane:
             settled: list[str] = []
             verdicts: list[Verdict] = []
             heard: list[tuple[str, str]] = []
+            foreign: list[bytes] = []
             for raw in lines:
                 line = parse(raw)
                 if self.profile.bracket_is_entry_time and (line is not None or raw):
@@ -257,12 +266,15 @@ class Lane:
                     continue
                 if line.kind in (LogKind.START, LogKind.STOP):
                     self._lived(line)
+                if line.kind is LogKind.EXTERNAL_COMMAND and is_switch(line.text) and not self.watch.expects(line.text):
+                    foreign.append(line.text)
                 tokens, proven = self.watch.feed(line)
                 settled += tokens
                 verdicts += proven
             if settled:
                 self._settle(settled, verdicts)
             self._take_heard(heard)
+            self._take_foreign(foreign)
         self._note_hole()
         self.following.save()
         self._hear_compat_log()
@@ -281,6 +293,13 @@ class Lane:
         with self.journal.transaction() as connection:
             moved = [command_id for command_id, line in heard if self.prover.take_heard(connection, command_id, line, at)]
         self.reports.moved(moved)
+
+    def _take_foreign(self, texts: Sequence[bytes]) -> None:
+        """Switches that another program set: ours of the same features no longer hold."""
+        if texts:
+            with self.journal.transaction() as connection:
+                for text in dict.fromkeys(texts):
+                    overruled_by(connection, self.poller.number, text)
 
     def _lived(self, line: LogLine) -> None:
         """The core was started, reloaded or stopped: status files before a start no longer tell its ids."""
@@ -325,9 +344,20 @@ class Lane:
         reader = self._opened_reader()
         if reader is None:
             return
+        _, created, program_start = reader.poller_generation(self.poller.number)
+        if program_start != self.following.state.program_start:
+            # A new run: its log, which says how the former one ended, is written before its first status file, or soon after.
+            if self.profile.logs_late and self.clock.now() < program_start + LOGGED_WITHIN_S:
+                self._generation_due = True
+                return
+            self.follow_log()
+        crashed = self.following.is_crash(program_start)
         with self.journal.transaction() as connection:
-            moved = self.prover.take_generation(connection, reader, self.clock.now(), self._generation_created)
+            moved = self.prover.take_generation(connection, reader, self.clock.now(), self._generation_created, crashed)
             _, self._generation_created, _ = reader.poller_generation(self.poller.number)
+        if created:
+            self.following.saw(program_start)
+        self._look |= crashed
         self.reports.moved(moved)
 
     def _judge_results(self) -> None:

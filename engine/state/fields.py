@@ -125,7 +125,7 @@ _TYPES = {int: Type.INTEGER, float: Type.REAL, str: Type.TEXT}
 def _status_field(row: type[HostStatus] | type[ServiceStatus], alias: str, name: str, states: Mapping[str, int]) -> Field:
     column = f"{alias}.{name}"
     if name == "state":
-        return Field(f"iif({alias}.has_been_checked, {column}, {PENDING})", Type.WORD, states, guard=_problem(alias))
+        return Field(f"iif({alias}.has_been_checked, {column}, {PENDING})", Type.WORD, states, guard=problem(alias))
     if name == "state_type":
         return Field(column, Type.WORD, _STATE_TYPES)
     if name == "check_type":
@@ -137,7 +137,7 @@ def _status_field(row: type[HostStatus] | type[ServiceStatus], alias: str, name:
     return Field(column, _TYPES[get_type_hints(row)[name]])
 
 
-def _problem(alias: str) -> str:
+def problem(alias: str) -> str:
     """PROBLEM, word for word, so that SQLite recognises its partial indexes."""
     return PROBLEM.replace("state", f"{alias}.state").replace("has_been_checked", f"{alias}.has_been_checked")
 
@@ -150,7 +150,7 @@ def _status_fields(row: type[HostStatus] | type[ServiceStatus], alias: str, stat
         "state_name": fields["state"],
         "last_hard_state": Field(f"{alias}.last_hard_state", Type.WORD, states),
         "last_update": Field(updated, Type.TIME),
-        "problem": Field(_problem(alias), Type.FLAG),
+        "problem": Field(problem(alias), Type.FLAG),
         "in_downtime": Field(f"{alias}.scheduled_downtime_depth > 0", Type.FLAG),
     }
 
@@ -237,13 +237,13 @@ def _variable_sql(alias: str, own: str, table: str) -> str:
 
 # --- the tables -------------------------------------------------------------------------------------------------------------
 
-_HANDLED = "({0}.acknowledged <> 0 OR {0}.scheduled_downtime_depth > 0)"
+_HANDLED = "({0}.acknowledged <> 0 OR {0}.scheduled_downtime_depth > 0)"  # word for word as the index host_handled has it
 _HANDLED_BY_HOST = f"({_SERVICE_HOST_KEY}) IN (SELECT h.poller, h.name FROM state.host h WHERE {_HANDLED.format('h')})"
 
 
 def _handled_fields(alias: str, handled: str) -> dict[str, Field]:
     """Somebody takes care: acknowledged or in downtime, itself or (a service) its host."""
-    return {"handled": Field(handled, Type.FLAG), "unhandled": Field(f"{_problem(alias)} AND NOT {handled}", Type.FLAG)}
+    return {"handled": Field(handled, Type.FLAG), "unhandled": Field(f"{problem(alias)} AND NOT {handled}", Type.FLAG)}
 
 
 def _own_host_fields() -> dict[str, Field]:
@@ -309,3 +309,30 @@ SERVICES = Table(
     ),
 )
 """Of a service. `host.X` is about its host."""
+
+
+def _both(fields: Mapping[str, Field], words: Mapping[str, int]) -> dict[str, Field]:
+    """States by the words of the other kind as well, which none of this kind is in."""
+    others = dict.fromkeys(words, -1)
+    return {name: replace(field, words=others | dict(field.words)) if field.words else field for name, field in fields.items()}
+
+
+def _nothing(field: Field) -> Field:
+    return Field("NULL", field.type, field.words)
+
+
+_SERVICE_ONLY = {name: _nothing(field) for name, field in SERVICES.fields.items() if not name.startswith("host.")}
+PROBLEM_HOSTS = Table(
+    _both(
+        _SERVICE_ONLY
+        | {name: field for name, field in _HOST_FIELDS.items() if name in _SERVICE_FIELDS}
+        | {name: _nothing(field) for name, field in SERVICES.fields.items() if name.startswith("service.")}
+        | {name: field for name, field in HOSTS.fields.items() if name.startswith("host.")}
+        | {"host": _HOST_FIELDS["name"]},
+        SERVICE_STATES,
+    ),
+    HOSTS.tie,
+    HOSTS.variables,
+)
+PROBLEM_SERVICES = Table(_both(SERVICES.fields, HOST_STATES), SERVICES.tie, SERVICES.variables)
+"""Of hosts and services in one list: a host has no service's fields; `host.X` is about it itself."""

@@ -293,6 +293,7 @@ class Mirror:
                 self._has_news = False
                 self._connection.execute("BEGIN IMMEDIATE")
                 yield
+                self._connection.execute("UPDATE change SET number = number + 1")
                 self._connection.execute("COMMIT")
                 if self._has_news:
                     self.told()

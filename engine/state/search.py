@@ -54,8 +54,14 @@ def condition(table: Table, search: str | bytes | None, plain: Plain, now: float
 
 def order(table: Table, keys: Sequence[tuple[str, bool]]) -> str:
     """ORDER BY's list for these (field, descending) keys, then what makes it total. No value sorts last. Raises InvalidSearch."""
-    sql = [_sorted_by(known_field(table, name), descending) for name, descending in keys]
-    return ", ".join([*sql, *table.tie])
+    return ", ".join([*(" ".join(order_key(table, *key)) for key in keys), *table.tie])
+
+
+def order_key(table: Table, name: str, descending: bool) -> tuple[str, str]:
+    """What is sorted by, and how. Raises InvalidSearch."""
+    field = known_field(table, name)
+    collation = "COLLATE NOCASE " if field.type is Type.TEXT else ""
+    return field.sort_value(), f"{collation}{'DESC' if descending else 'ASC'} NULLS LAST"
 
 
 def known_field(table: Table, name: str) -> Field:
@@ -66,11 +72,6 @@ def known_field(table: Table, name: str) -> Field:
         perhaps = f"perhaps {' or '.join(near)}?" if near else f"known are {', '.join(sorted(table.fields))} and custom variables."
         raise InvalidSearch(f"There is no field {name!r} to search by: {perhaps}", field=name, near=near)
     return field
-
-
-def _sorted_by(field: Field, descending: bool) -> str:
-    collation = " COLLATE NOCASE" if field.type is Type.TEXT else ""
-    return f"{field.sort_value()}{collation} {'DESC' if descending else 'ASC'} NULLS LAST"
 
 
 # --- reading the text -------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ lets the write-ahead log grow.
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import SequenceMatcher
@@ -18,7 +19,7 @@ from typing import Any, Literal
 
 import orjson
 
-from engine.errors import PollerError
+from engine.errors import PollerError, SearchTooSlow
 from engine.model import (
     CommentStatus,
     DowntimeStatus,
@@ -31,6 +32,7 @@ from engine.model import (
     ServiceStatus,
     ServiceView,
 )
+from engine.state.logindex import HISTORY_FILE, HISTORY_SCHEMA
 from engine.state.patterns import FUNCTION, search
 from engine.state.scope import Scope
 from engine.state.tables import PROBLEM, SCHEMA_VERSION, STATE_FILE, columns
@@ -40,6 +42,7 @@ Condition = tuple[str, Sequence[object]]
 
 _NEAR_RATIO = 0.6  # difflib's own "close match"
 _NEAR_CANDIDATES = 50
+_STEPS_BETWEEN_LOOKS = 20_000  # of SQLite's machine: about a millisecond
 
 # All cores but Naemon write the time of the file itself into every block (cores.md 4.4); the mirror keeps such rows as they
 # are when nothing else in them changed, so the generation's time is the truth about them.
@@ -94,6 +97,7 @@ class Reader:
         self.connection = connection
         connection.create_function(FUNCTION, 2, search, deterministic=True)
         self._file: tuple[Path, int] | None = None
+        self._history: tuple[Path, int] | None = None
 
     @classmethod
     def open(cls, data: Path) -> Reader:
@@ -125,14 +129,28 @@ class Reader:
         self.connection.close()
 
     def is_replaced(self) -> bool:
-        """Whether another file stands at state.db's path now (a damaged one was rebuilt): open a new reader then."""
-        if self._file is None:
-            return False
-        path, inode = self._file
+        """Whether other files stand at state.db's or history.db's path now (a damaged one was rebuilt): open a new reader then."""
         try:
-            return path.stat().st_ino != inode
+            return any(path.stat().st_ino != inode for path, inode in filter(None, (self._file, self._history)))
         except OSError:
             return True
+
+    def attach_history(self) -> bool:
+        """Make history.db readable as `history`, also within a snapshot; False while there is none."""
+        if self._history is None and self._file is not None:
+            path = self._file[0].with_name(HISTORY_FILE)
+            if not path.exists():
+                return False
+            self.connection.execute("ATTACH ? AS history", (f"{path.absolute().as_uri()}?mode=rw",))
+            self._history = (path, path.stat().st_ino)
+        if self._history is None:
+            return False
+        try:
+            return bool(
+                self.connection.execute("SELECT 1 FROM history.meta WHERE schema_version = ?", (HISTORY_SCHEMA,)).fetchone()
+            )
+        except sqlite3.OperationalError:  # it is being made
+            return False
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -145,6 +163,26 @@ class Reader:
             yield
         finally:
             self.connection.execute("COMMIT")
+
+    @contextmanager
+    def limited(self, seconds: float) -> Iterator[None]:
+        """End the reads inside after some time. Raises SearchTooSlow."""
+        end = time.monotonic() + seconds
+        self.connection.set_progress_handler(lambda: time.monotonic() > end, _STEPS_BETWEEN_LOOKS)
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if time.monotonic() <= end:
+                raise
+            message = f"This takes longer than {seconds:g} s to find: narrow the search, or ask for fewer rows."
+            raise SearchTooSlow(message, limit_s=seconds) from error
+        finally:
+            self.connection.set_progress_handler(None, 0)
+
+    def change(self) -> int:
+        """A number that is another whenever anything in state.db is."""
+        (number,) = self.connection.execute("SELECT number FROM state.change").fetchone()
+        return int(number)
 
     # --- pollers ----------------------------------------------------------------------------------------------------------
 

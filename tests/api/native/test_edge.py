@@ -113,7 +113,7 @@ def test_a_near_parameter_is_proposed(front: Front) -> None:
 @pytest.mark.parametrize(
     ("query", "field"),
     [
-        ("limit=0", "limit"), ("limit=1001", "limit"), ("limit=ten", "limit"), ("limit=", "limit"), ("offset=-1", "offset"),
+        ("limit=-1", "limit"), ("limit=1001", "limit"), ("limit=ten", "limit"), ("limit=", "limit"), ("offset=-1", "offset"),
         ("offset=1.5", "offset"), ("limit=1&limit=2", "limit"), ("host=", "host"), ("host", "host"), ("poller=", "poller"),
         ("problems=maybe", "problems"), ("offset=99999999999999999999", "offset"), ("limit=null", "limit"),
     ],
@@ -301,9 +301,10 @@ def test_before_the_engine_is_up(front: Front) -> None:
     assert front.get("/healthz").status == 200
 
 
-def test_answers_may_not_be_stored(front: Front) -> None:
-    for target in ("/v1/hosts", "/v1/hosts/nope", "/v1/commands"):
+def test_answers_may_not_be_stored_unless_they_have_a_tag_to_ask_again_with(front: Front) -> None:
+    for target in ("/v1/hosts/web01", "/v1/hosts/nope", "/v1/commands"):
         assert front.get(target).headers["cache-control"] == "no-store"
+    assert front.get("/v1/hosts").headers["cache-control"] == "private, no-cache"
 
 
 def test_operations_are_coroutines() -> None:

@@ -1,0 +1,327 @@
+"""Lists of hosts, services and problems: which rows, in which order, which of their members, how fresh, and in what form.
+
+Rules: a list is read and encoded in a reader's thread in one read transaction; that never waits for a client: a page is one body,
+everything goes into a spool that is sent while it grows. Members are columns of SQL and what JSON makes of them (`Member`); an
+item of a list and the object asked for alone have the same members (a test compares them). The ETag is that of state.db's
+change, the question, and who asks; ages move without it, so it is a weak one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import groupby, islice
+from operator import itemgetter
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
+
+import orjson
+from starlette.responses import Response
+
+from api.native.operation import Answer, Call, poller_number
+from api.native.pollers import View, views_of
+from api.native.requests import MOST_ROWS, PollerQuery, doc
+from api.render import JSON, NDJSON, Spool, rfc3339_or_none, spooled_response
+from engine.errors import InvalidField, InvalidSearch, StatusFileStale
+from engine.state.fields import Table
+from engine.state.lists import ALL, Listing, merged
+from engine.state.search import Condition, condition, order
+from engine.state.views import Reader
+
+T = TypeVar("T")
+
+ROWS_PER_PIECE = 500  # a piece takes the encoder some milliseconds and is some hundred KB at most
+MOST_SORT_KEYS = 10
+LONGEST_PAGE_S = 2.0  # the write-ahead log grows as long as anybody reads
+LONGEST_READ_S = 10.0  # everything, with every member, of the largest networks
+
+
+class ListQuery(PollerQuery, frozen=True, kw_only=True):
+    """Which rows, in which order and form. `plain` are the parameters that are fields of the rows."""
+
+    tables: ClassVar[tuple[Table, ...]] = ()
+
+    search: Annotated[str, doc('JSON, e.g. `{"$and": [{"host.name": {"$lk": "web%"}}, {"state": {"$in": ["DOWN", 2]}}]}`')] = ""
+    sort: Annotated[str, doc("fields, separated by commas; `-` in front: descending")] = ""
+    limit: Annotated[int, doc("rows per answer; 0: all, streamed", ge=0, le=MOST_ROWS)] = 100
+    offset: Annotated[int, doc("rows left out before the first", ge=0, le=2**31)] = 0
+    page: Annotated[int, doc("instead of `offset`: the how manieth `limit` rows", ge=1, le=2**31)] | None = None
+    fields: Annotated[str, doc("members of an item that are wanted, separated by commas; absent: all")] = ""
+    max_age: Annotated[float, doc("seconds; older views are refused with 503, or marked, see `older`", ge=0)] | None = None
+    older: Annotated[Literal["refuse", "mark"], doc("`mark`: rows older than `max_age` are answered, `stale: true`")] = "refuse"
+    plain: Annotated[tuple[tuple[str, str], ...], doc("any field of the search language: `state=DOWN&_RACK=A1`")] = ()
+
+    @classmethod
+    def takes(cls, name: str) -> bool:
+        """Whether a parameter is a field that can be searched by."""
+        bare = name.removesuffix("_older_than").removesuffix("_newer_than")
+        return bool(cls.tables) and all(table.field(name) or table.field(bare) for table in cls.tables)
+
+    @property
+    def first(self) -> int:
+        """Rows before the first one wanted. Raises InvalidField."""
+        if self.page is None:
+            return self.offset
+        if self.offset:
+            raise InvalidField("page and offset say the same twice: leave one out.", field="page")
+        return (self.page - 1) * self.limit
+
+
+Fresh = Mapping[int, View]
+Convert = Callable[[Fresh], Callable[[Any], object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One member of an item: its column, and what is made of the value (None: nothing). {now} in the column: epoch seconds."""
+
+    sql: str
+    convert: Convert | None = None
+
+
+class _Times(dict[float, str | None]):
+    """Epoch seconds → RFC 3339. Many rows share their times."""
+
+    def __missing__(self, seconds: float) -> str | None:
+        self[seconds] = text = rfc3339_or_none(seconds)
+        return text
+
+
+def flag(sql: str) -> Member:
+    """A boolean."""
+    return Member(sql, lambda fresh: bool)
+
+
+def time(sql: str) -> Member:
+    """A time, null for never."""
+    return Member(sql, lambda fresh: _Times().__getitem__)
+
+
+def words(sql: str, names: Sequence[str]) -> Member:
+    """A number that stands for a word."""
+    return Member(sql, lambda fresh: names.__getitem__)
+
+
+def nested(sql: str) -> Member:
+    """What is JSON already."""
+    return Member(sql, lambda fresh: orjson.Fragment)
+
+
+def poller_name(sql: str) -> Member:
+    """The name of the poller of that number."""
+    return Member(sql, lambda fresh: {number: view.poller for number, view in fresh.items()}.__getitem__)
+
+
+def view_member(sql: str) -> Member:
+    """How fresh the objects of the poller of that number are."""
+    return Member(sql, lambda fresh: {number: orjson.Fragment(orjson.dumps(view)) for number, view in fresh.items()}.__getitem__)
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Rows of one kind with their members. A list is one section after another."""
+
+    listing: Listing
+    members: Mapping[str, Member]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What a list consists of: its sections, and listings that together count as many rows.
+
+    `keys`: the ORDER BY expressions of each section, and how they are ordered, where sections are to be merged by them.
+    """
+
+    sections: Sequence[Section]
+    counted: Sequence[Listing]
+    keys: tuple[Sequence[Sequence[str]], Sequence[str]] | None = None
+
+
+Choose = Callable[[Reader, int | None], Chosen]
+
+
+async def list_answer(call: Call, query: ListQuery, choose: Choose, names: Sequence[str]) -> Answer:
+    """One list. `names`: the members of an item; `choose` says what it consists of, given the poller's number."""
+    wanted, first = _wanted(query, names), query.first
+    lines = _prefers_lines(call.headers.get("accept", ""))
+    spool = Spool() if lines or not query.limit else None
+
+    def work(reader: Reader) -> Response | None:
+        with reader.limited(LONGEST_PAGE_S if query.limit else LONGEST_READ_S):
+            return _Reading(call, query, wanted, first, lines, reader, spool).answer(choose)
+
+    if spool is None:
+        return Answer(None, response=await call.desk.find(call.caller, work))
+    return Answer(None, response=await spooled_response(spool, call.desk.find(call.caller, work)))
+
+
+def asked(call: Call, query: ListQuery, table: Table) -> list[Condition]:
+    """What search and plain fields ask of one kind of row. Raises InvalidSearch."""
+    return [condition(table, query.search, query.plain, call.clock.now())]
+
+
+def sorting(query: ListQuery, table: Table) -> str:
+    """The order asked for. Raises InvalidSearch."""
+    return order(table, sort_keys(query)) if query.sort else ""
+
+
+def sort_keys(query: ListQuery) -> list[tuple[str, bool]]:
+    """(field, descending) of each key. Raises InvalidSearch."""
+    words = query.sort.split(",") if query.sort else []
+    if len(words) > MOST_SORT_KEYS:
+        raise InvalidSearch(f"sort holds more than {MOST_SORT_KEYS} fields: leave some out.", field="sort", limit=MOST_SORT_KEYS)
+    return [(word.strip().removeprefix("-"), word.strip().startswith("-")) for word in words]
+
+
+def _wanted(query: ListQuery, names: Sequence[str]) -> list[str]:
+    """The members asked for. Raises InvalidSearch."""
+    if not query.fields:
+        return list(names)
+    wanted = list(dict.fromkeys(word.strip() for word in query.fields.split(",")))
+    unknown = next((word for word in wanted if word not in names), None)
+    if unknown is not None:
+        near = difflib.get_close_matches(unknown[:100], names, n=3)
+        remedy = f"perhaps {' or '.join(near)}?" if near else f"there are {', '.join(names)}."
+        raise InvalidSearch(f"fields: an item has no member {unknown!r}: {remedy}", field=unknown, near=near)
+    return wanted
+
+
+def _prefers_lines(accept: str) -> bool:
+    return NDJSON in accept.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One list on its way out of the reader, within its read transaction."""
+
+    call: Call
+    query: ListQuery
+    wanted: Sequence[str]
+    first: int
+    lines: bool
+    reader: Reader
+    spool: Spool | None
+
+    def answer(self, choose: Choose) -> Response | None:
+        """The answer; None: it goes into the spool."""
+        poller = poller_number(self.reader, self.call.caller, self.query.poller)
+        fresh = self._fresh(poller)
+        chosen = choose(self.reader, poller)
+        headers = {"Cache-Control": "private, no-cache", "Vary": "Authorization, Accept"}
+        tag = self._tag(fresh)
+        if tag is not None:
+            headers["ETag"] = tag
+            if _is_known(tag, self.call.headers.get("if-none-match", "")):
+                return Response(status_code=304, headers=headers)
+        total = sum(listing.count(self.reader) for listing in chosen.counted)
+        if self.lines:
+            headers |= {"Signalbox-Total": str(total), "Signalbox-Views": _ascii(list(fresh.values()))}
+        media_type = NDJSON if self.lines else JSON
+        pieces = self._lines(chosen, fresh) if self.lines else self._document(chosen, fresh, total)
+        if self.spool is None:
+            return Response(b"".join(pieces), 200, headers, media_type)
+        self.spool.fill(pieces, headers | {"Content-Type": media_type})
+        return None
+
+    def _fresh(self, poller: int | None) -> Fresh:
+        """How fresh each poller's rows are. Raises StatusFileStale when one is older than the caller accepts."""
+        query = self.query
+        fresh = views_of(self.reader, self.call, poller, query.max_age)
+        if query.max_age is None or query.older == "mark":
+            return fresh
+        old = [view.poller for view in fresh.values() if view.age_s is None or view.age_s > query.max_age]
+        if old:
+            message = f"The view of {', '.join(old)} is older than {query.max_age:g} s; `older=mark` answers all the same."
+            raise StatusFileStale(message, pollers=old, max_age=query.max_age)
+        return fresh
+
+    def _tag(self, fresh: Fresh) -> str | None:
+        """What changes whenever the answer does; None when it changes with time alone."""
+        query, caller = self.query, self.call.caller
+        now = self.call.clock.now()
+        search, plain = query.search, query.plain
+        if any(condition(table, search, plain, now) != condition(table, search, plain, now + 1) for table in query.tables):
+            return None
+        health = [(view.poller, view.stale, view.health) for view in fresh.values()]
+        scope = (sorted(caller.scope.pollers or ()), sorted(caller.scope.hostgroups or ()), caller.scope == type(caller.scope)())
+        about = (type(query).__name__, query, sorted(self.call.names.items()), self.lines, scope, health, self.reader.change())
+        return f'W/"{blake2b(repr(about).encode("utf-8", "backslashreplace"), digest_size=12).hexdigest()}"'
+
+    # --- rows to bytes --------------------------------------------------------------------------------------------------------
+
+    def _document(self, chosen: Chosen, fresh: Fresh, total: int) -> Iterator[bytes]:
+        head = {"total": total, "limit": self.query.limit, "offset": self.first, "views": list(fresh.values())}
+        yield orjson.dumps(head)[:-1] + b',"items":['
+        between = b""
+        for items in self._items(chosen, fresh):
+            yield between + orjson.dumps(items)[1:-1]
+            between = b","
+        yield b"]}"
+
+    def _lines(self, chosen: Chosen, fresh: Fresh) -> Iterator[bytes]:
+        for items in self._items(chosen, fresh):
+            yield b"".join([orjson.dumps(item, option=orjson.OPT_APPEND_NEWLINE) for item in items])
+
+    def _items(self, chosen: Chosen, fresh: Fresh) -> Iterator[list[dict[str, object]]]:
+        """Items by the piece."""
+        return self._in_turn(chosen, fresh) if chosen.keys is None else self._merged(chosen, fresh)
+
+    def _in_turn(self, chosen: Chosen, fresh: Fresh) -> Iterator[list[dict[str, object]]]:
+        left, skip = self.query.limit or ALL, self.first
+        for at, section in enumerate(chosen.sections):
+            if left == 0:
+                return
+            is_last = at == len(chosen.sections) - 1
+            seen = 0
+            for items in self._of_section(section, fresh, left, skip):
+                seen += len(items)
+                yield items
+            left = left - seen if left != ALL else ALL
+            if skip and not is_last:
+                skip = max(0, skip - section.listing.count(self.reader)) if not seen else 0
+
+    def _merged(self, chosen: Chosen, fresh: Fresh) -> Iterator[list[dict[str, object]]]:
+        assert chosen.keys is not None
+        listings = [section.listing for section in chosen.sections]
+        found = merged(self.reader, listings, *chosen.keys, self.query.limit or ALL, self.first)
+        for at, group in groupby(found, key=itemgetter(0)):
+            section = chosen.sections[at]
+            listing = section.listing
+            for piece in _pieces(rowid for _, rowid in group):
+                rows = listing.at(self.reader, self._columns(section), piece)
+                yield self._shaped(section, fresh, list(rows))
+
+    def _of_section(self, section: Section, fresh: Fresh, limit: int, offset: int) -> Iterator[list[dict[str, object]]]:
+        rows = section.listing.rows(self.reader, self._columns(section), limit, offset)
+        for piece in _pieces(rows):
+            yield self._shaped(section, fresh, piece)
+
+    def _columns(self, section: Section) -> list[str]:
+        now = repr(float(self.call.clock.now()))
+        return [section.members[name].sql.replace("{now}", now) for name in self.wanted]
+
+    def _shaped(self, section: Section, fresh: Fresh, rows: Sequence[tuple[object, ...]]) -> list[dict[str, object]]:
+        """Rows as items. Column by column, so that Python is asked once per column and not once per value."""
+        columns: list[Any] = list(zip(*rows, strict=True))
+        for at, name in enumerate(self.wanted):
+            convert = section.members[name].convert
+            if convert is not None:
+                columns[at] = map(convert(fresh), columns[at])
+        return [dict(zip(self.wanted, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _pieces(rows: Iterator[T]) -> Iterator[list[T]]:
+    while piece := list(islice(rows, ROWS_PER_PIECE)):
+        yield piece
+
+
+def _is_known(tag: str, if_none_match: str) -> bool:
+    """RFC 9110's weak comparison."""
+    known = {word.strip().removeprefix("W/") for word in if_none_match.split(",")}
+    return "*" in known or tag.removeprefix("W/") in known
+
+
+def _ascii(views: Sequence[View]) -> str:
+    return json.dumps(orjson.loads(orjson.dumps(views)), separators=(",", ":"))

@@ -1,0 +1,111 @@
+"""Lists as columns: what a condition finds of hosts or services, in an order, a page of it or all.
+
+Rules: a page is chosen from an index alone and only then joined with the wide rows; all of it is read in index order, row by row,
+so that the first is there at once. Whoever asks gives the caller's scope as the first condition.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from engine.state.scope import Scope
+from engine.state.search import TABLES, Condition, Kind
+from engine.state.views import Reader
+
+ALL = -1
+
+_SOURCES: dict[Kind, str] = {"host": "state.host h", "service": "state.service s"}
+_HOST_KEYS: dict[Kind, tuple[str, str]] = {"host": ("h.poller", "h.name"), "service": ("s.poller", "s.host_name")}
+_JOINS: dict[Kind, dict[str, str]] = {
+    "host": {
+        "p": "CROSS JOIN state.poller p ON p.number = h.poller",
+        "c": "LEFT JOIN state.host_config c ON c.poller = h.poller AND c.name = h.name",
+    },
+    "service": {
+        "p": "CROSS JOIN state.poller p ON p.number = s.poller",
+        "h": "LEFT JOIN state.host h ON h.poller = s.poller AND h.name = s.host_name",
+        "c": "LEFT JOIN state.service_config c"
+        " ON c.poller = s.poller AND c.host_name = s.host_name AND c.description = s.description",
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What is to be found, in which order: a list of search.order, or "" for by poller and name, for which there is an index."""
+
+    kind: Kind
+    conditions: Sequence[Condition]
+    order: str = ""
+
+    @classmethod
+    def within(cls, scope: Scope, kind: Kind, conditions: Sequence[Condition], order: str = "") -> Listing:
+        """One of what is within scope."""
+        return cls(kind, (scope.sql(*_HOST_KEYS[kind]), *conditions), order)
+
+    def narrowed(self, *conditions: Condition) -> Listing:
+        """What further conditions leave of it."""
+        return replace(self, conditions=(*self.conditions, *conditions))
+
+    def count(self, reader: Reader) -> int:
+        """How many there are."""
+        where, values = self._where()
+        (count,) = reader.connection.execute(f"SELECT count(*) FROM {_SOURCES[self.kind]} WHERE {where}", values).fetchone()
+        return int(count)
+
+    def rows(self, reader: Reader, columns: Sequence[str], limit: int = ALL, offset: int = 0) -> Iterator[tuple[object, ...]]:
+        """These columns, over the aliases `h` or `s`, `c` its configuration, `p` its poller and, of a service, `h` its host."""
+        where, values = self._where()
+        source, order = _SOURCES[self.kind], self.order or ", ".join(TABLES[self.kind].tie)
+        chosen = ", ".join(columns)
+        if limit == ALL and not offset and not self.order:
+            whole = f"SELECT {chosen} FROM {source} {self._joins(chosen)} WHERE {where} ORDER BY {order}"
+            return reader.connection.execute(whole, values)
+        alias = source[-1]
+        page = f"SELECT {alias}.rowid FROM {source} WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?"
+        query = f"SELECT {chosen} FROM ({page}) k CROSS JOIN {source} ON {alias}.rowid = k.rowid {self._joins(chosen)}"
+        # CROSS JOIN keeps SQLite from turning the loops around, so rows come in the page's order.
+        return reader.connection.execute(query, [*values, limit, offset])
+
+    def at(self, reader: Reader, columns: Sequence[str], rowids: Sequence[int]) -> Iterator[tuple[object, ...]]:
+        """These columns of the rows of these numbers, in their order."""
+        source, chosen = _SOURCES[self.kind], ", ".join(columns)
+        query = f"SELECT {chosen} FROM {source} {self._joins(chosen)} WHERE {source[-1]}.rowid = ?"
+        return (row for rowid in rowids for row in reader.connection.execute(query, [rowid]))
+
+    def selected(self, columns: Sequence[str]) -> Condition:
+        """A SELECT of these columns, for a statement of more than one kind."""
+        where, values = self._where()
+        return f"SELECT {', '.join(columns)} FROM {_SOURCES[self.kind]} WHERE {where}", values
+
+    def _where(self) -> Condition:
+        return (
+            " AND ".join(f"({sql})" for sql, _ in self.conditions if sql != "1") or "1",
+            [value for _, values in self.conditions for value in values],
+        )
+
+    def _joins(self, columns: str) -> str:
+        return " ".join(join for alias, join in _JOINS[self.kind].items() if re.search(rf"\b{alias}\.", columns))
+
+
+def merged(
+    reader: Reader,
+    listings: Sequence[Listing],
+    keys: Sequence[Sequence[str]],
+    orders: Sequence[str],
+    limit: int = ALL,
+    offset: int = 0,
+) -> Iterator[tuple[int, int]]:
+    """(which listing, rowid) of the rows of several as one list. `keys`: what each sorts by; `orders`: how, e.g. `DESC`."""
+    parts: list[str] = []
+    values: list[object] = []
+    for at, listing in enumerate(listings):
+        named = [f"{key} AS k{number}" for number, key in enumerate(keys[at])]
+        sql, own = listing.selected([str(at), f"{_SOURCES[listing.kind][-1]}.rowid", *named])
+        parts.append(sql)
+        values += own
+    by = ", ".join(f"k{number} {order}" for number, order in enumerate(orders))
+    query = f"SELECT * FROM ({' UNION ALL '.join(parts)}) ORDER BY {by} LIMIT ? OFFSET ?"
+    return ((row[0], row[1]) for row in reader.connection.execute(query, [*values, limit, offset]))
