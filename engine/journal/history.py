@@ -79,6 +79,7 @@ class Acknowledged:
 
 _INSERT = f"INSERT INTO entry ({ENTRY_COLUMNS}) VALUES ({','.join('?' * len(EntryRow.__slots__))})"
 _values = attrgetter(*EntryRow.__slots__)
+_ID, _COMMAND = EntryRow.__slots__.index("id"), EntryRow.__slots__.index("command_id")
 
 
 def insert_entry(connection: sqlite3.Connection, row: EntryRow) -> None:
@@ -86,9 +87,15 @@ def insert_entry(connection: sqlite3.Connection, row: EntryRow) -> None:
     connection.execute(_INSERT, _values(row))
 
 
-def insert_entries(connection: sqlite3.Connection, rows: Iterable[EntryRow]) -> None:
-    """Store new entries."""
-    connection.executemany(_INSERT, map(_values, rows))
+def insert_entries(connection: sqlite3.Connection, drafts: Iterable[tuple[EntryRow, int, str]]) -> None:
+    """Store new entries: each a draft, its id, and the command that makes it."""
+
+    def values(draft: EntryRow, entry_id: int, command_id: str) -> list[object]:
+        columns = list(_values(draft))
+        columns[_ID], columns[_COMMAND] = entry_id, command_id
+        return columns
+
+    connection.executemany(_INSERT, (values(*draft) for draft in drafts))
 
 
 def revive(connection: sqlite3.Connection, gone: EntryRow, block: EntryRow) -> None:
