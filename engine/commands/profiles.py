@@ -21,6 +21,7 @@ class Profile:
     persists_at_once: bool  # what was executed survives kill -9 of the core, so absence proves "never executed"
     unescapes_output: bool  # `\n` and `\\` in passive output are turned back
     whole_numbers_only: bool  # what stands behind the point of an interval is refused or cut off
+    logs_late: bool  # its log is flushed every second, not line by line
     mark_overdue_s: float  # end mark later than this: push it out with a lone mark
 
 
@@ -32,6 +33,7 @@ _NAGIOS = Profile(
     persists_at_once=False,
     unescapes_output=True,
     whole_numbers_only=True,
+    logs_late=False,
     mark_overdue_s=0.25,
 )
 
@@ -43,6 +45,7 @@ _NAEMON = Profile(
     persists_at_once=False,
     unescapes_output=True,
     whole_numbers_only=True,
+    logs_late=False,
     mark_overdue_s=0.25,
 )
 
@@ -54,6 +57,7 @@ _ICINGA2 = Profile(
     persists_at_once=True,
     unescapes_output=False,
     whole_numbers_only=False,
+    logs_late=True,
     mark_overdue_s=2.5,
 )
 

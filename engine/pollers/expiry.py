@@ -1,4 +1,4 @@
-"""Acknowledgements that end at a time, on cores that know no such thing: their lane takes them back then.
+"""Acknowledgements that end at a time, on cores that know no such thing, or show it too late: their lane takes them back.
 
 Theory of operation. The time stands in the acknowledgement's entry, so it outlives every restart. A generation that the core wrote
 at that time or later decides: if it still shows this very acknowledgement (its comment is the object's newest), a removal is
@@ -24,9 +24,13 @@ from engine.state.views import Reader
 _SAME_SECOND_S = 1.0  # the log's second of an execution and the comment's may be neighbours
 
 
-def ends_by_itself(kind: CoreKind) -> bool:
-    """Does that kind of core end acknowledgements by itself?"""
-    return kind in CATALOGUE["ACKNOWLEDGE_HOST_PROBLEM_EXPIRE"].kinds
+def _grace_s(kind: CoreKind) -> float:
+    """How long after its time that kind of core is given to end an acknowledgement by itself.
+
+    **Source**: Icinga 2.13.6 removes the comment within a minute, and shows the object as acknowledged until its next check result
+    (150 s and more where there is none).
+    """
+    return 90.0 if kind in CATALOGUE["ACKNOWLEDGE_HOST_PROBLEM_EXPIRE"].kinds else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ class Expiry:
     connection: sqlite3.Connection
     reader: Reader
     poller: int
+    kind: CoreKind
     at: float
     ttl_s: float
 
@@ -43,7 +48,7 @@ class Expiry:
         """Store the removals that the newest generation calls for. Returns their ids."""
         with self.reader.snapshot():
             _, created, _ = self.reader.poller_generation(self.poller)
-            made = [self._removal(entry) for entry in _due(self.connection, self.poller, created)]
+            made = [self._removal(entry) for entry in _due(self.connection, self.poller, created - _grace_s(self.kind))]
         return [command_id for command_id in made if command_id]
 
     def _removal(self, entry: EntryRow) -> str | None:
