@@ -29,6 +29,7 @@ from engine.config import Config, Poller, decode_config
 from engine.errors import ConfigError, JournalError, SignalboxError
 from engine.figures import COMMIT_SECONDS, SCAN_SECONDS, SCANS_FAILED
 from engine.journal.identities import Identities
+from engine.journal.retention import Retention
 from engine.journal.store import Journal
 from engine.pollers.follow import LogFollower
 from engine.pollers.indexing import Indexer
@@ -200,6 +201,8 @@ def serve(runtime: Runtime) -> None:
     for number, loop in runtime.scans.items():
         threads.append(_thread(runtime, f"scan-{number}", loop.run))
         loop.due.set()
+    retention = Retention(Journal.open(runtime.config.data), runtime.config.settings, runtime.clock)
+    threads.append(_thread(runtime, "retention", retention.run))
     lane_threads = [_thread(runtime, f"lane-{number}", lane.run) for number, lane in runtime.lanes.items()]
     if runtime.indexer is not None:
         _thread(runtime, "history", runtime.indexer.run)
@@ -208,6 +211,7 @@ def serve(runtime: Runtime) -> None:
     try:
         _receive(runtime, receiver)
     finally:
+        retention.stop()
         _stop(runtime, watch, lane_threads)
         receiver.close()
 
