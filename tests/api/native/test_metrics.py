@@ -92,7 +92,6 @@ def test_no_name_of_an_object_or_a_caller_becomes_a_label(front: Front) -> None:
         front.post("/v1/comments", {"host": host, "comment": "c"})
     words = {word for _, labels in scraped(front) for _, word in labels}
     assert not words & {*HOSTS[1], *AWKWARD, "anna", "HTTP"} - {"null"}
-    assert len(scraped(front)) < 2000
 
 
 def test_names_follow_the_conventions(front: Front) -> None:
