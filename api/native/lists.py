@@ -70,6 +70,7 @@ class ListQuery(PollerQuery, frozen=True, kw_only=True):
 
 
 Fresh = Mapping[int, View]
+Items = list[dict[str, object]]
 Convert = Callable[[Fresh], Callable[[Any], object]]
 
 
@@ -159,7 +160,7 @@ async def list_answer(call: Call, query: ListQuery, choose: Choose, names: Seque
 
 def asked(call: Call, query: ListQuery, table: Table) -> list[Condition]:
     """What search and plain fields ask of one kind of row. Raises InvalidSearch."""
-    return [condition(table, query.search, query.plain, call.clock.now())]
+    return [condition(table, query.search, query.plain, call.clock.now())] if query.search or query.plain else []
 
 
 def sorting(query: ListQuery, table: Table) -> str:
@@ -215,11 +216,13 @@ class _Reading:
             headers["ETag"] = tag
             if _is_known(tag, self.call.headers.get("if-none-match", "")):
                 return Response(status_code=304, headers=headers)
-        total = sum(listing.count(self.reader) for listing in chosen.counted)
+        found = self._found(chosen)
+        total = len(found) if found is not None else sum(listing.count(self.reader) for listing in chosen.counted)
         if self.lines:
             headers |= {"Signalbox-Total": str(total), "Signalbox-Views": _ascii(list(fresh.values()))}
         media_type = NDJSON if self.lines else JSON
-        pieces = self._lines(chosen, fresh) if self.lines else self._document(chosen, fresh, total)
+        items = self._items(chosen, fresh, found)
+        pieces = self._lines(items) if self.lines else self._document(items, fresh, total)
         if self.spool is None:
             return Response(b"".join(pieces), 200, headers, media_type)
         self.spool.fill(pieces, headers | {"Content-Type": media_type})
@@ -240,9 +243,10 @@ class _Reading:
     def _tag(self, fresh: Fresh) -> str | None:
         """What changes whenever the answer does; None when it changes with time alone."""
         query, caller = self.query, self.call.caller
-        now = self.call.clock.now()
-        search, plain = query.search, query.plain
-        if any(condition(table, search, plain, now) != condition(table, search, plain, now + 1) for table in query.tables):
+        now, search, plain = self.call.clock.now(), query.search, query.plain
+        if (search or plain) and any(
+            condition(table, search, plain, now) != condition(table, search, plain, now + 1) for table in query.tables
+        ):
             return None
         health = [(view.poller, view.stale, view.health) for view in fresh.values()]
         scope = (sorted(caller.scope.pollers or ()), sorted(caller.scope.hostgroups or ()), caller.scope == type(caller.scope)())
@@ -251,24 +255,32 @@ class _Reading:
 
     # --- rows to bytes --------------------------------------------------------------------------------------------------------
 
-    def _document(self, chosen: Chosen, fresh: Fresh, total: int) -> Iterator[bytes]:
+    def _document(self, items_by_piece: Iterator[Items], fresh: Fresh, total: int) -> Iterator[bytes]:
         head = {"total": total, "limit": self.query.limit, "offset": self.first, "views": list(fresh.values())}
         yield orjson.dumps(head)[:-1] + b',"items":['
         between = b""
-        for items in self._items(chosen, fresh):
+        for items in items_by_piece:
             yield between + orjson.dumps(items)[1:-1]
             between = b","
         yield b"]}"
 
-    def _lines(self, chosen: Chosen, fresh: Fresh) -> Iterator[bytes]:
-        for items in self._items(chosen, fresh):
+    def _lines(self, items_by_piece: Iterator[Items]) -> Iterator[bytes]:
+        for items in items_by_piece:
             yield b"".join([orjson.dumps(item, option=orjson.OPT_APPEND_NEWLINE) for item in items])
 
-    def _items(self, chosen: Chosen, fresh: Fresh) -> Iterator[list[dict[str, object]]]:
+    def _found(self, chosen: Chosen) -> list[int] | None:
+        """What a search found, row by row, where it might be dear to search twice; None where counting is cheap."""
+        if len(chosen.sections) > 1 or not (self.query.search or self.query.plain):
+            return None
+        return chosen.sections[0].listing.found(self.reader)
+
+    def _items(self, chosen: Chosen, fresh: Fresh, found: list[int] | None) -> Iterator[Items]:
         """Items by the piece."""
+        if found is not None:
+            return self._at(chosen.sections[0], fresh, iter(found[self.first :][: self.query.limit or None]))
         return self._in_turn(chosen, fresh) if chosen.keys is None else self._merged(chosen, fresh)
 
-    def _in_turn(self, chosen: Chosen, fresh: Fresh) -> Iterator[list[dict[str, object]]]:
+    def _in_turn(self, chosen: Chosen, fresh: Fresh) -> Iterator[Items]:
         left, skip = self.query.limit or ALL, self.first
         for at, section in enumerate(chosen.sections):
             if left == 0:
@@ -282,18 +294,18 @@ class _Reading:
             if skip and not is_last:
                 skip = max(0, skip - section.listing.count(self.reader)) if not seen else 0
 
-    def _merged(self, chosen: Chosen, fresh: Fresh) -> Iterator[list[dict[str, object]]]:
+    def _merged(self, chosen: Chosen, fresh: Fresh) -> Iterator[Items]:
         assert chosen.keys is not None
         listings = [section.listing for section in chosen.sections]
         found = merged(self.reader, listings, *chosen.keys, self.query.limit or ALL, self.first)
         for at, group in groupby(found, key=itemgetter(0)):
-            section = chosen.sections[at]
-            listing = section.listing
-            for piece in _pieces(rowid for _, rowid in group):
-                rows = listing.at(self.reader, self._columns(section), piece)
-                yield self._shaped(section, fresh, list(rows))
+            yield from self._at(chosen.sections[at], fresh, (rowid for _, rowid in group))
 
-    def _of_section(self, section: Section, fresh: Fresh, limit: int, offset: int) -> Iterator[list[dict[str, object]]]:
+    def _at(self, section: Section, fresh: Fresh, rowids: Iterator[int]) -> Iterator[Items]:
+        for piece in _pieces(rowids):
+            yield self._shaped(section, fresh, list(section.listing.at(self.reader, self._columns(section), piece)))
+
+    def _of_section(self, section: Section, fresh: Fresh, limit: int, offset: int) -> Iterator[Items]:
         rows = section.listing.rows(self.reader, self._columns(section), limit, offset)
         for piece in _pieces(rows):
             yield self._shaped(section, fresh, piece)
@@ -302,7 +314,7 @@ class _Reading:
         now = repr(float(self.call.clock.now()))
         return [section.members[name].sql.replace("{now}", now) for name in self.wanted]
 
-    def _shaped(self, section: Section, fresh: Fresh, rows: Sequence[tuple[object, ...]]) -> list[dict[str, object]]:
+    def _shaped(self, section: Section, fresh: Fresh, rows: Sequence[tuple[object, ...]]) -> Items:
         """Rows as items. Column by column, so that Python is asked once per column and not once per value."""
         columns: list[Any] = list(zip(*rows, strict=True))
         for at, name in enumerate(self.wanted):

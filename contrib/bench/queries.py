@@ -175,7 +175,7 @@ def questions(reader: Reader, rows: list[dict[str, Any]], loop: asyncio.Runner) 
             return encode_json(read_service(reader, call, middle, "service 01", ""))
 
     def asked(list_: Callable[[Call, Any], Awaitable[Any]], query: object, by: Call = call) -> Callable[[], object]:
-        return lambda: loop.run(_body(list_(by, query)))
+        return lambda: loop.get_loop().run_until_complete(_body(list_(by, query)))
 
     def by_output(test: Callable[[str], object]) -> Callable[[], object]:
         return lambda: [row for row in rows if test(row["plugin_output"])][:100]
