@@ -15,15 +15,16 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import groupby, islice
 from operator import itemgetter
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, ClassVar, Literal, TypeVar
 
 import orjson
 from starlette.responses import Response
 
+from api.native.members import Fresh, Items, Member, Shape
 from api.native.operation import Answer, Call, poller_number
 from api.native.pollers import View, views_of
 from api.native.requests import MOST_ROWS, PollerQuery, doc
-from api.render import JSON, NDJSON, Spool, rfc3339_or_none, spooled_response
+from api.render import JSON, NDJSON, Spool, spooled_response
 from engine.errors import InvalidField, InvalidSearch, StatusFileStale
 from engine.state.fields import Table
 from engine.state.lists import ALL, Listing, merged
@@ -67,57 +68,6 @@ class ListQuery(PollerQuery, frozen=True, kw_only=True):
         if self.offset:
             raise InvalidField("page and offset say the same twice: leave one out.", field="page")
         return (self.page - 1) * self.limit
-
-
-Fresh = Mapping[int, View]
-Items = list[dict[str, object]]
-Convert = Callable[[Fresh], Callable[[Any], object]]
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """One member of an item: its column, and what is made of the value (None: nothing). {now} in the column: epoch seconds."""
-
-    sql: str
-    convert: Convert | None = None
-
-
-class _Times(dict[float, str | None]):
-    """Epoch seconds → RFC 3339. Many rows share their times."""
-
-    def __missing__(self, seconds: float) -> str | None:
-        self[seconds] = text = rfc3339_or_none(seconds)
-        return text
-
-
-def flag(sql: str) -> Member:
-    """A boolean."""
-    return Member(sql, lambda fresh: bool)
-
-
-def time(sql: str) -> Member:
-    """A time, null for never."""
-    return Member(sql, lambda fresh: _Times().__getitem__)
-
-
-def words(sql: str, names: Sequence[str]) -> Member:
-    """A number that stands for a word."""
-    return Member(sql, lambda fresh: names.__getitem__)
-
-
-def nested(sql: str) -> Member:
-    """What is JSON already."""
-    return Member(sql, lambda fresh: orjson.Fragment)
-
-
-def poller_name(sql: str) -> Member:
-    """The name of the poller of that number."""
-    return Member(sql, lambda fresh: {number: view.poller for number, view in fresh.items()}.__getitem__)
-
-
-def view_member(sql: str) -> Member:
-    """How fresh the objects of the poller of that number are."""
-    return Member(sql, lambda fresh: {number: orjson.Fragment(orjson.dumps(view)) for number, view in fresh.items()}.__getitem__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +227,8 @@ class _Reading:
     def _items(self, chosen: Chosen, fresh: Fresh, found: list[int] | None) -> Iterator[Items]:
         """Items by the piece."""
         if found is not None:
-            return self._at(chosen.sections[0], fresh, iter(found[self.first :][: self.query.limit or None]))
+            section, page = chosen.sections[0], iter(found[self.first :][: self.query.limit or None])
+            return self._at(section.listing, self._shape(section, fresh), page)
         return self._in_turn(chosen, fresh) if chosen.keys is None else self._merged(chosen, fresh)
 
     def _in_turn(self, chosen: Chosen, fresh: Fresh) -> Iterator[Items]:
@@ -297,31 +248,22 @@ class _Reading:
     def _merged(self, chosen: Chosen, fresh: Fresh) -> Iterator[Items]:
         assert chosen.keys is not None
         listings = [section.listing for section in chosen.sections]
+        shapes = [self._shape(section, fresh) for section in chosen.sections]
         found = merged(self.reader, listings, *chosen.keys, self.query.limit or ALL, self.first)
         for at, group in groupby(found, key=itemgetter(0)):
-            yield from self._at(chosen.sections[at], fresh, (rowid for _, rowid in group))
+            yield from self._at(listings[at], shapes[at], (rowid for _, rowid in group))
 
-    def _at(self, section: Section, fresh: Fresh, rowids: Iterator[int]) -> Iterator[Items]:
+    def _at(self, listing: Listing, shape: Shape, rowids: Iterator[int]) -> Iterator[Items]:
         for piece in _pieces(rowids):
-            yield self._shaped(section, fresh, list(section.listing.at(self.reader, self._columns(section), piece)))
+            yield shape.items(list(listing.at(self.reader, shape.columns, piece)))
 
     def _of_section(self, section: Section, fresh: Fresh, limit: int, offset: int) -> Iterator[Items]:
-        rows = section.listing.rows(self.reader, self._columns(section), limit, offset)
-        for piece in _pieces(rows):
-            yield self._shaped(section, fresh, piece)
+        shape = self._shape(section, fresh)
+        for piece in _pieces(section.listing.rows(self.reader, shape.columns, limit, offset)):
+            yield shape.items(piece)
 
-    def _columns(self, section: Section) -> list[str]:
-        now = repr(float(self.call.clock.now()))
-        return [section.members[name].sql.replace("{now}", now) for name in self.wanted]
-
-    def _shaped(self, section: Section, fresh: Fresh, rows: Sequence[tuple[object, ...]]) -> Items:
-        """Rows as items. Column by column, so that Python is asked once per column and not once per value."""
-        columns: list[Any] = list(zip(*rows, strict=True))
-        for at, name in enumerate(self.wanted):
-            convert = section.members[name].convert
-            if convert is not None:
-                columns[at] = map(convert(fresh), columns[at])
-        return [dict(zip(self.wanted, row, strict=True)) for row in zip(*columns, strict=True)]
+    def _shape(self, section: Section, fresh: Fresh) -> Shape:
+        return Shape(section.members, self.wanted, fresh, self.call.clock.now())
 
 
 def _pieces(rows: Iterator[T]) -> Iterator[list[T]]:

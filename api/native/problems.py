@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
-from api.native.lists import Chosen, ListQuery, Member, Section, asked, flag, list_answer, sort_keys
+from api.native.lists import Chosen, ListQuery, Section, asked, list_answer, sort_keys
+from api.native.members import Member, flag
 from api.native.operation import Answer, Call, Operation
 from api.native.pollers import View
 from api.native.state import HOST_STATES, SERVICE_STATES, checked_columns, state_member
