@@ -17,12 +17,12 @@ from api.render import rfc3339_or_none
 
 Fresh = Mapping[int, View]
 Items = list[dict[str, object]]
-Convert = Callable[[Fresh], Callable[[Any], object]]
+Convert = Callable[[Fresh, float], Callable[[Any], object]]
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One member of an item: its column, and what is made of the value (None: nothing). {now} in the column: epoch seconds."""
+    """One member of an item: its column, and what is made of the value (None: nothing) given each poller's view and the time."""
 
     sql: str
     convert: Convert | None = None
@@ -38,42 +38,49 @@ class _Times(dict[float, str | None]):
 
 def flag(sql: str) -> Member:
     """A boolean."""
-    return Member(sql, lambda fresh: bool)
+    return Member(sql, lambda fresh, now: bool)
 
 
 def time(sql: str) -> Member:
     """A time, null for never."""
-    return Member(sql, lambda fresh: _Times().__getitem__)
+    return Member(sql, lambda fresh, now: _Times().__getitem__)
+
+
+def age(sql: str) -> Member:
+    """Seconds since a time by our clock, null for never."""
+    return Member(sql, lambda fresh, now: lambda began: None if began is None else max(0.0, round(now - began, 3)))
 
 
 def words(sql: str, names: Sequence[str]) -> Member:
     """A number that stands for a word."""
-    return Member(sql, lambda fresh: names.__getitem__)
+    return Member(sql, lambda fresh, now: names.__getitem__)
 
 
 def nested(sql: str) -> Member:
     """What is JSON already."""
-    return Member(sql, lambda fresh: orjson.Fragment)
+    return Member(sql, lambda fresh, now: orjson.Fragment)
 
 
 def poller_name(sql: str) -> Member:
     """The name of the poller of that number."""
-    return Member(sql, lambda fresh: {number: view.poller for number, view in fresh.items()}.__getitem__)
+    return Member(sql, lambda fresh, now: {number: view.poller for number, view in fresh.items()}.__getitem__)
 
 
 def view_member(sql: str) -> Member:
     """How fresh the objects of the poller of that number are."""
-    return Member(sql, lambda fresh: {number: orjson.Fragment(orjson.dumps(view)) for number, view in fresh.items()}.__getitem__)
+    return Member(
+        sql, lambda fresh, now: {number: orjson.Fragment(orjson.dumps(view)) for number, view in fresh.items()}.__getitem__
+    )
 
 
 class Shape:
     """Rows of one SELECT as items: the members wanted, by name and in that order. `now`: epoch seconds."""
 
     def __init__(self, members: Mapping[str, Member], wanted: Sequence[str], fresh: Fresh, now: float) -> None:
-        self.columns = [members[name].sql.replace("{now}", repr(now)) for name in wanted]
+        self.columns = [members[name].sql for name in wanted]
         self._wanted = wanted
         named = ((at, members[name].convert) for at, name in enumerate(wanted))
-        self._converts = [(at, convert(fresh)) for at, convert in named if convert is not None]
+        self._converts = [(at, convert(fresh, now)) for at, convert in named if convert is not None]
 
     def items(self, rows: Sequence[tuple[object, ...]]) -> Items:
         """Each row as an item."""

@@ -1,10 +1,11 @@
 """How long does a question take, inside the process, at any size? Each figure beside its budget and beside a loop over Python rows.
 
-    python -m contrib.bench.queries [--hosts 10000] [--services 10] [--rounds 5] [--no-budget]
+    python -m contrib.bench.queries [--hosts 10000] [--services 10] [--rounds 5] [--slack 1]
 
 A status file of that many objects, block for block as Nagios 4 writes them, goes through the real scanner and the real mirror
 into a state.db of its own; the questions are those the native API asks. 5 % of the services and 2 % of the hosts are problems,
-every outputs' text differs. Best of the rounds. Ends with 1 when a figure is above its budget (--no-budget: never).
+every outputs' text differs. Best of the rounds. Ends with 1 when a figure is above
+`--slack` times its budget (the budgets are for a quiet machine of its own).
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from engine.state.views import Reader
 
 T = TypeVar("T")
 GOLDEN = Path(__file__).resolve().parents[2] / "tests/golden/nagios-4.4.6"
+_SHORTEST_TRY_S = 0.3
 FIELDS = "host,description,state,state_name,acknowledged,scheduled_downtime_depth,last_check,plugin_output"
 _TEXTS = (
     "OK - load average: 0.%d, 0.41, 0.40 on a machine of 8 processors",
@@ -227,9 +229,10 @@ async def _body(answer: Awaitable[Any]) -> int:
 
 
 def best_ms(ask: Callable[[], object], rounds: int) -> float:
-    """The best of the rounds: what the question costs, not what else the machine did."""
-    times = []
-    for _ in range(rounds):
+    """The best of the rounds, more of them where they are short: what the question costs, not what else the machine did."""
+    times: list[float] = []
+    until = time.perf_counter() + _SHORTEST_TRY_S
+    while len(times) < rounds or time.perf_counter() < until:
         begun = time.perf_counter()
         ask()
         times.append((time.perf_counter() - begun) * 1000)
@@ -241,7 +244,7 @@ def main() -> int:
     parser.add_argument("--hosts", type=int, default=10_000)
     parser.add_argument("--services", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--no-budget", action="store_true")
+    parser.add_argument("--slack", type=float, default=1.0)
     parser.add_argument("--keep", type=Path, help="a folder to make the files in, used again when they are there")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="signalbox-bench-") as temporary:
@@ -253,12 +256,12 @@ def main() -> int:
         reader = Reader.open(folder)
         try:
             with asyncio.Runner() as loop:
-                return _report(reader, loop, arguments.rounds, arguments.no_budget)
+                return _report(reader, loop, arguments.rounds, arguments.slack)
         finally:
             reader.close()
 
 
-def _report(reader: Reader, loop: asyncio.Runner, rounds: int, no_budget: bool) -> int:
+def _report(reader: Reader, loop: asyncio.Runner, rounds: int, slack: float) -> int:
     columns = ("host", "description", "state", "plugin_output")
     found = reader.connection.execute("SELECT host_name, description, state, plugin_output FROM state.service ORDER BY 1, 2")
     rows = [dict(zip(columns, row, strict=True)) for row in found]
@@ -267,10 +270,10 @@ def _report(reader: Reader, loop: asyncio.Runner, rounds: int, no_budget: bool) 
     for question in questions(reader, rows, loop):
         took = best_ms(question.ask, rounds)
         beside = f"{best_ms(question.loop, rounds):9.2f}" if question.loop else f"{'–':>9}"
-        is_over = question.budget_ms is not None and took > question.budget_ms
+        is_over = question.budget_ms is not None and took > slack * question.budget_ms
         over = over or is_over
         print(f"{question.name:40} {took:9.2f} {question.budget_ms or '–':>8} {beside}{'  OVER' if is_over else ''}", flush=True)
-    return int(over and not no_budget)
+    return int(over)
 
 
 if __name__ == "__main__":
