@@ -90,6 +90,7 @@ def _command(row: Row) -> str:
         ("Held at most", _held(row)),
         ("Repeating it", "changes nothing more" if row.idempotent else "does it again"),
         ("Dangerous", row.danger),
+        *((f"On {kind}", "goes out as one command per member, the core does nothing for the group") for kind in row.expanded_in),
         *((f"On {kind}", why) for kind, why in {**row.useless_in, **row.unseen_in}.items() if kind in row.kinds),
     ]
     return "\n".join([*lines, "", *(f"- {name}: {words}" for name, words in facts if words), ""])

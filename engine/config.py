@@ -14,7 +14,7 @@ import ipaddress
 import os
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ from engine.model import CoreKind
 
 # Public ids are number * 2^32 + n and must stay exact in JSON readers that know only doubles (2^53).
 HIGHEST_POLLER_NUMBER = 2**20
+# What a core may lose in a crash, by what was asked: a `switch` turns a feature of an object or of the core on or off.
+REAPPLY_VERBS = ("downtime", "acknowledgement", "comment", "deletion", "switch")
 
 
 ROLES = ("reader", "operator", "admin")
@@ -56,6 +58,7 @@ class Poller:
     log_passive_checks: bool = True
     check_external_commands: bool = True
     temp_file: Path | None = None
+    reapply_lost: tuple[str, ...] | None = None  # None: as the setting of that name says
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +91,29 @@ class Settings:
     silent_log_s: float = setting(
         600.0, "how long a written command waits for a word in the core's log before it becomes `unknown`", "s", low=5
     )
+    reapply_lost: tuple[str, ...] = setting(
+        (),
+        f"what is asked again when a core crashed and lost it: any of {', '.join(f'`{verb}`' for verb in REAPPLY_VERBS)};"
+        " also per poller",
+    )
     twin_window_s: float = setting(600.0, "a succeeded twin younger than this is joined instead of made again", "s", low=0)
     bulk_limit: int = setting(500, "the most targets of one call", low=1, high=100_000)
     bulk_limit_by_role: tuple[tuple[str, int], ...] = setting(
         (), "the same for a role: `[bulk_limit_by_role]` with lines such as `admin = 5000`", low=1, high=100_000
     )
+    keep_lives_s: float = setting(90 * 86400.0, "how long the lives of finished commands and ended entries are kept", "s", low=3600)
+    keep_calls_s: float = setting(86400.0, "how long calls of several passive results are kept", "s", low=3600)
+    keep_audit_s: float = setting(400 * 86400.0, "how long the audit is kept", "s", low=86400)
+    keep_keys_s: float = setting(7 * 86400.0, "how long a repeat with an Idempotency-Key is recognised", "s", low=3600)
     scan_poll_s: float = setting(2.0, "slow poll behind the file watcher", "s", low=0.1, high=3600)
     stale_after_intervals: int = setting(3, "status intervals after which a view counts as stale", low=1)
     event_journal_rows: int = setting(
         200_000, "events of states kept for readers of /v1/events who come back; older ones are told to begin anew", low=100
     )
     event_readers: int = setting(1000, "streams of /v1/events that one API worker serves at once", low=1)
+    history_days: int = setting(
+        400, "how long /v1/history goes back, as far as the cores' logs do; 0: no history is kept", "days", low=0, high=36500
+    )
     token_idle_s: float = setting(3600.0, "a login's token ends after this long without use", "s", low=1)
 
 
@@ -129,13 +144,21 @@ _SETTING_FIELDS = {entry.name: entry for entry in dataclasses.fields(Settings)}
 _POLLER_FIELDS = {entry.name: entry for entry in dataclasses.fields(Poller)}
 
 
-def load_config(config_file: Path | None, cores: Sequence[str], *, data: Path | None = None, **overrides: object) -> Config:
+def load_config(
+    config_file: Path | None,
+    cores: Sequence[str],
+    *,
+    data: Path | None = None,
+    mistake_in_dangerous: Callable[[str], str] = lambda name: "",
+    **overrides: object,
+) -> Config:
     """What a TOML file, `--core` arguments and the command line's overrides add up to.
 
     Args:
         config_file: settings and `[[poller]]` tables, None for none.
         cores: `[NAME=]MAINCFG`, one per core; they come after the file's pollers.
         data: the data folder, None for the default one.
+        mistake_in_dangerous: why a name cannot stand in `dangerous_commands`, "" when it can.
         overrides: values of `Settings` fields, and `listen` as HOST:PORT; None leaves a setting as it is.
 
     Raises:
@@ -146,6 +169,7 @@ def load_config(config_file: Path | None, cores: Sequence[str], *, data: Path | 
     tables += [_core_table(core) for core in cores]
     gathered.override(overrides)
     settings = gathered.settings()
+    gathered.dangerous(settings, mistake_in_dangerous)
     pollers = _numbered([poller for table in tables if (poller := _poller(table, gathered)) is not None], gathered)
     if not tables and not gathered.mistakes:
         gathered.mistakes.append("no core is named: give --core MAINCFG (for instance /etc/nagios4/nagios.cfg), or --config FILE")
@@ -199,8 +223,14 @@ class _Gathered:
         self.take("listen_host", host, "--listen", Path.cwd())
         self.take("listen_port", int(port), "--listen", Path.cwd())
 
+    def dangerous(self, settings: Settings, mistake_in: Callable[[str], str]) -> None:
+        found = [mistake for name in settings.dangerous_commands if (mistake := mistake_in(name))]
+        self.mistakes += [f"{self.places['dangerous_commands']}: dangerous_commands: {mistake}" for mistake in found]
+
     def settings(self) -> Settings:
         settings = Settings(**self.values)
+        if settings.keep_keys_s > settings.keep_lives_s:
+            self.mistakes.append("keep_keys_s is above keep_lives_s: a repeat could not be told what the first request made")
         if (settings.tls_cert is None) != (settings.tls_key is None):
             given, missing = ("tls_cert", "tls_key") if settings.tls_cert else ("tls_key", "tls_cert")
             self.mistakes.append(f"{self.places[given]}: {given} without {missing}: give both")
@@ -213,6 +243,8 @@ class _Gathered:
                 self.mistakes.append(
                     f"{self.places['behind_proxy']}: behind_proxy: {address!r} is no address: give the proxy's, without port"
                 )
+        for verb in set(settings.reapply_lost) - set(REAPPLY_VERBS):
+            self.mistakes.append(f"{self.places['reapply_lost']}: reapply_lost: {verb!r} is none of {', '.join(REAPPLY_VERBS)}")
         if not is_loopback(settings.listen_host) and settings.tls_cert is None and not settings.behind_proxy:
             self.mistakes.append(
                 f"{self.places['listen_host']}: {settings.listen_host} is reachable from other machines, passwords would cross the"
@@ -396,6 +428,8 @@ def _poller(table: _Table, gathered: _Gathered) -> Poller | None:
         )
     if "name" not in values and values.get("main_config"):
         values["name"] = values["main_config"].stem
+    for verb in set(table.values.get("reapply_lost") or ()) - set(REAPPLY_VERBS):
+        gathered.mistakes.append(f"{table.at('reapply_lost')}: reapply_lost: {verb!r} is none of {', '.join(REAPPLY_VERBS)}")
     if len(gathered.mistakes) > before or not all(values.get(key) for key in _REQUIRED):
         return None
     return Poller(**{"number": 0, "name": "", **values})

@@ -28,8 +28,10 @@ from engine.clock import Clock, SystemClock
 from engine.config import Config, Poller, decode_config
 from engine.errors import ConfigError, JournalError, SignalboxError
 from engine.journal.identities import Identities
+from engine.journal.retention import Retention
 from engine.journal.store import Journal
 from engine.pollers.follow import LogFollower
+from engine.pollers.indexing import Indexer
 from engine.pollers.local import Lane, Reports
 from engine.pollers.scan import ScannerProcess
 from engine.pollers.watch import FolderWatch
@@ -63,6 +65,7 @@ class Runtime:
     scans: dict[int, ScanLoop] = field(default_factory=dict)
     followers: dict[int, LogFollower] = field(default_factory=dict)
     failed: threading.Event = field(default_factory=threading.Event)
+    indexer: Indexer | None = None
 
     def fail(self) -> None:
         """Called by a thread that met a bug: nothing is trusted any more."""
@@ -134,7 +137,7 @@ def build(config: Config, clock: Clock) -> Runtime:
     mirror = Mirror.open(config.data / STATE_FILE, Identities(journal).mint)
     mirror.configure(config.pollers)
     mirror.told = lambda: hints.tell_desks(config.data, [hints.NEW_EVENTS])
-    runtime = Runtime(config, clock, journal, mirror)
+    runtime = Runtime(config, clock, journal, mirror, indexer=Indexer(config) if config.settings.history_days else None)
     for poller in config.pollers:
         runtime.lanes[poller.number] = Lane(
             poller, config.settings, Journal.open(config.data), lambda: Reader.open(config.data), clock, _reports(runtime)
@@ -172,12 +175,17 @@ def serve(runtime: Runtime) -> None:
     for number, loop in runtime.scans.items():
         threads.append(_thread(runtime, f"scan-{number}", loop.run))
         loop.due.set()
+    retention = Retention(Journal.open(runtime.config.data), runtime.config.settings, runtime.clock)
+    threads.append(_thread(runtime, "retention", retention.run))
     lane_threads = [_thread(runtime, f"lane-{number}", lane.run) for number, lane in runtime.lanes.items()]
+    if runtime.indexer is not None:
+        _thread(runtime, "history", runtime.indexer.run)
     watch.start()
     log.info("engine up: %d pollers", len(runtime.lanes))
     try:
         _receive(runtime, receiver)
     finally:
+        retention.stop()
         _stop(runtime, watch, lane_threads)
         receiver.close()
 
@@ -202,6 +210,8 @@ def _receive(runtime: Runtime, receiver: socket.socket) -> None:
 
 def _stop(runtime: Runtime, watch: FolderWatch, lane_threads: Sequence[threading.Thread]) -> None:
     watch.close()
+    if runtime.indexer is not None:
+        runtime.indexer.close()
     for lane in runtime.lanes.values():
         lane.stop()
     for thread in lane_threads:

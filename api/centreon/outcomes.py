@@ -4,7 +4,7 @@
 |---|---|
 | processed, confirmed | 204 |
 | refused by the core | 422 with its words |
-| no_effect, partial, expired, cancelled | 409 with the reason |
+| no_effect, partial, expired, cancelled, lost_by_core | 409 with the reason |
 | not known yet, or never to be known | 504: the command lives on, repeating is safe |
 
 A poller that is away is refused with 503 by the desk before anything is journalled.
@@ -35,6 +35,7 @@ _STATUS = {
     State.PARTIAL: 409,
     State.EXPIRED: 409,
     State.CANCELLED: 409,
+    State.LOST_BY_CORE: 409,
     State.ACCEPTED: 504,
     State.HELD: 504,
     State.WRITING: 504,

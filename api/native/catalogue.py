@@ -35,7 +35,8 @@ class CatalogueRow:
 
     `acts_on`: whom it reaches from its subject. `dangerous`: why only an admin may send it, and only where the configuration
     names it; empty for the others. `effect`: what shows in the core's files when it worked; `unseen`: nothing does, `processed`
-    is all there is to know. `confirmed_within_s`: after so many seconds of the core's time absence counts.
+    is all there is to know. `member_by_member_on`: kinds of core that do nothing for a group, so that each member gets a command.
+    `confirmed_within_s`: after so many seconds of the core's time absence counts.
     """
 
     command: str
@@ -47,6 +48,7 @@ class CatalogueRow:
     since: dict[str, str]
     until: dict[str, str]
     useless_in: dict[str, str]
+    member_by_member_on: list[str]
     unseen_in: dict[str, str]
     idempotent: bool
     dangerous: str
@@ -114,6 +116,7 @@ def _shown(row: Row, call: Call) -> CatalogueRow:
         since={kind: _words(version) for kind, version in row.since.items() if kind in row.kinds},
         until={kind: _words(version) for kind, version in row.until.items()},
         useless_in={kind: why for kind, why in row.useless_in.items() if kind in row.kinds},
+        member_by_member_on=sorted(row.expanded_in),
         unseen_in={kind: why for kind, why in row.unseen_in.items() if kind in row.kinds},
         idempotent=row.idempotent,
         dangerous=row.danger,

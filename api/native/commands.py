@@ -12,7 +12,7 @@ from engine.desk import EntryFilter, Life, Recorded
 
 StateWord = Literal[
     "accepted", "held", "writing", "written", "processed", "confirmed", "partial", "refused", "no_effect", "expired", "cancelled",
-    "unknown",
+    "unknown", "lost_by_core",
 ]  # fmt: skip
 
 

@@ -23,13 +23,14 @@ MOST_IDS_IN_HEADER = 100  # 3.7 KB; proxies and clients refuse header lines much
 
 # From the worst to the best. What failed comes before what nobody knows, that before what is under way.
 WORST_FIRST = (
-    State.REFUSED, State.NO_EFFECT, State.PARTIAL, State.EXPIRED, State.CANCELLED, State.UNKNOWN, State.HELD,
+    State.REFUSED, State.NO_EFFECT, State.LOST_BY_CORE, State.PARTIAL, State.EXPIRED, State.CANCELLED, State.UNKNOWN, State.HELD,
     State.ACCEPTED, State.WRITING, State.WRITTEN, State.PROCESSED, State.CONFIRMED,
 )  # fmt: skip
 
 FAILED: dict[State, tuple[int, str]] = {
     State.REFUSED: (422, "The core refused the command"),
     State.NO_EFFECT: (409, "The command had no effect"),
+    State.LOST_BY_CORE: (409, "The core lost what the command did"),
     State.PARTIAL: (409, "The command worked on some of its objects only"),
     State.EXPIRED: (409, "The command was given up before it was sent"),
     State.CANCELLED: (409, "The command was withdrawn before it was sent"),
@@ -48,6 +49,7 @@ SENTENCES: dict[State, str] = {
     State.EXPIRED: "It was given up before anything was sent.",
     State.REFUSED: "The core refused it.",
     State.NO_EFFECT: "The core read it, but its effect is not there.",
+    State.LOST_BY_CORE: "Its effect was seen, then the core crashed before it had saved it.",
     State.PARTIAL: "Its effect was seen on some of its objects only.",
 }
 

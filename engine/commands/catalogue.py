@@ -9,7 +9,7 @@ lib/icinga/externalcommandprocessor.cpp, Centreon Engine commands/processing.cc)
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -30,7 +30,7 @@ from engine.model import CoreKind
 
 __all__ = [
     "CATALOGUE", "ROWS", "SWITCHES", "Effect", "Field", "FieldType", "FromField", "Members", "Recheck", "Row", "Sign", "Subject",
-    "known_row", "row_of",
+    "is_ours", "known_row", "row_of",
 ]  # fmt: skip
 
 NAGIOS, NAEMON, ICINGA1, ICINGA2, CENTREON = CoreKind
@@ -91,7 +91,6 @@ _FILTER = (
 _REFUSED = dict.fromkeys(
     (NAGIOS, NAEMON, CENTREON), "the core was built to refuse it: it would let a writer of the command file run programs"
 )
-_NO_OP = {CENTREON: "Centreon Engine takes commands for hostgroups and does nothing: name its hosts"}
 _NO_VARIABLES = {ICINGA2: "Icinga 2 writes no custom variables into its status file"}
 
 _MACROS = "custom variables reach command lines through macros"
@@ -311,13 +310,14 @@ def _object_switches() -> Rows:
 
 def _group_switches() -> Rows:
     for subject in (Subject.HOSTGROUP, Subject.SERVICEGROUP):
-        useless: Mapping[CoreKind, str] = _NO_OP if subject is Subject.HOSTGROUP else {}
+        # **Source**: Centreon Engine walks an empty range of hosts for every switch of a hostgroup.
+        expanded = frozenset({CENTREON}) if subject is Subject.HOSTGROUP else frozenset()
         for host, service, column, what in _GROUP_FEATURES:
             for verb, value, word in _ON_OFF:
                 for end, on, whose in ((host, Members.HOSTS, "hosts"), (service, Members.SERVICES, "services")):
                     name = f"{verb}_{subject.name}_{end}"
                     doc = f"Switch {what} of the {subject.value}'s {whose} {word}."
-                    yield _switch(name, subject, column, value, doc, on, useless_in=useless)
+                    yield _switch(name, subject, column, value, doc, on, expanded_in=expanded)
     for subject, on in ((Subject.CONTACT, Members.ITSELF), (Subject.CONTACTGROUP, Members.CONTACTS)):
         for verb, value, word in _ON_OFF:
             for end, column, whose in (
@@ -539,17 +539,36 @@ ROWS: tuple[Row, ...] = tuple(
 CATALOGUE: dict[str, Row] = {row.name: row for row in ROWS}
 
 
+# Columns of the core as a whole, named as Livestatus does, where its status file has other words.
+_PROGRAM_COLUMNS = {
+    "active_service_checks_enabled": "execute_service_checks", "active_host_checks_enabled": "execute_host_checks",
+    "passive_service_checks_enabled": "accept_passive_service_checks", "passive_host_checks_enabled": "accept_passive_host_checks",
+}  # fmt: skip
+
+
 def _switches() -> dict[Subject, dict[str, dict[bool, Row]]]:
     found: dict[Subject, dict[str, dict[bool, Row]]] = {}
-    columns = {column for *_, column, _ in _FEATURES} | {"obsess"}
     for row in ROWS:
-        if row.effect is Effect.SHOWN and row.on is Members.ITSELF and row.signs[0].key in columns:
-            by_column = found.setdefault(row.subject, {})
-            by_column.setdefault(row.signs[0].key, {})[bool(row.signs[0].value)] = row
+        feature = _feature_of(row)
+        if feature:
+            found.setdefault(row.subject, {}).setdefault(feature, {})[bool(row.signs[0].value)] = row
     return found
 
 
-# The features of an object that can be switched: {subject: {column: {on or off: its command}}}.
+def _feature_of(row: Row) -> str:
+    """What a command switches on or off, "" for one that does something else."""
+    if not re.match(r"(ENABLE|DISABLE|START|STOP)_", row.name) or len(row.signs) != 1 or row.fields != _SUBJECTS[row.subject]:
+        return ""
+    key = row.signs[0].key
+    if row.subject in (Subject.HOST, Subject.SERVICE):
+        return key if row.on is Members.ITSELF else ""
+    if row.subject is Subject.GLOBAL:
+        return _PROGRAM_COLUMNS.get(key, key)
+    return f"{row.on.value}.{key}" if row.on in (Members.HOSTS, Members.SERVICES) else ""
+
+
+# What can be switched on and off: {subject: {feature: {on or off: its command}}}. A feature is a column; of a group, that of its
+# hosts ("hosts.notifications_enabled") or of its services.
 SWITCHES = _switches()
 
 # A name with an underscore in front means nothing to a core: it is logged and handed to event-broker modules.
@@ -565,7 +584,12 @@ _CUSTOM = Row(
     doc="A command of an event-broker module.",
 )
 _CUSTOM_NAME = re.compile(r"_[A-Z0-9_]{1,80}")
-_OURS = "_SIGNALBOX_"
+_OURS = re.compile(r"_*SIGNALBOX_", re.IGNORECASE)  # Nagios 4.4 reads names in any case
+
+
+def is_ours(name: str) -> bool:
+    """Is it the name of one of our marks, which prove what was executed? Nobody may send it."""
+    return _OURS.match(name) is not None
 
 
 def known_row(name: str) -> Row:
@@ -580,6 +604,6 @@ def row_of(name: str) -> Row | None:
     """The row of that name; custom commands (`_…`) all have one of the same form. None for names no core has, and for our marks."""
     if name in CATALOGUE:
         return CATALOGUE[name]
-    if _CUSTOM_NAME.fullmatch(name) and not name.startswith(_OURS):
+    if _CUSTOM_NAME.fullmatch(name) and not is_ours(name):
         return replace(_CUSTOM, name=name)
     return None

@@ -1,7 +1,7 @@
 """The life of a command as a table. Every change of state in the journal goes through `check_move`.
 
 A state says what was proved and no more. `unknown` and `no_effect` may later become `confirmed` (a late step); `unknown` may
-also learn from a log that was silent and speaks again.
+also learn from a log that was silent and speaks again. What was confirmed may be lost by a core that crashes before it saved it.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ class State(StrEnum):
     EXPIRED = "expired"
     CANCELLED = "cancelled"
     UNKNOWN = "unknown"
+    LOST_BY_CORE = "lost_by_core"
 
 
 S = State
@@ -36,13 +37,14 @@ MOVES: dict[State, frozenset[State]] = {
     S.WRITTEN: frozenset({S.PROCESSED, S.REFUSED, S.ACCEPTED, S.CONFIRMED, S.PARTIAL, S.UNKNOWN}),
     # Back to `accepted` only when the core lost what it had executed (killed before it saved) and its files show the absence.
     S.PROCESSED: frozenset({S.CONFIRMED, S.PARTIAL, S.NO_EFFECT, S.UNKNOWN, S.ACCEPTED}),
-    S.CONFIRMED: frozenset(),
-    S.PARTIAL: frozenset(),
+    S.CONFIRMED: frozenset({S.LOST_BY_CORE}),
+    S.PARTIAL: frozenset({S.LOST_BY_CORE}),
     S.REFUSED: frozenset(),
     S.NO_EFFECT: frozenset({S.CONFIRMED}),
     S.EXPIRED: frozenset(),
     S.CANCELLED: frozenset(),
     S.UNKNOWN: frozenset({S.CONFIRMED, S.PROCESSED, S.REFUSED}),
+    S.LOST_BY_CORE: frozenset(),
 }
 
 UNWRITTEN = frozenset({S.ACCEPTED, S.HELD})

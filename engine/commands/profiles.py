@@ -16,11 +16,12 @@ class Profile:
 
     echo_has_bracket: bool  # the log shows the raw line, timestamp included
     cuts_downtime_comment: bool  # a downtime's comment ends at its first `;`
-    bracket_is_entry_time: bool  # downtimes and user comments carry our timestamp
+    bracket_is_entry_time: bool  # downtimes, user comments and passive results carry our timestamp, else the moment of receipt
     host_services_downtime_includes_host: bool
     persists_at_once: bool  # what was executed survives kill -9 of the core, so absence proves "never executed"
     unescapes_output: bool  # `\n` and `\\` in passive output are turned back
     whole_numbers_only: bool  # what stands behind the point of an interval is refused or cut off
+    logs_late: bool  # its log is flushed every second, not line by line
     mark_overdue_s: float  # end mark later than this: push it out with a lone mark
 
 
@@ -32,6 +33,7 @@ _NAGIOS = Profile(
     persists_at_once=False,
     unescapes_output=True,
     whole_numbers_only=True,
+    logs_late=False,
     mark_overdue_s=0.25,
 )
 
@@ -43,6 +45,7 @@ _NAEMON = Profile(
     persists_at_once=False,
     unescapes_output=True,
     whole_numbers_only=True,
+    logs_late=False,
     mark_overdue_s=0.25,
 )
 
@@ -54,6 +57,7 @@ _ICINGA2 = Profile(
     persists_at_once=True,
     unescapes_output=False,
     whole_numbers_only=False,
+    logs_late=True,
     mark_overdue_s=2.5,
 )
 

@@ -148,7 +148,8 @@ class Row:
 
     `ttl` names the setting that bounds how long it is held (None: until the window's end). `since` and `until` bound the
     versions of a kind that know it (`until` is the first that does not). `useless_in`: kinds that take it and refuse it or do
-    nothing, with the reason. `unseen_in`: kinds whose files do not show its effect. `log` are patterns of log lines, `*` for any
+    nothing, with the reason. `expanded_in`: kinds that take a group's command and do nothing, so that each member gets one of its
+    own. `unseen_in`: kinds whose files do not show its effect. `log` are patterns of log lines, `*` for any
     text and {field} for what the caller gave.
     """
 
@@ -165,6 +166,7 @@ class Row:
     since: Mapping[CoreKind, Version] = field(default_factory=dict)
     until: Mapping[CoreKind, Version] = field(default_factory=dict)
     useless_in: Mapping[CoreKind, str] = field(default_factory=dict)
+    expanded_in: frozenset[CoreKind] = frozenset()
     unseen_in: Mapping[CoreKind, str] = field(default_factory=dict)
     danger: str = ""  # why only an admin may send it, and only where the configuration names it
     idempotent: bool = False

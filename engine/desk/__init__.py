@@ -26,9 +26,9 @@ from engine.desk.accept import Accept, ended, withdraw_by_id
 from engine.desk.audience import Which, Wording
 from engine.desk.audit import Audited, AuditedCommand, AuditFilter, more_of, page_of_audit
 from engine.desk.bulk import SLICE, Bulk
-from engine.desk.checks import Asked, asked, check_reference, window
+from engine.desk.checks import Asked, asked, check_allowed, check_reference, window
 from engine.desk.entries import one_entry, page_of_entries
-from engine.desk.generic import check_allowed, check_names, check_supported, command_named, generic_order
+from engine.desk.generic import check_names, command_named, generic_orders
 from engine.desk.lives import lives_of, page_of_lives, standings_of
 from engine.desk.once import once, recorded, refusal, refusal_row
 from engine.desk.operations import one_operation, page_of_operations
@@ -40,7 +40,6 @@ from engine.desk.orders import (
     downtimes,
     forced_check,
     passive_result,
-    plain_order,
     removal,
 )
 from engine.desk.plans import Ask, DeletionAsked, Done, How, Planned, check_conflicts, check_plan, keep, plan
@@ -48,7 +47,7 @@ from engine.desk.pollers import is_engine_alive, poller_away
 from engine.desk.readers import Readers
 from engine.desk.resolve import Found, Resolver, is_behind
 from engine.desk.results import CallPlan, ResultCall, call_shown, plan_call, standings, store_call, stored_parts
-from engine.desk.subjects import subject_of
+from engine.desk.subjects import subjects_of
 from engine.desk.subscribe import Feed
 from engine.desk.values import (
     Caller,
@@ -484,11 +483,11 @@ class Desk:
             return await self._delete_by_row(caller, row, arguments, hold)
 
         def plan(reader: Reader) -> Plan:
-            found = subject_of(Resolver(reader, caller.scope, self._pollers), row, arguments, poller)
+            found = subjects_of(Resolver(reader, caller.scope, self._pollers), row, arguments, poller)
             trigger = arguments.get("trigger")
             if isinstance(trigger, int) and trigger:
                 self._check_trigger(reader, caller, trigger, found)
-            orders = [generic_order(who, found, row, arguments)]
+            orders = [order for each in found for order in generic_orders(who, each, row, arguments)]
             return orders, _away(orders, hold)
 
         orders, away = await self.find(caller, plan)
@@ -496,20 +495,27 @@ class Desk:
         return await self._store(who, orders, away, lambda accept: accept.removals if removes else accept.orders, row.name)
 
     async def switch(
-        self, caller: Caller, target: Target, features: Mapping[str, bool], *, hold: bool = True
+        self,
+        caller: Caller,
+        subject: Subject,
+        names: Mapping[str, str],
+        features: Mapping[str, bool],
+        *,
+        poller: int | None = None,
+        hold: bool = True,
     ) -> tuple[Receipt, ...]:
-        """Switch features of a host or service on or off, by the mirror's columns: one command each."""
+        """Switch features on or off, one command each. `names` say of whom, as in the arguments of those commands.
+
+        Raises Forbidden for what is dangerous.
+        """
         who = self._asked(caller)
-        rows = SWITCHES[Subject.HOST if target.service is None else Subject.SERVICE]
         _some(list(features), "features")
+        rows = [SWITCHES[subject][feature][wanted] for feature, wanted in features.items()]
 
         def plan(reader: Reader) -> Plan:
-            found = Resolver(reader, caller.scope, self._pollers).one(target)
-            orders = []
-            for column, wanted in features.items():
-                row = rows[column][wanted]
-                check_supported(row, found)
-                orders.append(plain_order(who, found, row, {}))
+            resolver = Resolver(reader, caller.scope, self._pollers)
+            found = [(row, each) for row in rows for each in subjects_of(resolver, row, names, poller)]
+            orders = [order for row, each in found for order in generic_orders(who, each, row, names)]
             return orders, _away(orders, hold)
 
         orders, away = await self.find(caller, plan)
@@ -524,10 +530,11 @@ class Desk:
             raise _unknown_entry(f"{row.subject.value}'s {kind}", entry_id)
         return await self.delete_entry(caller, kind, entry_id, hold=hold)
 
-    def _check_trigger(self, reader: Reader, caller: Caller, trigger: int, found: Found) -> None:
+    def _check_trigger(self, reader: Reader, caller: Caller, trigger: int, found: Sequence[Found]) -> None:
         entry = one_entry(reader, caller.scope, "downtime", trigger, self._pollers) if 0 < trigger <= _LARGEST_ID else None
-        if entry is None or not entry[1].present or entry[1].poller != found.key.poller:
-            raise InvalidField(f"trigger must be the public id of a downtime that stands on {found.poller.name}.", field="trigger")
+        away = [each.poller.name for each in found if entry is None or not entry[1].present or entry[1].poller != each.key.poller]
+        if away:
+            raise InvalidField(f"trigger must be the public id of a downtime that stands on {', '.join(away)}.", field="trigger")
 
     async def cancel_command(self, caller: Caller, command_id: str) -> Life:
         """Withdraw a command that was not yet written. Raises UnknownObject, NotPossible."""

@@ -6,8 +6,10 @@ The call's moment comes in as `Asked.now`; whatever a core will judge is judged 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
+from engine.commands.catalogue import Row
 from engine.config import Settings
 from engine.desk.resolve import Found
 from engine.desk.values import Caller
@@ -22,7 +24,8 @@ _LONGEST_REFERENCE = 200  # characters
 class Asked:
     """By whom and when, for all orders of one call. `author` is what the core is told; `now` is by our clock.
 
-    `reference` (a change number, say) is kept with what is made; `force`: a twin is made again instead of joined.
+    `reference` (a change number, say) is kept with what is made; `force`: a twin is made again instead of joined. `checked`
+    remembers what was found good once, so that it is not looked at again for each of thousands of targets (see orders.py).
     """
 
     caller: Caller
@@ -31,6 +34,7 @@ class Asked:
     settings: Settings
     reference: str = ""
     force: bool = False
+    checked: dict[tuple[object, ...], Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,19 @@ def check_reference(reference: str) -> str:
             f"reference must be at most {_LONGEST_REFERENCE} printable characters, none of them blank at an end.", field="reference"
         )
     return reference
+
+
+def check_allowed(row: Row, caller: Caller, settings: Settings) -> None:
+    """Raises Forbidden for a dangerous command unless the configuration names it *and* the caller is an admin."""
+    if not row.danger:
+        return
+    if row.name not in settings.dangerous_commands:
+        raise Forbidden(
+            f"{row.name} is not allowed here: {row.danger}. Who runs this service can name it in dangerous_commands.",
+            right="dangerous_commands", command=row.name,
+        )  # fmt: skip
+    if caller.role != "admin":
+        raise Forbidden(f"{row.name} is for admins only: {row.danger}.", right="admin", command=row.name)
 
 
 def window(start: float, end: float, fixed: bool, duration: float | None) -> Window:

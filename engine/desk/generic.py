@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from dataclasses import replace
 
-from engine.commands.catalogue import CATALOGUE, Effect, Field, FieldType, Members, Row, row_of
+from engine.commands.catalogue import CATALOGUE, SWITCHES, Effect, Field, FieldType, Members, Row, Subject, is_ours, row_of
 from engine.commands.wire import check_value
-from engine.config import Settings
 from engine.desk.checks import Asked, core_now, second, window
 from engine.desk.orders import (
     Order,
@@ -24,31 +24,22 @@ from engine.desk.orders import (
     removal,
 )
 from engine.desk.resolve import Found
-from engine.desk.values import Caller, CheckResult, Target
+from engine.desk.values import CheckResult, Target
 from engine.errors import Forbidden, InvalidField, UnknownCommand, UnsupportedCommand
 
 
 def command_named(name: str) -> Row:
-    """The row of that name. Raises UnknownCommand."""
+    """The row of that name. Raises UnknownCommand, Forbidden for our own marks."""
     row = row_of(name)
     if row is not None:
         return row
+    if is_ours(name):
+        raise Forbidden(
+            f"{name} is a mark by which Signalbox proves what it sent: nobody else may send it.", right="mark", command=name
+        )
     near = difflib.get_close_matches(name.upper(), CATALOGUE, n=3)
     perhaps = f" Perhaps {' or '.join(near)}?" if near else " GET /v1/commands/catalogue lists them."
     raise UnknownCommand(f"There is no external command {name!r}.{perhaps}", command=name, near=near)
-
-
-def check_allowed(row: Row, caller: Caller, settings: Settings) -> None:
-    """Raises Forbidden for a dangerous command unless the configuration names it *and* the caller is an admin."""
-    if not row.danger:
-        return
-    if row.name not in settings.dangerous_commands:
-        raise Forbidden(
-            f"{row.name} is not allowed here: {row.danger}. Who runs this service can name it in dangerous_commands.",
-            right="dangerous_commands", command=row.name,
-        )  # fmt: skip
-    if caller.role != "admin":
-        raise Forbidden(f"{row.name} is for admins only: {row.danger}.", right="admin", command=row.name)
 
 
 def check_supported(row: Row, found: Found) -> None:
@@ -77,9 +68,24 @@ def check_names(row: Row, given: Mapping[str, object]) -> None:
             raise InvalidField(f"{row.name} needs {field.name}: {field.doc}.", field=field.name)
 
 
-def generic_order(who: Asked, found: Found, row: Row, given: Mapping[str, object]) -> Order:
-    """The order for a command. Raises InvalidField, UnsupportedCommand and what the nouns' orders raise."""
+def generic_orders(who: Asked, found: Found, row: Row, given: Mapping[str, object]) -> list[Order]:
+    """The orders for a command: one, or one for each member. Raises InvalidField, UnsupportedCommand, what nouns' orders raise."""
     check_supported(row, found)
+    if found.poller.kind not in row.expanded_in:
+        return [_generic_order(who, found, row, given)]
+    column, wanted = row.signs[0].key, bool(row.signs[0].value)
+    return [
+        plain_order(
+            who,
+            replace(found, key=member, name="", members=(member,)),
+            SWITCHES[Subject.HOST if member.service is None else Subject.SERVICE][column][wanted],
+            {},
+        )
+        for member in found.members
+    ]
+
+
+def _generic_order(who: Asked, found: Found, row: Row, given: Mapping[str, object]) -> Order:
     check_names(row, given)
     arguments = {field.name: _value(who, found, row, field, given.get(field.name)) for field in row.fields}
     arguments = {name: value for name, value in arguments.items() if value is not None}

@@ -170,6 +170,11 @@ def advice(row: CommandRow, poller: Poller | None) -> str:
             return "Look at the object as it is now: it changed before the command could be sent, so nothing was sent; ask anew."
         case State.EXPIRED:
             return f"Nothing was sent: see why the core of {core} did not read {pipe}, then ask again if it is still wanted."
+        case State.LOST_BY_CORE:
+            return (
+                f"Ask again if it is still wanted: {core} crashed and had not saved it; what reapply_lost names is asked again by"
+                " itself, see the commands whose cause names this one."
+            )
         case State.UNKNOWN:
             return (
                 f"Look on {core} whether the effect is there, for neither proof nor disproof of what was written into {pipe} can be"

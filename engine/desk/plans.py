@@ -28,7 +28,7 @@ from engine.desk.resolve import Found, Resolver
 from engine.desk.selection import EntrySelection, Selection, check_limit, select, select_entries
 from engine.desk.values import Receipt
 from engine.desk.writer import Written
-from engine.errors import CallerError, Conflicting, InvalidField, NotPossible, PlanChanged, UnknownObject, UnknownPoller
+from engine.errors import CallerError, Conflicting, Forbidden, InvalidField, NotPossible, PlanChanged, UnknownObject, UnknownPoller
 from engine.model import ObjectKey
 from engine.state.views import Reader
 
@@ -230,7 +230,7 @@ def _orders(
         try:
             made += ask.make(who, found)
         except CallerError as error:
-            if isinstance(error, InvalidField) and error.facts.get("field") not in _OF_A_TARGET:
+            if _concerns_all(error):
                 raise
             conflicts.append(_conflict(found.key, error))
             continue
@@ -242,6 +242,11 @@ def _orders(
     conflicts += [_conflict(order.found.key, error) for order, error in refusals]
     out = {id(order) for order, _ in refusals}
     return [order for order in made if id(order) not in out], conflicts
+
+
+def _concerns_all(error: CallerError) -> bool:
+    """Not the target's own fault: no other target would fare better."""
+    return isinstance(error, Forbidden) or (isinstance(error, InvalidField) and error.facts.get("field") not in _OF_A_TARGET)
 
 
 def _deletions(resolver: Resolver, who: Asked, ask: DeletionAsked, limit: int) -> tuple[list[Order], list[Conflict]]:

@@ -10,49 +10,62 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from engine.commands.catalogue import Row, Subject
-from engine.commands.row import GROUPS, OBJECTS
+from engine.commands.row import GROUPS, OBJECTS, Members
 from engine.commands.wire import check_name
 from engine.desk.resolve import Found, Resolver
 from engine.desk.values import Target
 from engine.errors import Ambiguous, Forbidden, InvalidField, NotPossible, StatusFileStale, UnknownObject, UnknownPoller
 from engine.model import ObjectKey
-from engine.state.members import objects_of, pollers_with
+from engine.state.members import hosts_of_group, objects_of, pollers_with
 
 
-def subject_of(resolver: Resolver, row: Row, names: Mapping[str, object], poller: int | None) -> Found:
-    """Where the command goes. Raises UnknownHost, UnknownService, UnknownObject, UnknownPoller, Ambiguous, Forbidden."""
+def subjects_of(resolver: Resolver, row: Row, names: Mapping[str, object], poller: int | None) -> list[Found]:
+    """Where the command goes: to one poller, or to each that has the group or contact of that name.
+
+    Raises UnknownHost, UnknownService, UnknownObject, UnknownPoller, Ambiguous, Forbidden.
+    """
     if row.subject in OBJECTS:
         host = _name(names, "host")
         service = _name(names, "service") if row.subject is Subject.SERVICE else None
         found = resolver.one(Target(host, service, poller))
         members = objects_of(resolver.reader, found.key.poller, row, names)
         _check_scope(resolver, found.key.poller, host, members)
-        return replace(found, members=members)
+        return [replace(found, members=members)]
     if poller is not None and resolver.core(poller) is None:
         raise UnknownPoller(f"There is no poller {poller}.", poller=poller)
     if row.subject in GROUPS:
-        return _group(resolver, row, names, poller)
+        return _groups(resolver, row, names, poller)
     if resolver.scope.hostgroups is not None:
         raise Forbidden(
             f"{row.name} acts beyond the hostgroups you are limited to: ask somebody who may see the whole core.",
             right="whole core",
         )
     if row.subject is Subject.GLOBAL:
-        return _found(resolver, _only(sorted(resolver.visible()), poller, "The command is for a whole core"), "")
+        return [_found(resolver, _only(sorted(resolver.visible()), poller, "The command is for a whole core"), "")]
     name = _name(names, row.subject.value)
-    return _found(resolver, _named(resolver, row.subject, name, poller), name)
+    return [_found(resolver, number, name) for number in _named(resolver, row.subject, name, poller)]
 
 
-def _group(resolver: Resolver, row: Row, names: Mapping[str, object], poller: int | None) -> Found:
+def _groups(resolver: Resolver, row: Row, names: Mapping[str, object], poller: int | None) -> list[Found]:
+    """The group on each poller where it has members that the command reaches."""
     name = _name(names, row.subject.value)
-    number = _named(resolver, row.subject, name, poller)
-    members = objects_of(resolver.reader, number, row, names)
-    if resolver.scope.hostgroups is not None and not resolver.hosts_in_scope(number) & {key.host for key in members}:
+    members = {number: _members(resolver, row, names, number) for number in _named(resolver, row.subject, name, poller)}
+    limited = resolver.scope.hostgroups is not None
+    if limited and not any(resolver.hosts_in_scope(number) & {key.host for key in keys} for number, keys in members.items()):
         raise _unknown(row.subject, name)
-    _check_scope(resolver, number, name, members)
-    if not members and row.on.value != "nobody":
+    for number, keys in members.items():
+        _check_scope(resolver, number, name, keys)
+    reached = {number: keys for number, keys in members.items() if keys}
+    if not reached:
         raise NotPossible(f"The {row.subject.value} {name!r} has no such members: there is nothing to command.", name=name)
-    return replace(_found(resolver, number, name), members=members)
+    return [replace(_found(resolver, number, name), members=keys) for number, keys in reached.items()]
+
+
+def _members(resolver: Resolver, row: Row, names: Mapping[str, object], number: int) -> tuple[ObjectKey, ...]:
+    """Whom the command reaches: also one that chooses by its own words stays within the group."""
+    if row.on is not Members.NOBODY:
+        return objects_of(resolver.reader, number, row, names)
+    return tuple(ObjectKey(number, host) for host in hosts_of_group(resolver.reader, number, row.subject, names))
 
 
 def _check_scope(resolver: Resolver, number: int, name: str, members: Sequence[ObjectKey]) -> None:
@@ -63,7 +76,8 @@ def _check_scope(resolver: Resolver, number: int, name: str, members: Sequence[O
         raise Forbidden(f"The command on {name} reaches hosts beyond your scope: command its members one by one.", right="scope")
 
 
-def _named(resolver: Resolver, subject: Subject, name: str, poller: int | None) -> int:
+def _named(resolver: Resolver, subject: Subject, name: str, poller: int | None) -> list[int]:
+    """The visible pollers that have it, or the one that is asked for."""
     visible = resolver.visible()
     having = [number for number in pollers_with(resolver.reader, subject, name) if number in visible]
     if not having or (poller is not None and poller not in having):
@@ -73,7 +87,7 @@ def _named(resolver: Resolver, subject: Subject, name: str, poller: int | None) 
                 f"Not every core's files have been read yet: ask again in a moment, {name} may stand there.", pollers=unseen
             )
         raise _unknown(subject, name)
-    return _only(having, poller, f"{name} stands on several pollers")
+    return having if poller is None else [poller]
 
 
 def _only(numbers: list[int], poller: int | None, why: str) -> int:

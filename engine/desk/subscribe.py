@@ -287,9 +287,9 @@ class Feed:
 
     async def _read(self, queue: _Queue, cursor: Cursor | None, snapshot: bool) -> AsyncGenerator[bytes]:
         audience, wording = queue.audience, queue.audience.wording
-        lost = await self._past.run(lambda reader: _lost(reader.connection, cursor))
+        lost, head = await self._past.run(lambda reader: (_lost(reader.connection, cursor), head_of(reader)))
         if lost:
-            yield wording.sign("reset", lost, "" if snapshot else self._cursor.dump())
+            yield wording.sign("reset", lost, "" if snapshot else head.dump())
             if not snapshot:
                 return
         if snapshot and (cursor is None or lost):
@@ -350,7 +350,7 @@ class Feed:
             except TimeoutError:
                 yield wording.beat(self._cursor.dump())
         sign, why = queue.end
-        yield wording.sign(sign, why, self._cursor.dump() if sign == "reset" else "")
+        yield wording.sign(sign, why, (await self._past.run(head_of)).dump() if sign == "reset" else "")
 
     # --- the feed -------------------------------------------------------------------------------------------------------------
 

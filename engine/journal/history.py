@@ -79,6 +79,7 @@ class Acknowledged:
 
 _INSERT = f"INSERT INTO entry ({ENTRY_COLUMNS}) VALUES ({','.join('?' * len(EntryRow.__slots__))})"
 _values = attrgetter(*EntryRow.__slots__)
+_ID, _COMMAND = EntryRow.__slots__.index("id"), EntryRow.__slots__.index("command_id")
 
 
 def insert_entry(connection: sqlite3.Connection, row: EntryRow) -> None:
@@ -86,9 +87,24 @@ def insert_entry(connection: sqlite3.Connection, row: EntryRow) -> None:
     connection.execute(_INSERT, _values(row))
 
 
-def insert_entries(connection: sqlite3.Connection, rows: Iterable[EntryRow]) -> None:
-    """Store new entries."""
-    connection.executemany(_INSERT, map(_values, rows))
+def insert_entries(connection: sqlite3.Connection, drafts: Iterable[tuple[EntryRow, int, str]]) -> None:
+    """Store new entries: each a draft, its id, and the command that makes it."""
+
+    def values(draft: EntryRow, entry_id: int, command_id: str) -> list[object]:
+        columns = list(_values(draft))
+        columns[_ID], columns[_COMMAND] = entry_id, command_id
+        return columns
+
+    connection.executemany(_INSERT, (values(*draft) for draft in drafts))
+
+
+def revive(connection: sqlite3.Connection, gone: EntryRow, block: EntryRow) -> None:
+    """An entry that had ended stands again: it takes the place of the one that was made for its block."""
+    connection.execute("DELETE FROM entry WHERE id = ?", (block.id,))
+    update_entry(
+        connection, gone.id, present=1, cancelled=0, deleted_at=None, deleted_by=None, actual_end=None, core_id=block.core_id,
+        core_start=block.core_start, is_in_effect=block.is_in_effect,
+    )  # fmt: skip
 
 
 def update_entry(connection: sqlite3.Connection, entry_id: int, **columns: object) -> None:
@@ -128,6 +144,17 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
+class Reconciled:
+    """What one generation changed: ids of entries nobody knew, and those that stood before and stand no more (as they were)."""
+
+    strangers: list[int]
+    ended: list[EntryRow]
+
+    def __add__(self, other: Reconciled) -> Reconciled:
+        return Reconciled(self.strangers + other.strangers, self.ended + other.ended)
+
+
+@dataclass(frozen=True, slots=True)
 class _Block:
     """A downtime or user comment block: what tells it apart, and the columns of an entry that it gives."""
 
@@ -137,20 +164,20 @@ class _Block:
     columns: Mapping[str, object]
 
 
-def reconcile_downtimes(connection: sqlite3.Connection, moment: Moment, blocks: Sequence[DowntimeStatus]) -> list[int]:
-    """Bind downtime blocks to entries, add those nobody knew (their ids are returned), end those that are gone."""
+def reconcile_downtimes(connection: sqlite3.Connection, moment: Moment, blocks: Sequence[DowntimeStatus]) -> Reconciled:
+    """Bind downtime blocks to entries, add those nobody knew, end those that are gone."""
     found = [_Block(downtime_content(one), one.core_id, one.entry_time, _downtime_columns(one, moment)) for one in blocks]
     return _reconcile(connection, moment, "downtime", found)
 
 
-def reconcile_comments(connection: sqlite3.Connection, moment: Moment, blocks: Iterable[CommentStatus]) -> list[int]:
+def reconcile_comments(connection: sqlite3.Connection, moment: Moment, blocks: Iterable[CommentStatus]) -> Reconciled:
     """The same for users' comments."""
     users = [block for block in blocks if block.entry_type == USER_COMMENT]
     found = [_Block(comment_content(one), one.core_id, one.entry_time, _comment_columns(one, moment)) for one in users]
     return _reconcile(connection, moment, "comment", found)
 
 
-def _reconcile(connection: sqlite3.Connection, moment: Moment, kind: str, blocks: Sequence[_Block]) -> list[int]:
+def _reconcile(connection: sqlite3.Connection, moment: Moment, kind: str, blocks: Sequence[_Block]) -> Reconciled:
     open_entries = _open_entries(connection, moment, kind)
     known = [_known(entry, moment) for entry in open_entries.values()]
     bound, strangers = bind(known, [(block.content, block.core_id, block.entry_time) for block in blocks])
@@ -159,8 +186,8 @@ def _reconcile(connection: sqlite3.Connection, moment: Moment, kind: str, blocks
     minted = _mint(connection, moment.poller, len(strangers))
     for index, entry_id in zip(strangers, minted, strict=True):
         _insert_foreign(connection, moment, kind, entry_id, blocks[index])
-    _end_missing(connection, moment, [entry for entry in open_entries.values() if entry.id not in bound])
-    return minted
+    missing = [entry for entry in open_entries.values() if entry.id not in bound]
+    return Reconciled(minted, _end_missing(connection, moment, missing))
 
 
 def _insert_foreign(connection: sqlite3.Connection, moment: Moment, kind: str, entry_id: int, block: _Block) -> None:
@@ -171,11 +198,12 @@ def _insert_foreign(connection: sqlite3.Connection, moment: Moment, kind: str, e
     _update_changed(connection, base, dict(block.columns) | {"proof": "seen"})
 
 
-def reconcile_acknowledgements(connection: sqlite3.Connection, moment: Moment, standing: Sequence[Acknowledged]) -> None:
+def reconcile_acknowledgements(connection: sqlite3.Connection, moment: Moment, standing: Sequence[Acknowledged]) -> Reconciled:
     """An acknowledged object has one standing entry: ours if its comment is that of ours, else a new one by whoever set it."""
     now_standing = {(item.host, item.service): item for item in standing}
     present = entries(connection, "poller = ? AND kind = 'acknowledgement' AND present = 1 ORDER BY id DESC", (moment.poller,))
     served: set[tuple[str, str]] = set()
+    changed = Reconciled([], [])
     for entry in present:
         key = (entry.host, entry.service)
         item = now_standing.get(key)
@@ -188,10 +216,12 @@ def reconcile_acknowledgements(connection: sqlite3.Connection, moment: Moment, s
                     _update_changed(connection, entry, columns)
         elif not unseen:
             _end(connection, moment, entry)
+            changed.ended.append(entry)
     for key, item in now_standing.items():
         waiting = any(entry.proof == "processed" and (entry.host, entry.service) == key for entry in present)
         if key not in served and not waiting:
-            _insert_foreign_acknowledgement(connection, moment, item)
+            changed.strangers.append(_insert_foreign_acknowledgement(connection, moment, item))
+    return changed
 
 
 def _is_acknowledgement(entry: EntryRow, item: Acknowledged) -> bool:
@@ -202,7 +232,7 @@ def _is_acknowledgement(entry: EntryRow, item: Acknowledged) -> bool:
     )
 
 
-def _insert_foreign_acknowledgement(connection: sqlite3.Connection, moment: Moment, item: Acknowledged) -> None:
+def _insert_foreign_acknowledgement(connection: sqlite3.Connection, moment: Moment, item: Acknowledged) -> int:
     (entry_id,) = _mint(connection, moment.poller, 1)
     comment = item.comment
     insert_entry(
@@ -225,6 +255,7 @@ def _insert_foreign_acknowledgement(connection: sqlite3.Connection, moment: Mome
             core_start=moment.program_start,
         ),
     )
+    return entry_id
 
 
 def _open_entries(connection: sqlite3.Connection, moment: Moment, kind: str) -> dict[int, EntryRow]:
@@ -290,15 +321,16 @@ def _update_changed(connection: sqlite3.Connection, entry: EntryRow, columns: Ma
         update_entry(connection, entry.id, **changed)
 
 
-def _end_missing(connection: sqlite3.Connection, moment: Moment, missing: Iterable[EntryRow]) -> None:
+def _end_missing(connection: sqlite3.Connection, moment: Moment, missing: Iterable[EntryRow]) -> list[EntryRow]:
     """Entries that stood in the core and stand there no more. Own ones never seen are the lane's to judge, not ours."""
-    for entry in missing:
-        if entry.core_id is not None:
-            _end(connection, moment, entry)
+    ended = [entry for entry in missing if entry.core_id is not None]
+    for entry in ended:
+        _end(connection, moment, entry)
+    return ended
 
 
 def _end(connection: sqlite3.Connection, moment: Moment, entry: EntryRow) -> None:
-    ends = _ends_by_itself(entry)
+    ends = ends_by_itself(entry)
     asked_by = moment.deleted_by(entry)
     cancelled = asked_by is not None or ends is None or ends > moment.created
     ended_at = moment.created if cancelled or ends is None else ends
@@ -314,7 +346,7 @@ def _end(connection: sqlite3.Connection, moment: Moment, entry: EntryRow) -> Non
     )
 
 
-def _ends_by_itself(entry: EntryRow) -> float | None:
+def ends_by_itself(entry: EntryRow) -> float | None:
     """When a downtime is over; a flexible one that has begun lasts its duration. None for what stands until somebody removes it."""
     if entry.kind != "downtime":
         return None

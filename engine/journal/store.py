@@ -179,6 +179,7 @@ class Journal:
             fcntl.flock(self._lock, fcntl.LOCK_UN)
 
     def _prepare(self) -> None:
+        self._connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # of a new journal; one that has tables stays as it is
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=FULL")
         upgrade(self._connection, self.path)

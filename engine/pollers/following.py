@@ -61,6 +61,16 @@ class Following:
         if line.kind is LogKind.START:
             self._started_at = line.at
 
+    def is_crash(self, program_start: float) -> bool:
+        """Is the first status file of the run that began then the first one after a crash?"""
+        return 0 < self.state.program_start < program_start and self.state.crashed_at > 0
+
+    def saw(self, program_start: float) -> None:
+        """Take note of the run whose status file was judged."""
+        if program_start != self.state.program_start:
+            self.state = replace(self.state, program_start=program_start, crashed_at=0.0)
+            self.save()
+
     def save(self, after_s: float = _SAVE_EVERY_S) -> None:
         """Store how far the log was read, at most every `after_s`; at once what it said of the core's life."""
         place = self.tail.position()

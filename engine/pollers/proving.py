@@ -45,6 +45,7 @@ from engine.journal.history import Acknowledged, EntryRow, Moment, Written, entr
 from engine.journal.store import CommandRow, command_by_id, commands_watched, move, note
 from engine.model import CommentStatus, CoreKind, HostStatus, ObjectKey, ServiceStatus
 from engine.pollers.duplicates import Duplicates
+from engine.pollers.losses import Losses
 from engine.state.members import contacts_of, hosts_of_group, objects_of, program_of, shown_of, shown_of_contact
 from engine.state.views import Reader
 
@@ -66,6 +67,7 @@ class Prover:
     kind: CoreKind
     profile: Profile
     settings: Settings = field(default_factory=Settings)
+    reapply: frozenset[str] = frozenset()
     reruns: Reruns = field(default_factory=Reruns)
 
     # --- what the log says ----------------------------------------------------------------------------------------------------
@@ -148,10 +150,12 @@ class Prover:
 
     # --- what the status file says ------------------------------------------------------------------------------------------------
 
-    def take_generation(self, connection: sqlite3.Connection, reader: Reader, at: float, previous: float = 0.0) -> list[str]:
+    def take_generation(
+        self, connection: sqlite3.Connection, reader: Reader, at: float, previous: float = 0.0, crashed: bool = False
+    ) -> list[str]:
         """Reconcile entries with the newest generation and judge what waits for an effect. Returns the ids that moved.
 
-        `previous`: when the generation before it was created.
+        `previous`: when the generation before it was created. `crashed`: it is the first one after a crash of the core.
         """
         with reader.snapshot():
             _, created, program_start = reader.poller_generation(self.poller)
@@ -161,15 +165,43 @@ class Prover:
             moment = Moment(
                 self.poller, created, program_start, self._written(connection, watched), _Deletions(connection).asked_by
             )
-            strangers = history.reconcile_downtimes(connection, moment, reader.downtime_blocks(self.poller))
+            changed = history.reconcile_downtimes(connection, moment, reader.downtime_blocks(self.poller))
             comments = reader.comment_blocks(self.poller)
-            strangers += history.reconcile_comments(connection, moment, comments)
+            changed += history.reconcile_comments(connection, moment, comments)
+            standing = _standing(reader.acknowledged(self.poller), comments)
+            changed += history.reconcile_acknowledgements(connection, moment, standing)
+            told: list[str] = []
+            strangers = changed.strangers
+            if crashed:
+                losses = self._losses(connection, reader, moment, at)
+                losses.take_ended(changed.ended)
+                strangers = losses.take_back(changed)
+                losses.take_switches()
+                told = losses.moved
             duplicates = Duplicates(connection, self.profile, self.reruns, previous, at, self.settings.ttl_comment_s)
-            told = duplicates.take(strangers)
-            history.reconcile_acknowledgements(connection, moment, _standing(reader.acknowledged(self.poller), comments))
+            told += duplicates.take(strangers)
             moved = [self._judge(connection, reader, command, created, program_start, at) for command in watched]
         self._forget_lost_entries(connection, at)
         return sorted({command_id for command_id in [*moved, *told] if command_id})
+
+    def _losses(self, connection: sqlite3.Connection, reader: Reader, moment: Moment, at: float) -> Losses:
+        def judged(command: CommandRow, row: Row) -> Judgement:
+            # A core writes its first status file when it has read all it had saved: absence counts at once.
+            when = When(moment.created, moment.created - row.effect_deadline_s - 2, row.effect_deadline_s)
+            return self._judged_by_signs(reader, command, row, when)
+
+        return Losses(
+            connection,
+            self.poller,
+            self.settings,
+            self.reapply,
+            moment.created,
+            moment.program_start,
+            at,
+            lambda host, service: reader.object_row(self.poller, host, service or None),
+            moment.deleted_by,
+            judged,
+        )
 
     def _forget_lost_entries(self, connection: sqlite3.Connection, at: float) -> None:
         connection.execute(
@@ -250,7 +282,7 @@ class Prover:
                     seen, max(float(at), since) if isinstance(at, int | float) else since, executed_at, row.effect_deadline_s
                 )
             case _:
-                return judge_result(seen, since, executed_at, row.effect_deadline_s)
+                return judge_result(seen, since, executed_at, row.effect_deadline_s, self.profile.bracket_is_entry_time)
 
     def _judged_by_signs(self, reader: Reader, command: CommandRow, row: Row, when: When) -> Judgement:
         """Effects that are rows of data: see engine/commands/effects.py."""

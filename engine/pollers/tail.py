@@ -173,6 +173,11 @@ class LogTail:
             return lines
         return []
 
+    def unread(self) -> int:
+        """Bytes there are behind the place where the next line will be read."""
+        self._follow()
+        return sum(max(0, log.size() - log.offset) for log in self._chain)
+
     # --- what happened to the files -------------------------------------------------------------------------------------------
 
     def _follow(self) -> None:
@@ -322,14 +327,18 @@ class LogTail:
         return {path: _key_of(path) for path in self._paths() if not path.endswith(_COMPRESSED)}
 
     def _paths(self) -> Iterable[str]:
-        """Files that may be rotated pieces: `nagios.log.1`, `nagios.log-20261123`, `archives/nagios-11-23-2026-00.log`."""
-        starts = (f"{self.path.name}.", f"{self.path.name}-", f"{self.path.stem}-")
-        for folder in {self.path.parent, self.archive_path or self.path.parent}:
-            try:
-                entries = [entry for entry in os.scandir(folder) if entry.name.startswith(starts)]
-            except OSError:
-                continue
-            yield from (entry.path for entry in entries if entry.is_file(follow_symlinks=False))
+        return pieces_of(self.path, self.archive_path)
+
+
+def pieces_of(log: Path, archive_path: Path | None) -> Iterable[str]:
+    """Files that may be rotated pieces of a log: `nagios.log.1`, `nagios.log-20261123`, `archives/nagios-11-23-2026-00.log`."""
+    starts = (f"{log.name}.", f"{log.name}-", f"{log.stem}-")
+    for folder in {log.parent, archive_path or log.parent}:
+        try:
+            entries = [entry for entry in os.scandir(folder) if entry.name.startswith(starts)]
+        except OSError:
+            continue
+        yield from (entry.path for entry in entries if entry.is_file(follow_symlinks=False))
 
 
 def _open(path: Path | str) -> _OpenLog | None:

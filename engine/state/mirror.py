@@ -216,11 +216,13 @@ class Mirror:
         """
         with self._transaction():
             row = self._connection.execute("SELECT created FROM poller WHERE number = ?", (poller,)).fetchone()
-            log = EventLog(self._connection, poller)
+            drafts: list[Draft] = []
             for line in lines if row is not None else ():
                 if line.kind in NOTIFICATIONS or line.at >= int(row[0]):
-                    log.append(self._take_line(poller, line))
-                    self._has_news = True
+                    drafts += self._take_line(poller, line)
+            if drafts:
+                EventLog(self._connection, poller).append(drafts)
+                self._has_news = True
             if row is not None and position is not None:
                 self._connection.execute("INSERT OR REPLACE INTO log_position VALUES (?, ?)", (poller, position))
 

@@ -32,6 +32,7 @@ from engine.model import (
     ServiceStatus,
     ServiceView,
 )
+from engine.state.logindex import HISTORY_FILE, HISTORY_SCHEMA
 from engine.state.patterns import FUNCTION, search
 from engine.state.scope import Scope
 from engine.state.tables import PROBLEM, SCHEMA_VERSION, STATE_FILE, columns
@@ -96,6 +97,7 @@ class Reader:
         self.connection = connection
         connection.create_function(FUNCTION, 2, search, deterministic=True)
         self._file: tuple[Path, int] | None = None
+        self._history: tuple[Path, int] | None = None
 
     @classmethod
     def open(cls, data: Path) -> Reader:
@@ -127,14 +129,28 @@ class Reader:
         self.connection.close()
 
     def is_replaced(self) -> bool:
-        """Whether another file stands at state.db's path now (a damaged one was rebuilt): open a new reader then."""
-        if self._file is None:
-            return False
-        path, inode = self._file
+        """Whether other files stand at state.db's or history.db's path now (a damaged one was rebuilt): open a new reader then."""
         try:
-            return path.stat().st_ino != inode
+            return any(path.stat().st_ino != inode for path, inode in filter(None, (self._file, self._history)))
         except OSError:
             return True
+
+    def attach_history(self) -> bool:
+        """Make history.db readable as `history`, also within a snapshot; False while there is none."""
+        if self._history is None and self._file is not None:
+            path = self._file[0].with_name(HISTORY_FILE)
+            if not path.exists():
+                return False
+            self.connection.execute("ATTACH ? AS history", (f"{path.absolute().as_uri()}?mode=rw",))
+            self._history = (path, path.stat().st_ino)
+        if self._history is None:
+            return False
+        try:
+            return bool(
+                self.connection.execute("SELECT 1 FROM history.meta WHERE schema_version = ?", (HISTORY_SCHEMA,)).fetchone()
+            )
+        except sqlite3.OperationalError:  # it is being made
+            return False
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 
 MARK = b"_SIGNALBOX_"
@@ -101,6 +102,30 @@ def command_lines(logs: Iterable[Path]) -> Counter[bytes]:
 def logs_of(folder: Path) -> list[Path]:
     """Every log of a Nagios core, rotated ones first."""
     return [*sorted((folder / "archives").iterdir()), folder / "nagios.log"]
+
+
+_EVENT = re.compile(
+    rb"\[(\d+)\] (?:\[\d+\] )?(CURRENT |INITIAL )?(HOST|SERVICE) (ALERT|DOWNTIME ALERT|FLAPPING ALERT|STATE): (.*)", re.DOTALL
+)
+_EVENT_TYPES = {b"ALERT": "alert", b"DOWNTIME ALERT": "downtime", b"FLAPPING ALERT": "flapping"}
+
+
+def events(lines: Iterable[bytes]) -> list[tuple[int, str, str, str, str]]:
+    """(time, type, host, service, word) of alerts, downtimes, flapping, snapshots, in order; the word of an alert is its state."""
+    found = []
+    for line in lines:
+        if event := _EVENT.match(line):
+            at, snapshot, kind, what, rest = event.groups()
+            fields = [field.decode("utf-8", "replace") for field in rest.split(b";")]
+            host, service = fields.pop(0), fields.pop(0) if kind == b"SERVICE" else ""
+            type = f"{snapshot.decode().strip().lower()}_state" if snapshot else _EVENT_TYPES[what]
+            found.append((int(at), type, host, service, fields[0]))
+    return found
+
+
+def epoch(text: str) -> int:
+    """The second an RFC 3339 time in UTC names."""
+    return int(datetime.fromisoformat(text).timestamp())
 
 
 # --- command lines ---------------------------------------------------------------------------------------------------------

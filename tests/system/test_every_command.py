@@ -21,6 +21,7 @@ from tests.support import cores, oracle
 from tests.support.box import Box, boxed, command_ids, parallel
 from tests.support.cores import Core
 from tests.system.every_command import (
+    CHILD_SERVICE,
     PROCESSED_IS_ENOUGH,
     SERVICE,
     SPECIAL,
@@ -105,8 +106,10 @@ def _judge(every: Site, tell: Callable[[str], None]) -> None:
         ends = {name: end for (kind, name), end in every.ended.items() if kind == core.kind}
         assert set(ends) == {row["command"] for row in every.rows if _knows(core, row)}
         enough = sorted(name for kind, name in PROCESSED_IS_ENOUGH if kind == core.kind)
-        counts = Counter(state for state, _ in ends.values())
-        tell(f"{core.kind} {core.version()}: {len(ends)} commands sent: {dict(counts)}")
+        tell(f"{core.kind} {core.version()}: {len(ends)} commands sent")
+        for effect in sorted({by_name[name]["effect"] for name in ends}):
+            counts = Counter(end[0] for name, end in ends.items() if by_name[name]["effect"] == effect)
+            tell(f"  {effect:18} " + ", ".join(f"{count} {state}" for state, count in sorted(counts.items())))
         tell(f"  `processed` is all there is to know of {len(enough)}: {', '.join(enough)}")
         refused = sorted(name for name, end in ends.items() if end[0] == "unsupported_command")
         tell(f"  refused up front because the core would refuse: {', '.join(refused) or 'none'}")
@@ -284,12 +287,33 @@ def _end_with(every: Site, name: str) -> None:
 
 def test_features_are_switched_by_patch(every: Site) -> None:
     """A switch by its noun would do something else than the command of the catalogue."""
-    unit = every.units["ADD_HOST_COMMENT"]
-    for path in (f"/v1/hosts/{unit.host}", f"/v1/hosts/{unit.child}", f"/v1/hosts/{unit.host}/services/{SERVICE}"):
-        for wanted in (False, True):
-            params = {"wait": 10, "poller": "nagios"}
-            answer = every.box.api.patch(path, json={"notifications_enabled": wanted}, params=params)
-            assert answer.status_code == 200, answer.text
-            assert answer.json()["state"] == "confirmed"
-            shown = every.box.api.get(path, params={"poller": "nagios"}).json()
-            assert shown["notifications_enabled"] is wanted
+    unit, nagios = every.units["ADD_HOST_COMMENT"], every.cores[0]
+    group = {"hosts": {"notifications_enabled": False}, "services": {"accept_passive_checks": False}}
+    patches = [
+        (f"/v1/hosts/{unit.child}", {"notifications_enabled": False, "flap_detection_enabled": False}),
+        (f"/v1/hosts/{unit.child}/services/{CHILD_SERVICE}", {"obsess": False}),
+        (f"/v1/hostgroups/{unit.hostgroup}", group),
+        (f"/v1/servicegroups/{every.units['ADD_SVC_COMMENT'].servicegroup}", group),
+        ("/v1/pollers/nagios", {"enable_notifications": False, "execute_host_checks": False, "process_performance_data": True}),
+    ]
+
+    def patch(path: str, body: dict[str, Any]) -> None:
+        where = {} if "pollers" in path else {"poller": "nagios"}
+        answer = every.box.api.patch(path, json=body, params={"wait": 20} | where)
+        assert answer.status_code == 200, answer.text
+        assert {one["state"] for one in answer.json()["commands"]} == {"confirmed"}
+
+    parallel(lambda job: patch(*job), patches)
+    shown = [
+        (unit.child, "", "notifications_enabled"),
+        (unit.child, "", "flap_detection_enabled"),
+        (unit.child, CHILD_SERVICE, "obsess"),
+    ]
+    for one in (unit, every.units["ADD_SVC_COMMENT"]):
+        shown += [(host, "", "notifications_enabled") for host in (one.host, one.sibling)]
+        shown += [(host, SERVICE, "passive_checks_enabled") for host in (one.host, one.sibling)]
+    for host, service, key in shown:
+        assert oracle.status_of(nagios.status_file, host, service)[key] == "0", (host, service, key)
+    (program,) = [keys for kind, keys in oracle.blocks(nagios.status_file) if kind == "programstatus"]
+    assert (program["enable_notifications"], program["active_host_checks_enabled"]) == ("0", "0")
+    assert program["process_performance_data"] == "1"

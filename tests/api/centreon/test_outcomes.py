@@ -13,6 +13,7 @@ from tests.api.centreon.canned import Front, life
 
 TABLE = {
     "processed": 204, "confirmed": 204, "refused": 422, "no_effect": 409, "partial": 409, "expired": 409, "cancelled": 409,
+    "lost_by_core": 409,
     "accepted": 504, "held": 504, "writing": 504, "written": 504, "unknown": 504,
 }  # fmt: skip
 

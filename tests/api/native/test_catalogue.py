@@ -13,8 +13,14 @@ from engine.commands.catalogue import CATALOGUE, ROWS
 from engine.config import Config
 from tests.api.support_desk import Front, Reply, open_front
 
-ALLOWED = ("SHUTDOWN_PROCESS", "_MODULE", "DEL_DOWNTIME_BY_START_TIME_COMMENT")
+ALLOWED = ("SHUTDOWN_PROCESS", "_MODULE", "DEL_DOWNTIME_BY_START_TIME_COMMENT", "STOP_EXECUTING_HOST_CHECKS")
 DANGEROUS = sorted(row.name for row in ROWS if row.danger)
+
+GROUP = b'{"hosts": {"notifications_enabled": false}, "services": {"checks_enabled": true}}'
+PROGRAM_DANGERS = (
+    "enable_notifications", "execute_service_checks", "execute_host_checks", "accept_passive_service_checks",
+    "accept_passive_host_checks", "obsess_over_services", "obsess_over_hosts",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -56,7 +62,6 @@ def test_a_group_a_contact_s_and_a_core_s_command_have_no_object(front: Front) -
 
 
 def test_what_stands_on_several_pollers_must_be_told_apart(front: Front) -> None:
-    send(front, "DISABLE_HOSTGROUP_SVC_CHECKS", hostgroup="web").problem(409, "ambiguous")
     send(front, "ENABLE_EVENT_HANDLERS").problem(409, "ambiguous")
     send(front, "DISABLE_HOST_CHECK", host="shared").problem(409, "ambiguous")
     send(front, "DISABLE_HOSTGROUP_SVC_CHECKS", hostgroup="nothing").problem(404, "unknown_object")
@@ -78,7 +83,9 @@ def test_a_named_dangerous_command_is_for_admins_only(daring: Front) -> None:
 
 
 def test_our_marks_and_unknown_names_are_no_commands(daring: Front) -> None:
-    for name in ("_SIGNALBOX_B1", "NO_SUCH_COMMAND", "disable_notifications", "ENABLE_HOST_CHECK\nX"):
+    for name in ("_SIGNALBOX_B1", "SIGNALBOX_E0123456789abcdef", "_signalbox_E1"):
+        assert send(daring, name, "north").problem(403, "forbidden")["right"] == "mark"
+    for name in ("NO_SUCH_COMMAND", "disable_notifications", "ENABLE_HOST_CHECK\nX"):
         send(daring, name, "north").problem(422, "unknown_command")
     problem = send(daring, "DISABLE_HOST_NOTIFICATION", host="web01").problem(422, "unknown_command")
     assert "DISABLE_HOST_NOTIFICATIONS" in problem["near"]
@@ -143,8 +150,45 @@ def test_features_are_switched_by_patch(front: Front) -> None:
     front.by("rita").ask("PATCH", "/v1/hosts/web01", b'{"checks_enabled": false}').problem(403, "forbidden")
 
 
+def test_a_group_s_command_goes_to_every_poller_that_has_it(front: Front) -> None:
+    """A group that stands on several pollers would be switched on one of them, or on none."""
+    reply = send(front, "DISABLE_HOSTGROUP_SVC_CHECKS", hostgroup="web")
+    assert {one["poller"] for one in reply.json["commands"]} == {"north", "south"}
+    reply = front.ask("PATCH", "/v1/hostgroups/web?poller=north", GROUP)
+    assert [(one["command"], one["poller"]) for one in reply.json["commands"]] == [
+        ("DISABLE_HOSTGROUP_HOST_NOTIFICATIONS", "north"), ("ENABLE_HOSTGROUP_SVC_CHECKS", "north"),
+    ]  # fmt: skip
+    front.ask("PATCH", "/v1/hostgroups/nothing", GROUP).problem(404, "unknown_object")
+    front.ask("PATCH", "/v1/servicegroups/nothing", GROUP).problem(404, "unknown_object")
+    front.ask("PATCH", "/v1/hostgroups/web", b'{"hosts": {}}').problem(422, "invalid_field")
+    front.ask("PATCH", "/v1/hostgroups/web", b'{"hosts": {"obsess": true}}').problem(422, "invalid_field")
+
+
+def test_a_core_s_features_are_switched_by_patch_and_dangerous_ones_are_gated(front: Front, daring: Front) -> None:
+    """The way around the name of a dangerous command would be open."""
+    reply = front.ask("PATCH", "/v1/pollers/north", b'{"enable_event_handlers": false, "process_performance_data": true}')
+    assert {one["command"] for one in reply.json["commands"]} == {"DISABLE_EVENT_HANDLERS", "ENABLE_PERFORMANCE_DATA"}
+    for name in PROGRAM_DANGERS:
+        body = b'{"%s": false}' % name.encode()
+        assert front.ask("PATCH", "/v1/pollers/north", body).problem(403, "forbidden")["right"] == "dangerous_commands"
+        assert front.ask("PATCH", "/v1/pollers/north", body.replace(b"false", b"true")).status == 202
+    stop = b'{"execute_host_checks": false}'
+    assert daring.ask("PATCH", "/v1/pollers/north", stop).status == 202
+    assert daring.by("olga").ask("PATCH", "/v1/pollers/north", stop).problem(403, "forbidden")["right"] == "admin"
+    front.ask("PATCH", "/v1/pollers/nowhere", stop).problem(404, "unknown_poller")
+    wim = front.by("wim")
+    assert (
+        wim.ask("PATCH", "/v1/pollers/north", b'{"enable_event_handlers": false}').problem(403, "forbidden")["right"]
+        == "whole core"
+    )
+
+
 def test_the_catalogue_says_what_the_caller_may_send(daring: Front) -> None:
-    for user, allowed in (("anna", len(ROWS) - len(DANGEROUS) + 2), ("olga", len(ROWS) - len(DANGEROUS)), ("rita", 0)):
+    for user, allowed in (
+        ("anna", len(ROWS) - len(DANGEROUS) + len(ALLOWED) - 1),
+        ("olga", len(ROWS) - len(DANGEROUS)),
+        ("rita", 0),
+    ):
         shown = daring.by(user).get("/v1/commands/catalogue").json
         assert shown["total"] == len(CATALOGUE) == len(shown["items"])
         assert sum(row["allowed"] for row in shown["items"]) == allowed

@@ -71,7 +71,7 @@ def test_a_repeat_makes_nothing_and_is_told_the_same(front: Front, target: str, 
 
 def test_every_write_takes_a_key(front: Front) -> None:
     """One that ignored it would be carried out again."""
-    examples = {"{host}": "web01", "{service}": "HTTP"}
+    examples = {"{host}": "web01", "{service}": "HTTP", "{hostgroup}": "web", "{servicegroup}": "sites", "{poller}": "north"}
     for operation in OPERATIONS:
         if operation.verb in (Verb.READ, Verb.AUDIT) or operation.method == "DELETE":
             continue

@@ -106,6 +106,7 @@ def test_parameters_and_fields_are_those_of_the_models(document: dict[str, Any])
 def test_the_examples_work(front: Front, operation: Operation) -> None:
     example = orjson.dumps(dict(operation.example or {})).replace(b"Backup", b"HTTP")
     path = operation.path.replace("{host}", "web01").replace("{service}", "HTTP")
+    path = path.replace("{hostgroup}", "web").replace("{servicegroup}", "sites").replace("{poller}", "north")
     assert front.ask(operation.method, path, example).status == 202
 
 

@@ -24,7 +24,7 @@ def _post(front: Front, *fates: Fate, body: dict[str, Any] | None = None, target
 
 def test_every_state_has_its_place() -> None:
     assert set(WORST_FIRST) == set(State) == set(SENTENCES)
-    assert set(FAILED) == {State.REFUSED, State.NO_EFFECT, State.PARTIAL, State.EXPIRED, State.CANCELLED}
+    assert set(FAILED) == {State.REFUSED, State.NO_EFFECT, State.PARTIAL, State.EXPIRED, State.CANCELLED, State.LOST_BY_CORE}
 
 
 def test_confirmed_is_201_with_the_id_at_the_top(front: Front) -> None:
@@ -64,7 +64,8 @@ def test_what_is_not_proven_yet_says_where_to_look(front: Front, fate: Fate, sta
 
 
 @pytest.mark.parametrize(
-    ("state", "status"), [("refused", 422), ("no_effect", 409), ("partial", 409), ("expired", 409), ("cancelled", 409)]
+    ("state", "status"),
+    [("refused", 422), ("no_effect", 409), ("partial", 409), ("expired", 409), ("cancelled", 409), ("lost_by_core", 409)],
 )
 def test_failure_is_a_problem_in_the_cores_own_words(front: Front, state: str, status: int) -> None:
     reply = _post(front, Fate(state, evidence=WORDS, reason="our reason"))

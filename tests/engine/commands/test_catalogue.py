@@ -108,7 +108,7 @@ def test_only_what_can_be_repeated_without_harm_is_idempotent() -> None:
 
 
 def test_hostgroup_switches_do_nothing_on_centreon() -> None:
-    inert = {row.name for row in ROWS if CoreKind.CENTREON in row.useless_in and row.subject is Subject.HOSTGROUP}
+    inert = {row.name for row in ROWS if row.expanded_in == {CoreKind.CENTREON} and row.subject is Subject.HOSTGROUP}
     assert inert == {name for name in DOCUMENTED if "_HOSTGROUP_" in name and name.startswith(("ENABLE_", "DISABLE_"))}
 
 
@@ -118,6 +118,20 @@ def test_members_follow_from_the_name() -> None:
             assert row.on in (Members.SERVICES, Members.CONTACTS), row.name
         if "AND_PROPAGATE" in row.name or "HOST_AND_CHILD" in row.name:
             assert row.on is Members.HOST_AND_CHILDREN
+
+
+def test_what_can_be_switched_has_a_command_each_way() -> None:
+    group = {f"{whose}.{column}" for whose in ("hosts", "services") for column in (
+        "checks_enabled", "accept_passive_checks", "notifications_enabled")}  # fmt: skip
+    assert set(SWITCHES[Subject.HOSTGROUP]) == set(SWITCHES[Subject.SERVICEGROUP]) == group
+    assert set(SWITCHES[Subject.GLOBAL]) >= {
+        "enable_notifications", "enable_event_handlers", "enable_flap_detection", "process_performance_data",
+        "check_service_freshness", "check_host_freshness", "execute_service_checks", "execute_host_checks",
+        "accept_passive_service_checks", "accept_passive_host_checks", "obsess_over_services", "obsess_over_hosts",
+    }  # fmt: skip
+    for subject in SWITCHES:
+        for feature, rows in SWITCHES[subject].items():
+            assert {wanted: row.signs[0].value for wanted, row in rows.items()} == {True: 1, False: 0}, feature
 
 
 def test_features_of_hosts_and_services_have_a_command_each_way() -> None:

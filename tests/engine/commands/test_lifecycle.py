@@ -27,8 +27,10 @@ def test_check_move_is_the_table(old: State, new: State) -> None:
 
 
 def test_what_must_never_happen() -> None:
-    for state in (State.CONFIRMED, State.PARTIAL, State.REFUSED, State.EXPIRED, State.CANCELLED):
+    for state in (State.LOST_BY_CORE, State.REFUSED, State.EXPIRED, State.CANCELLED):
         assert not MOVES[state], "an end"
+    for state in (State.CONFIRMED, State.PARTIAL):
+        assert MOVES[state] == {State.LOST_BY_CORE}, "only the core itself can undo what was seen in its files"
     assert MOVES[State.NO_EFFECT] == {State.CONFIRMED}
     assert MOVES[State.UNKNOWN] == {State.CONFIRMED, State.PROCESSED, State.REFUSED}, "what a log that speaks again can say"
     for state in State:

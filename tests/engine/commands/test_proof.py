@@ -16,6 +16,7 @@ from engine.commands.proof import (
     Effected,
     Expected,
     Known,
+    LastCheck,
     Outcome,
     Seen,
     Verdict,
@@ -25,6 +26,7 @@ from engine.commands.proof import (
     is_decisive,
     judge_acknowledged,
     judge_checked,
+    judge_last_check,
     judge_not_acknowledged,
     judge_result,
     mark_in,
@@ -789,3 +791,11 @@ def test_binding_is_one_to_one_right_and_the_same_in_any_order(
     rng.shuffle(shuffled)
     again, _ = bind(shuffled, [blocks[index] for index in order])
     assert {entry_id: order[index] for entry_id, index in again.items()} == bound
+
+
+def test_a_core_that_writes_the_moment_of_receipt_shows_the_result_a_little_later() -> None:
+    """On Icinga 2 a result that took a second to arrive would be taken for somebody else's newer one."""
+    for at, effected in ((1000.0, Effected.YES), (1001.0, Effected.YES), (1003.0, Effected.CLEARED), (999.0, Effected.NO)):
+        check = LastCheck(at, 1)
+        assert judge_last_check(check, 1020, 1000, 1001, 15, exact=False).effected is effected
+    assert judge_last_check(LastCheck(1001.0, 0), 1020, 1000, 1001, 15, exact=False).effected is Effected.CLEARED

@@ -232,6 +232,7 @@ PATHS: dict[State, tuple[State, ...]] = {
     State.EXPIRED: (State.HELD, State.EXPIRED),
     State.CANCELLED: (State.CANCELLED,),
     State.UNKNOWN: (State.WRITING, State.UNKNOWN),
+    State.LOST_BY_CORE: (State.WRITING, State.CONFIRMED, State.LOST_BY_CORE),
 }
 
 

@@ -505,6 +505,8 @@ class Lives(RuleBasedStateMachine):
         match command.state:
             case State.CANCELLED | State.EXPIRED | State.REFUSED | State.NO_EFFECT:
                 assert not blocks, life
+            case State.LOST_BY_CORE:
+                assert self.kills and not blocks, life
             case State.UNKNOWN:
                 assert command.reason and not blocks, life
             case State.CONFIRMED:

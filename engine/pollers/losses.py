@@ -1,0 +1,239 @@
+"""What a core lost in a crash: found in the first status file of its new run, told, asked again where the configuration says so.
+
+A core keeps downtimes, acknowledgements, comments and switches in memory and saves them now and then (Nagios: hourly, and at an
+orderly end). Killed in between, it comes back with what it had saved: what was confirmed since is gone, what was deleted since is
+back. Rules:
+
+- Only after a crash that the log showed (following.py). After an orderly end what is gone was taken away by somebody.
+- What explains itself is no loss: a window that ended, a deletion of ours, a problem that changed, a comment not to be kept.
+- `confirmed` becomes `lost_by_core` once. Whatever is asked again is a new command whose `cause` names the lost one: never for a
+  window that ended, an acknowledgement only for the very same problem.
+- A switch counts as lost only if nobody, another program included, has set it since.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from engine.commands.catalogue import CATALOGUE, Effect, FieldType, known_row
+from engine.commands.lifecycle import MOVES, State
+from engine.commands.proof import Effected, Judgement
+from engine.commands.row import OBJECTS, Row
+from engine.config import Settings
+from engine.journal.history import EntryRow, Reconciled, ends_by_itself, entries, entries_of, entry_by_id, insert_entry, revive
+from engine.journal.identities import next_ids
+from engine.journal.own import insert_deletion, insert_own
+from engine.journal.store import COMMAND_COLUMNS, CommandRow, command_by_id, command_row, move
+from engine.model import HostStatus, ServiceStatus
+
+log = logging.getLogger(__name__)
+
+_SAME_SECOND_S = 1.5
+_SWITCHES_SINCE_S = 86_400.0  # no core keeps its features unsaved for longer than a day
+_SIGNED = tuple(name for name, row in CATALOGUE.items() if row.signs)
+_SIGNED_BYTES = frozenset(name.encode() for name in _SIGNED)
+LOST = "the core crashed and had not saved it"
+
+
+@dataclass(slots=True)
+class Losses:
+    """One crash of one core. Everything happens inside a transaction of the lane; `moved` gathers the commands it is about."""
+
+    connection: sqlite3.Connection
+    poller: int
+    settings: Settings
+    verbs: frozenset[str]
+    created: float
+    program_start: float
+    at: float
+    row_of_object: Callable[[str, str], HostStatus | ServiceStatus | None]
+    asked_by: Callable[[EntryRow], str | None]
+    judged: Callable[[CommandRow, Row], Judgement]
+    moved: list[str] = field(default_factory=list)
+
+    @property
+    def _where(self) -> str:
+        return f"the status file of {self.created:.0f}, of the run that began at {self.program_start:.0f} after a crash"
+
+    # --- what was made and is gone --------------------------------------------------------------------------------------------
+
+    def take_ended(self, ended: Sequence[EntryRow]) -> None:
+        """Entries that stood before the crash and stand no more."""
+        lost: dict[str, list[EntryRow]] = {}
+        for entry in ended:
+            if entry.command_id is not None and self._is_lost(entry):
+                lost.setdefault(entry.command_id, []).append(entry)
+        for command_id, gone in lost.items():
+            command = command_by_id(self.connection, command_id)
+            if command is None or State.LOST_BY_CORE not in MOVES[command.state]:
+                continue
+            words = ", ".join(f"{entry.kind}_id={entry.core_id}" for entry in gone[:20])
+            self._lose(command, f"{words} not in {self._where}")
+            self._make_again(command, gone)
+
+    def _is_lost(self, entry: EntryRow) -> bool:
+        ends = ends_by_itself(entry)
+        if (ends is not None and ends <= self.created) or self.asked_by(entry) is not None:
+            return False
+        if entry.kind == "comment":
+            return bool(entry.persistent)
+        if entry.kind == "acknowledgement":
+            row = self.row_of_object(entry.host, entry.service)
+            return row is not None and row.last_state_change <= entry.entry_time + _SAME_SECOND_S
+        return True
+
+    def _lose(self, command: CommandRow, evidence: str) -> None:
+        move(self.connection, command, State.LOST_BY_CORE, self.at, evidence=evidence, reason=LOST)
+        log.warning("command %s: lost by the core: %s", command.id, evidence)
+        self.moved.append(command.id)
+
+    def _make_again(self, command: CommandRow, gone: Sequence[EntryRow]) -> None:
+        row = known_row(command.name)
+        if row.entry_kind not in self.verbs or len(entries_of(self.connection, command.id)) != len(gone):
+            return
+        if row.effect is Effect.ACKNOWLEDGED and not self._is_same_problem(command):
+            return
+        expire = command.arguments.get("expire")
+        if isinstance(expire, int | float) and expire <= self.created:
+            return
+        ids = next_ids(self.connection, self.poller, "entry", len(gone))
+        again = self._again(command, row, ids[0])
+        for number, entry in zip(ids, gone, strict=True):
+            draft = replace(
+                entry, id=number, command_id=again, proof="accepted", present=1, core_id=None, core_start=None, cancelled=0,
+                deleted_at=None, deleted_by=None, is_in_effect=None, actual_start=None, actual_end=None,
+                entry_time=float(int(self.at)),
+            )  # fmt: skip
+            insert_entry(self.connection, draft)
+
+    def _is_same_problem(self, command: CommandRow) -> bool:
+        row = self.row_of_object(command.host, command.service)
+        if row is None or not row.state or not row.has_been_checked or command.seen_state_change is None:
+            return False
+        return abs(row.last_state_change - command.seen_state_change) <= _SAME_SECOND_S
+
+    def _again(self, command: CommandRow, row: Row, entry_id: int | None) -> str:
+        """The same command anew, joined to the old one by its cause."""
+        deadline = self.at + float(getattr(self.settings, row.ttl)) if row.ttl is not None else float(str(command.arguments["end"]))
+        cause = f"asked again: {LOST} what command {command.id} did"
+        again = insert_own(
+            self.connection, command.name, command, command.arguments, self.at, deadline, cause, entry_id, command.author, command
+        )
+        self.moved.append(again)
+        return again
+
+    # --- what was taken away and is back ------------------------------------------------------------------------------------
+
+    def take_back(self, changed: Reconciled) -> list[int]:
+        """Entries that the crash brought back: whoever deleted them is told. Returns the strangers that remain."""
+        return [number for number in changed.strangers if not self._is_back(number)]
+
+    def _is_back(self, number: int) -> bool:
+        block = entry_by_id(self.connection, number)
+        if block is None:
+            return False
+        if block.kind == "acknowledgement":
+            self._acknowledged_again(block)
+            return False
+        gone = self._ended_like(block)
+        if gone is None:
+            return False
+        revive(self.connection, gone, block)
+        for command in self._deletions_of(gone):
+            self._lose(command, f"{gone.kind}_id={block.core_id} stands again in {self._where}")
+            if "deletion" in self.verbs:
+                standing = entry_by_id(self.connection, gone.id)
+                assert standing is not None
+                cause = f"asked again: {LOST} what command {command.id} did"
+                self.moved.append(insert_deletion(self.connection, standing, self.at, self.settings.ttl_comment_s, cause))
+        return True
+
+    def _ended_like(self, block: EntryRow) -> EntryRow | None:
+        found = entries(
+            self.connection,
+            "poller = ? AND host = ? AND service = ? AND kind = ? AND present = 0 AND core_id IS NOT NULL AND author = ?"
+            " AND comment = ? AND entry_time = ? AND start_time IS ? AND end_time IS ? ORDER BY id DESC LIMIT 1",
+            (
+                block.poller, block.host, block.service, block.kind, block.author, block.comment, block.entry_time,
+                block.start_time, block.end_time,
+            ),
+        )  # fmt: skip
+        return found[0] if found else None
+
+    def _deletions_of(self, entry: EntryRow) -> list[CommandRow]:
+        """At most one: a second deletion of the same finds nothing."""
+        query = (
+            f"SELECT {COMMAND_COLUMNS} FROM command WHERE entry_id = ? AND name LIKE 'DEL_%' AND state = 'confirmed'"
+            " ORDER BY seq DESC LIMIT 1"
+        )
+        return [command_row(found) for found in self.connection.execute(query, (entry.id,))]
+
+    def _acknowledged_again(self, block: EntryRow) -> None:
+        query = (
+            f"SELECT {COMMAND_COLUMNS} FROM command WHERE poller = ? AND host = ? AND service = ? AND name LIKE 'REMOVE_%'"
+            " AND state = 'confirmed' AND executed_at >= ? ORDER BY seq DESC LIMIT 1"
+        )
+        values = (block.poller, block.host, block.service, block.entry_time)
+        for found in self.connection.execute(query, values).fetchall():
+            command = command_row(found)
+            self._lose(command, f"acknowledged again in {self._where}")
+            if "deletion" in self.verbs:
+                self._again(command, known_row(command.name), block.id)
+
+    # --- switches -----------------------------------------------------------------------------------------------------------
+
+    def take_switches(self) -> None:
+        """Features that were switched before the crash: the newest command for each object and feature is verified again."""
+        query = (
+            f"SELECT {COMMAND_COLUMNS} FROM command INDEXED BY command_open WHERE poller = ? AND state = 'confirmed'"
+            f" AND updated_at > ? AND overruled = 0 AND name IN ({','.join('?' * len(_SIGNED))}) ORDER BY seq DESC"
+        )
+        found = self.connection.execute(query, (self.poller, self.at - _SWITCHES_SINCE_S, *_SIGNED)).fetchall()
+        seen: set[tuple[str, str, str]] = set()
+        for command in map(command_row, found):
+            row = known_row(command.name)
+            places = {(sign.key, command.host, command.service) for sign in row.signs}
+            if not places & seen and not any((key, "", "") in seen for key, _, _ in places):
+                self._switch(command, row)
+            seen |= places
+
+    def _switch(self, command: CommandRow, row: Row) -> None:
+        judgement = self.judged(command, row)
+        if judgement.effected is not Effected.NO:
+            return
+        self._lose(command, judgement.reason)
+        if "switch" in self.verbs:
+            self._again(command, row, None)
+
+
+def is_switch(text: bytes) -> bool:
+    """Does a command, as the log shows it, switch a feature?"""
+    return _without_stamp(text).partition(b";")[0] in _SIGNED_BYTES
+
+
+def _without_stamp(text: bytes) -> bytes:
+    """Icinga 2 logs the raw line."""
+    return text.partition(b"] ")[2] if text.startswith(b"[") else text
+
+
+def overruled_by(connection: sqlite3.Connection, poller: int, text: bytes) -> None:
+    """Another program's command was read: switches of ours that it sets otherwise are its own affair from now on."""
+    name, _, rest = _without_stamp(text).decode("utf-8", "replace").partition(";")
+    row = known_row(name)
+    keys = {sign.key for sign in row.signs}
+    names = [known for known in _SIGNED if keys & {sign.key for sign in CATALOGUE[known].signs}]
+    where, values = "", []
+    if row.subject in OBJECTS:
+        parts = rest.split(";")
+        where, values = " AND host IN (?, '')", [parts[0]]
+        if row.fields[1:2] and row.fields[1].type is FieldType.SERVICE and len(parts) > 1:
+            where += " AND service IN (?, '')"
+            values.append(parts[1])
+    connection.execute(
+        f"UPDATE command SET overruled = 1 WHERE poller = ? AND state = 'confirmed' AND overruled = 0"
+        f" AND name IN ({','.join('?' * len(names))}){where}",
+        [poller, *names, *values],
+    )

@@ -1,0 +1,208 @@
+"""What a core loses in a crash is told, and asked again where the configuration says so, and only what is still true is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support import cores, oracle
+from tests.support.box import Box, boxed, command_ids
+from tests.support.cores import Core, Host, Icinga2Core, NagiosCore, Service, until
+
+pytestmark = pytest.mark.core
+
+HOSTS = [Host(f"h{number}", (Service("HTTP"),)) for number in range(6)]
+AGAIN = 'reapply_lost = ["downtime", "acknowledgement", "comment", "deletion", "switch"]'
+
+
+@pytest.fixture(scope="module")
+def told(_cores_are_there: None) -> Iterator[tuple[Core, Box]]:
+    """A Nagios 4 that saves what it keeps when it ends and never before; nothing is asked again."""
+    with cores.core_folder() as folder:
+        core = NagiosCore(folder / "core", HOSTS)
+        with cores.running(core), boxed(folder, core) as box:
+            yield core, box
+
+
+@pytest.fixture(scope="module")
+def again(_cores_are_there: None) -> Iterator[tuple[Core, Box]]:
+    """Another one; everything is asked again."""
+    with cores.core_folder() as folder:
+        core = NagiosCore(folder / "core", HOSTS)
+        with cores.running(core), boxed(folder, core, settings=AGAIN) as box:
+            yield core, box
+
+
+def _made(box: Box, answer: httpx.Response) -> dict[str, Any]:
+    (life,) = box.wait_final(command_ids(answer)).values()
+    assert life["state"] == "confirmed", life
+    return life
+
+
+def _crash(core: Core, box: Box) -> None:
+    """kill -9 and a new start. Program starts are whole seconds: not within the second of the former one."""
+    before = oracle.program_start(core.status_file)
+    cores.kill(core)
+    until(lambda: time.time() >= int(before) + 2, 5, "another second")
+    cores.restart(core)
+    until(lambda: _poller(box)["program_start"] is not None and _view_is_new(core, box), 15, "the new run is seen")
+
+
+def _poller(box: Box) -> dict[str, Any]:
+    (poller,) = box.api.get("/v1/pollers").json()["items"]
+    return dict(poller)
+
+
+def _view_is_new(core: Core, box: Box) -> bool:
+    return bool(_poller(box)["generation"]) and oracle.created(core.status_file) > oracle.program_start(core.status_file) + 1
+
+
+def _wait_state(box: Box, life: dict[str, Any], state: str) -> dict[str, Any]:
+    until(lambda: box.life(life["id"])["state"] == state, 15, f"{life['command']} is {state}")
+    return box.life(life["id"])
+
+
+def _asked_again(box: Box, life: dict[str, Any]) -> list[dict[str, Any]]:
+    items = box.api.get("/v1/commands", params={"limit": 200}).json()["items"]
+    return [one for one in items if life["id"] in one["cause"]]
+
+
+def _problem(core: Core, box: Box, host: str) -> None:
+    core.set_state(host, "HTTP", 2, "trouble")
+    until(lambda: box.api.get(f"/v1/hosts/{host}/services/HTTP").json()["state"] == 2, 10, "the view shows the problem")
+
+
+def _acknowledged(box: Box, host: str, comment: str) -> dict[str, Any]:
+    body = {"host": host, "service": "HTTP", "comment": comment, "sticky": True, "notify": False}
+    return _made(box, box.api.post("/v1/acknowledgements", json=body, params={"wait": 10}))
+
+
+def _switched(box: Box, host: str) -> dict[str, Any]:
+    return _made(box, box.api.patch(f"/v1/hosts/{host}", json={"notifications_enabled": False}, params={"wait": 10}))
+
+
+def test_what_a_crash_took_is_lost_by_core(told: tuple[Core, Box]) -> None:
+    core, box = told
+    _problem(core, box, "h1")
+    saved = _made(box, box.downtime("h0", "saved in time"))
+    core.stop()
+    cores.restart(core)
+    until(lambda: _view_is_new(core, box), 15, "a status file after the orderly restart")
+    lost = [
+        _made(box, box.downtime("h1", "lost", services=["HTTP"])),
+        _made(box, box.api.post("/v1/comments", json={"host": "h1", "comment": "kept?", "persistent": True}, params={"wait": 10})),
+        _acknowledged(box, "h1", "on it"),
+        _switched(box, "h2"),
+    ]
+    deleted = _made(box, box.api.delete(f"/v1/downtimes/{saved['entry_id']}", params={"wait": 10}))
+    brief = _made(box, box.api.post("/v1/comments", json={"host": "h3", "comment": "brief", "persistent": False}))
+    reversed_by_others = _switched(box, "h4")
+    core.send("ENABLE_HOST_NOTIFICATIONS;h4")
+    cores.wait_for_generation(core)
+    _crash(core, box)
+    for life in lost:
+        now = _wait_state(box, life, "lost_by_core")
+        assert "after a crash" in now["steps"][-1]["evidence"] or "notifications_enabled" in now["steps"][-1]["evidence"], now
+        assert now["steps"][-1]["state"] == "lost_by_core" and now["final"] and "crashed" in now["reason"]
+        assert _asked_again(box, life) == []
+    assert not box.api.get(f"/v1/downtimes/{lost[0]['entry_id']}").json()["present"]
+    _wait_state(box, deleted, "lost_by_core")
+    entry = box.api.get(f"/v1/downtimes/{saved['entry_id']}").json()
+    assert entry["present"] and not entry["cancelled"], "it stands again, under its own id"
+    assert box.life(saved["id"])["state"] == "confirmed"
+    assert box.life(brief["id"])["state"] == "confirmed", "no core keeps such a comment over a restart"
+    assert box.life(reversed_by_others["id"])["state"] == "confirmed", "another program had set it since"
+    repeat = box.downtime("h1", "lost", services=["HTTP"])
+    assert not repeat.json()["joined"], "a repeat is no twin of what is lost"
+
+
+def test_what_a_crash_took_is_asked_again_once(again: tuple[Core, Box]) -> None:
+    core, box = again
+    _problem(core, box, "h1")
+    _problem(core, box, "h2")
+    standing = _made(box, box.downtime("h0", "to be deleted"))
+    core.stop()
+    cores.restart(core)
+    until(lambda: _view_is_new(core, box), 15, "a status file after the orderly restart")
+    lost = [
+        _made(box, box.downtime("h1", "window ahead")),
+        _acknowledged(box, "h1", "the same problem"),
+        _switched(box, "h3"),
+        _made(box, box.api.delete(f"/v1/downtimes/{standing['entry_id']}", params={"wait": 10})),
+    ]
+    ended = _made(box, box.downtime("h4", "window ends", duration=6))
+    cores.kill(core)
+    end = float(ended["arguments"]["end"])
+    until(lambda: time.time() > end + 1, 12, "the window ended while the core was down")
+    cores.restart(core)
+    for life in lost:
+        _wait_state(box, life, "lost_by_core")
+        until(lambda life=life: len(_asked_again(box, life)) == 1, 10, "asked again once")  # type: ignore[misc]
+        (new,) = _asked_again(box, life)
+        assert box.wait_final([new["id"]])[new["id"]]["state"] == "confirmed", box.life(new["id"])
+        assert new["user"] == "Signalbox itself" and new["author"] in (life["author"], "Signalbox itself")
+    cores.wait_for_generation(core)
+    assert len(oracle.downtimes(core.status_file, "window ahead")) == 1
+    assert oracle.downtimes(core.status_file, "to be deleted") == []
+    assert oracle.status_of(core.status_file, "h1", "HTTP")["problem_has_been_acknowledged"] == "1"
+    assert oracle.status_of(core.status_file, "h3")["notifications_enabled"] == "0"
+    assert box.life(ended["id"])["state"] == "confirmed" and _asked_again(box, ended) == []
+
+
+def test_a_power_cut_of_everything(again: tuple[Core, Box]) -> None:
+    """Core and Signalbox die together: the log tells the next life of ours that it was a crash."""
+    core, box = again
+    made = _made(box, box.downtime("h5", "before the power cut"))
+    box.kill(whole=True)
+    cores.kill(core)
+    until(lambda: time.time() >= int(oracle.program_start(core.status_file)) + 2, 5, "another second")
+    cores.restart(core)
+    box.start()
+    box.wait_ready()
+    _wait_state(box, made, "lost_by_core")
+    until(lambda: len(_asked_again(box, made)) == 1, 10, "asked again")
+    box.wait_final([_asked_again(box, made)[0]["id"]])
+    assert len(oracle.downtimes(core.status_file, "before the power cut")) == 1
+
+
+def test_an_orderly_restart_loses_nothing(again: tuple[Core, Box]) -> None:
+    core, box = again
+    gone, stays = _made(box, box.downtime("h2", "taken away by somebody")), _made(box, box.downtime("h3", "stays"))
+    box.kill(whole=True)
+    number = oracle.downtimes(core.status_file, "taken away by somebody")[0]["downtime_id"]
+    core.send(f"DEL_HOST_DOWNTIME;{number}")
+    cores.wait_for_log(core, lambda lines: any(b"DEL_HOST_DOWNTIME" in line for line in lines[-20:]), 10, "deleted")
+    core.stop()
+    cores.restart(core)
+    box.start()
+    box.wait_ready()
+    until(lambda: not box.api.get(f"/v1/downtimes/{gone['entry_id']}").json()["present"], 10, "it is seen to be gone")
+    assert box.life(gone["id"])["state"] == box.life(stays["id"])["state"] == "confirmed"
+    assert _asked_again(box, gone) == [] and oracle.downtimes(core.status_file, "taken away by somebody") == []
+
+
+def test_icinga2_keeps_downtimes_and_loses_acknowledgements(_cores_are_there: None) -> None:
+    with cores.core_folder() as folder:
+        core = Icinga2Core(folder / "core", HOSTS)
+        with cores.running(core), boxed(folder, core, settings=AGAIN) as box:
+            _problem(core, box, "h1")
+            kept = _made(box, box.downtime("h0", "kept at once"))
+            acknowledged = _acknowledged(box, "h1", "on it")
+            cores.kill(core)
+            cores.restart(core)
+            until(lambda: _view_is_new(core, box), 20, "the new run is seen")
+            cores.wait_for_generation(core)
+
+            def told() -> bool:
+                """Flag and life agree: it stands, or it is lost (the problem itself may be lost, too)."""
+                stands = oracle.status_of(core.status_file, "h1", "HTTP")["problem_has_been_acknowledged"] == "1"
+                state = box.life(acknowledged["id"])["state"]
+                return state == ("confirmed" if stands and not _asked_again(box, acknowledged) else "lost_by_core")
+
+            until(told, 10, "what became of the acknowledgement")
+            assert box.life(kept["id"])["state"] == "confirmed"
+            assert len(oracle.downtimes(core.status_file, "kept at once")) == 1
