@@ -133,7 +133,7 @@ def test_copytruncate_and_rename_lose_and_repeat_no_event(small: tuple[NagiosCor
     core, box = small
     with reading(box, type="state", service="HTTP", host="web01") as reader:
         for number in range(12):
-            core.send(f"PROCESS_SERVICE_CHECK_RESULT;web01;HTTP;{number % 3};round {number}")
+            core.send(f"PROCESS_SERVICE_CHECK_RESULT;web01;HTTP;{number % 2 + 1};round {number}")
             reader.wait_for(output=f"round {number}")
             if number in (3, 7):
                 cores.rotate_log(core, number)
@@ -169,7 +169,13 @@ def test_a_lost_line_and_a_downtime_between_two_files_leave_no_row_wrong(small: 
 
 def test_a_core_that_falls_silent_is_told_of_and_its_return_too(small: tuple[NagiosCore, Box]) -> None:
     core, box = small
+
+    def generation() -> int:
+        return int(box.api.get("/v1/pollers").json()["items"][0]["generation"])
+
     with reading(box, type="poller") as reader:
+        before = generation()
+        cores.until(lambda: generation() > before, 20, "a status file while all is well")
         cores.freeze(core)
         try:
             stale = reader.wait_for(20, file="status_file", health="stale")
