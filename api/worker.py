@@ -13,6 +13,7 @@ import sys
 import threading
 
 import uvicorn
+from starlette.applications import Starlette
 
 from api.app import build_app
 from api.connection import BoundedConnection
@@ -51,26 +52,27 @@ class Server(uvicorn.Server):
 
 
 def build_server(config: Config) -> Server:
-    """uvicorn with everything said explicitly: no environment variable changes whom we believe."""
-    settings: Settings = config.settings
+    """The server of one worker."""
     app, desk = build_app(config)
-    return Server(
-        uvicorn.Config(
-            app,
-            loop="uvloop",
-            http=BoundedConnection,
-            ws="none",
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=bool(settings.behind_proxy),
-            forwarded_allow_ips=list(settings.behind_proxy),
-            ssl_certfile=settings.tls_cert,
-            ssl_keyfile=settings.tls_key,
-            timeout_graceful_shutdown=GRACE_S,
-        ),
-        desk,
+    return Server(uvicorn_config(app, config.settings), desk)
+
+
+def uvicorn_config(app: Starlette, settings: Settings) -> uvicorn.Config:
+    """Everything said explicitly: no environment variable changes whom we believe."""
+    return uvicorn.Config(
+        app,
+        loop="uvloop",
+        http=BoundedConnection,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.behind_proxy),
+        forwarded_allow_ips=list(settings.behind_proxy),
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
+        timeout_graceful_shutdown=GRACE_S,
     )
 
 

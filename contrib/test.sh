@@ -78,7 +78,8 @@ tests() {
         export CI
     fi
     if [ -n "$fast" ]; then set -- -m "not core"; else set --; fi
-    python -m pytest -p no:cacheprovider --durations=10 --junitxml="$scratch/junit.xml" "$@"
+    # Much of the time is spent waiting for cores: more processes than processors. A file's tests stay together.
+    python -m pytest -p no:cacheprovider -n 3 --dist loadfile --durations=10 --junitxml="$scratch/junit.xml" "$@"
 }
 
 counts() {
@@ -114,7 +115,8 @@ wheel() {
 
 # Small, to see that they run: what they measure is measured by hand, on a quiet machine.
 benchmarks() {
-    python -m contrib.bench.post --posts 40 --busy-services 2000 --budget-ms 150
+    python -m contrib.bench.post --posts 40 --busy-services 2000 --budget-ms 150 &&
+        python -m contrib.bench.queries --hosts 100 --rounds 2 --slack 5
 }
 
 stage packages packages

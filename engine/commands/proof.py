@@ -26,6 +26,7 @@ from engine.formats.corelog import LogKind, LogLine
 from engine.model import CommentStatus, DowntimeStatus, HostStatus, ServiceStatus
 
 _BLANKS = b" \t\r\n\v\f"
+_MARK_WORD = MARK_PREFIX[1:].encode()
 _MARK_TEXT = re.compile(rb"(?:\[\d+\] )?" + b"_?" + MARK_PREFIX[1:].encode() + rb"([BEL])([0-9A-Za-z]+);?")
 _BRACKET = re.compile(rb"^\[\d+\] ")
 
@@ -38,6 +39,9 @@ _ARROWS = (
 )
 _RETURNED = b"External command "
 _PARSE_ERROR = b"Warning: External command parse error "
+_ECHO = b"] EXTERNAL COMMAND: "  # behind a second of ten digits
+_AT_END = 11
+_ECHO_AT = _AT_END + len(_ECHO)
 _PASSIVE = b"Warning:  Passive check result was received for "
 # How those begin that name none and stand right behind the echo (Icinga 1, Centreon Engine).
 _NAMELESS = (b"Error: Could not find ", b"unknown host: ", b"unknown service: ")
@@ -74,18 +78,20 @@ class WatchedBatch:
     begun: bool = False
     restarted: bool = False  # the core started (or the log has a hole) between the write and now
     holed: bool = False  # of the two, it was a hole
+    of_results: bool = False  # passive results of a call: thousands of lines that are as expected, see `take_echo`
+    _next: int = 0  # place of the first command that `take_echo` has not seen
     _by_echo: dict[bytes, list[Expected]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for expected in self.commands:
             self._by_echo.setdefault(expected.echo, []).append(expected)
 
-    def echoed_by(self, text: bytes) -> list[Expected]:
+    def echoed_by(self, text: bytes) -> Sequence[Expected]:
         """Its commands that the text shows."""
-        found = self._by_echo.get(text, [])
-        if text.endswith(b";") and b";" not in text[:-1]:
-            return found + self._by_echo.get(text[:-1], [])
-        return found
+        found = self._by_echo.get(text)
+        if found is None and text.endswith(b";"):
+            return [one for one in self._by_echo.get(text[:-1], ()) if one.is_echoed_by(text)]
+        return found or ()
 
 
 class Outcome(Enum):
@@ -119,14 +125,46 @@ class BatchWatch:
     profile: Profile
     batches: deque[WatchedBatch] = field(default_factory=deque)
     _last_echo: Expected | None = None
+    _echoes: dict[bytes, int] = field(default_factory=dict)  # how many commands of all batches are shown by a text
 
     def add(self, batch: WatchedBatch) -> None:
         """Start watching a batch that is about to be written."""
         self.batches.append(batch)
+        for expected in batch.commands:
+            self._echoes[expected.echo] = self._echoes.get(expected.echo, 0) + 1
 
     def drop(self, token: str) -> None:
         """Forget a batch whose bytes were not written after all."""
+        for batch in self.batches:
+            if batch.token == token:
+                self._forget_texts(batch)
         self.batches = deque(batch for batch in self.batches if batch.token != token)
+
+    def _forget_texts(self, batch: WatchedBatch) -> None:
+        for expected in batch.commands:
+            left = self._echoes[expected.echo] - 1
+            if left:
+                self._echoes[expected.echo] = left
+            else:
+                del self._echoes[expected.echo]
+
+    def take_echo(self, raw: bytes) -> bool:
+        """Take the classic log's next line if it is just what comes next of a batch of results, whose begin mark was seen.
+
+        The short way for thousands of lines; `feed` knows what everything else means. Its text must be no other command's.
+        """
+        batch = self.batches[0] if self.batches else None
+        if batch is None or not batch.of_results or not batch.begun or batch._next >= len(batch.commands):
+            return False
+        expected = batch.commands[batch._next]
+        echo = expected.echo
+        if raw[_AT_END:_ECHO_AT] != _ECHO or raw[_ECHO_AT:] != echo or expected.echoed_at is not None or self._echoes[echo] > 1:
+            return False
+        expected.echoed_at = int(raw[1:_AT_END])
+        expected.evidence = raw.decode("utf-8", "replace")
+        self._last_echo = expected
+        batch._next += 1
+        return True
 
     def hole(self) -> None:
         """Lines are missing from the log: nothing unproven can be called unexecuted, nor unrefused, any more."""
@@ -170,17 +208,16 @@ class BatchWatch:
 
     def _echoed(self, text: bytes, line: LogLine) -> Expected | None:
         """Note an echo of the oldest batch; one of a later batch counts for little as long as the marks before it are awaited."""
-        evidence = f"[{line.at}] {line.text.decode('utf-8', 'replace')}"
         for batch in islice(self.batches, 1, None):
             for expected in batch.echoed_by(text):
-                expected.astray = evidence
-        same = self.batches[0].echoed_by(text) if self.batches else []
+                expected.astray = _words(line)
+        same = self.batches[0].echoed_by(text) if self.batches else ()
         if not same:
             return None
         for expected in same:
             if expected.echoed_at is None:
                 expected.echoed_at = line.at
-                expected.evidence = evidence
+                expected.evidence = _words(line)
                 return expected
         same[-1].extra_echoes += 1
         return same[-1]
@@ -195,7 +232,7 @@ class BatchWatch:
         else:
             return
         if guilty is not None and not guilty.error:
-            guilty.error = f"[{line.at}] {line.text.decode('utf-8', 'replace')}"
+            guilty.error = _words(line)
 
     def _named(self, names: Callable[[Expected], bool]) -> Expected | None:
         """The command echoed last, if it is meant: its error lines follow at once. Else one refused without an echo."""
@@ -233,6 +270,7 @@ class BatchWatch:
             expected.doubtful = expected.doubtful or (expected.echoed_at is not None and expected.echo in later)
         for _ in range(count):
             batch = self.batches.popleft()
+            self._forget_texts(batch)
             tokens.append(batch.token)
             verdicts += [_verdict(expected, batch, batch.token == token, at) for expected in batch.commands]
         for batch in self.batches:
@@ -241,8 +279,14 @@ class BatchWatch:
         return tokens, verdicts
 
 
+def _words(line: LogLine) -> str:
+    return f"[{line.at}] {line.text.decode('utf-8', 'replace')}"
+
+
 def mark_in(text: bytes) -> tuple[str, str] | None:
     """(role, token) when the text of an EXTERNAL COMMAND line is a mark, else None. A comment may quote one: that is none."""
+    if _MARK_WORD not in text:
+        return None
     found = _MARK_TEXT.fullmatch(text.rstrip(_BLANKS))
     return (found[1].decode(), found[2].decode()) if found else None
 

@@ -126,14 +126,14 @@ class Accept:
     def _insert(self, connection: sqlite3.Connection, orders: Sequence[Order]) -> list[Receipt]:
         ids = _minted(connection, orders)
         commands: list[CommandRow] = []
-        made: list[EntryRow] = []
+        made: list[tuple[EntryRow, int, str]] = []
         for order in orders:
             command_id = self.new_id()
             first = None
             for draft in order.entries:
                 entry_id = next(ids[draft.poller])
                 first = first or entry_id
-                made.append(replace(draft, id=entry_id, command_id=command_id))
+                made.append((draft, entry_id, command_id))
             commands.append(_command(order, self.who.caller, command_id, self.operation.id, first or order.deletes))
         insert_entries(connection, made)
         insert_commands(connection, commands)

@@ -6,7 +6,8 @@ The call's moment comes in as `Asked.now`; whatever a core will judge is judged 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from engine.commands.catalogue import Row
 from engine.config import Settings
@@ -23,7 +24,8 @@ _LONGEST_REFERENCE = 200  # characters
 class Asked:
     """By whom and when, for all orders of one call. `author` is what the core is told; `now` is by our clock.
 
-    `reference` (a change number, say) is kept with what is made; `force`: a twin is made again instead of joined.
+    `reference` (a change number, say) is kept with what is made; `force`: a twin is made again instead of joined. `checked`
+    remembers what was found good once, so that it is not looked at again for each of thousands of targets (see orders.py).
     """
 
     caller: Caller
@@ -32,6 +34,7 @@ class Asked:
     settings: Settings
     reference: str = ""
     force: bool = False
+    checked: dict[tuple[object, ...], Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

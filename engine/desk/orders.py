@@ -14,7 +14,7 @@ from typing import Any
 
 from engine.commands.catalogue import CATALOGUE, FieldType, Recheck, Row
 from engine.commands.profiles import PROFILES, Profile
-from engine.commands.wire import check_author, check_comment, encode, stored_comment
+from engine.commands.wire import LINE_LIMIT, check_author, check_comment, check_name, encode, stored_comment
 from engine.desk.checks import Asked, Window, check_allowed, core_now, fresh_age, second
 from engine.desk.resolve import Found
 from engine.desk.values import CheckResult
@@ -65,10 +65,10 @@ class Order:
 def downtimes(who: Asked, found: Found, when: Window, comment: str, with_services: bool) -> list[Order]:
     """A host's or service's downtime; with `with_services` one or two commands, so that each object gets exactly one."""
     if found.key.service is not None:
-        return [_downtime(who, found, "SCHEDULE_SVC_DOWNTIME", when, comment, [found.key.service])]
+        return [downtime_order(who, found, _row("SCHEDULE_SVC_DOWNTIME", found), when, comment)]
     host: list[str | None] = [None]
     if not with_services or not found.services:
-        return [_downtime(who, found, "SCHEDULE_HOST_DOWNTIME", when, comment, host)]
+        return [downtime_order(who, found, _row("SCHEDULE_HOST_DOWNTIME", found), when, comment)]
     if _profile(found).host_services_downtime_includes_host:
         return [_downtime(who, found, "SCHEDULE_HOST_SVC_DOWNTIME", when, comment, host + list(found.services))]
     return [
@@ -91,22 +91,21 @@ def downtime_order(who: Asked, found: Found, row: Row, when: Window, comment: st
     members = found.members
     if row.name == "SCHEDULE_HOST_SVC_DOWNTIME" and _profile(found).host_services_downtime_includes_host:
         members = tuple(dict.fromkeys((found.key, *members)))
-    text, notes = _comment(comment, row, found)
+    text, notes = _comment(who, comment, row, found)
     timing = {"start": when.start, "end": when.end, "fixed": when.fixed, "trigger": trigger, "duration": when.duration}
     entries = tuple(
         _draft(
             who,
             found,
             row,
-            key.service,
+            key,
             text,
-            host=key.host,
             start_time=float(when.start),
             end_time=float(when.end),
             fixed=int(when.fixed),
             duration=float(when.duration),
         )
-        for key in members
+        for key in members or (found.key,)
     )
     return _order(
         who,
@@ -128,12 +127,16 @@ def plain_order(who: Asked, found: Found, row: Row, arguments: Mapping[str, obje
 def acknowledgement(
     who: Asked, found: Found, comment: str, sticky: bool, notify: bool, persistent: bool, expire: int | None = None
 ) -> Order:
-    """Refuses (unless overruled) an object that is OK, UP or pending, and on Icinga 2 one that is acknowledged already."""
+    """Refuses (unless overruled) an object that is OK, UP or pending, and on Icinga 2 one that is acknowledged already.
+
+    Where the core cannot end it at `expire`, its lane does (pollers/expiry.py).
+    """
     name = _by_object("ACKNOWLEDGE_HOST_PROBLEM", "ACKNOWLEDGE_SVC_PROBLEM", found)
-    row = _row(name if expire is None else f"{name}_EXPIRE", found)
+    by_core = expire is not None and found.poller.kind in CATALOGUE[f"{name}_EXPIRE"].kinds
+    row = _row(f"{name}_EXPIRE" if by_core else name, found)
     if expire is not None and expire <= core_now(who, found):
         raise InvalidField("expire lies in the past: the acknowledgement would end at once.", field="expire")
-    text, notes = _comment(comment, row, found)
+    text, notes = _comment(who, comment, row, found)
     flags: dict[str, object] = {"sticky": sticky, "notify": notify, "persistent": persistent}
     if expire is not None:
         flags["expire"] = expire
@@ -143,12 +146,13 @@ def acknowledgement(
         who,
         found,
         row,
-        found.key.service,
+        found.key,
         text,
         sticky=int(sticky),
         notify=int(notify),
         persistent=int(persistent),
         object_state=state,
+        end_time=None if expire is None else float(expire),
     )
     return _order(
         who,
@@ -156,11 +160,16 @@ def acknowledgement(
         row,
         flags | {"author": who.author, "comment": text},
         entries=(draft,),
-        twin=Twin(_twin_key(row, found, who, text)),
+        twin=_acknowledgement_twin(_twin_key(row, found, who, text), expire),
         refusal=refusal,
         excused_by=excused_by,
         notes=notes,
     )
+
+
+def _acknowledgement_twin(key: str, expire: int | None) -> Twin:
+    """One that ends is another than one that stays."""
+    return Twin(key) if expire is None else Twin(f"{key}\x1fexpire", float(expire), float(expire))
 
 
 def _acknowledging_refused(who: Asked, found: Found) -> tuple[NotPossible | None, frozenset[str]]:
@@ -197,13 +206,13 @@ def removal(who: Asked, found: Found, entry_id: int | None = None) -> Order:
 def comment_order(who: Asked, found: Found, comment: str, persistent: bool) -> Order:
     """A user's comment."""
     row = _row(_by_object("ADD_HOST_COMMENT", "ADD_SVC_COMMENT", found), found)
-    text, notes = _comment(comment, row, found)
+    text, notes = _comment(who, comment, row, found)
     return _order(
         who,
         found,
         row,
         {"persistent": persistent, "author": who.author, "comment": text},
-        entries=(_draft(who, found, row, found.key.service, text, persistent=int(persistent)),),
+        entries=(_draft(who, found, row, found.key, text, persistent=int(persistent)),),
         twin=Twin(_twin_key(row, found, who, text)),
         notes=notes,
     )
@@ -308,7 +317,7 @@ def _order(
         named["service"] = found.key.service
     meaning = named | arguments
     check_allowed(row, who.caller, who.settings)
-    _encoded(who, found, row, meaning, int(who.now))
+    _check_line(who, found, row, named, arguments)
     seen = found.row.last_state_change if found.row is not None and row.recheck is Recheck.SAME_PROBLEM else None
     return Order(
         row=row,
@@ -327,6 +336,20 @@ def _order(
     )
 
 
+def _check_line(who: Asked, found: Found, row: Row, named: Mapping[str, object], arguments: Mapping[str, object]) -> None:
+    """Raises InvalidField when the line could not be written. Of what an earlier line equals but in names, these are checked."""
+    key = (row.name, found.poller.kind, tuple(arguments.items()))
+    room = who.checked.get(key)
+    names = sum(len(name.encode("utf-8", "surrogatepass")) for name in named.values() if isinstance(name, str))
+    if room is None or names > room:
+        line = _encoded(who, found, row, {**named, **arguments}, int(who.now))
+        who.checked[key] = LINE_LIMIT - len(line) + names
+        return
+    for field, name in named.items():
+        if isinstance(name, str):
+            check_name(name, field)
+
+
 def _encoded(who: Asked, found: Found, row: Row, arguments: Mapping[str, object], epoch: int) -> bytes:
     """Raises InvalidField when the line could not be written; its length does not depend on the moment of writing."""
     try:
@@ -340,32 +363,43 @@ def _encoded(who: Asked, found: Found, row: Row, arguments: Mapping[str, object]
 def _deadline(who: Asked, found: Found, row: Row, arguments: Mapping[str, object]) -> float:
     """When a held command is given up, by our clock."""
     if row.ttl is not None:
-        return who.now + float(getattr(who.settings, row.ttl))
+        given_up_at = who.now + float(getattr(who.settings, row.ttl))
+        expire = arguments.get("expire") if row.entry_kind == "acknowledgement" else None
+        return min(given_up_at, expire - found.clock_offset_s) if isinstance(expire, int) else given_up_at
     end = arguments["end"]
     assert isinstance(end, int)
     return end - found.clock_offset_s
 
 
-def _draft(who: Asked, found: Found, row: Row, service: str | None, text: str, **columns: Any) -> EntryRow:
+def _draft(who: Asked, found: Found, row: Row, key: ObjectKey, text: str, **columns: Any) -> EntryRow:
     assert row.entry_kind is not None
-    base = EntryRow(
+    return EntryRow(
         id=0,
         kind=row.entry_kind,
         poller=found.key.poller,
-        host=found.key.host,
-        service=service or "",
+        host=key.host,
+        service=key.service or "",
         author=who.author,
         comment=text,
         proof="accepted",
         present=1,
         entry_time=math.floor(core_now(who, found)),
         reference=who.reference,
+        **columns,
     )
-    return replace(base, **columns)
 
 
-def _comment(text: str, row: Row, found: Found) -> tuple[str, tuple[str, ...]]:
+def _comment(who: Asked, text: str, row: Row, found: Found) -> tuple[str, tuple[str, ...]]:
     """(the text as the core will store it, what had to be changed)."""
+    key = ("comment", text, row.name, found.poller.kind)
+    if key not in who.checked:
+        check_author(who.author)
+        who.checked[key] = _stored(text, row, found)
+    checked: tuple[str, tuple[str, ...]] = who.checked[key]
+    return checked
+
+
+def _stored(text: str, row: Row, found: Found) -> tuple[str, tuple[str, ...]]:
     stored = stored_comment(check_comment(text), row, _profile(found))
     if ";" in text and ";" not in stored:
         kind = found.poller.kind
@@ -383,7 +417,6 @@ def _row(name: str, found: Found) -> Row:
 
 
 def _twin_key(row: Row, found: Found, who: Asked, text: str) -> str:
-    check_author(who.author)
     target = f"{found.key.host};{found.key.service}" if found.key.service is not None else found.key.host or f";{found.name}"
     reference = (who.reference,) if who.reference else ()
     return "\x1f".join((row.name, str(found.key.poller), target, who.author, text, *reference))

@@ -21,14 +21,14 @@ from engine.commands.profiles import PROFILES
 from engine.commands.wire import encode
 from engine.config import Poller, Settings
 from engine.desk.accept import refused
-from engine.desk.checks import Asked, Window
+from engine.desk.checks import Asked, Window, second
 from engine.desk.generic import check_supported
 from engine.desk.orders import ANY_CORE_ID, Order, acknowledgement, comment_order, deletion, downtime_order, downtimes, forced_check
 from engine.desk.resolve import Found, Resolver
 from engine.desk.selection import EntrySelection, Selection, check_limit, select, select_entries
 from engine.desk.values import Receipt
 from engine.desk.writer import Written
-from engine.errors import CallerError, Conflicting, InvalidField, NotPossible, PlanChanged, UnknownObject, UnknownPoller
+from engine.errors import CallerError, Conflicting, Forbidden, InvalidField, NotPossible, PlanChanged, UnknownObject, UnknownPoller
 from engine.model import ObjectKey
 from engine.state.views import Reader
 
@@ -133,11 +133,13 @@ class AcknowledgementAsked:
     sticky: bool
     notify: bool
     persistent: bool
+    expire: float | None = None
 
     action = "acknowledge"
 
     def make(self, who: Asked, found: Found) -> list[Order]:
-        return [acknowledgement(who, found, self.comment, self.sticky, self.notify, self.persistent)]
+        ends = None if self.expire is None else second(self.expire, "expire")
+        return [acknowledgement(who, found, self.comment, self.sticky, self.notify, self.persistent, ends)]
 
     def known(self, found: Found) -> str:
         return "acknowledged" if found.row is not None and found.row.acknowledged else ""
@@ -230,7 +232,7 @@ def _orders(
         try:
             made += ask.make(who, found)
         except CallerError as error:
-            if isinstance(error, InvalidField) and error.facts.get("field") not in _OF_A_TARGET:
+            if _concerns_all(error):
                 raise
             conflicts.append(_conflict(found.key, error))
             continue
@@ -242,6 +244,11 @@ def _orders(
     conflicts += [_conflict(order.found.key, error) for order, error in refusals]
     out = {id(order) for order, _ in refusals}
     return [order for order in made if id(order) not in out], conflicts
+
+
+def _concerns_all(error: CallerError) -> bool:
+    """Not the target's own fault: no other target would fare better."""
+    return isinstance(error, Forbidden) or (isinstance(error, InvalidField) and error.facts.get("field") not in _OF_A_TARGET)
 
 
 def _deletions(resolver: Resolver, who: Asked, ask: DeletionAsked, limit: int) -> tuple[list[Order], list[Conflict]]:

@@ -29,6 +29,7 @@ from engine.desk.readers import Readers
 from engine.desk.snapshot import write_snapshot
 from engine.desk.values import Caller
 from engine.errors import InvalidField, PollerError, TooManyReaders
+from engine.figures import EVENT_READERS
 from engine.journal.accounts import grants_of
 from engine.state.events import Event, bounds, events_after
 from engine.state.scope import Scope
@@ -275,6 +276,7 @@ class Feed:
             raise TooManyReaders(f"{self._most} streams are read from this worker already: come back later.")
         queue = _Queue(audience_of(caller, which, wording), caller)
         self._readers += 1
+        EVENT_READERS.inc()
         try:
             await self._start()
             async with aclosing(self._read(queue, cursor, snapshot)) as blobs:
@@ -282,14 +284,15 @@ class Feed:
                     yield blob
         finally:
             self._readers -= 1
+            EVENT_READERS.dec()
             self._queues.discard(queue)
             self._room.set()
 
     async def _read(self, queue: _Queue, cursor: Cursor | None, snapshot: bool) -> AsyncGenerator[bytes]:
         audience, wording = queue.audience, queue.audience.wording
-        lost = await self._past.run(lambda reader: _lost(reader.connection, cursor))
+        lost, head = await self._past.run(lambda reader: (_lost(reader.connection, cursor), head_of(reader)))
         if lost:
-            yield wording.sign("reset", lost, "" if snapshot else self._cursor.dump())
+            yield wording.sign("reset", lost, "" if snapshot else head.dump())
             if not snapshot:
                 return
         if snapshot and (cursor is None or lost):
@@ -350,7 +353,7 @@ class Feed:
             except TimeoutError:
                 yield wording.beat(self._cursor.dump())
         sign, why = queue.end
-        yield wording.sign(sign, why, self._cursor.dump() if sign == "reset" else "")
+        yield wording.sign(sign, why, (await self._past.run(head_of)).dump() if sign == "reset" else "")
 
     # --- the feed -------------------------------------------------------------------------------------------------------------
 

@@ -99,6 +99,8 @@ _PREFIXES = (
     (b"unknown host group: ", LogKind.COMMAND_ERROR),
     (b"unknown service group: ", LogKind.COMMAND_ERROR),
 )
+_PREFIX = re.compile(b"|".join(re.escape(prefix) for prefix, _ in _PREFIXES))
+_KINDS = dict(_PREFIXES)
 # (beginning, end): between them stands what somebody submitted.
 # `Warning:  Passive check result was received for service 'S' on host 'H', but the service could not be found!`
 # `External command [epoch] NAME;args returned error Command failed` (Nagios ≥ 4.4.4)
@@ -124,9 +126,25 @@ _STOP = re.compile(
 )
 
 
+# How lines of some meaning begin: two bytes tell most others apart, passive results' own above all.
+_KNOWN_STARTS = frozenset(
+    word[:2]
+    for word in (
+        *(prefix for prefix, _ in _PREFIXES),
+        *(beginning for beginning, _ in _FRAMES),
+        *(b"Nagios", b"Naemon", b"Icinga", b"Centreon", b"Caught", b"PROGRAM", b"Successfully"),
+    )
+)
+
+
 def is_announced(line: LogLine) -> bool:
     """Does this line say that the core ends or starts anew in good order, with all it keeps saved?"""
     return line.kind is LogKind.STOP or (line.kind is LogKind.START and _STOP.match(line.text) is not None)
+
+
+def is_passive(raw: bytes) -> bool:
+    """Is it the line that a core logs of a passive result when it takes it from its queue? It proves nothing."""
+    return raw[11:21] == b"] PASSIVE "
 
 
 def parse_line(raw: bytes) -> LogLine | None:
@@ -141,9 +159,11 @@ def parse_line(raw: bytes) -> LogLine | None:
 
 
 def _kind(text: bytes) -> LogKind:
-    for prefix, kind in _PREFIXES:
-        if text.startswith(prefix):
-            return kind
+    if text[:2] not in _KNOWN_STARTS:
+        return LogKind.OTHER
+    known = _PREFIX.match(text)
+    if known is not None:
+        return _KINDS[known[0]]
     for beginning, ends in _FRAMES:
         if text.startswith(beginning) and text.rstrip().endswith(ends):
             return LogKind.COMMAND_ERROR

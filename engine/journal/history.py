@@ -79,6 +79,7 @@ class Acknowledged:
 
 _INSERT = f"INSERT INTO entry ({ENTRY_COLUMNS}) VALUES ({','.join('?' * len(EntryRow.__slots__))})"
 _values = attrgetter(*EntryRow.__slots__)
+_ID, _COMMAND = EntryRow.__slots__.index("id"), EntryRow.__slots__.index("command_id")
 
 
 def insert_entry(connection: sqlite3.Connection, row: EntryRow) -> None:
@@ -86,9 +87,15 @@ def insert_entry(connection: sqlite3.Connection, row: EntryRow) -> None:
     connection.execute(_INSERT, _values(row))
 
 
-def insert_entries(connection: sqlite3.Connection, rows: Iterable[EntryRow]) -> None:
-    """Store new entries."""
-    connection.executemany(_INSERT, map(_values, rows))
+def insert_entries(connection: sqlite3.Connection, drafts: Iterable[tuple[EntryRow, int, str]]) -> None:
+    """Store new entries: each a draft, its id, and the command that makes it."""
+
+    def values(draft: EntryRow, entry_id: int, command_id: str) -> list[object]:
+        columns = list(_values(draft))
+        columns[_ID], columns[_COMMAND] = entry_id, command_id
+        return columns
+
+    connection.executemany(_INSERT, (values(*draft) for draft in drafts))
 
 
 def revive(connection: sqlite3.Connection, gone: EntryRow, block: EntryRow) -> None:
@@ -241,6 +248,7 @@ def _insert_foreign_acknowledgement(connection: sqlite3.Connection, moment: Mome
             "seen",
             1,
             comment.entry_time if comment else moment.created,
+            end_time=comment.expire_time if comment and comment.expires and comment.expire_time else None,
             sticky=int(item.sticky),
             persistent=comment.persistent if comment else None,
             object_state=item.state,
@@ -340,7 +348,9 @@ def _end(connection: sqlite3.Connection, moment: Moment, entry: EntryRow) -> Non
 
 
 def ends_by_itself(entry: EntryRow) -> float | None:
-    """When a downtime is over; a flexible one that has begun lasts its duration. None for what stands until somebody removes it."""
+    """When it is over; a flexible downtime that has begun lasts its duration. None for what stands until somebody removes it."""
+    if entry.kind == "acknowledgement":
+        return entry.end_time
     if entry.kind != "downtime":
         return None
     if not entry.fixed and entry.actual_start is not None:

@@ -13,10 +13,11 @@ judged for a call as a whole, once nothing of it is under way, a slice per step:
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterable
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from itertools import chain
+from itertools import chain, islice
 
 import orjson
 
@@ -36,12 +37,13 @@ from engine.journal.calls import (
     open_calls,
     update_call,
 )
-from engine.journal.store import BatchRow, CommandRow
+from engine.journal.store import BatchRow, CommandRow, close_batch
 from engine.pollers.sending import MARKS_BYTES, OVERTAKEN, RECHECK_AFTER_S, Situation
 from engine.state.views import Reader
 
 JUDGED_AT_ONCE = 1000  # results per step: some milliseconds in which the lane does nothing else
 _EFFECT_DEADLINE_S = CATALOGUE["PROCESS_SERVICE_CHECK_RESULT"].effect_deadline_s
+_LOOKED_UP_AT_ONCE = 200  # objects per query
 _SEPARATOR = "#"  # between a call's id and the place of one of its results
 
 Key = tuple[str, str]  # host, service ("" for the host itself)
@@ -77,6 +79,7 @@ class Call:
     ended: dict[State, int]
     overtaken: int
     left: dict[Key, int] = field(default_factory=dict)
+    ready: int = 0  # of those that fly: not written yet
     unsaved: list[Failure] = field(default_factory=list)
     judged: int = 0  # the generation its last whole round of judging was made by
     judging: list[int] = field(default_factory=list)  # what is left of the present round
@@ -164,8 +167,8 @@ class Call:
     def stored(self, at: float) -> CallRow:
         """The row as it is now."""
         counts = Counts(
-            accepted=self.count(Stands.WAITING),
-            written=self.count(Stands.FLYING, Stands.DOUBTFUL),
+            accepted=self.count(Stands.WAITING) + self.ready,
+            written=self.count(Stands.FLYING, Stands.DOUBTFUL) - self.ready,
             processed=self.count(Stands.PROCESSED, Stands.OVERLAID),
             confirmed=self.count(Stands.CONFIRMED),
             refused=self.ended.get(State.REFUSED, 0),
@@ -209,6 +212,20 @@ class Part:
         return orjson.dumps({"call": self.call.id, "indexes": self.indexes}).decode()
 
 
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A batch whose row is durable and whose bytes are still to be written; `expected`: what the log will show of it."""
+
+    row: BatchRow
+    call: Call
+    indexes: list[int]
+    expected: list[Expected]
+
+    @property
+    def keys(self) -> Iterator[Key]:
+        return (self.call.keys[index] for index in self.indexes)
+
+
 @dataclass(slots=True)
 class ResultCalls:
     """The open calls of one lane. Belongs to its thread."""
@@ -217,6 +234,8 @@ class ResultCalls:
     profile: Profile
     expectation: Callable[[str, str, bytes], Expected]
     calls: dict[str, Call] = field(default_factory=dict)
+    ready: deque[Ready] = field(default_factory=deque)
+    _settled: list[str] = field(default_factory=list)  # batches the log has settled and the journal still holds open
     _loaded: int = 0  # seq of the newest call that was read
     _flying: dict[Key, Order] = field(default_factory=dict)  # the newest under way per object
     _executed: dict[Key, Order] = field(default_factory=dict)  # the newest executed per object
@@ -231,12 +250,19 @@ class ResultCalls:
             call = Call.of(row, lines_of(connection, row.id), failures_of(connection, row.id))
             self._loaded = row.seq
             self.calls[row.id] = call
-            for index in range(row.cursor):
+
+    def recovered(self) -> None:
+        """The open batches of a former life are in: what else was written before was executed."""
+        for call in self.calls.values():
+            for index in range(call.cursor):
                 if call.stands[index] == Stands.PROCESSED:
                     self._note_executed(call, index)
 
     def save(self, connection: sqlite3.Connection, at: float) -> list[str]:
         """Store what changed; calls that are over are let go. Returns the ids of calls in which something moved."""
+        settled, self._settled = self._settled, []
+        for token in settled:
+            close_batch(connection, token)
         changed = [call for call in self.calls.values() if call.is_changed]
         for call in changed:
             insert_failures(connection, call.id, call.unsaved)
@@ -251,16 +277,23 @@ class ResultCalls:
     @property
     def is_changed(self) -> bool:
         """Is there something to store?"""
-        return any(call.is_changed for call in self.calls.values())
+        return bool(self._settled) or any(call.is_changed for call in self.calls.values())
 
     @property
     def is_waiting(self) -> bool:
         """Does any result wait to be written?"""
-        return any(call.left for call in self.calls.values())
+        return bool(self.ready) or any(call.left for call in self.calls.values())
+
+    @property
+    def ready_bytes(self) -> int:
+        """How much is journalled and not written yet."""
+        return sum(len(one.row.bytes) for one in self.ready)
 
     def holds_back(self, command: CommandRow) -> bool:
         """Does an older result wait for the command's object?"""
         key = (command.host, command.service)
+        if any(key in one.keys for one in self.ready):
+            return True
         return any(key in call.left and call.row.after_command < command.seq for call in self.calls.values())
 
     # --- writing --------------------------------------------------------------------------------------------------------------
@@ -286,6 +319,7 @@ class ResultCalls:
         """
         parts: list[Part] = []
         behind = set(blocked)
+        planned = dict(self._flying)
         for call in self.calls.values():
             if room < WRITE_LIMIT:
                 break
@@ -294,46 +328,52 @@ class ResultCalls:
             waited = situation.now - call.row.accepted_at > RECHECK_AFTER_S
             if waited and call.row.accepted_at <= situation.back_at and situation.created <= situation.back_at:
                 break  # what became of the objects while the core was away is not known yet
-            made = self._plan_call(call, situation, reader, behind, room)
+            made = self._plan_call(call, situation, reader, behind, planned, room)
             room -= len(made) * WRITE_LIMIT
             parts += made
         return parts
 
-    def _plan_call(self, call: Call, situation: Situation, reader: Reader, behind: set[Key], room: int) -> list[Part]:
+    def _plan_call(
+        self, call: Call, situation: Situation, reader: Reader, behind: set[Key], planned: dict[Key, Order], room: int
+    ) -> list[Part]:
         parts: list[Part] = []
         size = WRITE_LIMIT
-        for index in call.waiting():
-            line = call.lines[index]
-            if size + len(line) > WRITE_LIMIT and room < WRITE_LIMIT:
-                break
-            if index >= call.cursor:
-                call.cursor = index + 1
-                call.again.append(index)
-            verdict = self._verdict(call, index, situation, reader, behind)
-            if verdict is None:
-                behind.add(call.keys[index])
-            elif verdict:
-                call.fail(index, State.EXPIRED, verdict, overtaken=True)
-            else:
-                if size + len(line) > WRITE_LIMIT:
-                    room -= WRITE_LIMIT
-                    size = MARKS_BYTES
-                    parts.append(Part(call, []))
-                parts[-1].indexes.append(index)
-                size += len(line)
+        waiting = iter(call.waiting())
+        while some := list(islice(waiting, _LOOKED_UP_AT_ONCE)):
+            checks = last_checks(reader, self.poller, [call.keys[index] for index in some])
+            for index in some:
+                line = call.lines[index]
+                if size + len(line) > WRITE_LIMIT and room < WRITE_LIMIT:
+                    return parts
+                if index >= call.cursor:
+                    call.cursor = index + 1
+                    call.again.append(index)
+                key, order = call.keys[index], call.order(index)
+                if key in behind or planned.get(key, order) > order:
+                    behind.add(key)  # not now
+                    continue
+                verdict = self._overtaken(call, index, situation, checks)
+                if verdict:
+                    call.fail(index, State.EXPIRED, verdict, overtaken=True)
+                else:
+                    if size + len(line) > WRITE_LIMIT:
+                        room -= WRITE_LIMIT
+                        size = MARKS_BYTES
+                        parts.append(Part(call, []))
+                    parts[-1].indexes.append(index)
+                    planned[key] = order
+                    size += len(line)
         return parts
 
-    def _verdict(self, call: Call, index: int, situation: Situation, reader: Reader, behind: Collection[Key]) -> str | None:
-        """Why it is overtaken; "" to write it; None: not now."""
-        key, order = call.keys[index], call.order(index)
-        if key in behind or (key in self._flying and self._flying[key] > order):
-            return None
+    def _overtaken(self, call: Call, index: int, situation: Situation, checks: Mapping[Key, LastCheck | None]) -> str:
+        """Why it is not worth sending any more; "" when it is."""
+        key = call.keys[index]
         executed = self._executed.get(key)
-        if executed is not None and executed > order:
+        if executed is not None and executed > call.order(index):
             return f"{OVERTAKEN}: a newer result of {executed[0]} was executed first"
-        check = last_check_of(reader, self.poller, key)
-        if check is None and situation.created > call.row.accepted_at:
+        if key not in checks and situation.created > call.row.accepted_at:
             return f"{OVERTAKEN}: the object is no longer in the core's configuration"
+        check = checks.get(key)
         if check is not None and int(check.at) > call.epochs[index]:
             return f"{OVERTAKEN}: the object has a newer check result, of {check.at:.0f}"
         return ""
@@ -346,13 +386,20 @@ class ResultCalls:
         """A result that is a command of its own is about to be written."""
         self._executed[host, service] = max((epoch, 0, 0), self._executed.get((host, service), (0, 0, 0)))
 
-    def launch(self, part: Part) -> list[Expected]:
-        """A part's batch row is about to be stored: what the log will show of it."""
+    def launch(self, part: Part, row: BatchRow) -> None:
+        """A part's batch row is being stored: it is ready to be written."""
         call = part.call
         call.held, call.reason = False, ""
         for index in part.indexes:
             self._fly(call, index)
-        return [self._expected(call, index) for index in part.indexes]
+        call.ready += len(part.indexes)
+        self.ready.append(Ready(row, call, part.indexes, [self._expected(call, index) for index in part.indexes]))
+
+    def wrote(self) -> None:
+        """The oldest ready batch went into the command file."""
+        written = self.ready.popleft()
+        written.call.ready -= len(written.indexes)
+        written.call.is_changed = True
 
     def _fly(self, call: Call, index: int) -> None:
         call.put(index, Stands.FLYING)
@@ -373,13 +420,16 @@ class ResultCalls:
             self._fly(call, index)
         return [self._expected(call, index) for index in indexes]
 
-    def take_back(self, batch: BatchRow) -> None:
-        """These bytes were not written."""
-        found = orjson.loads(batch.results)
-        call = self.calls[found["call"]]
-        for index in found["indexes"]:
-            self._landed(call, index)
-            call.put(index, Stands.WAITING)
+    def take_back(self) -> list[BatchRow]:
+        """What is ready is not written after all. Returns the rows."""
+        rows = [one.row for one in self.ready]
+        for one in self.ready:
+            one.call.ready -= len(one.indexes)
+            for index in one.indexes:
+                self._landed(one.call, index)
+                one.call.put(index, Stands.WAITING)
+        self.ready.clear()
+        return rows
 
     def give_up(self, batch: WatchedBatch, reason: str) -> None:
         """A log that stays silent: what of a batch is under way becomes `unknown`."""
@@ -392,8 +442,9 @@ class ResultCalls:
 
     # --- what the log says ----------------------------------------------------------------------------------------------------
 
-    def take_verdicts(self, verdicts: Iterable[Verdict]) -> None:
-        """Note what the log proved about results under way."""
+    def take_verdicts(self, verdicts: Iterable[Verdict], tokens: Iterable[str]) -> None:
+        """Note what the log proved about results under way, and which batches are settled."""
+        self._settled += tokens
         for verdict in verdicts:
             name, _, place = verdict.command_id.partition(_SEPARATOR)
             call, index = self.calls.get(name), int(place)
@@ -444,14 +495,15 @@ class ResultCalls:
             call.judged = generation
             call.judging = [i for i, where in enumerate(call.stands) if where in (Stands.PROCESSED, Stands.DOUBTFUL)]
         now, call.judging = call.judging[:JUDGED_AT_ONCE], call.judging[JUDGED_AT_ONCE:]
+        checks = last_checks(reader, self.poller, [call.keys[index] for index in now])
         for index in now:
-            if call.stands[index] in (Stands.PROCESSED, Stands.DOUBTFUL):
-                self._judge(call, index, reader, created, program_start)
+            key = call.keys[index]
+            if call.stands[index] in (Stands.PROCESSED, Stands.DOUBTFUL) and (key not in checks or checks[key] is not None):
+                self._judge(call, index, checks.get(key), created, program_start)
 
-    def _judge(self, call: Call, index: int, reader: Reader, created: float, program_start: float) -> None:
+    def _judge(self, call: Call, index: int, check: LastCheck | None, created: float, program_start: float) -> None:
         key, epoch = call.keys[index], call.epochs[index]
         doubtful = call.stands[index] == Stands.DOUBTFUL
-        check = last_check_of(reader, self.poller, key)
         judgement = judge_last_check(
             check, created, float(epoch), call.executed_at, _EFFECT_DEADLINE_S, self.profile.bracket_is_entry_time
         )
@@ -483,11 +535,33 @@ def result_key(line: bytes) -> tuple[Key, int]:
     return (host, service if name == "PROCESS_SERVICE_CHECK_RESULT" else ""), int(bracket[1:])
 
 
-def last_check_of(reader: Reader, poller: int, key: Key) -> LastCheck | None:
-    """The last check of an object by the newest status file; None when it is not there."""
-    table, where, values = (
-        ("service", "host_name = ? AND description = ?", (poller, *key)) if key[1] else ("host", "name = ?", (poller, key[0]))
-    )
-    query = f"SELECT last_check, check_type FROM state.{table} WHERE poller = ? AND {where}"
-    found = reader.connection.execute(query, values).fetchone()
-    return LastCheck(*found) if found is not None else None
+def last_checks(reader: Reader, poller: int, keys: Sequence[Key]) -> dict[Key, LastCheck | None]:
+    """The last check of each of these objects by the newest status file; those it does not show are left out.
+
+    None where the log is ahead of the file: an alert tells when it was written, not the time of the check.
+    """
+    found: dict[Key, LastCheck | None] = {}
+    for start in range(0, len(keys), _LOOKED_UP_AT_ONCE):
+        some = keys[start : start + _LOOKED_UP_AT_ONCE]
+        hosts = [host for host, service in some if not service]
+        services = [name for key in some if key[1] for name in key]
+        rows: list[tuple[str, str, float, int, int]] = []
+        if hosts:
+            rows += reader.connection.execute(_HOST_CHECKS.format(marks=",".join("?" * len(hosts))), [poller, *hosts])
+        if services:
+            pairs = ",".join(["(?,?)"] * (len(services) // 2))
+            rows += reader.connection.execute(_SERVICE_CHECKS.format(pairs=pairs), [poller, *services])
+        for host, service, at, kind, is_behind in rows:
+            found[host, service] = None if is_behind else LastCheck(at, kind)
+    return found
+
+
+_HOST_CHECKS = (
+    "SELECT o.name, '', o.last_check, o.check_type, d.at IS NOT NULL FROM state.host o LEFT JOIN state.dirty d"
+    " ON d.poller = o.poller AND d.host_name = o.name AND d.description = '' WHERE o.poller = ? AND o.name IN ({marks})"
+)
+_SERVICE_CHECKS = (
+    "SELECT o.host_name, o.description, o.last_check, o.check_type, d.at IS NOT NULL FROM state.service o LEFT JOIN state.dirty d"
+    " ON d.poller = o.poller AND d.host_name = o.host_name AND d.description = o.description"
+    " WHERE o.poller = ? AND (o.host_name, o.description) IN (VALUES {pairs})"
+)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 
 from engine.config import Poller
 from engine.errors import JournalError
-from engine.formats.corelog import LogKind, StateEvent, parse_line, state_event
+from engine.formats.corelog import StateEvent, parse_line, state_event
 from engine.pollers.tail import LogTail, Position
 from engine.state.mirror import Mirror
 
@@ -25,9 +25,8 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.015
 LINES_PER_SLICE = 200  # some milliseconds of the mirror's time
-CAUGHT_UP_WITHIN_S = 2.0
+CAUGHT_UP_WITHIN_S = 30.0  # a scan that waited longer would say less than one that shows what it can
 _TRY_AGAIN_S = 1.0
-_PASSIVE = (LogKind.HOST_PASSIVE, LogKind.SERVICE_PASSIVE)
 
 
 @dataclass(slots=True)
@@ -52,9 +51,10 @@ class LogFollower:
             self.mirror.log_events(self.poller.number, (), place.dump())
 
     def run(self) -> None:
-        """Follow until stopped."""
+        """Follow until stopped, a piece of the log at a time: whoever wants to catch up gets a turn in between."""
         while not self._stopping.wait(LOOK_EVERY_S):
-            self.catch_up()
+            with self._lock:
+                self._take(self.tail.read())
         with self._lock:
             self.tail.close()
 
@@ -63,15 +63,19 @@ class LogFollower:
         self._stopping.set()
 
     def catch_up(self, within_s: float = CAUGHT_UP_WITHIN_S) -> None:
-        """Read to the present end, or as far as one gets in that time."""
+        """Read what is there now, or as far as one gets in that time. What comes meanwhile does not prolong it."""
         deadline = time.monotonic() + within_s
         if not self._lock.acquire(timeout=within_s):
             return
         try:
-            while not self._stopping.is_set() and (lines := self.tail.read()):
+            lines = self.tail.read()  # it is this that sees a rotation
+            unread = self.tail.unread()
+            while lines and not self._stopping.is_set():
                 self._take(lines)
-                if time.monotonic() > deadline:
+                if unread <= 0 or time.monotonic() > deadline:
                     return
+                lines = self.tail.read()
+                unread -= sum(map(len, lines)) + len(lines)
         finally:
             self._lock.release()
 
@@ -100,16 +104,10 @@ class LogFollower:
         failed = False
         while not self._stopping.is_set():
             try:
-                self.mirror.log_events(self.poller.number, newest_of_each(told), position)
+                self.mirror.log_events(self.poller.number, told, position)
                 return
             except JournalError as error:
                 if not failed:
                     log.error("poller %s: its log waits: %s", self.poller.name, error)
                 failed = True
             self._stopping.wait(_TRY_AGAIN_S)
-
-
-def newest_of_each(told: Sequence[StateEvent]) -> list[StateEvent]:
-    """Without passive lines that a later one of the same object makes superfluous; the order of the rest stays."""
-    last = {(event.host, event.service): index for index, event in enumerate(told) if event.kind in _PASSIVE}
-    return [event for index, event in enumerate(told) if event.kind not in _PASSIVE or last[(event.host, event.service)] == index]

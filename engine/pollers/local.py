@@ -28,7 +28,7 @@ from engine.commands.wire import WRITE_LIMIT, echo_text, encode_mark
 from engine.config import Poller, Settings
 from engine.errors import NoReader, PipeFull, PollerError
 from engine.faults import AFTER_ACCEPT, AFTER_BATCH_ROW, AFTER_END_MARK, AFTER_WRITE, crash_point
-from engine.formats.corelog import LogKind, LogLine, parse_icinga2_line, parse_line
+from engine.formats.corelog import LogKind, LogLine, is_passive, parse_icinga2_line, parse_line
 from engine.journal.store import (
     BatchRow,
     CommandRow,
@@ -45,6 +45,7 @@ from engine.journal.store import (
 from engine.model import CoreKind
 from engine.pollers.bulk import Part, ResultCalls, is_of_result
 from engine.pollers.command_file import CommandFile, has_room, probe
+from engine.pollers.expiry import Expiry
 from engine.pollers.following import Following
 from engine.pollers.losses import is_switch, overruled_by
 from engine.pollers.proving import Prover, refused
@@ -57,6 +58,7 @@ log = logging.getLogger(__name__)
 UNPROVEN_LIMIT = 64 * 1024  # bytes: what a FIFO holds; more would be waiting in a core that does not read
 LOGGED_WITHIN_S = 2.0  # Icinga 2 flushes its log every second
 RESULTS_LIMIT = UNPROVEN_LIMIT - 4 * WRITE_LIMIT  # of calls of results: people's commands find room at once
+RESULTS_AHEAD = 32 * WRITE_LIMIT  # journalled in one commit, before it is their turn to be written
 AT_ONCE = 5000  # commands held or given up in one transaction
 LOOK_EVERY_S = 0.5  # pokes are hints and may be lost
 WRITTEN_WITHIN_S = 0.05  # the step `written` is stored by then, with whatever else is to be stored
@@ -83,6 +85,7 @@ class _Flight:
     size: int
     written_at: float  # monotonic
     lone: bool
+    of_results: bool = False
 
 
 @dataclass(slots=True)
@@ -114,6 +117,7 @@ class Lane:
     _given_up: set[str] = field(default_factory=set)  # those of the latter: their commands are `unknown`
     _unsaved_written: list[tuple[str, float]] = field(default_factory=list)  # (command id, when its line was written)
     _unsaved_since: float = 0.0
+    _unsaved_results_since: float | None = None
     _health: tuple[str, str] = ("", "")
     _health_told: bool = True
     _probed_at: float = -1e9
@@ -122,6 +126,7 @@ class Lane:
     _lone_at: float = -1e9
     _look: bool = True  # commands may wait in the journal
     _looked_at: float = -1e9
+    _log_has_more: bool = False
     _full_since: float | None = None  # the command file takes nothing more
 
     def __post_init__(self) -> None:
@@ -186,11 +191,14 @@ class Lane:
         self._look_after_command_file()
         self.send()
         self._push_overdue()
-        if self._unsaved_written and self.clock.monotonic() - self._unsaved_since > WRITTEN_WITHIN_S:
+        since = self._unsaved_since if self._unsaved_written else self._unsaved_results_since
+        if since is not None and self.clock.monotonic() - since > WRITTEN_WITHIN_S:
             self._save_written()
 
     def _pause(self) -> float:
         """Seconds until the next look at the log, poked or not: short while something is unproven, longer the longer it takes."""
+        if self._log_has_more:
+            return 0.0
         if self.results.has_to_judge(self._generation):
             return 0.001
         if not self._flights:
@@ -214,10 +222,11 @@ class Lane:
             self._listen(command, command.state is State.PROCESSED)
         for batch in unsettled:
             expected = self._expected(batch)
-            self.watch.add(WatchedBatch(batch.token, expected))
+            self.watch.add(WatchedBatch(batch.token, expected, of_results=bool(batch.results)))
             self.prover.reruns.wrote(batch.token, [one.echo for one in expected])
-            self._flights[batch.token] = _Flight(len(batch.bytes), self.clock.monotonic(), False)
+            self._flights[batch.token] = _Flight(len(batch.bytes), self.clock.monotonic(), False, bool(batch.results))
             self._recovering.add(batch.token)
+        self.results.recovered()
         if unsettled:
             log.info("poller %s: %d open batches to settle", self.poller.name, len(unsettled))
 
@@ -250,13 +259,17 @@ class Lane:
     def follow_log(self) -> None:
         """Read what is new and store what it proves."""
         parse = parse_icinga2_line if self.compat_tail is not None else parse_line
-        while lines := self.tail.read():
+        self._log_has_more = False
+        while not self._log_has_more and (lines := self.tail.read()):
             self._note_hole()
             settled: list[str] = []
             verdicts: list[Verdict] = []
             heard: list[tuple[str, str]] = []
+            is_short = self.compat_tail is None and not self.listener.waiting
             foreign: list[bytes] = []
             for raw in lines:
+                if is_short and (self.watch.take_echo(raw) or is_passive(raw)):
+                    continue
                 line = parse(raw)
                 if self.profile.bracket_is_entry_time and (line is not None or raw):
                     self.prover.reruns.feed(line)
@@ -273,6 +286,7 @@ class Lane:
                 verdicts += proven
             if settled:
                 self._settle(settled, verdicts)
+                self._log_has_more = self.results.is_waiting  # the core must not run dry meanwhile
             self._take_heard(heard)
             self._take_foreign(foreign)
         self._note_hole()
@@ -316,15 +330,12 @@ class Lane:
     def _settle(self, tokens: list[str], verdicts: list[Verdict]) -> None:
         if verdicts:
             crash_point(AFTER_END_MARK)
-        at = self.clock.now()
-        with self.journal.transaction() as connection:
-            written = self._store_written(connection)
-            of_commands = [verdict for verdict in verdicts if not is_of_result(verdict)]
-            moved = [verdict.command_id for verdict in of_commands if self.prover.take_verdict(connection, verdict, at)]
-            self.results.take_verdicts(verdict for verdict in verdicts if is_of_result(verdict))
-            moved += self.results.save(connection, at)
-            for token in tokens:
-                close_batch(connection, token)
+        of_commands = [verdict for verdict in verdicts if not is_of_result(verdict)]
+        self.results.take_verdicts((verdict for verdict in verdicts if is_of_result(verdict)), tokens)
+        self._note_unsaved()
+        # What is proven of results is stored with whatever comes next: until then their batches are open, and prove it again.
+        if of_commands or not all(token in self._flights and self._flights[token].of_results for token in tokens):
+            self._store_verdicts(of_commands, tokens)
         for token in tokens:
             self._flights.pop(token, None)
             self._recovering.discard(token)
@@ -335,6 +346,14 @@ class Lane:
         self._look = True
         # Presence proves in any generation, and this one may be young enough to show it.
         self._generation_due |= any(verdict.at <= self._generation_created for verdict in of_commands)
+
+    def _store_verdicts(self, verdicts: Sequence[Verdict], tokens: Sequence[str]) -> None:
+        at = self.clock.now()
+        with self.journal.transaction() as connection:
+            written = self._store_written(connection)
+            moved = [verdict.command_id for verdict in verdicts if self.prover.take_verdict(connection, verdict, at)]
+            for token in tokens:
+                close_batch(connection, token)
         self.reports.moved(sorted({*moved, *written}))
 
     # --- the status file -------------------------------------------------------------------------------------------------
@@ -355,6 +374,9 @@ class Lane:
         with self.journal.transaction() as connection:
             moved = self.prover.take_generation(connection, reader, self.clock.now(), self._generation_created, crashed)
             _, self._generation_created, _ = reader.poller_generation(self.poller.number)
+            if self._is_reading() and self._generation_created > self._back_at:
+                at, ttl_s = self.clock.now(), self.settings.ttl_acknowledgement_s
+                moved += Expiry(connection, reader, self.poller.number, self.poller.kind, at, ttl_s).take_back()
         if created:
             self.following.saw(program_start)
         self._look |= crashed
@@ -368,13 +390,7 @@ class Lane:
         with reader.snapshot():
             _, created, program_start = reader.poller_generation(self.poller.number)
             self.results.judge(reader, self._generation, created, program_start)
-        self._save_results()
-
-    def _save_results(self) -> None:
-        if self.results.is_changed:
-            with self.journal.transaction() as connection:
-                moved = self.results.save(connection, self.clock.now())
-            self.reports.moved(moved)
+        self._note_unsaved()
 
     def _opened_reader(self) -> Reader | None:
         if self._reader is None:
@@ -470,12 +486,13 @@ class Lane:
         late = overdue(self.journal.connection, self.poller.number, self.clock.now(), AT_ONCE)
         self._expire([(command, ran_out(command, self._is_reading())) for command in late])
         self.results.expire(self.clock.now())
-        self._save_results()
+        self._note_unsaved()
 
     def _hold_accepted(self) -> None:
         self._hold(commands_in(self.journal.connection, self.poller.number, frozenset({State.ACCEPTED}), AT_ONCE))
+        self._take_back(self.results.take_back(), "the core stopped reading before it was written")
         self.results.hold(self._health[1] or self._health[0])
-        self._save_results()
+        self._save_written()
 
     def _send(self, reader: Reader, room: int) -> None:
         with reader.snapshot():
@@ -494,13 +511,14 @@ class Lane:
             decided = plan(free, situation, self.journal.connection, reader, room)
             parts = batches(decided.lines, room)
             left = room - len(parts) * WRITE_LIMIT - (UNPROVEN_LIMIT - RESULTS_LIMIT)
-            results = self.results.plan(situation, reader, decided.blocked, left)
+            more = left >= WRITE_LIMIT and self.results.ready_bytes < RESULTS_AHEAD // 2
+            results = self.results.plan(situation, reader, decided.blocked, RESULTS_AHEAD) if more else []
+            self._note_unsaved()
         self._expire(decided.expired)
         if parts:
-            self._write(lambda identity: self._journal_batches(parts, identity, program_start))
-        if results:
-            self._write(lambda identity: self._journal_results(results, identity, program_start))
-        self._save_results()
+            self._write(parts, program_start)
+        if self.results.ready or results:
+            self._write_results(results, program_start, left)
 
     def _is_full(self) -> bool:
         """Before anything is journalled: other writers may have filled the command file of a core that hangs."""
@@ -531,22 +549,56 @@ class Lane:
                         held.append(now.id)
         self.reports.moved(held)
 
-    def _write(self, journalled: Callable[[str], list[BatchRow]]) -> None:
-        """Open the command file, make the batch rows durable (`journalled` is given the file's identity), write their bytes."""
+    def _opened_command_file(self) -> CommandFile | None:
         try:
-            command_file = CommandFile.open(self.poller.command_file)
+            return CommandFile.open(self.poller.command_file)
         except PollerError as error:
             self._report_health("no_reader" if isinstance(error, NoReader) else probe(self.poller.command_file)[0], str(error))
             self._look = True
+            return None
+
+    def _write_results(self, parts: list[Part], program_start: float, room: int) -> None:
+        """Make these parts' batch rows durable, then write what is ready, as far as `room` allows."""
+        command_file = self._opened_command_file()
+        if command_file is None:
             return
         try:
-            rows = journalled(command_file.identity)
+            if parts:
+                self._journal_results(parts, command_file.identity, program_start)
+                crash_point(AFTER_BATCH_ROW)
+            while self.results.ready and room >= WRITE_LIMIT:
+                batch = self.results.ready[0]
+                try:
+                    command_file.write(batch.row.bytes)
+                except PipeFull:
+                    return
+                except NoReader as error:
+                    self._report_health("no_reader", str(error))
+                    self._look = True
+                    return
+                crash_point(AFTER_WRITE)
+                self.watch.add(WatchedBatch(batch.row.token, batch.expected, of_results=True))
+                self._flights[batch.row.token] = _Flight(len(batch.row.bytes), self.clock.monotonic(), False, True)
+                self.results.wrote()
+                room -= len(batch.row.bytes)
+        finally:
+            command_file.close()
+
+    def _write(self, parts: list[list[Line]], program_start: float) -> None:
+        command_file = self._opened_command_file()
+        if command_file is None:
+            return
+        try:
+            rows = self._journal_batches(parts, command_file.identity, program_start)
             crash_point(AFTER_BATCH_ROW)
             for position, row in enumerate(rows):
                 try:
                     command_file.write(row.bytes)
                 except (PipeFull, NoReader) as error:
-                    self._take_back(rows[position:], error)
+                    self._take_back(rows[position:], str(error))
+                    if isinstance(error, NoReader):
+                        self._report_health("no_reader", str(error))
+                        self._look = True
                     return
                 crash_point(AFTER_WRITE)
                 self._flights[row.token] = _Flight(len(row.bytes), self.clock.monotonic(), False)
@@ -598,23 +650,20 @@ class Lane:
                     self.prover.reruns.wrote(token, [one.echo for one in expected])
         return rows
 
-    def _journal_results(self, parts: list[Part], identity: str, program_start: float) -> list[BatchRow]:
-        """The same for parts of calls of results: none of them has a life of its own."""
+    def _journal_results(self, parts: list[Part], identity: str, program_start: float) -> None:
+        """The same for parts of calls of results, none of which has a life of its own; they are ready to be written then."""
         at = self.clock.now()
         place = self.tail.position()
         position = place.dump() if place is not None else ""
-        rows: list[BatchRow] = []
         with self.journal.transaction() as connection:
             for part in parts:
                 token = secrets.token_hex(8)
                 framed = self._framed(token, part.body)
                 row = BatchRow(token, self.poller.number, framed, (), identity, position, program_start, at, part.results)
                 insert_batch(connection, row, at)
-                rows.append(row)
-                self.watch.add(WatchedBatch(token, self.results.launch(part)))
-            moved = self.results.save(connection, at)
+                self.results.launch(part, row)
+            moved = self._store_written(connection)
         self.reports.moved(moved)
-        return rows
 
     def _framed(self, token: str, body: bytes) -> bytes:
         return self._mark("B", token) + body + self._mark("E", token)
@@ -622,24 +671,21 @@ class Lane:
     def _mark(self, role: str, token: str) -> bytes:
         return encode_mark(role, token, int(self.clock.now()), self.poller.log_external_commands)
 
-    def _take_back(self, rows: Sequence[BatchRow], error: PollerError) -> None:
+    def _take_back(self, rows: Sequence[BatchRow], reason: str) -> None:
         """These bytes were not written: nothing of them is in the command file."""
+        if not rows:
+            return
         at = self.clock.now()
         with self.journal.transaction() as connection:
             for row in rows:
                 self.watch.drop(row.token)
                 close_batch(connection, row.token)
-                if row.results:
-                    self.results.take_back(row)
                 for command_id in row.command_ids:
                     now = command_by_id(connection, command_id)
                     if now is not None and now.state is State.WRITING:
-                        move(connection, now, State.ACCEPTED, at, reason=str(error), batch=None, line=None, epoch=None)
+                        move(connection, now, State.ACCEPTED, at, reason=reason, batch=None, line=None, epoch=None)
             self.results.save(connection, at)
         self.reports.moved([command_id for row in rows for command_id in row.command_ids])
-        if isinstance(error, NoReader):
-            self._report_health("no_reader", str(error))
-            self._look = True
 
     def _save_written(self) -> None:
         with self.journal.transaction() as connection:
@@ -648,11 +694,17 @@ class Lane:
 
     def _store_written(self, connection: sqlite3.Connection) -> list[str]:
         unsaved, self._unsaved_written = self._unsaved_written, []
+        self._unsaved_results_since = None
         for command_id, written_at in unsaved:
             now = command_by_id(connection, command_id)
             if now is not None and now.state is State.WRITING:
                 move(connection, now, State.WRITTEN, written_at)
-        return [command_id for command_id, _ in unsaved]
+        return [*(command_id for command_id, _ in unsaved), *self.results.save(connection, self.clock.now())]
+
+    def _note_unsaved(self) -> None:
+        """Something of results may have changed that is to be stored soon."""
+        if self.results.is_changed and self._unsaved_results_since is None:
+            self._unsaved_results_since = self.clock.monotonic()
 
     def _push_overdue(self) -> None:
         """A fragment on the FIFO withholds the last line, a dead writer leaves batches unsettled: a lone mark brings proof."""

@@ -173,6 +173,11 @@ class LogTail:
             return lines
         return []
 
+    def unread(self) -> int:
+        """Bytes there are behind the place where the next line will be read."""
+        self._follow()
+        return sum(max(0, log.size() - log.offset) for log in self._chain)
+
     # --- what happened to the files -------------------------------------------------------------------------------------------
 
     def _follow(self) -> None:

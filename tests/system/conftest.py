@@ -55,17 +55,19 @@ def site(_cores_are_there: None) -> Iterator[Site]:
             yield Site(folder, north, south, east, box)
 
 
-_told: list[str] = []
+_SEEN = "seen to hold"
 
 
 @pytest.fixture
-def tell() -> Callable[[str], None]:
+def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Say a count that a person should see even when all is well: printed at the end of the run."""
-    return _told.append
+    return lambda line: request.node.user_properties.append((_SEEN, line))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if _told:
-        terminalreporter.section("seen to hold")
-        for line in _told:
+    reports = [report for found in terminalreporter.stats.values() for report in found if isinstance(report, pytest.TestReport)]
+    told = [line for report in reports if report.when == "call" for name, line in report.user_properties if name == _SEEN]
+    if told:
+        terminalreporter.section(_SEEN)
+        for line in told:
             terminalreporter.write_line(line)

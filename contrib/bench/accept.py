@@ -1,0 +1,167 @@
+"""How many single durable POSTs per second are accepted, beside what the same server does for a POST that only parses and answers.
+
+    python -m contrib.bench.accept [--posts 4000] [--connections 32]
+
+Both sides: two workers on one socket, uvicorn set up by the same function, that many connections kept busy by a client process of
+its own, which sends bytes made before. Signalbox stores a downtime each (`?wait=0`: the answer comes when it is durable) in front
+of a real Nagios 4, whose engine goes on to write and prove them meanwhile. Prints both rates and their ratio; ends with 1 when
+Signalbox reaches neither 2,000 per second nor 60 % of the other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from api.native.downtimes import NewDowntime
+from api.native.requests import decode_body
+from api.render import json_response
+from api.worker import uvicorn_config
+from contrib.demo_cores import Host, NagiosCore, Service
+from engine.config import Settings
+from tests.support.box import Box
+from tests.support.cores import running
+
+WORKERS = 2
+HOSTS = 200
+ENOUGH_PER_S = 2000
+ENOUGH_RATIO = 0.6
+PATH = "/v1/downtimes?wait=0"
+
+
+def main() -> int:
+    """Run and print."""
+    if sys.argv[1:2] == ["--serve"]:
+        return serve(int(sys.argv[2]))
+    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words.add_argument("--posts", type=int, default=4000)
+    words.add_argument("--connections", type=int, default=32)
+    words.add_argument("--no-budget", action="store_true", help="print only")
+    options = words.parse_args()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        folder.chmod(0o755)
+        core = NagiosCore(folder / "core", [Host(f"host-{number}", (Service("PING"),)) for number in range(HOSTS)], interval_s=10)
+        stack.enter_context(running(core))
+        box = Box(folder / "box", [core], workers=WORKERS)
+        box.prepare()
+        stack.callback(box.close)
+        box.start()
+        box.wait_ready(60)
+        floor = parsing_only(options.posts, options.connections)
+        ours = rate(box.port, requests(options.posts, box.token), options.connections, 202)
+    ratio = ours / floor
+    print(f"parses and answers: {floor:.0f} POSTs/s; stores durably: {ours:.0f} POSTs/s; ratio {ratio:.2f}")
+    return 0 if options.no_budget or ours >= ENOUGH_PER_S or ratio >= ENOUGH_RATIO else 1
+
+
+# --- the server that only parses and answers ----------------------------------------------------------------------------------
+
+
+async def _parse_and_answer(request: Request) -> Response:
+    body = decode_body(await request.body(), NewDowntime)
+    return json_response(202, {"host": body.host, "comment": body.comment})
+
+
+def serve(descriptor: int) -> int:
+    """One worker of it, on a socket that is bound already."""
+    app = Starlette(routes=[Route("/v1/downtimes", _parse_and_answer, methods=["POST"])])
+    uvicorn.Server(uvicorn_config(app, Settings())).run(sockets=[socket.socket(fileno=descriptor)])
+    return 0
+
+
+def parsing_only(posts: int, connections: int) -> float:
+    """POSTs per second of that server."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(128)
+        words = [sys.executable, "-m", "contrib.bench.accept", "--serve", str(listener.fileno())]
+        servers = [subprocess.Popen(words, pass_fds=[listener.fileno()]) for _ in range(WORKERS)]
+        try:
+            port = listener.getsockname()[1]
+            rate(port, requests(connections * 4, ""), connections, 202)  # every worker is up and warm
+            return rate(port, requests(posts, ""), connections, 202)
+        finally:
+            for server in servers:
+                server.send_signal(signal.SIGTERM)
+            for server in servers:
+                server.wait(15)
+
+
+# --- the client -----------------------------------------------------------------------------------------------------------------
+
+
+def requests(count: int, token: str) -> list[bytes]:
+    """Requests for downtimes, no two of them twins."""
+    head = f"POST {PATH} HTTP/1.1\r\nHost: box\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n"
+    word = os.urandom(4).hex()
+    made = []
+    for number in range(count):
+        body = {"host": f"host-{number % HOSTS}", "start": "now", "duration": 3600, "comment": f"bench {word} {number}"}
+        encoded = json.dumps(body).encode()
+        made.append(f"{head}Content-Length: {len(encoded)}\r\n\r\n".encode() + encoded)
+    return made
+
+
+def rate(port: int, messages: list[bytes], connections: int, status: int) -> float:
+    """Send each once, one after the other per connection; requests per second. Raises RuntimeError for another status."""
+    expected = f"HTTP/1.1 {status} ".encode()
+    waiting = list(reversed(messages))
+    with selectors.DefaultSelector() as selector:
+        for _ in range(connections):
+            connection = socket.create_connection(("127.0.0.1", port))
+            selector.register(connection, selectors.EVENT_READ, bytearray())
+        began = time.perf_counter()
+        busy = 0
+        for key in list(selector.get_map().values()):
+            if waiting:
+                key.fileobj.sendall(waiting.pop())  # type: ignore[union-attr]
+                busy += 1
+        while busy:
+            for key, _ in selector.select(30):
+                buffer: bytearray = key.data
+                connection = key.fileobj  # type: ignore[assignment]
+                buffer += connection.recv(1 << 16)
+                if not is_whole(buffer):
+                    continue
+                if not buffer.startswith(expected):
+                    raise RuntimeError(bytes(buffer[:2000]).decode("utf-8", "replace"))
+                buffer.clear()
+                if waiting:
+                    connection.sendall(waiting.pop())
+                else:
+                    busy -= 1
+        took = time.perf_counter() - began
+        for key in list(selector.get_map().values()):
+            key.fileobj.close()  # type: ignore[union-attr]
+    return len(messages) / took
+
+
+def is_whole(buffer: bytearray) -> bool:
+    """Is there a whole answer, by its Content-Length?"""
+    end = buffer.find(b"\r\n\r\n")
+    if end < 0:
+        return False
+    head = bytes(buffer[:end]).lower()
+    length = int(head.split(b"content-length: ")[1].split(b"\r\n")[0])
+    return len(buffer) >= end + 4 + length
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,486 @@
+"""Giving events out: within scope and filter, without gap or repetition, and a reset where that cannot be had."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.desk import subscribe
+from engine.desk.audience import Which
+from engine.desk.subscribe import Cursor, Feed
+from engine.desk.values import Caller
+from engine.errors import InvalidField, TooManyReaders
+from engine.formats.corelog import LogKind, StateEvent
+from engine.journal import accounts
+from engine.journal.store import Journal
+from engine.model import GroupConfig, ObjectCache
+from engine.state.events import Event
+from engine.state.mirror import Mirror
+from engine.state.scope import EVERYTHING, Scope
+from tests.engine.state.rows import CountingMint, StatusFile, comment, downtime, host_config, host_row, poller, scan, service_row
+
+AT = 1005
+HOSTS = ("web01", "db01")
+GROUPS = (GroupConfig("hostgroup", "web", "Web", (("web01", None),)), GroupConfig("hostgroup", "db", "Db", (("db01", None),)))
+CACHE = ObjectCache(hosts=tuple(map(host_config, HOSTS)), groups=GROUPS)
+FILE = StatusFile(
+    1000.0, 500.0, tuple(map(host_row, HOSTS)), tuple(service_row(host, "HTTP") for host in HOSTS),
+    (downtime("web01", None, 1),), (comment("db01", None, 2),),
+)  # fmt: skip
+WEB = Scope(hostgroups=frozenset({"web"}))
+
+
+@dataclass(frozen=True)
+class Plain:
+    """One line per thing: place, kind, what."""
+
+    padding: int = 0
+
+    def event(self, event: Event, pollers: Mapping[int, str], at: str) -> bytes:
+        what = event.said.get("output") or event.said.get("health") or event.said.get("comment") or event.said.get("command") or ""
+        line = f"{at}|{event.kind}|{event.action}|{event.host}|{what}|{'x' * self.padding}\n"
+        return line.encode()
+
+    def beat(self, at: str) -> bytes:
+        return f"{at}|beat|||\n".encode()
+
+    def sign(self, name: str, why: str, at: str) -> bytes:
+        return f"{at}|sign|{name}||{why}\n".encode()
+
+
+@dataclass
+class Listener:
+    """One reader's lines so far."""
+
+    stream: AsyncGenerator[bytes]
+    lines: list[list[str]] = field(default_factory=list)
+    ended: bool = False
+
+    async def until(self, is_so: Callable[[list[list[str]]], object]) -> None:
+        """Read on until a condition holds, or the stream ends."""
+        async with asyncio.timeout(10):
+            while not self.ended and not is_so(self.lines):
+                await self.step()
+
+    async def step(self) -> None:
+        try:
+            blob = await anext(self.stream)
+        except StopAsyncIteration:
+            self.ended = True
+            return
+        self.lines += [line.split("|") for line in blob.decode().splitlines()]
+
+    async def to_end(self) -> None:
+        await self.until(lambda _: False)
+
+    async def to_output(self, output: str) -> None:
+        await self.until(lambda lines: any(line[4] == output for line in lines))
+
+    def outputs(self) -> list[str]:
+        return [line[4] for line in self.lines if line[1] == "state"]
+
+    def signs(self) -> list[str]:
+        return [line[2] for line in self.lines if line[1] == "sign"]
+
+    @property
+    def last(self) -> str:
+        return next(line[0] for line in reversed(self.lines) if line[0])
+
+
+@dataclass
+class World:
+    """A mirror, a journal and feeds over them. `say` is what an engine does when the log has a line."""
+
+    data: Path
+    mirror: Mirror
+    journal: Journal
+    callers: dict[str, Caller]
+    count: int = 0
+
+    def say(self, output: str, host: str = "web01") -> None:
+        self.count += 1
+        self.mirror.log_events(1, [StateEvent(AT, LogKind.HOST_ALERT, host, None, 1, 0, self.count, output, "")])
+
+    def feed(self, most: int = 100) -> Feed:
+        return Feed(self.data, lambda: 2000.0, most)
+
+    def listen(
+        self, feed: Feed, user: str = "anna", wording: Plain | None = None, which: Which | None = None, **how: Any
+    ) -> Listener:
+        return Listener(feed.stream(self.callers[user], which or Which(), wording or Plain(), **how))
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    journal = Journal.open(tmp_path)
+    callers = {}
+    with journal.transaction() as connection:
+        for name, scope in (("anna", EVERYTHING), ("wim", WEB), ("pia", Scope(pollers=frozenset({2})))):
+            user = accounts.add_user(connection, name, accounts.Role.READER, "-", 0.0, scope=scope)
+            accounts.add_token(connection, f"{name}-token", user, f"secret-{name}", 0.0)
+            callers[name] = Caller(name, name, "reader", scope, "", f"{name}-token")
+    mirror = Mirror.open(tmp_path / "state.db", CountingMint())
+    mirror.configure([poller(1), poller(2)])
+    mirror.apply(scan(FILE, cache=CACHE))
+    yield World(tmp_path, mirror, journal, callers)
+    mirror.close()
+    journal.close()
+
+
+def with_feeds(world: World, work: Callable[..., Coroutine[Any, Any, None]], feeds: int = 1) -> None:
+    async def run() -> None:
+        opened = [world.feed() for _ in range(feeds)]
+        try:
+            await work(*opened)
+        finally:
+            for feed in opened:
+                await feed.close()
+        left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        assert not left, f"left running: {left}"
+
+    asyncio.run(run())
+
+
+def test_what_comes_is_given_out_in_order_and_once(world: World) -> None:
+    async def work(feed: Feed) -> None:
+        one, two = world.listen(feed), world.listen(feed)
+        await one.step()
+        await two.step()
+        for number in range(20):
+            world.say(f"out {number}")
+            feed.hint()
+        for reader in (one, two):
+            await reader.to_output("out 19")
+            assert reader.outputs() == [f"out {number}" for number in range(20)]
+            assert reader.signs() == ["begins"]
+            await reader.stream.aclose()
+
+    with_feeds(world, work)
+
+
+def test_a_lost_hint_costs_a_moment_and_no_event(world: World) -> None:
+    async def work(feed: Feed) -> None:
+        async with aclosing(world.listen(feed).stream) as stream:
+            reader = Listener(stream)
+            await reader.step()
+            world.say("unannounced")
+            await reader.to_output("unannounced")
+
+    with_feeds(world, work)
+
+
+def test_going_on_from_every_place_gives_exactly_the_rest_on_any_worker(world: World) -> None:
+    async def work(first: Feed, second: Feed) -> None:
+        reader = world.listen(first)
+        await reader.step()
+        for number in range(8):
+            world.say(f"out {number}")
+        await reader.to_output("out 7")
+        places = [line[0] for line in reader.lines if line[1] == "state"]
+        for index, place in enumerate(places):
+            for feed in (first, second):
+                again = world.listen(feed, after=place)
+                if index < 7:
+                    await again.to_output("out 7")
+                world.say(f"new {index} {id(feed)}")
+                await again.to_output(f"new {index} {id(feed)}")
+                assert again.outputs()[: 7 - index] == [f"out {number}" for number in range(index + 1, 8)]
+                assert len(again.outputs()) == len(set(again.outputs()))
+                await again.stream.aclose()
+        await reader.stream.aclose()
+
+    with_feeds(world, work, feeds=2)
+
+
+def test_a_reader_whose_former_worker_was_quicker_gets_nothing_twice(world: World) -> None:
+    async def work(slow: Feed, quick: Feed) -> None:
+        keeps_it_alive = world.listen(slow)
+        await keeps_it_alive.step()
+        reader = world.listen(quick)
+        await reader.step()
+        world.say("seen elsewhere")
+        await reader.to_output("seen elsewhere")
+        again = world.listen(slow, after=reader.last)
+        task = asyncio.create_task(again.to_output("next"))
+        await asyncio.sleep(0)
+        world.say("next")
+        await task
+        assert again.outputs() == ["next"]
+        for one in (keeps_it_alive, reader, again):
+            await one.stream.aclose()
+
+    with_feeds(world, work, feeds=2)
+
+
+# --- scope and filter -------------------------------------------------------------------------------------------------------------
+
+
+def test_each_hears_what_his_scope_showed_when_it_happened(world: World) -> None:
+    async def work(feed: Feed) -> None:
+        readers = {user: world.listen(feed, user) for user in world.callers}
+        starts = {}
+        for user, reader in readers.items():
+            await reader.step()
+            starts[user] = reader.last
+        world.say("on web", "web01")
+        world.say("on db", "db01")
+        # web01 leaves the group: what was told while it was in it stays visible, what comes does not become so.
+        world.mirror.apply(scan(FILE_AFTER, FILE, cache=ObjectCache(hosts=CACHE.hosts, groups=GROUPS[1:])))
+        world.say("on web without group", "web01")
+        world.mirror.command_file_health(2, "missing", "")
+        world.mirror.command_file_health(1, "reading", "")
+        await readers["anna"].until(lambda lines: any(line[4] == "reading" for line in lines))
+        heard = {"anna": ["on web", "on db", "on web without group"], "wim": ["on web"], "pia": []}
+        for user, reader in readers.items():
+            again = world.listen(feed, user, after=starts[user])
+            world.mirror.command_file_health(2, f"word for {user}", "")
+            await asyncio.wait_for(_until_quiet(feed), 5)
+            task = asyncio.create_task(again.to_end())
+            await _until_quiet(feed)
+            feed_end = again.outputs()
+            task.cancel()
+            await asyncio.wait([task])
+            assert feed_end == heard[user], user
+            await reader.stream.aclose()
+            await again.stream.aclose()
+
+    with_feeds(world, work)
+
+
+FILE_AFTER = StatusFile(float(AT), 500.0, FILE.hosts, FILE.services, FILE.downtimes, FILE.comments)
+
+
+async def _until_quiet(feed: Feed) -> None:
+    """Until the feed has looked twice since now: whatever was there before has been given out."""
+    for _ in range(2):
+        await feed._advance()
+        await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("which", "expected"),
+    [
+        (Which(kinds=frozenset({"poller"})), ["reading"]),
+        (Which(host="db01"), ["db"]),
+        (Which(hostgroup="web"), ["web"]),
+        (Which(states=frozenset({(False, 1)})), ["web", "db"]),
+        (Which(states=frozenset({(False, 0), (True, 1)})), []),
+        (Which(poller=2), []),
+        (Which(service="HTTP"), []),
+        (Which(), ["web", "db", "reading"]),
+    ],
+)
+def test_filters(world: World, which: Which, expected: list[str]) -> None:
+    async def work(feed: Feed) -> None:
+        reader = world.listen(feed, which=which)
+        await reader.step()
+        start = reader.last
+        await reader.stream.aclose()
+        world.say("web")
+        world.say("db", "db01")
+        world.mirror.command_file_health(1, "reading", "")
+        again = world.listen(feed, which=which, after=start)
+        task = asyncio.create_task(again.to_end())
+        await _until_quiet(feed)
+        feed.end_all()
+        await task
+        assert [line[4] for line in again.lines if line[1] != "sign"] == expected
+
+    with_feeds(world, work)
+
+
+def test_a_token_that_is_revoked_or_shows_less_ends_the_stream_before_anything_more_is_said(world: World) -> None:
+    async def work(feed: Feed) -> None:
+        anna, wim = world.listen(feed), world.listen(feed, "wim")
+        await anna.step()
+        await wim.step()
+        with world.journal.transaction() as connection:
+            accounts.revoke_token(connection, "anna-token")
+            connection.execute("UPDATE user SET scope = ? WHERE name = 'wim'", ('{"pollers": [2], "hostgroups": null}',))
+        world.say("secret")
+        for reader in (anna, wim):
+            await reader.to_end()
+            assert reader.signs() == ["begins", "end"]
+            assert reader.outputs() == []
+        late = world.listen(feed, after=anna.lines[0][0])
+        await late.to_end()
+        assert (late.signs(), late.outputs()) == (["end"], [])
+
+    with_feeds(world, work)
+
+
+# --- reset ------------------------------------------------------------------------------------------------------------------------
+
+
+def test_who_comes_too_late_is_told_and_may_go_on_from_now(world: World) -> None:
+    async def work(feed: Feed) -> None:
+        reader = world.listen(feed)
+        await reader.step()
+        await reader.stream.aclose()
+        for number in range(10):
+            world.say(f"out {number}")
+        while world.mirror.prune_events(3):
+            pass
+        late = world.listen(feed, after=reader.last)
+        await late.to_end()
+        assert (late.signs(), late.outputs()) == (["reset"], [])
+        again = world.listen(feed, after=late.last)
+        task = asyncio.create_task(again.to_output("new"))
+        await _until_quiet(feed)
+        world.say("new")
+        await task
+        assert again.outputs() == ["new"]
+        await again.stream.aclose()
+
+    with_feeds(world, work)
+
+
+@pytest.mark.parametrize("place", ["{0}-{1:x}-0", "{0}-0-5", "abcdef012345-1-0"])
+def test_places_this_stream_never_had_are_a_reset(world: World, place: str) -> None:
+    async def work(feed: Feed) -> None:
+        reader = world.listen(feed)
+        await reader.step()
+        here = Cursor.load(reader.last)
+        late = world.listen(feed, after=place.format(here.incarnation, here.state + 1))
+        await late.to_end()
+        assert late.signs() == ["reset"]
+        await reader.stream.aclose()
+
+    with_feeds(world, work)
+
+
+@pytest.mark.parametrize("place", ["", "x", "1-2", "abcdef-1-2-3", "abcdef-1-٣", "abcdef--1-2", "a" * 400])
+def test_what_is_no_place_is_refused(world: World, place: str) -> None:
+    async def work(feed: Feed) -> None:
+        with pytest.raises(InvalidField):
+            await world.listen(feed, after=place).step()
+
+    with_feeds(world, work)
+
+
+def test_a_mirror_made_anew_under_readers_is_a_reset_for_each(world: World) -> None:
+    async def work(feed: Feed) -> None:
+        reader = world.listen(feed)
+        await reader.step()
+        world.mirror.close()
+        for path in world.data.glob("state.db*"):
+            path.unlink()
+        world.mirror = Mirror.open(world.data / "state.db", CountingMint())
+        world.mirror.configure([poller(1)])
+        await reader.to_end()
+        assert reader.signs() == ["begins", "reset"]
+
+    with_feeds(world, work)
+
+
+def test_a_sleeping_reader_is_reset_and_keeps_nobody_waiting(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subscribe, "_PACE_S", 0.02)
+
+    async def work(feed: Feed) -> None:
+        sleeper, awake = world.listen(feed, wording=Plain(4000)), world.listen(feed, wording=Plain(4000))
+        for reader in (sleeper, awake):
+            await reader.step()
+            task = asyncio.create_task(reader.to_output("first"))
+            await _until_quiet(feed)
+            world.say("first")
+            await task
+        for number in range(1200):
+            world.say(f"out {number}")
+        await awake.to_output("out 1199")
+        assert awake.outputs()[-1200:] == [f"out {number}" for number in range(1200)]
+        await sleeper.to_end()
+        assert sleeper.signs() == ["begins", "reset"]
+        assert "out 1199" not in sleeper.outputs(), "what had waited was dropped, not given out in part"
+        await awake.stream.aclose()
+
+    with_feeds(world, work)
+
+
+# --- snapshot, bounds -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_snapshot_and_what_follows_have_no_gap(world: World) -> None:
+    async def work(feed: Feed) -> None:
+        world.say("before")
+        reader = world.listen(feed, snapshot=True)
+        await reader.step()
+        for number in range(5):  # while the snapshot is being read by the client
+            world.say(f"during {number}")
+        await reader.to_output("during 4")
+        stands = [line for line in reader.lines if line[2] == "is"]
+        assert sorted((line[1], line[3]) for line in stands) == [
+            ("comment", "db01"), ("downtime", "web01"), ("poller", ""), ("poller", ""), ("state", "db01"), ("state", "db01"),
+            ("state", "web01"), ("state", "web01"),
+        ]  # fmt: skip
+        assert not any(line[0] for line in stands), "a row of a snapshot is no place to go on from"
+        assert reader.signs() == ["snapshot_begins", "snapshot_ends"]
+        told = [line[4] for line in reader.lines if line[1] == "state" and line[2] != "is"]
+        assert told == [f"during {number}" for number in range(5)]
+        assert [line[4] for line in stands if line[1] == "state" and line[4]] == ["before"]
+        limited = world.listen(feed, "wim", snapshot=True)
+        await limited.until(lambda lines: any(line[2] == "snapshot_ends" for line in lines))
+        assert {line[3] for line in limited.lines if line[2] == "is"} == {"", "web01"}
+        for one in (reader, limited):
+            await one.stream.aclose()
+
+    with_feeds(world, work)
+
+
+def test_no_more_readers_than_said(world: World) -> None:
+    async def work(_: Feed) -> None:
+        feed = world.feed(most=1)
+        one = world.listen(feed)
+        await one.step()
+        with pytest.raises(TooManyReaders):
+            await world.listen(feed).step()
+        await one.stream.aclose()
+        again = world.listen(feed)
+        await again.step()
+        await again.stream.aclose()
+        await feed.close()
+
+    with_feeds(world, work)
+
+
+def test_heartbeats_carry_the_place(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subscribe, "BEAT_EVERY_S", 0.05)
+
+    async def work(feed: Feed) -> None:
+        reader = world.listen(feed, which=Which(host="nobody"))
+        await reader.step()
+        world.say("not for him")
+        begins = reader.last
+        await reader.until(lambda lines: lines[-1][1] == "beat" and lines[-1][0] != begins)
+        await reader.stream.aclose()
+
+    with_feeds(world, work)
+
+
+def test_a_step_of_a_command_is_told_from_the_journal(world: World) -> None:
+    async def work(feed: Feed) -> None:
+        everybody, limited = world.listen(feed), world.listen(feed, "wim")
+        await everybody.step()
+        await limited.step()
+        with world.journal.transaction() as connection:
+            for number, (host, user) in enumerate((("web01", "anna"), ("db01", "anna"), ("", "anna"), ("", "wim"))):
+                connection.execute(
+                    "INSERT INTO command (id, operation, name, poller, host, service, arguments, state, accepted_at, updated_at,"
+                    " deadline_at, author, user, address, token)"
+                    " VALUES (?, 'o', ?, 1, ?, '', '{}', 'accepted', 1, 1, 1, '', ?, '', '')",
+                    (f"c{number}", f"{host or 'group'} by {user}", host, user),
+                )
+                connection.execute("INSERT INTO step (command_id, state, at) VALUES (?, 'accepted', 1)", (f"c{number}",))
+        await everybody.until(lambda lines: len(lines) == 5)
+        assert [line[4] for line in everybody.lines[1:]] == ["web01 by anna", "db01 by anna", "group by anna", "group by wim"]
+        await limited.until(lambda lines: len(lines) == 3)
+        assert [line[4] for line in limited.lines[1:]] == ["web01 by anna", "group by wim"]
+        for one in (everybody, limited):
+            await one.stream.aclose()
+
+    with_feeds(world, work)

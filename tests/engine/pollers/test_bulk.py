@@ -1,0 +1,329 @@
+"""Calls of passive results, driven step by step against a scripted core: each result once, in its object's order, counted truly."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from engine import faults
+from engine.commands.lifecycle import State
+from engine.journal.calls import CallRow, Counts, Failure, Payload, calls_of, failures_of, insert_call, prune_calls
+from engine.pollers import local
+from tests.engine.pollers.lane_scene import POLLER, LaneScene, lane_scene
+
+OBJECTS = [(host, service) for host in ("web", "db") for service in ("", "http", "disk")]
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[LaneScene]:
+    with lane_scene(tmp_path) as made:
+        yield made
+
+
+def result(number: int, at: float, host: str = "web", service: str = "http") -> bytes:
+    """One line; its output tells it from all others."""
+    name, where = ("PROCESS_SERVICE_CHECK_RESULT", f"{host};{service}") if service else ("PROCESS_HOST_CHECK_RESULT", host)
+    return f"[{int(at)}] {name};{where};0;result {number}\n".encode()
+
+
+def call(scene: LaneScene, lines: Sequence[bytes], name: str = "call", ttl_s: float = 300.0) -> str:
+    """Store a call as a desk would."""
+    now = scene.clock.at
+    row = CallRow(
+        0, name, f"operation of {name}", POLLER, "ann", "", "", now, now, now + ttl_s, 0, len(lines),
+        counts=Counts(accepted=len(lines)),
+    )  # fmt: skip
+    with scene.journal.transaction() as connection:
+        insert_call(connection, row, Payload.of(lines, range(len(lines))))
+    return name
+
+
+def stands(scene: LaneScene, name: str = "call") -> CallRow:
+    (found,) = calls_of(scene.journal.connection, name)
+    counts = [getattr(found.counts, one.name) for one in fields(Counts) if one.name != "overtaken"]
+    assert sum(counts) == found.total, "a result was counted twice, or not at all"
+    return found
+
+
+def failures(scene: LaneScene, name: str = "call") -> list[Failure]:
+    return failures_of(scene.journal.connection, name)
+
+
+def executed(scene: LaneScene) -> list[str]:
+    return [text.rpartition(";")[2] for _, text in scene.core.executed if text.startswith("PROCESS_")]
+
+
+def many(scene: LaneScene, count: int) -> list[bytes]:
+    return [result(n, scene.clock.at, *OBJECTS[n % 6]) for n in range(count)]
+
+
+def test_hundreds_go_out_in_their_order_and_are_proven(scene: LaneScene) -> None:
+    call(scene, many(scene, 500))
+    for _ in range(3):
+        scene.turn()
+    assert executed(scene) == [f"result {n}" for n in range(500)]
+    assert stands(scene).counts.processed == 500 and stands(scene).open
+    scene.settle(2)
+    assert stands(scene).counts.confirmed == 500 and not stands(scene).open
+    assert not failures(scene)
+    assert scene.journal.connection.execute("SELECT count(*) FROM batch").fetchone() == (0,), "closed batches are kept for nothing"
+    assert scene.journal.connection.execute("SELECT count(*) FROM command").fetchone() == (0,)
+
+
+def test_no_write_is_longer_than_a_pipe_takes_at_once(scene: LaneScene) -> None:
+    call(scene, [result(n, scene.clock.at) + b"" for n in range(3)] + [result(9, scene.clock.at)[:-1] + b"x" * 3900 + b"\n"] * 2)
+    scene.step()
+    sizes = [len(data) for (data,) in scene.journal.connection.execute("SELECT bytes FROM batch")]
+    assert len(sizes) == 3 and max(sizes) <= 4096
+
+
+def test_people_overtake_thousands(scene: LaneScene) -> None:
+    call(scene, many(scene, 5000))
+    scene.step()
+    made = scene.accept("SCHEDULE_HOST_DOWNTIME", "db", ttl_s=60)
+    call(scene, [], "empty one behind it")
+    scene.core.read()
+    scene.step()
+    scene.core.read()
+    scene.step()
+    assert scene.state(made) is State.ACCEPTED, "a result for its host waits, and was accepted before it"
+    other = scene.accept("ADD_HOST_COMMENT", "other")
+    scene.step()
+    scene.core.read()
+    scene.step()
+    assert scene.state(other) is State.REFUSED
+    assert stands(scene).counts.accepted > 500
+
+
+def test_a_command_for_an_object_comes_behind_the_results_that_were_there_before(scene: LaneScene) -> None:
+    call(scene, [*many(scene, 2000), result(2000, scene.clock.at, "web", "disk")])
+    made = scene.accept("ACKNOWLEDGE_SVC_PROBLEM", "web", "disk")
+    call(scene, [result(3000, scene.clock.at, "web", "disk")], "later")
+    for _ in range(20):
+        scene.turn(0.01)
+    texts = [text for _, text in scene.core.executed]
+    acknowledged = next(n for n, text in enumerate(texts) if text.startswith("ACKNOWLEDGE_"))
+    assert acknowledged > max(n for n, text in enumerate(texts) if text.endswith("result 2000"))
+    assert scene.state(made) in (State.PROCESSED, State.CONFIRMED)
+    assert executed(scene)[-1] == "result 3000" or "result 3000" in executed(scene)
+
+
+def test_what_is_older_than_the_newest_of_its_object_is_not_sent(scene: LaneScene) -> None:
+    now = scene.clock.at
+    call(scene, [result(0, now), result(1, now - 50), result(2, now, "db"), result(3, now)])
+    scene.turn()
+    scene.turn()
+    assert executed(scene) == ["result 0", "result 2", "result 3"]
+    scene.settle(2)
+    (failure,) = failures(scene)
+    assert (failure.first, failure.last, failure.state) == (1, 1, State.EXPIRED) and failure.words.startswith("overtaken")
+    assert (stands(scene).counts.overtaken, stands(scene).counts.confirmed) == (1, 3)
+    assert scene.core.memory.objects["web", "http"].last_check == int(now)
+
+
+def test_what_is_older_than_the_status_files_check_is_not_sent(scene: LaneScene) -> None:
+    scene.core.memory.objects["web", "http"].last_check = scene.clock.at - 5
+    scene.clock.at += 1
+    scene.generation()
+    call(scene, [result(0, scene.clock.at - 60), result(1, scene.clock.at)])
+    scene.turn()
+    assert executed(scene) == ["result 1"]
+
+
+def test_a_single_result_does_not_go_behind_a_calls(scene: LaneScene) -> None:
+    now = scene.clock.at
+    call(scene, [result(0, now)] * 2)
+    scene.turn()
+    made = scene.accept("PROCESS_SERVICE_CHECK_RESULT", "web", "http", return_code=0, output="late", checked_at=int(now - 100))
+    scene.turn()
+    assert scene.state(made) is State.PROCESSED
+    assert scene.core.memory.objects["web", "http"].last_check >= int(now)
+
+
+def test_unknown_objects_are_refused_in_the_cores_words(scene: LaneScene) -> None:
+    lines = [result(0, scene.clock.at), result(1, scene.clock.at, "web", "gone"), result(2, scene.clock.at, "db")]
+    scene.clock.at -= 10  # the mirror's file is not newer than the call: nothing tells that the service is gone
+    call(scene, lines)
+    scene.clock.at += 10
+    scene.mirror.apply(scene.core.frames())
+    with scene.journal.transaction() as connection:
+        connection.execute("UPDATE result_call SET accepted_at = ?", (scene.clock.at + 1,))
+    scene.turn()
+    scene.turn()
+    (failure,) = failures(scene)
+    assert (failure.first, failure.state) == (1, State.REFUSED)
+    assert "PROCESS_SERVICE_CHECK_RESULT;web;gone" in failure.words
+    assert stands(scene).counts.processed == 2
+
+
+def test_without_a_line_of_their_own_the_marks_prove_them(tmp_path: Path) -> None:
+    with lane_scene(tmp_path, log_passive_checks=False) as scene:
+        call(scene, many(scene, 100))
+        scene.turn()
+        scene.turn()
+        assert stands(scene).counts.processed == 100
+
+
+def test_held_while_nobody_reads_then_sent(scene: LaneScene) -> None:
+    scene.core.stop()
+    scene.clock.at += 2
+    call(scene, many(scene, 10))
+    scene.step()
+    assert stands(scene).held and stands(scene).reason
+    scene.core.start()
+    scene.clock.at += 2
+    scene.generation()
+    for _ in range(3):
+        scene.turn()
+    assert len(executed(scene)) == 10 and not stands(scene).held
+
+
+def test_what_waited_too_long_is_given_up_as_one_range(scene: LaneScene) -> None:
+    scene.core.stop()
+    scene.clock.at += 2
+    call(scene, many(scene, 1000), ttl_s=20)
+    scene.step()
+    scene.clock.at += 30
+    scene.step()
+    (failure,) = failures(scene)
+    assert (failure.first, failure.last, failure.state) == (0, 999, State.EXPIRED)
+    assert stands(scene).counts.expired == 1000 and not stands(scene).open
+    scene.core.start()
+    scene.settle(2)
+    assert not executed(scene)
+
+
+def test_a_core_killed_before_a_status_file_showed_them_gets_them_again(scene: LaneScene) -> None:
+    call(scene, many(scene, 6))
+    scene.turn()
+    scene.turn()
+    assert stands(scene).counts.processed == 6
+    scene.core.kill()
+    scene.clock.at += 2
+    scene.core.start()
+    scene.settle(12)
+    assert stands(scene).counts.confirmed == 6
+    assert Counter(executed(scene)) == {f"result {n}": 2 for n in range(6)}
+
+
+class Died(BaseException):
+    """The engine was killed."""
+
+
+@pytest.mark.parametrize("point", [faults.AFTER_ACCEPT, faults.AFTER_BATCH_ROW, faults.AFTER_WRITE, faults.AFTER_END_MARK])
+def test_each_result_is_executed_once_wherever_we_die(scene: LaneScene, monkeypatch: pytest.MonkeyPatch, point: str) -> None:
+    passed: Counter[str] = Counter()
+
+    def crash(name: str) -> None:
+        passed[name] += 1
+        if name == point and passed[name] in (1, 3):
+            raise Died
+
+    monkeypatch.setattr(local, "crash_point", crash)
+    call(scene, many(scene, 2500))
+    deaths = 0
+    for _ in range(60):
+        try:
+            scene.turn(0.4)
+        except Died:
+            deaths += 1
+            scene.crash()
+        scene.core.read()
+    assert deaths == 2
+    assert Counter(executed(scene)) == {f"result {n}": 1 for n in range(2500)}
+    scene.settle(2)
+    assert stands(scene).counts.confirmed == 2500
+
+
+def test_a_full_pipe_takes_nothing_away(scene: LaneScene) -> None:
+    call(scene, many(scene, 400))
+    scene.dirt(b"[1] _SOMEBODY_ELSE;" + b"x" * 3900 + b"\n" * 1)
+    for _ in range(15):
+        scene.dirt(b"[1] _SOMEBODY_ELSE;" + b"x" * 3900 + b"\n")
+    scene.step()
+    assert not executed(scene)
+    for _ in range(8):
+        scene.turn()
+    assert Counter(executed(scene)) == {f"result {n}": 1 for n in range(400)}
+
+
+def test_old_calls_are_forgotten(scene: LaneScene) -> None:
+    call(scene, many(scene, 3))
+    scene.settle(2)
+    with scene.journal.transaction() as connection:
+        assert prune_calls(connection, scene.clock.at - 1000, 10) == 0
+        assert prune_calls(connection, scene.clock.at + 1, 10) == 1
+        assert not calls_of(connection, "call")
+        assert connection.execute("SELECT count(*) FROM result_lines").fetchone() == (0,)
+
+
+STORY = st.lists(
+    st.sampled_from(["call", "people", "turn", "turn", "read", "crash", "reload", "kill core", "dirt", "generation", "wait"]),
+    min_size=5,
+    max_size=30,
+)
+
+
+@given(STORY, st.randoms(use_true_random=False))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+def test_random_stories(story: list[str], chance: object) -> None:
+    """Whatever happens: executed once (again only after a core that was killed), in order per object, every result counted once."""
+    with tempfile.TemporaryDirectory() as folder, lane_scene(Path(folder)) as scene:
+        names: list[str] = []
+        killed = 0
+        for word in story:
+            match word:
+                case "call":
+                    first = len(names) * 1000
+                    count = 3 + 70 * (len(names) % 3)
+                    lines = [result(first + n, scene.clock.at, *OBJECTS[n * 5 % 6]) for n in range(count)]
+                    names.append(call(scene, lines, f"call {len(names)}"))
+                case "people":
+                    scene.accept("ADD_HOST_COMMENT")
+                case "turn":
+                    scene.turn()
+                case "read" if scene.core.is_running:
+                    scene.core.read()
+                case "crash":
+                    scene.crash()
+                case "reload":
+                    scene.core.reload()
+                case "kill core":
+                    scene.core.kill()
+                    killed += 1
+                    scene.clock.at += 1
+                    scene.core.start()
+                case "dirt":
+                    scene.dirt(b"[1] SOMETHING_UNKNOWN\n")
+                case "generation":
+                    scene.clock.at += 1
+                    scene.generation()
+                case "wait":
+                    scene.clock.at += 5
+        scene.settle(20)
+        counted = Counter(executed(scene))
+        assert all(count <= 1 + killed for count in counted.values())
+        for name in names:
+            row = stands(scene, name)
+            assert not row.open, row
+            assert row.counts.refused == row.counts.no_effect == 0
+            if not killed:
+                assert row.counts.unknown == 0
+                assert row.counts.expired + sum(counted[f"result {n}"] for n in _numbers(name, row.total)) == row.total
+        for host, service in OBJECTS:
+            its = f"PROCESS_SERVICE_CHECK_RESULT;{host};{service};" if service else f"PROCESS_HOST_CHECK_RESULT;{host};"
+            times = [at for at, text in scene.core.executed if text.startswith(its)]
+            if not killed:
+                assert times == sorted(times), "a result took its object's last check backwards"
+
+
+def _numbers(name: str, total: int) -> range:
+    first = int(name.split()[1]) * 1000
+    return range(first, first + total)

@@ -1,0 +1,185 @@
+"""What a log says of states gets into the mirror once, whatever happens to the log, to us, or to the disk."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from engine.errors import JournalError
+from engine.formats.corelog import StateEvent
+from engine.pollers import follow
+from engine.pollers.follow import LogFollower
+from engine.state.events import events_after
+from engine.state.mirror import Mirror
+from engine.state.views import Reader
+from tests.engine.state.rows import CountingMint, StatusFile, poller, scan, service_row
+
+AT = 2000
+FILE = StatusFile(1000.0, services=(service_row("web01", "HTTP"), service_row("web01", "SSH")))
+
+
+class Log:
+    """A core's log, a mirror beside it, and followers that come and go."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.path = folder / "nagios.log"
+        self.mirror = Mirror.open(folder / "state.db", CountingMint())
+        self.poller = replace(poller(1), log_file=self.path, log_archive_path=folder)
+        self.mirror.configure([self.poller])
+        self.mirror.apply(scan(FILE))
+        self.reader = Reader.open(folder)
+        self.path.write_bytes(b"[1000] Nagios 4.4.6 starting... (PID=1)\n")
+        self.count = 0
+        self.written: list[str] = []
+        self.follower = self.started()
+
+    def started(self) -> LogFollower:
+        """The engine starts."""
+        follower = LogFollower(self.poller, self.mirror)
+        follower.open()
+        return follower
+
+    def killed(self) -> None:
+        """kill -9 of ours, and a new start: nothing is remembered but what the mirror has."""
+        self.follower.tail.close()
+        self.follower = self.started()
+
+    def write(self, lines: int = 1, path: Path | None = None) -> None:
+        """The core logs that many changes, and some lines that mean nothing here."""
+        with (path or self.path).open("ab") as file:
+            for _ in range(lines):
+                self.count += 1
+                self.written.append(f"out {self.count}")
+                state = (b"OK", b"CRITICAL")[self.count % 2]
+                file.write(b"[%d] SERVICE ALERT: web01;HTTP;%b;HARD;1;out %d\n" % (AT, state, self.count))
+                file.write(b"[%d] EXTERNAL COMMAND: PROCESS_SERVICE_CHECK_RESULT;web01;HTTP;2;SERVICE ALERT: x\n" % AT)
+
+    def told(self) -> list[str]:
+        found = events_after(self.reader.connection, 0, 2**62, 10**6)
+        return [str(event.said["output"]) for event in found if event.kind == "state"]
+
+    def close(self) -> None:
+        self.follower.tail.close()
+        self.reader.close()
+        self.mirror.close()
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[Log]:
+    made = Log(tmp_path)
+    yield made
+    made.close()
+
+
+def test_what_was_there_before_us_is_not_told(tmp_path: Path, log: Log) -> None:
+    """A status file has shown it already, or will."""
+    log.write(3)
+    (tmp_path / "other").mkdir()
+    other = Mirror.open(tmp_path / "other" / "state.db", CountingMint())
+    other.configure([log.poller])
+    other.apply(scan(FILE))
+    follower = LogFollower(log.poller, other)
+    follower.open()
+    follower.catch_up()
+    assert other.dirty(1) == ()
+    follower.tail.close()
+    other.close()
+
+
+def test_every_line_once_in_order(log: Log) -> None:
+    for _ in range(5):
+        log.write(3)
+        log.follower.catch_up()
+    assert log.told() == log.written
+
+
+@pytest.mark.parametrize("lines", [1, follow.LINES_PER_SLICE, 3 * follow.LINES_PER_SLICE + 7])
+def test_killed_anywhere_nothing_is_told_twice_and_nothing_lost(log: Log, lines: int) -> None:
+    log.write(lines)
+    taken: list[int] = []
+    store = log.mirror.log_events
+
+    def dies_after_two(number: int, events: list[StateEvent], position: str | None = None) -> None:
+        if len(taken) == 2:
+            raise KeyboardInterrupt
+        store(number, events, position)
+        taken.append(len(events))
+
+    log.mirror.log_events = dies_after_two  # type: ignore[assignment, method-assign]
+    try:
+        log.follower.catch_up()
+    except KeyboardInterrupt:
+        pass
+    log.mirror.log_events = store  # type: ignore[method-assign]
+    log.killed()
+    log.write(1)
+    log.follower.catch_up()
+    assert log.told() == log.written
+
+
+def test_what_was_logged_while_we_were_away_is_told_through_a_rotation(log: Log) -> None:
+    log.write(2)
+    log.follower.catch_up()
+    log.write(2)
+    log.path.rename(log.folder / "nagios-11-25-2026-00.log")
+    log.write(2)
+    log.killed()
+    log.follower.catch_up()
+    assert log.told() == log.written
+
+
+def test_copytruncate_under_us(log: Log) -> None:
+    for number in range(3):
+        log.write(2)
+        log.follower.catch_up()
+        log.write(1)
+        shutil.copyfile(log.path, log.folder / f"nagios.log.{number}")
+        log.path.write_bytes(b"")
+        log.write(1)
+        log.follower.catch_up()
+    assert log.told() == log.written
+
+
+def test_a_log_that_is_gone_for_a_moment(log: Log) -> None:
+    log.write(1)
+    log.follower.catch_up()
+    log.path.rename(log.folder / "nagios.log.1")
+    log.follower.catch_up()
+    log.write(2)
+    log.follower.catch_up()
+    assert log.told() == log.written
+
+
+def test_a_mirror_that_cannot_be_written_makes_the_log_wait(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follow, "_TRY_AGAIN_S", 0.01)
+    store, refused = log.mirror.log_events, [1, 2, 3]
+
+    def is_full(number: int, events: list[StateEvent], position: str | None = None) -> None:
+        if refused:
+            refused.pop()
+            raise JournalError("disk full")
+        store(number, events, position)
+
+    log.mirror.log_events = is_full  # type: ignore[assignment, method-assign]
+    log.write(3)
+    log.follower.catch_up()
+    assert log.told() == log.written
+
+
+def test_the_thread_follows_and_stops(log: Log) -> None:
+    told = threading.Event()
+    log.mirror.told = told.set
+    thread = threading.Thread(target=log.follower.run)
+    thread.start()
+    log.write(1)
+    assert told.wait(5)
+    log.follower.stop()
+    thread.join(5)
+    assert not thread.is_alive()
+    assert log.told() == log.written
