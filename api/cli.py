@@ -29,7 +29,8 @@ from engine.config import Config, Poller, default_data_folder, load_config
 from engine.errors import ConfigError, PollerError, SignalboxError
 from engine.journal import accounts
 from engine.journal.audit import account_row, add_audit
-from engine.journal.store import Journal
+from engine.journal.retention import size_of
+from engine.journal.store import JOURNAL_FILE, Journal
 from engine.pollers.inspect import Finding, inspect, probe
 from engine.state.scope import EVERYTHING, Scope
 from engine.state.views import Reader
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from api.cli_commands import Command, Commands
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+KEPT = {"commands": "keep_lives_s", "calls of results": "keep_calls_s", "audit": "keep_audit_s", "keys": "keep_keys_s"}
 _UNITS_S = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86400}
 
 
@@ -122,8 +124,33 @@ def check(config_file: Path | None, cores: tuple[str, ...], probing: bool, data:
     is_there = folder.is_there(config.data)
     as_owner = folder.become_owner(config.data) if is_there else ""
     click.echo(f"data folder: {config.data}{as_owner}{'' if is_there else ' (not there yet)'}", err=True)
+    if is_there and folder.has_journal(config.data):
+        _check_journal(config)
     fine = [_check_poller(poller, probing) for poller in config.pollers]
     sys.exit(0 if all(fine) else 1)
+
+
+def _check_journal(config: Config) -> None:
+    """How large the journal is, how fast it grows, and what of it is kept; read without changing it."""
+    path = config.data / JOURNAL_FILE
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        try:
+            size = size_of(connection, time.time())
+        except sqlite3.Error as error:
+            click.echo(f"journal {path}: {error}; `signalbox serve` brings an older one up to date")
+            return
+    shrinks = "is given back in steps" if size.can_shrink else "is used again; the file does not get smaller"
+    click.echo(f"journal {path}: {size.bytes / 1e6:.1f} MB, {size.free_bytes / 1e6:.1f} MB of it free, which {shrinks}")
+    if size.rows_per_day is None or size.bytes_per_day is None:
+        click.echo("  growth: not known before a day of `signalbox serve` is over")
+    else:
+        click.echo(f"  growth of the last week: {size.rows_per_day:.0f} rows and {size.bytes_per_day / 1e6:.1f} MB a day")
+    kept = {name: getattr(config.settings, setting) for name, setting in KEPT.items()}
+    click.echo("  kept: " + ", ".join(f"{name} {keep / 86400:g} d{_since(size.oldest[name])}" for name, keep in kept.items()))
+
+
+def _since(oldest: float | None) -> str:
+    return "" if oldest is None else f" (oldest {_day(oldest)})"
 
 
 def _check_poller(poller: Poller, probing: bool) -> bool:

@@ -101,6 +101,10 @@ class Settings:
     bulk_limit_by_role: tuple[tuple[str, int], ...] = setting(
         (), "the same for a role: `[bulk_limit_by_role]` with lines such as `admin = 5000`", low=1, high=100_000
     )
+    keep_lives_s: float = setting(90 * 86400.0, "how long the lives of finished commands and ended entries are kept", "s", low=3600)
+    keep_calls_s: float = setting(86400.0, "how long calls of several passive results are kept", "s", low=3600)
+    keep_audit_s: float = setting(400 * 86400.0, "how long the audit is kept", "s", low=86400)
+    keep_keys_s: float = setting(7 * 86400.0, "how long a repeat with an Idempotency-Key is recognised", "s", low=3600)
     scan_poll_s: float = setting(2.0, "slow poll behind the file watcher", "s", low=0.1, high=3600)
     stale_after_intervals: int = setting(3, "status intervals after which a view counts as stale", low=1)
     event_journal_rows: int = setting(
@@ -225,6 +229,8 @@ class _Gathered:
 
     def settings(self) -> Settings:
         settings = Settings(**self.values)
+        if settings.keep_keys_s > settings.keep_lives_s:
+            self.mistakes.append("keep_keys_s is above keep_lives_s: a repeat could not be told what the first request made")
         if (settings.tls_cert is None) != (settings.tls_key is None):
             given, missing = ("tls_cert", "tls_key") if settings.tls_cert else ("tls_key", "tls_cert")
             self.mistakes.append(f"{self.places[given]}: {given} without {missing}: give both")

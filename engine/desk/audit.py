@@ -16,6 +16,7 @@ from engine.config import Poller
 from engine.desk.values import Caller
 from engine.errors import InvalidField
 from engine.journal.audit import AuditRow
+from engine.journal.calls import AUDITED_CALL
 from engine.state.scope import EVERYTHING
 
 MOST_COMMANDS = 500  # per piece: what a call made beyond that comes in further pieces
@@ -25,7 +26,11 @@ _EVIDENCE = (
     "coalesce((SELECT evidence FROM journal.step s WHERE s.command_id = c.id AND s.evidence <> '' ORDER BY s.seq DESC LIMIT 1), '')"
 )
 # What became of commands: of those whose lives are still kept, and what is left of those whose lives were pruned.
-_LIVES = {"journal.command": _EVIDENCE, "journal.audit_command": "c.evidence"}
+_LIVES = {
+    "journal.command": _EVIDENCE,
+    "journal.audit_command": "c.evidence",
+    f"({AUDITED_CALL.format(schema='journal')})": "c.evidence",
+}
 _COMMAND = "c.id, c.name, c.poller, c.host, c.service, c.state, c.reason, {evidence}, c.line, c.accepted_at, c.updated_at"
 _ITS = "(c.operation = ? OR c.id IN (SELECT l.command_id FROM journal.audit_link l WHERE l.audit = ?))"
 

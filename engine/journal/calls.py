@@ -193,9 +193,32 @@ def failures_of(connection: sqlite3.Connection, call: str, schema: str = "main",
 
 
 def prune_calls(connection: sqlite3.Connection, before: float, limit: int) -> int:
-    """Forget calls that ended before that time, at most `limit` of them. Returns how many went."""
-    query = "SELECT id FROM result_call WHERE open = 0 AND updated_at < ? ORDER BY updated_at LIMIT ?"
-    ids = connection.execute(query, (before, limit)).fetchall()
-    for table, column in (("result_lines", "call"), ("result_failure", "call"), ("result_call", "id")):
-        connection.executemany(f"DELETE FROM {table} WHERE {column} = ?", ids)
-    return len(ids)
+    """Forget calls that ended before that time, at most `limit` of them. Returns how many went.
+
+    One with an Idempotency-Key keeps its counts, without lines and failures, for as long as the key is known.
+    """
+    keyed = "EXISTS (SELECT 1 FROM request_key k WHERE k.operation = r.operation)"
+    found = connection.execute(
+        f"SELECT r.id, {keyed} FROM result_call r WHERE r.open = 0 AND r.updated_at < ?"
+        f" AND (NOT {keyed} OR EXISTS (SELECT 1 FROM result_lines l WHERE l.call = r.id)) ORDER BY r.updated_at LIMIT ?",
+        (before, limit),
+    ).fetchall()
+    for table in ("result_lines", "result_failure"):
+        connection.executemany(f"DELETE FROM {table} WHERE call = ?", [(call,) for call, _ in found])
+    gone = [(call,) for call, is_keyed in found if not is_keyed]
+    connection.executemany(_KEEP_OF_CALL, gone)
+    connection.executemany("DELETE FROM result_call WHERE id = ?", gone)
+    return len(found)
+
+
+# A call as the audit shows it, while its row is there and afterwards.
+AUDITED_CALL = """
+SELECT id, operation, 'results' AS name, poller, '' AS host, '' AS service,
+  CASE WHEN open THEN 'accepted'
+    WHEN refused + no_effect + expired + unknown = 0 THEN iif(confirmed = total, 'confirmed', 'processed')
+    WHEN refused + no_effect + expired + unknown < total THEN 'partial' WHEN refused THEN 'refused'
+    WHEN no_effect THEN 'no_effect' WHEN expired THEN 'expired' ELSE 'unknown' END AS state,
+  printf('%d results: %d processed, %d confirmed, %d refused, %d without effect, %d expired, %d unknown',
+    total, processed, confirmed, refused, no_effect, expired, unknown) AS reason,
+  '' AS evidence, NULL AS line, accepted_at, updated_at FROM {schema}.result_call"""
+_KEEP_OF_CALL = f"INSERT OR IGNORE INTO audit_command SELECT * FROM ({AUDITED_CALL.format(schema='main')}) WHERE id = ?"

@@ -131,6 +131,7 @@ CREATE TABLE request_key (
   user TEXT NOT NULL, key TEXT NOT NULL, fingerprint BLOB NOT NULL, operation TEXT NOT NULL, answer BLOB NOT NULL, at REAL NOT NULL,
   PRIMARY KEY (user, key)) WITHOUT ROWID;
 CREATE INDEX request_key_at ON request_key (at);
+CREATE INDEX request_key_operation ON request_key (operation);
 
 -- One row per request that changes something or was refused, per login and per change of an account. Only ever added to:
 -- `operation` leads to its commands, `audit_link` to commands of other requests that it joined or withdrew,
@@ -159,6 +160,13 @@ CREATE TRIGGER audit_is_kept BEFORE DELETE ON audit
   BEGIN SELECT RAISE(ABORT, 'the audit is kept until its time is over'); END;
 CREATE TRIGGER audit_command_is_not_changed BEFORE UPDATE ON audit_command
   BEGIN SELECT RAISE(ABORT, 'the audit is only ever added to'); END;
+CREATE TRIGGER audit_command_is_kept BEFORE DELETE ON audit_command
+  WHEN OLD.accepted_at >= (SELECT CAST(value AS REAL) FROM meta WHERE key = 'audit_kept_since')
+  BEGIN SELECT RAISE(ABORT, 'the audit is kept until its time is over'); END;
+CREATE TRIGGER audit_link_is_not_changed BEFORE UPDATE ON audit_link
+  BEGIN SELECT RAISE(ABORT, 'the audit is only ever added to'); END;
+CREATE TRIGGER audit_link_is_kept BEFORE DELETE ON audit_link WHEN EXISTS (SELECT 1 FROM audit WHERE seq = OLD.audit)
+  BEGIN SELECT RAISE(ABORT, 'the audit is kept until its time is over'); END;
 
 -- How large the journal was at the end of each day (days since 1970), and how many rows had ever been added by then.
 CREATE TABLE growth (day INTEGER PRIMARY KEY, bytes INTEGER NOT NULL, rows INTEGER NOT NULL);
@@ -186,6 +194,9 @@ CREATE TABLE result_failure (
   PRIMARY KEY (call, first)) WITHOUT ROWID;
 -- Which results of a call a batch holds: JSON {"call": id, "indexes": [...]}, '' in a batch of commands.
 ALTER TABLE batch ADD COLUMN results TEXT NOT NULL DEFAULT '';
+
+-- Acknowledgements that end at a time: what the lanes of cores that do not end them themselves look for.
+CREATE INDEX entry_expiry ON entry (poller, end_time) WHERE kind = 'acknowledgement' AND present = 1 AND end_time IS NOT NULL;
 """
 
 VERSIONS = (_VERSION_1, _VERSION_2)
@@ -208,6 +219,8 @@ def upgrade(connection: sqlite3.Connection, path: Path) -> None:
         connection.executescript(
             f"BEGIN IMMEDIATE; {VERSIONS[number - 1]} INSERT OR REPLACE INTO meta VALUES ('schema_version', '{number}'); COMMIT;"
         )
+    if version == 1:  # such journals could not give room back to the file system
+        connection.executescript("PRAGMA auto_vacuum = INCREMENTAL; VACUUM;")
 
 
 def _keep_copy(connection: sqlite3.Connection, copy: Path) -> None:

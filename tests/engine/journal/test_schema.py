@@ -13,6 +13,7 @@ import pytest
 
 from engine.errors import JournalError
 from engine.journal import schema
+from engine.journal.audit import AuditRow, add_audit
 from engine.journal.schema import NEWEST
 from engine.journal.store import JOURNAL_FILE, Journal, command_by_id
 
@@ -51,6 +52,23 @@ def test_it_is_then_the_same_as_a_new_one(old: Path, tmp_path: Path) -> None:
     fresh.mkdir()
     with closing(Journal.open(old)) as upgraded, closing(Journal.open(fresh)) as new:
         assert shape(upgraded.connection) == shape(new.connection)
+
+
+def test_it_can_then_give_room_back_as_a_new_one_can(old: Path, tmp_path: Path) -> None:
+    fresh = tmp_path / "fresh"
+    fresh.mkdir()
+    for folder in (old, fresh):
+        with closing(Journal.open(folder)) as journal:
+            assert journal.connection.execute("PRAGMA auto_vacuum").fetchone() == (2,), "2 is INCREMENTAL"
+            assert journal.connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_the_audit_of_an_upgraded_journal_is_kept_too(old: Path) -> None:
+    with closing(Journal.open(old)) as journal:
+        with journal.transaction() as connection:
+            add_audit(connection, AuditRow(1.0, "request", "ann"))
+        with pytest.raises(sqlite3.IntegrityError, match="kept"), journal.transaction() as connection:
+            connection.execute("DELETE FROM audit")
 
 
 def test_a_copy_of_the_old_one_is_kept(old: Path) -> None:
