@@ -249,11 +249,8 @@ def check(who: Asked, found: Found, row: Row, at: float | None) -> Order:
             raise InvalidField("The time of the check lies in the past: leave it out to check now.", field="at", at=when)
         when = int(now)
         notes = ("The time of the check had passed: it is asked for now.",)
-    # Else checks that have just run would be taken for those asked for.
-    if row.on is not Members.ITSELF:
-        when = max(when, int(now) + 1)
-    elif found.row is not None and found.row.has_been_checked and now + 1 > found.row.last_check >= when:
-        when = int(found.row.last_check) + 1
+    if row.on is Members.ITSELF and found.row is not None and found.row.has_been_checked and now + 1 > found.row.last_check >= when:
+        when = int(found.row.last_check) + 1  # else the check that has just run would be taken for the one asked for
     refusal = None if row.forced or row.on is not Members.ITSELF else _checks_are_off(who, found)
     enabling = frozenset({_by_object("ENABLE_HOST_CHECK", "ENABLE_SVC_CHECK", found)})
     return _order(who, found, row, {"at": when}, refusal=refusal, excused_by=enabling, notes=notes)

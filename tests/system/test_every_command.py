@@ -286,6 +286,36 @@ def _end_with(every: Site, name: str) -> None:
             cores.until(lambda: oracle.program_start(core.status_file) > before, 20, f"{core.kind} started by {name}")  # noqa: B023
 
 
+def test_contacts_are_told_and_checks_are_made(every: Site) -> None:
+    """A notification would reach nobody or lose its words at a semicolon; checks would be made of other objects, or not at all."""
+    unit = every.units["DEL_HOST_COMMENT"]
+    for core in every.cores:
+        for service in (SERVICE, OTHER_SERVICE):
+            core.set_state(unit.host, service, 0, "Icinga 2 tells nobody of an object that was never checked")
+        cores.wait_for_state(core, unit.host, OTHER_SERVICE, 0)
+
+    def told(core: Core) -> None:
+        body = {"host": unit.host, "service": SERVICE, "comment": "until; noon", "forced": True, "poller": core.folder.name}
+        answer = every.box.api.post("/v1/notifications", json=body, params={"wait": 20})
+        assert answer.json()["state"] == "confirmed", answer.text
+        stored = b"until, noon" if core.kind == "nagios" else b"until; noon"
+        lines = [line for line in core.log_file.read_bytes().splitlines() if b"SERVICE NOTIFICATION" in line and stored in line]
+        assert any(unit.contact.encode() in line and unit.host.encode() in line for line in lines)
+
+    def checked(core: Core) -> None:
+        where = {"host": unit.host, "poller": core.folder.name}
+        answer = every.box.api.post("/v1/checks", json=where | {"service": SERVICE, "forced": False}, params={"wait": 20})
+        assert (answer.status_code, answer.json()["code"]) == (409, "not_possible"), "active checks are off"
+        answer = every.box.api.post("/v1/checks", json=where | {"with_services": True}, params={"wait": 30})
+        assert answer.status_code == 200, answer.text
+        assert {one["state"] for one in answer.json()["commands"]} == {"confirmed"}
+        for service in ("", SERVICE, OTHER_SERVICE):
+            assert oracle.status_of(core.status_file, unit.host, service)["plugin_output"] == "fine", "what the check answers"
+
+    parallel(told, every.cores)
+    parallel(checked, every.cores)
+
+
 def test_features_are_switched_by_patch(every: Site) -> None:
     """A switch by its noun would do something else than the command of the catalogue."""
     unit, nagios = every.units["ADD_HOST_COMMENT"], every.cores[0]
@@ -318,33 +348,3 @@ def test_features_are_switched_by_patch(every: Site) -> None:
     (program,) = [keys for kind, keys in oracle.blocks(nagios.status_file) if kind == "programstatus"]
     assert (program["enable_notifications"], program["active_host_checks_enabled"]) == ("0", "0")
     assert program["process_performance_data"] == "1"
-
-
-def test_contacts_are_told_and_checks_are_made(every: Site) -> None:
-    """A notification would reach nobody or lose its words at a semicolon; checks would be made of other objects, or not at all."""
-    unit = every.units["ADD_HOST_COMMENT"]
-    for core in every.cores:
-        for service in (SERVICE, OTHER_SERVICE):
-            core.set_state(unit.host, service, 0, "Icinga 2 tells nobody of an object that was never checked")
-        cores.wait_for_state(core, unit.host, OTHER_SERVICE, 0)
-
-    def told(core: Core) -> None:
-        body = {"host": unit.host, "service": SERVICE, "comment": "until; noon", "forced": True, "poller": core.folder.name}
-        answer = every.box.api.post("/v1/notifications", json=body, params={"wait": 20})
-        assert answer.json()["state"] == "confirmed", answer.text
-        stored = b"until, noon" if core.kind == "nagios" else b"until; noon"
-        lines = [line for line in core.log_file.read_bytes().splitlines() if b"SERVICE NOTIFICATION" in line and stored in line]
-        assert any(unit.contact.encode() in line and unit.host.encode() in line for line in lines)
-
-    def checked(core: Core) -> None:
-        where = {"host": unit.host, "poller": core.folder.name}
-        answer = every.box.api.post("/v1/checks", json=where | {"service": SERVICE, "forced": False}, params={"wait": 20})
-        assert (answer.status_code, answer.json()["code"]) == (409, "not_possible"), "active checks are off"
-        answer = every.box.api.post("/v1/checks", json=where | {"with_services": True}, params={"wait": 30})
-        assert answer.status_code == 200, answer.text
-        assert {one["state"] for one in answer.json()["commands"]} == {"confirmed"}
-        for service in ("", SERVICE, OTHER_SERVICE):
-            assert oracle.status_of(core.status_file, unit.host, service)["plugin_output"] == "fine", "what the check answers"
-
-    parallel(told, every.cores)
-    parallel(checked, every.cores)
