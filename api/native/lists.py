@@ -15,15 +15,16 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import groupby, islice
 from operator import itemgetter
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, ClassVar, Literal, TypeVar
 
 import orjson
 from starlette.responses import Response
 
+from api.native.members import Fresh, Items, Member, Shape
 from api.native.operation import Answer, Call, poller_number
 from api.native.pollers import View, views_of
 from api.native.requests import MOST_ROWS, PollerQuery, doc
-from api.render import JSON, NDJSON, Spool, rfc3339_or_none, spooled_response
+from api.render import JSON, NDJSON, Spool, spooled_response
 from engine.errors import InvalidField, InvalidSearch, StatusFileStale
 from engine.state.fields import Table
 from engine.state.lists import ALL, Listing, merged
@@ -69,56 +70,6 @@ class ListQuery(PollerQuery, frozen=True, kw_only=True):
         return (self.page - 1) * self.limit
 
 
-Fresh = Mapping[int, View]
-Convert = Callable[[Fresh], Callable[[Any], object]]
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """One member of an item: its column, and what is made of the value (None: nothing). {now} in the column: epoch seconds."""
-
-    sql: str
-    convert: Convert | None = None
-
-
-class _Times(dict[float, str | None]):
-    """Epoch seconds → RFC 3339. Many rows share their times."""
-
-    def __missing__(self, seconds: float) -> str | None:
-        self[seconds] = text = rfc3339_or_none(seconds)
-        return text
-
-
-def flag(sql: str) -> Member:
-    """A boolean."""
-    return Member(sql, lambda fresh: bool)
-
-
-def time(sql: str) -> Member:
-    """A time, null for never."""
-    return Member(sql, lambda fresh: _Times().__getitem__)
-
-
-def words(sql: str, names: Sequence[str]) -> Member:
-    """A number that stands for a word."""
-    return Member(sql, lambda fresh: names.__getitem__)
-
-
-def nested(sql: str) -> Member:
-    """What is JSON already."""
-    return Member(sql, lambda fresh: orjson.Fragment)
-
-
-def poller_name(sql: str) -> Member:
-    """The name of the poller of that number."""
-    return Member(sql, lambda fresh: {number: view.poller for number, view in fresh.items()}.__getitem__)
-
-
-def view_member(sql: str) -> Member:
-    """How fresh the objects of the poller of that number are."""
-    return Member(sql, lambda fresh: {number: orjson.Fragment(orjson.dumps(view)) for number, view in fresh.items()}.__getitem__)
-
-
 @dataclass(frozen=True, slots=True)
 class Section:
     """Rows of one kind with their members. A list is one section after another."""
@@ -159,7 +110,7 @@ async def list_answer(call: Call, query: ListQuery, choose: Choose, names: Seque
 
 def asked(call: Call, query: ListQuery, table: Table) -> list[Condition]:
     """What search and plain fields ask of one kind of row. Raises InvalidSearch."""
-    return [condition(table, query.search, query.plain, call.clock.now())]
+    return [condition(table, query.search, query.plain, call.clock.now())] if query.search or query.plain else []
 
 
 def sorting(query: ListQuery, table: Table) -> str:
@@ -215,11 +166,13 @@ class _Reading:
             headers["ETag"] = tag
             if _is_known(tag, self.call.headers.get("if-none-match", "")):
                 return Response(status_code=304, headers=headers)
-        total = sum(listing.count(self.reader) for listing in chosen.counted)
+        found = self._found(chosen)
+        total = len(found) if found is not None else sum(listing.count(self.reader) for listing in chosen.counted)
         if self.lines:
             headers |= {"Signalbox-Total": str(total), "Signalbox-Views": _ascii(list(fresh.values()))}
         media_type = NDJSON if self.lines else JSON
-        pieces = self._lines(chosen, fresh) if self.lines else self._document(chosen, fresh, total)
+        items = self._items(chosen, fresh, found)
+        pieces = self._lines(items) if self.lines else self._document(items, fresh, total)
         if self.spool is None:
             return Response(b"".join(pieces), 200, headers, media_type)
         self.spool.fill(pieces, headers | {"Content-Type": media_type})
@@ -240,9 +193,10 @@ class _Reading:
     def _tag(self, fresh: Fresh) -> str | None:
         """What changes whenever the answer does; None when it changes with time alone."""
         query, caller = self.query, self.call.caller
-        now = self.call.clock.now()
-        search, plain = query.search, query.plain
-        if any(condition(table, search, plain, now) != condition(table, search, plain, now + 1) for table in query.tables):
+        now, search, plain = self.call.clock.now(), query.search, query.plain
+        if (search or plain) and any(
+            condition(table, search, plain, now) != condition(table, search, plain, now + 1) for table in query.tables
+        ):
             return None
         health = [(view.poller, view.stale, view.health) for view in fresh.values()]
         scope = (sorted(caller.scope.pollers or ()), sorted(caller.scope.hostgroups or ()), caller.scope == type(caller.scope)())
@@ -251,24 +205,33 @@ class _Reading:
 
     # --- rows to bytes --------------------------------------------------------------------------------------------------------
 
-    def _document(self, chosen: Chosen, fresh: Fresh, total: int) -> Iterator[bytes]:
+    def _document(self, items_by_piece: Iterator[Items], fresh: Fresh, total: int) -> Iterator[bytes]:
         head = {"total": total, "limit": self.query.limit, "offset": self.first, "views": list(fresh.values())}
         yield orjson.dumps(head)[:-1] + b',"items":['
         between = b""
-        for items in self._items(chosen, fresh):
+        for items in items_by_piece:
             yield between + orjson.dumps(items)[1:-1]
             between = b","
         yield b"]}"
 
-    def _lines(self, chosen: Chosen, fresh: Fresh) -> Iterator[bytes]:
-        for items in self._items(chosen, fresh):
+    def _lines(self, items_by_piece: Iterator[Items]) -> Iterator[bytes]:
+        for items in items_by_piece:
             yield b"".join([orjson.dumps(item, option=orjson.OPT_APPEND_NEWLINE) for item in items])
 
-    def _items(self, chosen: Chosen, fresh: Fresh) -> Iterator[list[dict[str, object]]]:
+    def _found(self, chosen: Chosen) -> list[int] | None:
+        """What a search found, row by row, where it might be dear to search twice; None where counting is cheap."""
+        if len(chosen.sections) > 1 or not (self.query.search or self.query.plain):
+            return None
+        return chosen.sections[0].listing.found(self.reader)
+
+    def _items(self, chosen: Chosen, fresh: Fresh, found: list[int] | None) -> Iterator[Items]:
         """Items by the piece."""
+        if found is not None:
+            section, page = chosen.sections[0], iter(found[self.first :][: self.query.limit or None])
+            return self._at(section.listing, self._shape(section, fresh), page)
         return self._in_turn(chosen, fresh) if chosen.keys is None else self._merged(chosen, fresh)
 
-    def _in_turn(self, chosen: Chosen, fresh: Fresh) -> Iterator[list[dict[str, object]]]:
+    def _in_turn(self, chosen: Chosen, fresh: Fresh) -> Iterator[Items]:
         left, skip = self.query.limit or ALL, self.first
         for at, section in enumerate(chosen.sections):
             if left == 0:
@@ -282,34 +245,25 @@ class _Reading:
             if skip and not is_last:
                 skip = max(0, skip - section.listing.count(self.reader)) if not seen else 0
 
-    def _merged(self, chosen: Chosen, fresh: Fresh) -> Iterator[list[dict[str, object]]]:
+    def _merged(self, chosen: Chosen, fresh: Fresh) -> Iterator[Items]:
         assert chosen.keys is not None
         listings = [section.listing for section in chosen.sections]
+        shapes = [self._shape(section, fresh) for section in chosen.sections]
         found = merged(self.reader, listings, *chosen.keys, self.query.limit or ALL, self.first)
         for at, group in groupby(found, key=itemgetter(0)):
-            section = chosen.sections[at]
-            listing = section.listing
-            for piece in _pieces(rowid for _, rowid in group):
-                rows = listing.at(self.reader, self._columns(section), piece)
-                yield self._shaped(section, fresh, list(rows))
+            yield from self._at(listings[at], shapes[at], (rowid for _, rowid in group))
 
-    def _of_section(self, section: Section, fresh: Fresh, limit: int, offset: int) -> Iterator[list[dict[str, object]]]:
-        rows = section.listing.rows(self.reader, self._columns(section), limit, offset)
-        for piece in _pieces(rows):
-            yield self._shaped(section, fresh, piece)
+    def _at(self, listing: Listing, shape: Shape, rowids: Iterator[int]) -> Iterator[Items]:
+        for piece in _pieces(rowids):
+            yield shape.items(list(listing.at(self.reader, shape.columns, piece)))
 
-    def _columns(self, section: Section) -> list[str]:
-        now = repr(float(self.call.clock.now()))
-        return [section.members[name].sql.replace("{now}", now) for name in self.wanted]
+    def _of_section(self, section: Section, fresh: Fresh, limit: int, offset: int) -> Iterator[Items]:
+        shape = self._shape(section, fresh)
+        for piece in _pieces(section.listing.rows(self.reader, shape.columns, limit, offset)):
+            yield shape.items(piece)
 
-    def _shaped(self, section: Section, fresh: Fresh, rows: Sequence[tuple[object, ...]]) -> list[dict[str, object]]:
-        """Rows as items. Column by column, so that Python is asked once per column and not once per value."""
-        columns: list[Any] = list(zip(*rows, strict=True))
-        for at, name in enumerate(self.wanted):
-            convert = section.members[name].convert
-            if convert is not None:
-                columns[at] = map(convert(fresh), columns[at])
-        return [dict(zip(self.wanted, row, strict=True)) for row in zip(*columns, strict=True)]
+    def _shape(self, section: Section, fresh: Fresh) -> Shape:
+        return Shape(section.members, self.wanted, fresh, self.call.clock.now())
 
 
 def _pieces(rows: Iterator[T]) -> Iterator[list[T]]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
-from api.native.lists import Chosen, ListQuery, Member, Section, asked, flag, list_answer, sort_keys
+from api.native.lists import Chosen, ListQuery, Section, asked, list_answer, sort_keys
+from api.native.members import Member, age, flag
 from api.native.operation import Answer, Call, Operation
 from api.native.pollers import View
 from api.native.state import HOST_STATES, SERVICE_STATES, checked_columns, state_member
@@ -59,14 +60,14 @@ class ProblemsQuery(ListQuery, frozen=True, kw_only=True):
     tables: ClassVar[tuple[Table, ...]] = (PROBLEM_HOSTS, PROBLEM_SERVICES)
 
 
-_AGE = "iif({0}.last_state_change > 0, round(max(0, {{now}} + p.clock_offset_s - {0}.last_state_change), 3), NULL)"
+_BEGAN = "nullif({0}.last_state_change, 0) - p.clock_offset_s"
 _NOT_UP = "h.has_been_checked <> 0 AND h.state <> 0"
 _MEMBERS = tuple(Problem.__dataclass_fields__)
 _HOST_COLUMNS = checked_columns("h", HOST_STATES) | {
     "host": Member("h.name"),
     "service": Member("NULL"),
     "handled": flag(HOSTS.fields["handled"].sql),
-    "age_s": Member(_AGE.format("h")),
+    "age_s": age(_BEGAN.format("h")),
     "host_state_name": state_member("h", HOST_STATES),
     "behind_host": flag("0"),
 }
@@ -74,7 +75,7 @@ _SERVICE_COLUMNS = checked_columns("s", SERVICE_STATES) | {
     "host": Member("s.host_name"),
     "service": Member("s.description"),
     "handled": flag(SERVICES.fields["handled"].sql),
-    "age_s": Member(_AGE.format("s")),
+    "age_s": age(_BEGAN.format("s")),
     "host_state_name": state_member("h", HOST_STATES),
     "behind_host": flag(f"coalesce({_NOT_UP}, 0)"),
 }

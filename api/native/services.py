@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from api.native.lists import Chosen, ListQuery, Member, Section, asked, flag, list_answer, sorting
+from api.native.lists import Chosen, ListQuery, Section, asked, list_answer, sorting
+from api.native.members import Member, flag
 from api.native.operation import Answer, Call, Operation, poller_number
 from api.native.pollers import View, views_of
 from api.native.requests import PollerQuery, doc, refuse_service_alone

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import orjson
 
-from api.native.lists import Member, flag, nested, poller_name, time, view_member, words
+from api.native.members import Member, flag, nested, poller_name, time, view_member, words
 from api.native.operation import Call
 from api.render import rfc3339_or_none
 from engine.errors import Ambiguous, StatusFileStale, UnknownHost, UnknownService

@@ -66,9 +66,12 @@ class Field:
     words: Mapping[str, int] | None = None
     links: tuple[Link, ...] = ()
     guard: str = ""
+    sorts: str = ""
 
     def sort_value(self) -> str:
-        """What rows are sorted by."""
+        """What rows are sorted by: `sorts`, where that is simpler than `sql` through its links."""
+        if self.sorts:
+            return self.sorts
         value = self.sql
         for link in reversed(self.links):
             value = link.value(value)
@@ -272,6 +275,9 @@ def _through(link: Link, prefix: str, fields: Mapping[str, Field]) -> dict[str, 
 
 
 _TO_HOST = Link(_SERVICE_HOST_KEY, "h.poller, h.name", "state.host h", to_many=False)
+# By name few hosts are found: their services are sought from there, not each service looked at.
+_FROM_HOST = "state.host h CROSS JOIN state.service o ON o.poller = h.poller AND o.host_name = h.name"
+_HOST_NAME = Field("h.name", links=(Link("s.rowid", "o.rowid", _FROM_HOST, to_many=False),), sorts="s.host_name")
 _TO_SERVICES = Link(_HOST_KEY, "s.poller, s.host_name", "state.service s")
 _HOST_FIELDS = _own_host_fields()
 _SERVICE_FIELDS = _own_service_fields()
@@ -300,7 +306,7 @@ SERVICES = Table(
         **_SERVICE_FIELDS,
         **{f"service.{name}": field for name, field in _SERVICE_FIELDS.items()},
         **_through(_TO_HOST, "host", _HOST_FIELDS),
-        "host": replace(_HOST_FIELDS["name"], links=(_TO_HOST,)),
+        **dict.fromkeys(("host", "host_name", "host.name", "host.host_name", "service.host_name"), _HOST_NAME),
     },
     ("s.poller", "s.host_name", "s.description"),
     (

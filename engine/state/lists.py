@@ -69,11 +69,18 @@ class Listing:
         # CROSS JOIN keeps SQLite from turning the loops around, so rows come in the page's order.
         return reader.connection.execute(query, [*values, limit, offset])
 
+    def found(self, reader: Reader) -> list[int]:
+        """The numbers of all its rows, in order: one pass where counting and reading a page would be two."""
+        where, values = self._where()
+        source, order = _SOURCES[self.kind], self.order or ", ".join(TABLES[self.kind].tie)
+        query = f"SELECT {source[-1]}.rowid FROM {source} WHERE {where} ORDER BY {order}"
+        return [rowid for (rowid,) in reader.connection.execute(query, values)]
+
     def at(self, reader: Reader, columns: Sequence[str], rowids: Sequence[int]) -> Iterator[tuple[object, ...]]:
         """These columns of the rows of these numbers, in their order."""
         source, chosen = _SOURCES[self.kind], ", ".join(columns)
-        query = f"SELECT {chosen} FROM {source} {self._joins(chosen)} WHERE {source[-1]}.rowid = ?"
-        return (row for rowid in rowids for row in reader.connection.execute(query, [rowid]))
+        joined = f"json_each(?) k CROSS JOIN {source} ON {source[-1]}.rowid = k.value {self._joins(chosen)}"
+        return reader.connection.execute(f"SELECT {chosen} FROM {joined}", [str(list(rowids))])
 
     def selected(self, columns: Sequence[str]) -> Condition:
         """A SELECT of these columns, for a statement of more than one kind."""

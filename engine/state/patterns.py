@@ -44,8 +44,8 @@ def checked(pattern: str, field: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def matcher(pattern: str) -> Callable[[bytes], bool]:
-    """Whether a UTF-8 text holds a match. Raises re2.error."""
+def matcher(pattern: str) -> Callable[[bytes], object]:
+    """Something true of a UTF-8 text that holds a match. Raises re2.error."""
     options = re2.Options()
     options.case_sensitive = False
     options.log_errors = False
@@ -53,18 +53,19 @@ def matcher(pattern: str) -> Callable[[bytes], bool]:
     options.max_mem = _MEMORY_BYTES
     compiled = re2.compile(pattern, options)
     if compiled.programsize > _SMALL_PROGRAM:
-        return lambda text: compiled.search(text.decode("utf-8", "replace")) is not None
+        return lambda text: compiled.search(text.decode("utf-8", "replace"))
     # One expression in a Set: it answers yes or no, twice as fast as a search that also says where.
     alone = re2.Set.SearchSet(options)
     alone.Add(pattern.encode())
     alone.Compile()
-    match = alone.Match
-    return lambda text: bool(match(text))
+    return alone.Match  # type: ignore[no-any-return]
 
 
 def search(pattern: str, text: bytes | None) -> bool | None:
     """The SQL function FUNCTION; NULL is neither a match nor none."""
-    return None if text is None else matcher(pattern)(text)
+    if text is None:
+        return None
+    return True if matcher(pattern)(text) else False  # noqa: SIM210  half the time of bool(), a hundred thousand times
 
 
 def exactly(texts: list[str]) -> str:
