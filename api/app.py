@@ -12,10 +12,12 @@ from importlib.metadata import PackageNotFoundError, version
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from api import metrics
 from api.auth.doorkeeper import Doorkeeper
 from api.centreon import ROOT as CENTREON_ROOT
 from api.centreon import routes as centreon_routes
@@ -25,6 +27,7 @@ from api.native import OPERATIONS
 from api.native.routing import native_routes
 from api.openapi import document
 from api.render import encode_json, json_response, problem_response
+from api.timing import Timing
 from engine.clock import Clock
 from engine.config import Config, Settings
 from engine.desk import Desk
@@ -71,11 +74,11 @@ def application(
     routes: list[BaseRoute] = [
         Route("/healthz", _healthz(desk), methods=["GET"]),
         Route("/openapi.json", _openapi(), methods=["GET"]),
-        *native_routes(OPERATIONS, desk, doorkeeper, settings, clock),
+        *native_routes((*OPERATIONS, metrics.OPERATION), desk, doorkeeper, settings, clock),
         *centreon_routes(desk, doorkeeper, settings),
     ]
     handlers = {SignalboxError: _signalbox_error, HTTPException: _http_error, Exception: _bug}
-    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)  # type: ignore[arg-type]
+    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers, middleware=[Middleware(Timing)])  # type: ignore[arg-type]
     app.router.redirect_slashes = False  # a redirect would normalise a path whose names must stay as they came
     return app
 

@@ -14,20 +14,24 @@ import asyncio
 import contextlib
 import logging
 import os
+import shutil
 import signal
 import socket
 import ssl
 import sys
 from asyncio.subprocess import PIPE, Process
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from engine.config import Config, Settings, encode_config
 from engine.errors import ConfigError
+from engine.figures import FOLDER_VARIABLE
 
 PAUSE_MIN_S = 0.1
 PAUSE_MAX_S = 5.0
 STEADY_S = 10.0  # a child that lived this long is started again without a pause
 STOP_WORKER_S = 15.0  # a little more than a worker's own grace
+FIGURES_FOLDER = "metrics"
 STOP_ENGINE_S = 10.0
 
 log = logging.getLogger(__name__)
@@ -82,9 +86,11 @@ async def _supervise(config: Config, listener: socket.socket) -> None:
         asyncio.get_running_loop().add_signal_handler(number, told.set)
     line = encode_config(config).encode() + b"\n"
     descriptor = listener.fileno()
-    engine = Child("engine", ("engine.runtime",), line)
+    figures = _figures_folder(config.data)
+    engine = Child("engine", ("engine.runtime",), line, figures)
     workers = [
-        Child(f"worker {n}", ("api.worker", str(descriptor)), line, (descriptor,)) for n in range(1, config.settings.workers + 1)
+        Child(f"worker {n}", ("api.worker", str(descriptor)), line, figures, (descriptor,))
+        for n in range(1, config.settings.workers + 1)
     ]
     async with asyncio.TaskGroup() as group:
         for child in (engine, *workers):
@@ -99,11 +105,12 @@ async def _supervise(config: Config, listener: socket.socket) -> None:
 
 @dataclass(slots=True)
 class Child:
-    """A process that is to run: `python -m` of `arguments`, with `line` first on its standard input."""
+    """A process that is to run: `python -m` of `arguments`, with `line` first on its standard input, figures kept in a folder."""
 
     name: str
     arguments: tuple[str, ...]
     line: bytes
+    figures: Path
     descriptors: tuple[int, ...] = ()
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     process: Process | None = None
@@ -141,8 +148,9 @@ class Child:
 
     async def _run(self) -> int:
         self.process = await asyncio.create_subprocess_exec(
-            sys.executable, "-P", "-m", *self.arguments, stdin=PIPE, pass_fds=self.descriptors, process_group=0
-        )
+            sys.executable, "-P", "-m", *self.arguments, stdin=PIPE, pass_fds=self.descriptors, process_group=0,
+            env=os.environ | {FOLDER_VARIABLE: str(self.figures)},
+        )  # fmt: skip
         log.info("%s runs as process %d", self.name, self.process.pid)
         if self.stopping.is_set():  # `stop` came while it was being started, and did not see it
             self.process.terminate()
@@ -151,7 +159,18 @@ class Child:
             with contextlib.suppress(ConnectionError):
                 self.process.stdin.write(self.line)
                 await self.process.stdin.drain()
-        return await self.process.wait()
+        code = await self.process.wait()
+        for path in self.figures.glob(f"gauge_live*_{self.process.pid}.db"):  # what it had open is open no more
+            path.unlink()
+        return code
+
+
+def _figures_folder(data: Path) -> Path:
+    """Where the children put their figures for /metrics: made anew, so that they begin with this start."""
+    folder = data / FIGURES_FOLDER
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return folder
 
 
 def _ended(code: int) -> str:

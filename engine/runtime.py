@@ -19,7 +19,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from engine import hints
 from engine.clock import Clock, SystemClock
 from engine.config import Config, Poller, decode_config
 from engine.errors import ConfigError, JournalError, SignalboxError
+from engine.figures import COMMIT_SECONDS, SCAN_SECONDS, SCANS_FAILED
 from engine.journal.identities import Identities
 from engine.journal.retention import Retention
 from engine.journal.store import Journal
@@ -35,7 +36,7 @@ from engine.pollers.indexing import Indexer
 from engine.pollers.local import Lane, Reports
 from engine.pollers.scan import ScannerProcess
 from engine.pollers.watch import FolderWatch
-from engine.state.frames import ScanRequest
+from engine.state.frames import End, Frame, ScanRequest
 from engine.state.mirror import Mirror
 from engine.state.tables import STATE_FILE
 from engine.state.views import Reader
@@ -98,12 +99,37 @@ class ScanLoop:
         number = self.poller.number
         mirror = self.runtime.mirror
         self.runtime.followers[number].catch_up()
-        applied = mirror.apply(self.scanner.scan(ScanRequest(forget=mirror.dirty(number))))
+        timing = _ScanTiming()
+        applied = mirror.apply(timing.passed(self.scanner.scan(ScanRequest(forget=mirror.dirty(number)))))
+        timing.tell(number, applied.health)
         if applied.resync:
             self.scanner.close()
         if applied.health == "fresh":
             self.runtime.lanes[number].generation_applied(applied.generation)
         return _SCAN_GAP_S if applied.health == "fresh" else _FAILED_GAP_S
+
+
+@dataclass(slots=True)
+class _ScanTiming:
+    """How long a scan and its commit took, for the figures. A file that had not changed tells nothing."""
+
+    took_s: float | None = None
+    ended: float = 0.0
+
+    def passed(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+        """The frames as they come."""
+        for frame in frames:
+            if isinstance(frame, End):
+                self.took_s, self.ended = frame.took_s, time.monotonic()
+            yield frame
+
+    def tell(self, poller: int, health: str) -> None:
+        """The scan is through."""
+        if health != "fresh":
+            SCANS_FAILED.labels(poller).inc()
+        elif self.took_s is not None:
+            SCAN_SECONDS.labels(poller).observe(self.took_s)
+            COMMIT_SECONDS.labels(poller).observe(time.monotonic() - self.ended)
 
 
 def main() -> int:

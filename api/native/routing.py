@@ -79,7 +79,7 @@ class NativeRoute(BaseRoute):
                 encoded[expected[1:-1]] = segment
             elif expected.encode() != segment:
                 return Match.NONE, {}
-        return Match.FULL, {"encoded_names": encoded}
+        return Match.FULL, {"encoded_names": encoded, "template": self.path}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; a client that went away needs no answer."""

@@ -26,7 +26,7 @@ from engine.desk.accept import Accept, ended, withdraw_by_id
 from engine.desk.audience import Which, Wording
 from engine.desk.audit import Audited, AuditedCommand, AuditFilter, more_of, page_of_audit
 from engine.desk.bulk import SLICE, Bulk
-from engine.desk.checks import Asked, asked, check_allowed, check_reference, window
+from engine.desk.checks import Asked, asked, check_allowed, check_reference, second, window
 from engine.desk.entries import one_entry, page_of_entries
 from engine.desk.generic import check_names, command_named, generic_orders
 from engine.desk.lives import lives_of, page_of_lives, standings_of
@@ -320,16 +320,20 @@ class Desk:
         sticky: bool,
         notify: bool,
         persistent: bool,
+        expire: float | None = None,
         author: str | None = None,
         reference: str = "",
         force: bool = False,
         hold: bool = True,
     ) -> tuple[Receipt, ...]:
-        """Acknowledge problems. Raises NotPossible for an object that is OK or UP."""
+        """Acknowledge problems, until `expire` if given. Raises NotPossible for an object that is OK or UP."""
         who = self._asked(caller, author, reference, force)
-        return await self._order(
-            who, targets, lambda found: [acknowledgement(who, found, comment, sticky, notify, persistent)], hold, "acknowledge"
-        )
+        ends = None if expire is None else second(expire, "expire")
+
+        def orders(found: Found) -> list[Order]:
+            return [acknowledgement(who, found, comment, sticky, notify, persistent, ends)]
+
+        return await self._order(who, targets, orders, hold, "acknowledge")
 
     async def remove_acknowledgement(self, caller: Caller, targets: Sequence[Target], *, hold: bool = True) -> tuple[Receipt, ...]:
         """Take acknowledgements back. Raises NotPossible for an object that is not acknowledged."""

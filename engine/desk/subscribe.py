@@ -29,6 +29,7 @@ from engine.desk.readers import Readers
 from engine.desk.snapshot import write_snapshot
 from engine.desk.values import Caller
 from engine.errors import InvalidField, PollerError, TooManyReaders
+from engine.figures import EVENT_READERS
 from engine.journal.accounts import grants_of
 from engine.state.events import Event, bounds, events_after
 from engine.state.scope import Scope
@@ -275,6 +276,7 @@ class Feed:
             raise TooManyReaders(f"{self._most} streams are read from this worker already: come back later.")
         queue = _Queue(audience_of(caller, which, wording), caller)
         self._readers += 1
+        EVENT_READERS.inc()
         try:
             await self._start()
             async with aclosing(self._read(queue, cursor, snapshot)) as blobs:
@@ -282,6 +284,7 @@ class Feed:
                     yield blob
         finally:
             self._readers -= 1
+            EVENT_READERS.dec()
             self._queues.discard(queue)
             self._room.set()
 

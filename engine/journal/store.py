@@ -23,6 +23,7 @@ import orjson
 
 from engine.commands.lifecycle import LATE, State, check_move
 from engine.errors import JournalError
+from engine.figures import command_moved
 from engine.journal.schema import upgrade
 
 JOURNAL_FILE = "journal.db"
@@ -237,6 +238,7 @@ def move(
         "INSERT INTO step (command_id, state, at, evidence, late) VALUES (?, ?, ?, ?, ?)",
         (command.id, str(state), at, evidence, late),
     )
+    command_moved(command.poller, str(state), at - command.accepted_at)
 
 
 def note(connection: sqlite3.Connection, command: CommandRow, at: float, evidence: str) -> None:

@@ -1,0 +1,68 @@
+"""What only the process at work knows of its work, for /metrics: counted and timed where it happens.
+
+Rules: labels have few values (pollers by number, states, routes), never a host's or a caller's name. Where FOLDER_VARIABLE names a
+folder when this module is imported, every process keeps its figures in files there, and any of them can read the sum; without,
+they are this process's own. They begin anew with each start of `signalbox serve`. A step whose transaction failed was counted.
+"""
+
+from __future__ import annotations
+
+import os
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.multiprocess import MultiProcessCollector
+
+FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+_OWN = CollectorRegistry()
+
+_COMMAND_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+_SCAN_S = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_REQUEST_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
+
+COMMAND_STEPS = Counter(
+    "signalbox_command_steps", "Steps of commands' lives, by the state reached.", ["poller", "state"], registry=_OWN
+)
+COMMAND_SECONDS = Histogram(
+    "signalbox_command_seconds",
+    "From a command's acceptance to the state reached.",
+    ["poller", "state"],
+    buckets=_COMMAND_S,
+    registry=_OWN,
+)
+SCAN_SECONDS = Histogram(
+    "signalbox_scan_seconds", "Reading one status file that had changed.", ["poller"], buckets=_SCAN_S, registry=_OWN
+)
+COMMIT_SECONDS = Histogram(
+    "signalbox_commit_seconds",
+    "From a scan's last row to its generation being visible.",
+    ["poller"],
+    buckets=_SCAN_S,
+    registry=_OWN,
+)
+SCANS_FAILED = Counter("signalbox_scans_failed", "Scans that gave no generation.", ["poller"], registry=_OWN)
+REQUEST_SECONDS = Histogram(
+    "signalbox_http_request_seconds",
+    "From a request's head to the head of its answer.",
+    ["method", "route", "status"],
+    buckets=_REQUEST_S,
+    registry=_OWN,
+)
+EVENT_READERS = Gauge("signalbox_event_readers", "Open streams of /v1/events.", registry=_OWN, multiprocess_mode="livesum")
+
+_TIMED = frozenset({"processed", "confirmed"})
+
+
+def command_moved(poller: int, state: str, seconds: float) -> None:
+    """A command reached a state, that long after it was accepted."""
+    COMMAND_STEPS.labels(poller, state).inc()
+    if state in _TIMED:
+        COMMAND_SECONDS.labels(poller, state).observe(max(0.0, seconds))
+
+
+def registry() -> CollectorRegistry:
+    """Every process's figures."""
+    if not os.environ.get(FOLDER_VARIABLE):
+        return _OWN
+    every = CollectorRegistry()
+    MultiProcessCollector(every)  # type: ignore[no-untyped-call]
+    return every

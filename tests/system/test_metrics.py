@@ -1,0 +1,52 @@
+"""What a Prometheus would scrape in front of real cores is what the API says; the engine's figures are in it."""
+
+from __future__ import annotations
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.support.box import Box
+from tests.support.cores import until
+from tests.system.conftest import Site
+
+pytestmark = pytest.mark.core
+
+
+def _scraped(box: Box, name: str) -> dict[tuple[str, ...], float]:
+    """Samples of that name by their labels' values, in the labels' order."""
+    answer = box.api.get("/metrics")
+    assert answer.status_code == 200, answer.text
+    families = text_string_to_metric_families(answer.text)
+    samples = [sample for family in families for sample in family.samples if sample.name == name]
+    return {tuple(value for _, value in sorted(sample.labels.items())): sample.value for sample in samples}
+
+
+def test_figures_of_engine_and_workers(site: Site) -> None:
+    box = site.box
+    key = ("south", "confirmed")
+    before = _scraped(box, "signalbox_command_steps_total").get(key, 0.0)
+    timed = _scraped(box, "signalbox_command_seconds_count").get(key, 0.0)
+    answer = box.api.post("/v1/comments", json={"host": "s007", "comment": "counted"}, params={"wait": 10})
+    assert answer.status_code == 201, answer.text
+    assert _scraped(box, "signalbox_command_steps_total")[key] == before + 1
+    assert _scraped(box, "signalbox_command_seconds_count")[key] == timed + 1
+
+    totals = {part["name"]: part for part in box.api.get("/v1/tactical").json()["items"]}
+    hosts = _scraped(box, "signalbox_hosts")
+    for poller, part in totals.items():
+        assert sum(count for (name, _), count in hosts.items() if name == poller) == part["hosts"]["total"] > 0
+    assert set(_scraped(box, "signalbox_scan_seconds_count")) == set(_scraped(box, "signalbox_commit_seconds_count"))
+    assert all(count > 0 for count in _scraped(box, "signalbox_scan_seconds_count").values())
+    assert _scraped(box, "signalbox_engine_up") == {(): 1.0}
+    assert _scraped(box, "signalbox_http_request_seconds_count")["POST", "/v1/comments", "201"] >= 1
+    assert {poller for (poller,) in _scraped(box, "signalbox_view_age_seconds")} == {"north", "south", "east"}
+
+
+def test_an_event_reader_is_counted_while_it_reads(site: Site) -> None:
+    box = site.box
+    before = _scraped(box, "signalbox_event_readers").get((), 0.0)
+    with box.client(box.token).stream("GET", "/v1/events") as stream:
+        lines = stream.iter_lines()
+        next(lines)
+        assert _scraped(box, "signalbox_event_readers")[()] == before + 1
+    until(lambda: _scraped(box, "signalbox_event_readers")[()] == before, 5, "the reader is gone")
