@@ -90,9 +90,11 @@ def test_nothing_out_of_scope_is_found(front: Front) -> None:
 @pytest.mark.parametrize(
     ("params", "named"),
     [
-        ({"search": "{"}, "position 1"), ({"search": "[]"}, "object"), ({"search": '{"x.y":1}'}, "x.y"),
+        ({"search": "{"}, "position 1"), ({"search": "[]"}, "object"),
+        ({"search": '{"x.y":1}'}, "x.y"),
         ({"search": '{"host.id":{"$like":1}}'}, "$like"), ({"search": '{"host.id":"abc"}'}, "abc"),
-        ({"search": '{"host.name":{"$rg":"("}}'}, "regular expression"), ({"sort_by": "{"}, "Bad format for the sort request parameter"),
+        ({"search": '{"host.name":{"$rg":"("}}'}, "regular expression"),
+        ({"sort_by": "{"}, "Bad format for the sort request parameter"),
         ({"sort_by": '{"host.name":"up"}'}, "up"), ({"sort_by": "x.y"}, "x.y"), ({"filter[x.y]": "1"}, "x.y"),
     ],
 )  # fmt: skip
