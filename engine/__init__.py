@@ -5,8 +5,8 @@ The tour, in reading order:
 1. `model.py`, `errors.py`, `clock.py`, `config.py`: the words everything else is said in.
 2. `formats/`: bytes of a core's files ⇄ values; no I/O.
 3. `commands/`: `catalogue.py` is THE table of external commands; `wire.py` writes a row as a line, `profiles.py` says how kinds
-   of core differ, `lifecycle.py` is the life of a command as a table, `proof.py` judges what the core's files prove,
-   `reruns.py` what was executed twice.
+   of core differ, `danger.py` which dangerous names a configuration may allow, `lifecycle.py` is the life of a command as a table,
+   `proof.py` judges what the core's files prove, `reruns.py` what was executed twice.
 4. `state/`: `frames.py` is what a scanner sends, `mirror.py` the one writer of state.db (`generation.py` one scan, `changes.py` one
    log line, and what changed), `events.py` what of that is told, `views.py` the reads of hosts and services, `groups.py`,
    `configured.py` (contacts, timeperiods, a core's commands) `tactical.py` (totals) and `detail.py` (what
@@ -22,9 +22,9 @@ The tour, in reading order:
 6. `pollers/`: the thin edge. `command_file.py` (the FIFO), `tail.py` (logs through rotations), `scan.py` (scanner process),
    `watch.py` (folders), `inspect.py` (what `check` finds), `following.py` (how far a log was read over our own restarts),
    `follow.py` (the thread that carries what a log says of states into the mirror), `indexing.py` (the process that fills
-   history.db), `duplicates.py` (what a core made twice of one line), `losses.py` (what it lost in a crash), and the lane, one
-   thread that carries a poller's commands: `local.py` its loop, `sending.py` what may be written next, `bulk.py` the same for
-   calls of results, `proving.py` what the files prove.
+   history.db), `duplicates.py` (what a core made twice of one line), `losses.py` (what it lost in a crash), `expiry.py`
+   (acknowledgements that end at a time), and the lane, one thread that carries a poller's commands: `local.py` its loop,
+   `sending.py` what may be written next, `bulk.py` the same for calls of results, `proving.py` what the files prove.
 7. `runtime.py`: the engine process put together. `hints.py`: wake-ups between processes. `faults.py`: crash points for tests.
    `figures.py`: what processes count and time, for /metrics.
 8. `desk/`: the front door every API dialect comes through; it runs in the API workers. `selection.py` says which objects a call is

@@ -9,15 +9,18 @@ from api.native.entries import DeletionQuery, EntriesQuery, EntryNoun
 from api.native.operation import Answer, Call, Operation, Verb
 from api.native.outcome import FAILURES, Outcome, outcome
 from api.native.pollers import View
-from api.native.requests import Author, Comment, Force, NoQuery, Reference, WaitQuery, doc, refuse_service_alone
+from api.native.requests import Author, Comment, Force, NoQuery, Reference, Time, WaitQuery, doc, refuse_service_alone
 from api.native.targets import ManyBody, Plan, carried_out, check_ways, how_of, selection_of, targets_of
+from api.native.times import parse_end
 from engine.desk import Target
 from engine.desk.plans import AcknowledgementAsked
 
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
-    """One acknowledgement, ours or anybody's; `state` is the object's when it was acknowledged. Times are by the core's clock.
+    """One acknowledgement, ours or anybody's; `state` is the object's when it was acknowledged; it ends at `expire`.
+
+    Times are by the core's clock.
 
     `proof`: accepted, processed, confirmed (seen in the core's own files), or seen (made by somebody else).
     """
@@ -35,6 +38,7 @@ class Acknowledgement:
     persistent: bool | None
     state: int | None
     entry_time: str | None
+    expire: str | None
     deleted_at: str | None
     deleted_by: str | None
     core_id: int | None
@@ -64,6 +68,10 @@ class NewAcknowledgement(ManyBody, frozen=True, kw_only=True):
     sticky: Annotated[bool, doc("true: until the object is OK or UP again; false: until its state changes")] = True
     notify: Annotated[bool, doc("tell the contacts")] = True
     persistent: Annotated[bool, doc("keep the comment after the acknowledgement ended")] = False
+    expire: (
+        Annotated[Time, doc("when it ends by itself: a time, or how long it stands, like `2h`; absent: when somebody removes it")]
+        | None
+    ) = None
     author: Author | None = None
     reference: Reference | None = None
     force: Force = False
@@ -72,8 +80,9 @@ class NewAcknowledgement(ManyBody, frozen=True, kw_only=True):
 async def create_acknowledgement(call: Call, query: WaitQuery, body: NewAcknowledgement) -> Answer:
     """Acknowledge problems and answer with what became of it."""
     check_ways(body)
+    expire = None if body.expire is None else parse_end(body.expire, "expire", call.clock.now())
     if not body.is_named():
-        ask = AcknowledgementAsked(await selection_of(call, body), body.comment, body.sticky, body.notify, body.persistent)
+        ask = AcknowledgementAsked(await selection_of(call, body), body.comment, body.sticky, body.notify, body.persistent, expire)
         how = how_of(body, reference=body.reference, force=body.force)
         return await carried_out(call, query, ask, how, author=body.author, creates="acknowledgements")
     receipts = await call.desk.acknowledge(
@@ -83,6 +92,7 @@ async def create_acknowledgement(call: Call, query: WaitQuery, body: NewAcknowle
         sticky=body.sticky,
         notify=body.notify,
         persistent=body.persistent,
+        expire=expire,
         author=body.author,
         reference=body.reference or "",
         force=body.force,

@@ -24,7 +24,7 @@ from engine.state.views import Reader
 LARGEST_ID = 2**63 - 1
 
 _RENAMED = {"poller": "poller_name"}
-_TIMES = {"start": "start_time", "end": "end_time"} | {
+_TIMES = {"start": "start_time", "end": "end_time", "expire": "end_time"} | {
     name: name for name in ("entry_time", "actual_start", "actual_end", "deleted_at")
 }
 

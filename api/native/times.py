@@ -48,6 +48,13 @@ def parse_duration(value: str | int | float, field: str) -> float:
     return seconds
 
 
+def parse_end(value: str | int | float, field: str, now: float) -> float:
+    """Epoch seconds of when something ends: a time as written, or a span like `2h` from now. Raises InvalidField naming `field`."""
+    if isinstance(value, str) and _SPAN.fullmatch(value.strip()):
+        return parse_time(f"+{value.strip()}", field, now)
+    return parse_time(value, field, now)
+
+
 def _text_time(text: str, field: str, now: float) -> float:
     if text == "now":
         return now

@@ -16,6 +16,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from types import NoneType
 from typing import TypeVar
 
@@ -26,7 +27,7 @@ from engine.desk.accept import Accept, ended, withdraw_by_id
 from engine.desk.audience import Which, Wording
 from engine.desk.audit import Audited, AuditedCommand, AuditFilter, more_of, page_of_audit
 from engine.desk.bulk import SLICE, Bulk
-from engine.desk.checks import Asked, asked, check_allowed, check_reference, window
+from engine.desk.checks import Asked, asked, check_allowed, check_reference, second, window
 from engine.desk.entries import one_entry, page_of_entries
 from engine.desk.generic import check_names, command_named, generic_orders
 from engine.desk.lives import lives_of, page_of_lives, standings_of
@@ -42,7 +43,7 @@ from engine.desk.orders import (
     passive_result,
     removal,
 )
-from engine.desk.plans import Ask, DeletionAsked, Done, How, Planned, check_conflicts, check_plan, keep, plan
+from engine.desk.plans import Ask, DeletionAsked, Done, How, Planned, check_conflicts, check_plan, keep, packed, plan
 from engine.desk.pollers import is_engine_alive, poller_away
 from engine.desk.readers import Readers
 from engine.desk.resolve import Found, Resolver, is_behind
@@ -132,8 +133,9 @@ class _Open:
 class Desk:
     """See the module. All methods but `open` raise CallerError subclasses for what the caller got wrong."""
 
-    def __init__(self, config: Config, clock: Clock | None = None) -> None:
+    def __init__(self, config: Config, clock: Clock | None = None, journal: Callable[[Path], Journal] = Journal.open) -> None:
         self.config = config
+        self._open_journal = journal
         self._clock: Clock = clock or SystemClock()
         self._pollers = {poller.number: poller for poller in config.pollers}
         self._ids = CommandIds(self._clock.now)
@@ -142,7 +144,7 @@ class Desk:
     async def open(self) -> None:
         """Open the databases and start listening for the engine's hints."""
         data = self.config.data
-        journal = await asyncio.to_thread(Journal.open, data)
+        journal = await asyncio.to_thread(self._open_journal, data)
         unsent = unsent_operations(journal.connection)
         feed = Feed(data, self._clock.now, self.config.settings.event_readers)
         writer, waiting = GroupCommit(journal, data), Waiting(data, feed.hint)
@@ -320,16 +322,20 @@ class Desk:
         sticky: bool,
         notify: bool,
         persistent: bool,
+        expire: float | None = None,
         author: str | None = None,
         reference: str = "",
         force: bool = False,
         hold: bool = True,
     ) -> tuple[Receipt, ...]:
-        """Acknowledge problems. Raises NotPossible for an object that is OK or UP."""
+        """Acknowledge problems, until `expire` if given. Raises NotPossible for an object that is OK or UP."""
         who = self._asked(caller, author, reference, force)
-        return await self._order(
-            who, targets, lambda found: [acknowledgement(who, found, comment, sticky, notify, persistent)], hold, "acknowledge"
-        )
+        ends = None if expire is None else second(expire, "expire")
+
+        def orders(found: Found) -> list[Order]:
+            return [acknowledgement(who, found, comment, sticky, notify, persistent, ends)]
+
+        return await self._order(who, targets, orders, hold, "acknowledge")
 
     async def remove_acknowledgement(self, caller: Caller, targets: Sequence[Target], *, hold: bool = True) -> tuple[Receipt, ...]:
         """Take acknowledgements back. Raises NotPossible for an object that is not acknowledged."""
@@ -391,7 +397,8 @@ class Desk:
 
         made = await self.find(caller, planned)
         if how.dry_run:
-            await self._parts.writer.submit(lambda connection: keep(connection, made, caller.user, who.now))
+            targets = await self._parts.readers.call(lambda: packed(made))
+            await self._parts.writer.submit(lambda connection: keep(connection, made, targets, caller.user, who.now))
             return made
         deletes = isinstance(ask, DeletionAsked)
         work: Store = lambda accept: accept.deletions if deletes else accept.orders  # noqa: E731 - one of two

@@ -127,9 +127,13 @@ def plain_order(who: Asked, found: Found, row: Row, arguments: Mapping[str, obje
 def acknowledgement(
     who: Asked, found: Found, comment: str, sticky: bool, notify: bool, persistent: bool, expire: int | None = None
 ) -> Order:
-    """Refuses (unless overruled) an object that is OK, UP or pending, and on Icinga 2 one that is acknowledged already."""
+    """Refuses (unless overruled) an object that is OK, UP or pending, and on Icinga 2 one that is acknowledged already.
+
+    Where the core cannot end it at `expire`, its lane does (pollers/expiry.py).
+    """
     name = _by_object("ACKNOWLEDGE_HOST_PROBLEM", "ACKNOWLEDGE_SVC_PROBLEM", found)
-    row = _row(name if expire is None else f"{name}_EXPIRE", found)
+    by_core = expire is not None and found.poller.kind in CATALOGUE[f"{name}_EXPIRE"].kinds
+    row = _row(f"{name}_EXPIRE" if by_core else name, found)
     if expire is not None and expire <= core_now(who, found):
         raise InvalidField("expire lies in the past: the acknowledgement would end at once.", field="expire")
     text, notes = _comment(who, comment, row, found)
@@ -148,6 +152,7 @@ def acknowledgement(
         notify=int(notify),
         persistent=int(persistent),
         object_state=state,
+        end_time=None if expire is None else float(expire),
     )
     return _order(
         who,
@@ -155,11 +160,16 @@ def acknowledgement(
         row,
         flags | {"author": who.author, "comment": text},
         entries=(draft,),
-        twin=Twin(_twin_key(row, found, who, text)),
+        twin=_acknowledgement_twin(_twin_key(row, found, who, text), expire),
         refusal=refusal,
         excused_by=excused_by,
         notes=notes,
     )
+
+
+def _acknowledgement_twin(key: str, expire: int | None) -> Twin:
+    """One that ends is another than one that stays."""
+    return Twin(key) if expire is None else Twin(f"{key}\x1fexpire", float(expire), float(expire))
 
 
 def _acknowledging_refused(who: Asked, found: Found) -> tuple[NotPossible | None, frozenset[str]]:
@@ -353,7 +363,9 @@ def _encoded(who: Asked, found: Found, row: Row, arguments: Mapping[str, object]
 def _deadline(who: Asked, found: Found, row: Row, arguments: Mapping[str, object]) -> float:
     """When a held command is given up, by our clock."""
     if row.ttl is not None:
-        return who.now + float(getattr(who.settings, row.ttl))
+        given_up_at = who.now + float(getattr(who.settings, row.ttl))
+        expire = arguments.get("expire") if row.entry_kind == "acknowledgement" else None
+        return min(given_up_at, expire - found.clock_offset_s) if isinstance(expire, int) else given_up_at
     end = arguments["end"]
     assert isinstance(end, int)
     return end - found.clock_offset_s

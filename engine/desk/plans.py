@@ -21,7 +21,7 @@ from engine.commands.profiles import PROFILES
 from engine.commands.wire import encode
 from engine.config import Poller, Settings
 from engine.desk.accept import refused
-from engine.desk.checks import Asked, Window
+from engine.desk.checks import Asked, Window, second
 from engine.desk.generic import check_supported
 from engine.desk.orders import ANY_CORE_ID, Order, acknowledgement, comment_order, deletion, downtime_order, downtimes, forced_check
 from engine.desk.resolve import Found, Resolver
@@ -133,11 +133,13 @@ class AcknowledgementAsked:
     sticky: bool
     notify: bool
     persistent: bool
+    expire: float | None = None
 
     action = "acknowledge"
 
     def make(self, who: Asked, found: Found) -> list[Order]:
-        return [acknowledgement(who, found, self.comment, self.sticky, self.notify, self.persistent)]
+        ends = None if self.expire is None else second(self.expire, "expire")
+        return [acknowledgement(who, found, self.comment, self.sticky, self.notify, self.persistent, ends)]
 
     def known(self, found: Found) -> str:
         return "acknowledged" if found.row is not None and found.row.acknowledged else ""
@@ -296,10 +298,14 @@ def _shown(conflict: Conflict, pollers: Mapping[int, Poller]) -> dict[str, objec
 # --- what a plan promises ---------------------------------------------------------------------------------------------------------
 
 
-def keep(connection: sqlite3.Connection, planned: Planned, user: str, now: float) -> Written[None]:
-    """Remember what a dry run promised; forget what is older than a day."""
+def packed(planned: Planned) -> bytes:
+    """What is kept of a plan's targets."""
+    return zlib.compress("\n".join(planned.lines).encode(), 1)
+
+
+def keep(connection: sqlite3.Connection, planned: Planned, targets: bytes, user: str, now: float) -> Written[None]:
+    """Remember what a dry run promised (`targets`: packed); forget what is older than a day."""
     connection.execute("DELETE FROM plan WHERE at < ?", (now - KEPT_S,))
-    targets = zlib.compress("\n".join(planned.lines).encode(), 1)
     connection.execute("INSERT OR REPLACE INTO plan VALUES (?, ?, ?, ?, ?)", (planned.hash, user, planned.request, targets, now))
     return Written(None)
 

@@ -248,6 +248,7 @@ def _insert_foreign_acknowledgement(connection: sqlite3.Connection, moment: Mome
             "seen",
             1,
             comment.entry_time if comment else moment.created,
+            end_time=comment.expire_time if comment and comment.expires and comment.expire_time else None,
             sticky=int(item.sticky),
             persistent=comment.persistent if comment else None,
             object_state=item.state,
@@ -347,7 +348,9 @@ def _end(connection: sqlite3.Connection, moment: Moment, entry: EntryRow) -> Non
 
 
 def ends_by_itself(entry: EntryRow) -> float | None:
-    """When a downtime is over; a flexible one that has begun lasts its duration. None for what stands until somebody removes it."""
+    """When it is over; a flexible downtime that has begun lasts its duration. None for what stands until somebody removes it."""
+    if entry.kind == "acknowledgement":
+        return entry.end_time
     if entry.kind != "downtime":
         return None
     if not entry.fixed and entry.actual_start is not None:

@@ -37,6 +37,8 @@ def insert_own(
     entry_id: int | None,
     author: str = SYSTEM_USER,
     twin: CommandRow | None = None,
+    user: str = SYSTEM_USER,
+    seen_state_change: float | None = None,
 ) -> str:
     """Store a command on the object of `on`. `twin`: the command whose repeats this one joins from now on."""
     command_id = _IDS.next()
@@ -44,8 +46,9 @@ def insert_own(
         seq=0, id=command_id, operation=command_id, name=name, poller=on.poller, host=on.host, service=on.service,
         arguments=arguments, state=State.ACCEPTED, reason="", accepted_at=at, updated_at=at, deadline_at=deadline_at,
         entry_id=entry_id, twin_key=twin.twin_key if twin else None, twin_start=twin.twin_start if twin else None,
-        twin_end=twin.twin_end if twin else None, seen_state_change=twin.seen_state_change if twin else None, author=author,
-        user=SYSTEM_USER, address="", token="", epoch=None, line=None, batch=None, attempts=0, executed_at=None, watch_from=None,
+        twin_end=twin.twin_end if twin else None, author=author,
+        seen_state_change=twin.seen_state_change if twin else seen_state_change,
+        user=user, address="", token="", epoch=None, line=None, batch=None, attempts=0, executed_at=None, watch_from=None,
         core_ids=(), cause=cause,
     )  # fmt: skip
     insert_command(connection, command)

@@ -194,6 +194,9 @@ CREATE TABLE result_failure (
   PRIMARY KEY (call, first)) WITHOUT ROWID;
 -- Which results of a call a batch holds: JSON {"call": id, "indexes": [...]}, '' in a batch of commands.
 ALTER TABLE batch ADD COLUMN results TEXT NOT NULL DEFAULT '';
+
+-- Acknowledgements that end at a time: what the lanes of cores that do not end them themselves look for.
+CREATE INDEX entry_expiry ON entry (poller, end_time) WHERE kind = 'acknowledgement' AND present = 1 AND end_time IS NOT NULL;
 """
 
 VERSIONS = (_VERSION_1, _VERSION_2)

@@ -45,6 +45,7 @@ from engine.journal.store import (
 from engine.model import CoreKind
 from engine.pollers.bulk import Part, ResultCalls, is_of_result
 from engine.pollers.command_file import CommandFile, has_room, probe
+from engine.pollers.expiry import Expiry
 from engine.pollers.following import Following
 from engine.pollers.losses import is_switch, overruled_by
 from engine.pollers.proving import Prover, refused
@@ -373,6 +374,9 @@ class Lane:
         with self.journal.transaction() as connection:
             moved = self.prover.take_generation(connection, reader, self.clock.now(), self._generation_created, crashed)
             _, self._generation_created, _ = reader.poller_generation(self.poller.number)
+            if self._is_reading() and self._generation_created > self._back_at:
+                at, ttl_s = self.clock.now(), self.settings.ttl_acknowledgement_s
+                moved += Expiry(connection, reader, self.poller.number, self.poller.kind, at, ttl_s).take_back()
         if created:
             self.following.saw(program_start)
         self._look |= crashed
@@ -745,6 +749,7 @@ class Lane:
             for batch in self.watch.batches:
                 if batch.token in late and batch.token not in self._given_up:
                     given_up += self._give_up(connection, batch)
+            given_up += self.results.save(connection, self.clock.now())
         self.reports.moved(given_up)
 
     def _give_up(self, connection: sqlite3.Connection, batch: WatchedBatch) -> list[str]:
@@ -763,4 +768,5 @@ class Lane:
         )
         for command in waiting:
             refused(connection, command, State.UNKNOWN, now, reason=reason)
+        self.results.give_up(batch, reason)
         return [command.id for command in waiting]

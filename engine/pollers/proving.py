@@ -263,7 +263,8 @@ class Prover:
             case Effect.ACKNOWLEDGED:
                 comment = stored_comment(str(command.arguments["comment"]), row, self.profile)
                 sticky = bool(command.arguments["sticky"])
-                expire = command.arguments.get("expire")
+                by_core = any(part.name == "expire" for part in row.fields)
+                expire = command.arguments.get("expire") if by_core else None
                 return judge_acknowledged(
                     seen,
                     command.author,
@@ -448,7 +449,8 @@ class _Deletions:
         where: str = "entry_id = ? AND name LIKE 'DEL_%'"
         values: list[object] = [entry.id]
         if entry.kind == "acknowledgement":
-            where = "poller = ? AND host = ? AND service = ? AND name LIKE 'REMOVE_%' AND epoch >= ?"
+            # One whose time had come ends by itself, also where a removal of ours is what ends it.
+            where = "poller = ? AND host = ? AND service = ? AND name LIKE 'REMOVE_%' AND cause = '' AND epoch >= ?"
             values = [entry.poller, entry.host, entry.service, int(entry.entry_time)]
         found = self.connection.execute(
             f"SELECT user FROM command WHERE {where} AND state IN ('writing', 'written', 'processed', 'confirmed')"
