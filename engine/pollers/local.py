@@ -757,6 +757,7 @@ class Lane:
             for batch in self.watch.batches:
                 if batch.token in late and batch.token not in self._given_up:
                     given_up += self._give_up(connection, batch)
+            given_up += self.results.save(connection, self.clock.now())
         self.reports.moved(given_up)
 
     def _give_up(self, connection: sqlite3.Connection, batch: WatchedBatch) -> list[str]:
@@ -775,4 +776,5 @@ class Lane:
         )
         for command in waiting:
             refused(connection, command, State.UNKNOWN, now, reason=reason)
+        self.results.give_up(batch, reason)
         return [command.id for command in waiting]
