@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from itertools import chain, islice
@@ -24,7 +24,7 @@ import orjson
 from engine.commands.catalogue import CATALOGUE
 from engine.commands.lifecycle import State
 from engine.commands.profiles import Profile
-from engine.commands.proof import Effected, Expected, LastCheck, Outcome, Verdict, judge_last_check
+from engine.commands.proof import Effected, Expected, LastCheck, Outcome, Verdict, WatchedBatch, judge_last_check
 from engine.commands.wire import WRITE_LIMIT
 from engine.journal.calls import (
     CallRow,
@@ -352,7 +352,7 @@ class ResultCalls:
                 if key in behind or planned.get(key, order) > order:
                     behind.add(key)  # not now
                     continue
-                verdict = self._overtaken(call, index, situation, checks.get(key))
+                verdict = self._overtaken(call, index, situation, checks)
                 if verdict:
                     call.fail(index, State.EXPIRED, verdict, overtaken=True)
                 else:
@@ -365,13 +365,15 @@ class ResultCalls:
                     size += len(line)
         return parts
 
-    def _overtaken(self, call: Call, index: int, situation: Situation, check: LastCheck | None) -> str:
+    def _overtaken(self, call: Call, index: int, situation: Situation, checks: Mapping[Key, LastCheck | None]) -> str:
         """Why it is not worth sending any more; "" when it is."""
-        executed = self._executed.get(call.keys[index])
+        key = call.keys[index]
+        executed = self._executed.get(key)
         if executed is not None and executed > call.order(index):
             return f"{OVERTAKEN}: a newer result of {executed[0]} was executed first"
-        if check is None and situation.created > call.row.accepted_at:
+        if key not in checks and situation.created > call.row.accepted_at:
             return f"{OVERTAKEN}: the object is no longer in the core's configuration"
+        check = checks.get(key)
         if check is not None and int(check.at) > call.epochs[index]:
             return f"{OVERTAKEN}: the object has a newer check result, of {check.at:.0f}"
         return ""
@@ -413,9 +415,10 @@ class ResultCalls:
         call = self.calls.get(found["call"])
         if call is None:
             return []
-        for index in found["indexes"]:
+        indexes = [index for index in found["indexes"] if call.stands[index] != Stands.FAILED]  # given up while its log was silent
+        for index in indexes:
             self._fly(call, index)
-        return [self._expected(call, index) for index in found["indexes"]]
+        return [self._expected(call, index) for index in indexes]
 
     def take_back(self) -> list[BatchRow]:
         """What is ready is not written after all. Returns the rows."""
@@ -427,6 +430,15 @@ class ResultCalls:
                 one.call.put(index, Stands.WAITING)
         self.ready.clear()
         return rows
+
+    def give_up(self, batch: WatchedBatch, reason: str) -> None:
+        """A log that stays silent: what of a batch is under way becomes `unknown`."""
+        for expected in batch.commands:
+            name, separator, place = expected.command_id.partition(_SEPARATOR)
+            call = self.calls.get(name) if separator else None
+            if call is not None and call.stands[int(place)] == Stands.FLYING:
+                self._landed(call, int(place))
+                call.fail(int(place), State.UNKNOWN, reason)
 
     # --- what the log says ----------------------------------------------------------------------------------------------------
 
@@ -485,8 +497,9 @@ class ResultCalls:
         now, call.judging = call.judging[:JUDGED_AT_ONCE], call.judging[JUDGED_AT_ONCE:]
         checks = last_checks(reader, self.poller, [call.keys[index] for index in now])
         for index in now:
-            if call.stands[index] in (Stands.PROCESSED, Stands.DOUBTFUL):
-                self._judge(call, index, checks.get(call.keys[index]), created, program_start)
+            key = call.keys[index]
+            if call.stands[index] in (Stands.PROCESSED, Stands.DOUBTFUL) and (key not in checks or checks[key] is not None):
+                self._judge(call, index, checks.get(key), created, program_start)
 
     def _judge(self, call: Call, index: int, check: LastCheck | None, created: float, program_start: float) -> None:
         key, epoch = call.keys[index], call.epochs[index]
@@ -522,24 +535,33 @@ def result_key(line: bytes) -> tuple[Key, int]:
     return (host, service if name == "PROCESS_SERVICE_CHECK_RESULT" else ""), int(bracket[1:])
 
 
-def last_checks(reader: Reader, poller: int, keys: Sequence[Key]) -> dict[Key, LastCheck]:
-    """The last check of each of these objects by the newest status file; those it does not show are left out."""
-    found: dict[Key, LastCheck] = {}
+def last_checks(reader: Reader, poller: int, keys: Sequence[Key]) -> dict[Key, LastCheck | None]:
+    """The last check of each of these objects by the newest status file; those it does not show are left out.
+
+    None where the log is ahead of the file: an alert tells when it was written, not the time of the check.
+    """
+    found: dict[Key, LastCheck | None] = {}
     for start in range(0, len(keys), _LOOKED_UP_AT_ONCE):
         some = keys[start : start + _LOOKED_UP_AT_ONCE]
         hosts = [host for host, service in some if not service]
-        services = [key for key in some if key[1]]
+        services = [name for key in some if key[1] for name in key]
+        rows: list[tuple[str, str, float, int, int]] = []
         if hosts:
-            marks = ",".join("?" * len(hosts))
-            query = f"SELECT name, last_check, check_type FROM state.host WHERE poller = ? AND name IN ({marks})"
-            for name, at, kind in reader.connection.execute(query, [poller, *hosts]):
-                found[name, ""] = LastCheck(at, kind)
+            rows += reader.connection.execute(_HOST_CHECKS.format(marks=",".join("?" * len(hosts))), [poller, *hosts])
         if services:
-            pairs = ",".join(["(?,?)"] * len(services))
-            query = (
-                "SELECT host_name, description, last_check, check_type FROM state.service"
-                f" WHERE poller = ? AND (host_name, description) IN (VALUES {pairs})"
-            )
-            for host, service, at, kind in reader.connection.execute(query, [poller, *(name for key in services for name in key)]):
-                found[host, service] = LastCheck(at, kind)
+            pairs = ",".join(["(?,?)"] * (len(services) // 2))
+            rows += reader.connection.execute(_SERVICE_CHECKS.format(pairs=pairs), [poller, *services])
+        for host, service, at, kind, is_behind in rows:
+            found[host, service] = None if is_behind else LastCheck(at, kind)
     return found
+
+
+_HOST_CHECKS = (
+    "SELECT o.name, '', o.last_check, o.check_type, d.at IS NOT NULL FROM state.host o LEFT JOIN state.dirty d"
+    " ON d.poller = o.poller AND d.host_name = o.name AND d.description = '' WHERE o.poller = ? AND o.name IN ({marks})"
+)
+_SERVICE_CHECKS = (
+    "SELECT o.host_name, o.description, o.last_check, o.check_type, d.at IS NOT NULL FROM state.service o LEFT JOIN state.dirty d"
+    " ON d.poller = o.poller AND d.host_name = o.host_name AND d.description = o.description"
+    " WHERE o.poller = ? AND (o.host_name, o.description) IN (VALUES {pairs})"
+)
