@@ -116,7 +116,8 @@ wheel() {
 # Small, to see that they run: what they measure is measured by hand, on a quiet machine.
 benchmarks() {
     python -m contrib.bench.post --posts 40 --busy-services 2000 --budget-ms 150 &&
-        python -m contrib.bench.queries --hosts 100 --rounds 2 --slack 5
+        python -m contrib.bench.queries --hosts 100 --rounds 2 --slack 5 &&
+        python -m contrib.bench.many --targets 1000 --rounds 1 --budget-s 30 --budget-held-ms 5000
 }
 
 stage packages packages

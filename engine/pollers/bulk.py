@@ -24,7 +24,7 @@ import orjson
 from engine.commands.catalogue import CATALOGUE
 from engine.commands.lifecycle import State
 from engine.commands.profiles import Profile
-from engine.commands.proof import Effected, Expected, LastCheck, Outcome, Verdict, judge_last_check
+from engine.commands.proof import Effected, Expected, LastCheck, Outcome, Verdict, WatchedBatch, judge_last_check
 from engine.commands.wire import WRITE_LIMIT
 from engine.journal.calls import (
     CallRow,
@@ -415,9 +415,10 @@ class ResultCalls:
         call = self.calls.get(found["call"])
         if call is None:
             return []
-        for index in found["indexes"]:
+        indexes = [index for index in found["indexes"] if call.stands[index] != Stands.FAILED]  # given up while its log was silent
+        for index in indexes:
             self._fly(call, index)
-        return [self._expected(call, index) for index in found["indexes"]]
+        return [self._expected(call, index) for index in indexes]
 
     def take_back(self) -> list[BatchRow]:
         """What is ready is not written after all. Returns the rows."""
@@ -429,6 +430,15 @@ class ResultCalls:
                 one.call.put(index, Stands.WAITING)
         self.ready.clear()
         return rows
+
+    def give_up(self, batch: WatchedBatch, reason: str) -> None:
+        """A log that stays silent: what of a batch is under way becomes `unknown`."""
+        for expected in batch.commands:
+            name, separator, place = expected.command_id.partition(_SEPARATOR)
+            call = self.calls.get(name) if separator else None
+            if call is not None and call.stands[int(place)] == Stands.FLYING:
+                self._landed(call, int(place))
+                call.fail(int(place), State.UNKNOWN, reason)
 
     # --- what the log says ----------------------------------------------------------------------------------------------------
 
