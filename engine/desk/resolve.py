@@ -24,6 +24,7 @@ class Glance(NamedTuple):
     scheduled_downtime_depth: int
     last_state_change: float
     last_check: float
+    checks_enabled: int
 
 
 @dataclass(frozen=True, slots=True)
