@@ -210,7 +210,7 @@ def _prepare(every: Site, jobs: Sequence[tuple[Core, dict[str, Any]]]) -> None:
         if "FLAPPING" in row["command"]:
             for number in range(FLAPS):
                 core.set_state(unit.host, service, number % 2, "to and fro")
-        # Icinga 2 loses forced checks of a host's services now and then where active checks are off (seen in 3 of 8 runs).
+        # Icinga 2 loses forced checks of a host's services now and then where active checks are off.
         if row["effect"] == "checked" and ("FORCED" not in row["command"] or "HOST_SVC" in row["command"]):
             core.send(f"ENABLE_HOST_CHECK;{unit.host}", f"ENABLE_HOST_SVC_CHECKS;{unit.host}")
     for core, row in jobs:
