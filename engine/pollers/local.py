@@ -174,11 +174,15 @@ class Lane:
         self.recover()
         while not self._stopping:
             self.step()
-            self._poked.wait(self._pause())
-            self._poked.clear()
+            self.rest()
         self._save_written()
         self.following.save(0.0)
         self.tail.close()
+
+    def rest(self) -> None:
+        """Until somebody pokes, or it is time to look again."""
+        self._poked.wait(self._pause())
+        self._poked.clear()
 
     def step(self) -> None:
         """One round: what the log says, what the status file says, what waits."""
