@@ -116,7 +116,9 @@ wheel() {
 # Small, to see that they run: what they measure is measured by hand, on a quiet machine.
 benchmarks() {
     python -m contrib.bench.post --posts 40 --busy-services 2000 --budget-ms 150 &&
-        python -m contrib.bench.queries --hosts 100 --rounds 2 --slack 5
+        python -m contrib.bench.queries --hosts 100 --rounds 2 --slack 5 &&
+        python -m contrib.bench.accept --posts 300 --no-budget &&
+        python -m contrib.bench.pipe --results 4000 --hosts 200 --rounds 1 --no-budget
 }
 
 stage packages packages
