@@ -1,8 +1,8 @@
 """The Centreon dialect: the paths, names and shapes of Centreon Web's REST API, in front of the same desk as every dialect.
 
 Where the original answers 204 and nothing happened, this one keeps the shape and tells the truth: 204 means the core carried it
-out. Search, sorting and the `/monitoring/resources` family are not served yet and say so. Reading order: this table, `place`
-(one request), `objects`, `downtimes`, `acknowledgements`, `outcomes`.
+out. Searching and sorting downtimes and acknowledgements, and the `/monitoring/resources` family, are not served yet and say so.
+Reading order: this table, `place` (one request), `objects`, `searching`, `downtimes`, `acknowledgements`, `outcomes`.
 """
 
 from __future__ import annotations

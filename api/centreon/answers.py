@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from starlette.datastructures import QueryParams
@@ -33,6 +33,11 @@ def parse_paging(query: QueryParams) -> Paging:
     for name in query:
         if (name in _UNSERVED and query[name].strip() not in ("", "{}")) or name.startswith("filter["):
             raise InvalidField(f"The parameter {name} is not served yet: leave it out and filter what comes back.", field=name)
+    return parse_page(query)
+
+
+def parse_page(query: QueryParams) -> Paging:
+    """The page asked for. Raises InvalidField."""
     return Paging(_whole_number(query, "page", 1, least=1), _whole_number(query, "limit", 10, least=0))
 
 
@@ -46,9 +51,9 @@ async def in_thread(encode: Callable[[], bytes]) -> Response:
     return Response(await asyncio.to_thread(encode), 200, {"Cache-Control": "no-store"}, JSON)
 
 
-def encoded_page(rows: Sequence[object], paging: Paging, total: int) -> bytes:
-    """A list's body: the rows and `meta`, which is flat in every version but the oldest."""
-    meta = {"page": paging.page, "limit": paging.limit, "search": {}, "sort_by": {}, "total": total}
+def encoded_page(rows: Sequence[object], paging: Paging, total: int, echo: Mapping[str, object] | None = None) -> bytes:
+    """A list's body: the rows and `meta`, which is flat in every version but the oldest. `echo`: the search and order asked for."""
+    meta = {"page": paging.page, "limit": paging.limit, "search": {}, "sort_by": {}, **(echo or {}), "total": total}
     return encode_json({"result": rows, "meta": meta})
 
 

@@ -11,10 +11,11 @@ from dataclasses import replace
 
 from starlette.responses import Response
 
-from api.centreon.answers import encoded_page, in_thread, is_true, parse_paging
+from api.centreon.answers import encoded_page, in_thread, is_true
 from api.centreon.entry_shapes import acknowledgement_shape, downtime_shape
 from api.centreon.listing import author_ids
 from api.centreon.place import Visit
+from api.centreon.searching import HOST_KEYS, SERVICE_KEYS, parse_list
 from api.centreon.shapes import Level, Manner, host_of_service_shape, host_shape, service_shape
 from api.render import json_response
 from engine.desk import EntryFilter, Target
@@ -24,21 +25,25 @@ from engine.state.scope import Scope
 from engine.state.views import Reader
 
 MOST_STANDING = 1000  # downtimes shown inside one host or service
+LONGEST_READ_S = 10.0  # a search, or everything of the largest networks; the write-ahead log grows as long as anybody reads
 IDS_PER_READ = 500  # SQLite takes a bounded number of values in one statement
 
 
 async def hosts(visit: Visit) -> Response:
     """Every host; with `show_service=true` each with its services."""
     query = visit.request.query_params
-    paging, manner, scope = parse_paging(query), _manner(visit), visit.caller.scope
-    with_services = is_true(query, "show_service")
+    asked, manner, scope = parse_list(query, HOST_KEYS, visit.services.clock.now()), _manner(visit), visit.caller.scope
+    paging, with_services = asked.paging, is_true(query, "show_service")
 
     def read(reader: Reader) -> tuple[Sequence[HostView], int, Mapping[int, Sequence[ServiceView]] | None]:
-        views, total = reader.hosts(scope, limit=paging.limit, offset=paging.offset, order="id")
+        with reader.limited(LONGEST_READ_S):
+            views, total = reader.hosts(
+                scope, limit=paging.limit, offset=paging.offset, order=asked.order, search=asked.condition
+            )  # fmt: skip
         return views, total, _services_by_host(reader, scope, [view.id for view in views]) if with_services else None
 
     views, total, services = await visit.desk.read(read)
-    return await in_thread(lambda: encoded_page(_host_rows(views, services, manner), paging, total))
+    return await in_thread(lambda: encoded_page(_host_rows(views, services, manner), paging, total, asked.echo))
 
 
 async def host(visit: Visit) -> Response:
@@ -146,11 +151,18 @@ def _service_rows(views: Sequence[ServiceView], manner: Manner, *, with_host: bo
 
 async def _services_page(visit: Visit, host_id: int | None) -> Response:
     """A page of services: of one host, or of all with the host of each."""
-    paging, manner, scope = parse_paging(visit.request.query_params), _manner(visit), visit.caller.scope
-    views, total = await visit.desk.read(
-        lambda reader: reader.services(scope, host_id=host_id, limit=paging.limit, offset=paging.offset, order="id")
-    )
-    return await in_thread(lambda: encoded_page(_service_rows(views, manner, with_host=host_id is None), paging, total))
+    query, manner, scope = visit.request.query_params, _manner(visit), visit.caller.scope
+    asked = parse_list(query, SERVICE_KEYS, visit.services.clock.now())
+    paging = asked.paging
+
+    def read(reader: Reader) -> tuple[Sequence[ServiceView], int]:
+        with reader.limited(LONGEST_READ_S):
+            return reader.services(
+                scope, host_id=host_id, limit=paging.limit, offset=paging.offset, order=asked.order, search=asked.condition
+            )  # fmt: skip
+
+    views, total = await visit.desk.read(read)
+    return await in_thread(lambda: encoded_page(_service_rows(views, manner, with_host=host_id is None), paging, total, asked.echo))
 
 
 async def _standing(visit: Visit, target: Target) -> dict[str, object]:

@@ -12,6 +12,7 @@ from api.native import (
     comments,
     contactgroups,
     contacts,
+    detail,
     downtimes,
     events,
     features,
@@ -31,6 +32,7 @@ from api.native import (
 OPERATIONS = (
     *hosts.OPERATIONS,
     *services.OPERATIONS,
+    *detail.OPERATIONS,
     *problems.OPERATIONS,
     *history.OPERATIONS,
     *tactical.OPERATIONS,

@@ -27,7 +27,11 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Poller:
-    """One poller. `health` is one word: `ok`, `stale`, or what is wrong with its command file or status file."""
+    """One poller. `health` is one word: `ok`, `unknown`, or what is wrong with its command file or status file.
+
+    `not_writing`: the core reads commands, but its status file grows old. `no_reader` or `stalled` with `stale` false: it writes
+    its status file, but does not read commands; with `stale` true: neither. `stale`: old, and the command file was not looked at.
+    """
 
     number: int
     name: str
@@ -73,9 +77,26 @@ def health(poller: PollerView, now: float, settings: Settings) -> str:
         return poller.command_file_health
     if poller.status_file_health != "fresh":
         return poller.status_file_health
+    is_reading = poller.command_file_health == "reading"
     if is_stale(poller, now, settings):
-        return "stale"
-    return "ok" if poller.command_file_health == "reading" else "unknown"
+        return "not_writing" if is_reading else "stale"
+    return "ok" if is_reading else "unknown"
+
+
+def detail(poller: PollerView, now: float, settings: Settings) -> str:
+    """What is wrong with either file and what to do, and what the one says of the other.
+
+    **Source**: Nagios 4.4.6, whose command worker can die alone; the status file stays fresh then.
+    """
+    word, stale = health(poller, now, settings), is_stale(poller, now, settings)
+    if word == "not_writing":
+        age = age_s(poller, now) or 0.0
+        told = f"The command file has a reader, but the status file is {age:.0f} s old: the core is blocked or cannot write."
+        return f"{poller.detail} {told}".strip()
+    if word in ("no_reader", "stalled") and not stale:
+        told = "The status file is fresh: the core runs, but what reads its commands is gone or hangs. Restart the core."
+        return f"{poller.detail} {told}".strip()
+    return poller.detail
 
 
 def view_of(poller: PollerView, now: float, settings: Settings, max_age: float | None = None) -> View:
@@ -126,7 +147,7 @@ def _poller(view: PollerView, call: Call) -> Poller:
         kind=view.kind,
         version=view.version,
         health=health(view, now, call.settings),
-        detail=view.detail,
+        detail=detail(view, now, call.settings),
         command_file=view.command_file_health,
         status_file=view.status_file_health,
         stale=is_stale(view, now, call.settings),

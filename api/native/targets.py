@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -13,8 +14,8 @@ from api.native.operation import Answer, Call
 from api.native.outcome import ConflictShown, conflict_shown, outcome
 from api.native.requests import MOST_TARGETS, Body, Name, TargetBody, WaitQuery, doc
 from engine.desk import Target
-from engine.desk.plans import Ask, How, Planned
-from engine.desk.selection import On, Selection
+from engine.desk.plans import Ask, How, Planned, limit_of
+from engine.desk.selection import On, Selection, check_limit
 from engine.errors import InvalidField
 
 OnWord = Literal["hosts", "services", "both"]
@@ -92,7 +93,7 @@ class Plan:
 
 
 async def targets_of(call: Call, body: TargetBody | ManyBody) -> tuple[Target, ...]:
-    """The host itself, its one service, or its several. Raises InvalidField, UnknownPoller."""
+    """The host itself, its one service, or its several. Raises InvalidField, UnknownPoller, TooManyTargets."""
     if body.service is not None and body.services is not None:
         raise InvalidField("service and services are both given: say one of them.", field="services")
     poller = await call.poller(body.poller)
@@ -102,6 +103,7 @@ async def targets_of(call: Call, body: TargetBody | ManyBody) -> tuple[Target, .
     twice = next((name for name in body.services if body.services.count(name) > 1), None)
     if twice is not None:
         raise InvalidField(f"services names {twice!r} twice: say it once.", field="services")
+    check_limit(len(body.services), limit_of(call.settings, call.caller.role))
     return tuple(Target(host, service, poller) for service in body.services)
 
 
@@ -173,7 +175,7 @@ async def carried_out(
     done = await call.desk.carry_out(call.caller, ask, how, author=author)
     names = {poller.number: poller.name for poller in call.desk.config.pollers}
     if isinstance(done, Planned):
-        return Answer(_plan(done, names))
+        return Answer(await asyncio.to_thread(_plan, done, names))
     shown = [conflict_shown(conflict, names) for conflict in done.conflicts]
     return await outcome(call, query, done.receipts, creates=creates, deletes=deletes, conflicts=shown)
 

@@ -16,6 +16,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from types import NoneType
 from typing import TypeVar
 
@@ -42,7 +43,7 @@ from engine.desk.orders import (
     passive_result,
     removal,
 )
-from engine.desk.plans import Ask, DeletionAsked, Done, How, Planned, check_conflicts, check_plan, keep, plan
+from engine.desk.plans import Ask, DeletionAsked, Done, How, Planned, check_conflicts, check_plan, keep, packed, plan
 from engine.desk.pollers import is_engine_alive, poller_away
 from engine.desk.readers import Readers
 from engine.desk.resolve import Found, Resolver, is_behind
@@ -132,8 +133,9 @@ class _Open:
 class Desk:
     """See the module. All methods but `open` raise CallerError subclasses for what the caller got wrong."""
 
-    def __init__(self, config: Config, clock: Clock | None = None) -> None:
+    def __init__(self, config: Config, clock: Clock | None = None, journal: Callable[[Path], Journal] = Journal.open) -> None:
         self.config = config
+        self._open_journal = journal
         self._clock: Clock = clock or SystemClock()
         self._pollers = {poller.number: poller for poller in config.pollers}
         self._ids = CommandIds(self._clock.now)
@@ -142,7 +144,7 @@ class Desk:
     async def open(self) -> None:
         """Open the databases and start listening for the engine's hints."""
         data = self.config.data
-        journal = await asyncio.to_thread(Journal.open, data)
+        journal = await asyncio.to_thread(self._open_journal, data)
         unsent = unsent_operations(journal.connection)
         feed = Feed(data, self._clock.now, self.config.settings.event_readers)
         writer, waiting = GroupCommit(journal, data), Waiting(data, feed.hint)
@@ -395,7 +397,8 @@ class Desk:
 
         made = await self.find(caller, planned)
         if how.dry_run:
-            await self._parts.writer.submit(lambda connection: keep(connection, made, caller.user, who.now))
+            targets = await self._parts.readers.call(lambda: packed(made))
+            await self._parts.writer.submit(lambda connection: keep(connection, made, targets, caller.user, who.now))
             return made
         deletes = isinstance(ask, DeletionAsked)
         work: Store = lambda accept: accept.deletions if deletes else accept.orders  # noqa: E731 - one of two

@@ -16,10 +16,8 @@ _COLUMNS = ", ".join(f"e.{name}" for name in EntryRow.__slots__)
 # An entry of ours that was refused, expired or without effect never stood in a core: it is no longer listed.
 # One whose operation is not stored whole yet may still be withdrawn: it is not listed before.
 _UNSENT = "SELECT o.id FROM journal.operation o WHERE o.state IN ('incomplete', 'withdrawing')"
-_LISTED = (
-    "(e.present = 1 OR e.cancelled = 1 OR e.core_id IS NOT NULL OR e.proof IN ('confirmed', 'seen'))"
-    f" AND coalesce(e.command_id, '') NOT IN (SELECT u.id FROM journal.command u WHERE u.operation IN ({_UNSENT}))"
-)
+STORED_WHOLE = f"coalesce(e.command_id, '') NOT IN (SELECT u.id FROM journal.command u WHERE u.operation IN ({_UNSENT}))"
+_LISTED = f"(e.present = 1 OR e.cancelled = 1 OR e.core_id IS NOT NULL OR e.proof IN ('confirmed', 'seen')) AND {STORED_WHOLE}"
 
 
 def page_of_entries(reader: Reader, scope: Scope, which: EntryFilter, pollers: Mapping[int, Poller]) -> Page[Entry]:

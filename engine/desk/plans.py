@@ -298,10 +298,14 @@ def _shown(conflict: Conflict, pollers: Mapping[int, Poller]) -> dict[str, objec
 # --- what a plan promises ---------------------------------------------------------------------------------------------------------
 
 
-def keep(connection: sqlite3.Connection, planned: Planned, user: str, now: float) -> Written[None]:
-    """Remember what a dry run promised; forget what is older than a day."""
+def packed(planned: Planned) -> bytes:
+    """What is kept of a plan's targets."""
+    return zlib.compress("\n".join(planned.lines).encode(), 1)
+
+
+def keep(connection: sqlite3.Connection, planned: Planned, targets: bytes, user: str, now: float) -> Written[None]:
+    """Remember what a dry run promised (`targets`: packed); forget what is older than a day."""
     connection.execute("DELETE FROM plan WHERE at < ?", (now - KEPT_S,))
-    targets = zlib.compress("\n".join(planned.lines).encode(), 1)
     connection.execute("INSERT OR REPLACE INTO plan VALUES (?, ?, ?, ?, ?)", (planned.hash, user, planned.request, targets, now))
     return Written(None)
 

@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from engine.commands.row import Members, Row, Subject
 from engine.commands.wire import check_name
+from engine.desk.entries import STORED_WHOLE
 from engine.desk.resolve import Found, Resolver
 from engine.desk.values import Target
 from engine.errors import (
@@ -213,7 +214,8 @@ def _no_such_group(resolver: Resolver, selection: Selection) -> UnknownObject | 
 
 def select_entries(resolver: Resolver, selection: EntrySelection, now: float, limit: int) -> list[EntryRow]:
     """Standing entries by what they say, newest first. Raises InvalidField if nothing narrows them, TooManyTargets …"""
-    conditions: list[Condition] = [("e.kind = ? AND e.present = 1", [selection.kind]), resolver.scope.sql("e.poller", "e.host")]
+    standing = f"e.kind = ? AND e.present = 1 AND {STORED_WHOLE}"
+    conditions: list[Condition] = [(standing, [selection.kind]), resolver.scope.sql("e.poller", "e.host")]
     meaning = _meaning(resolver, selection, now)
     if not meaning:
         raise InvalidField(

@@ -99,6 +99,8 @@ _PREFIXES = (
     (b"unknown host group: ", LogKind.COMMAND_ERROR),
     (b"unknown service group: ", LogKind.COMMAND_ERROR),
 )
+_PREFIX = re.compile(b"|".join(re.escape(prefix) for prefix, _ in _PREFIXES))
+_KINDS = dict(_PREFIXES)
 # (beginning, end): between them stands what somebody submitted.
 # `Warning:  Passive check result was received for service 'S' on host 'H', but the service could not be found!`
 # `External command [epoch] NAME;args returned error Command failed` (Nagios ≥ 4.4.4)
@@ -159,9 +161,9 @@ def parse_line(raw: bytes) -> LogLine | None:
 def _kind(text: bytes) -> LogKind:
     if text[:2] not in _KNOWN_STARTS:
         return LogKind.OTHER
-    for prefix, kind in _PREFIXES:
-        if text.startswith(prefix):
-            return kind
+    known = _PREFIX.match(text)
+    if known is not None:
+        return _KINDS[known[0]]
     for beginning, ends in _FRAMES:
         if text.startswith(beginning) and text.rstrip().endswith(ends):
             return LogKind.COMMAND_ERROR

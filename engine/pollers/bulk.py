@@ -418,9 +418,10 @@ class ResultCalls:
         call = self.calls.get(found["call"])
         if call is None:
             return None
-        for index in found["indexes"]:
+        indexes = [index for index in found["indexes"] if call.stands[index] != Stands.FAILED]  # given up while its log was silent
+        for index in indexes:
             self._fly(call, index)
-        return self._lines(batch.token, call, found["indexes"])
+        return self._lines(batch.token, call, indexes)
 
     def take_back(self) -> list[BatchRow]:
         """What is ready is not written after all. Returns the rows."""
@@ -433,6 +434,16 @@ class ResultCalls:
                 one.call.put(index, Stands.WAITING)
         self.ready.clear()
         return rows
+
+    def give_up(self, token: str, reason: str) -> None:
+        """A log that stays silent: what of a batch is under way becomes `unknown`. Does nothing for batches of commands."""
+        if token not in self._batches:
+            return
+        call, indexes = self._batches[token]
+        for index in indexes:
+            if call.stands[index] == Stands.FLYING:
+                self._landed(call, index)
+                call.fail(index, State.UNKNOWN, reason)
 
     # --- what the log says ----------------------------------------------------------------------------------------------------
 
@@ -458,7 +469,8 @@ class ResultCalls:
         call.is_changed = True
         flying, executed = self._flying, self._executed
         for index in indexes:
-            call.stands[index] = Stands.PROCESSED
+            if call.stands[index] == Stands.FLYING:
+                call.stands[index] = Stands.PROCESSED
             key, order = call.keys[index], call.order(index)
             if flying.get(key) == order:
                 del flying[key]

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 
 from engine.config import Poller
 from engine.errors import JournalError
-from engine.formats.corelog import LogKind, StateEvent, parse_line, state_event
+from engine.formats.corelog import StateEvent, parse_line, state_event
 from engine.pollers.tail import LogTail, Position
 from engine.state.mirror import Mirror
 
@@ -27,7 +27,6 @@ LOOK_EVERY_S = 0.015
 LINES_PER_SLICE = 200  # some milliseconds of the mirror's time
 CAUGHT_UP_WITHIN_S = 30.0  # a scan that waited longer would say less than one that shows what it can
 _TRY_AGAIN_S = 1.0
-_PASSIVE = (LogKind.HOST_PASSIVE, LogKind.SERVICE_PASSIVE)
 
 
 @dataclass(slots=True)
@@ -105,16 +104,10 @@ class LogFollower:
         failed = False
         while not self._stopping.is_set():
             try:
-                self.mirror.log_events(self.poller.number, newest_of_each(told), position)
+                self.mirror.log_events(self.poller.number, told, position)
                 return
             except JournalError as error:
                 if not failed:
                     log.error("poller %s: its log waits: %s", self.poller.name, error)
                 failed = True
             self._stopping.wait(_TRY_AGAIN_S)
-
-
-def newest_of_each(told: Sequence[StateEvent]) -> list[StateEvent]:
-    """Without passive lines that a later one of the same object makes superfluous; the order of the rest stays."""
-    last = {(event.host, event.service): index for index, event in enumerate(told) if event.kind in _PASSIVE}
-    return [event for index, event in enumerate(told) if event.kind not in _PASSIVE or last[(event.host, event.service)] == index]

@@ -178,7 +178,15 @@ class Lane:
             self.rest()
         self._save_written()
         self.following.save(0.0)
+        self.close()
+
+    def close(self) -> None:
+        """Let the files go; what is in flight is the next lane's."""
         self.tail.close()
+        if self.compat_tail is not None:
+            self.compat_tail.close()
+        if self._reader is not None:
+            self._reader.close()
 
     def rest(self) -> None:
         """Until somebody pokes, or it is time to look again."""
@@ -753,6 +761,7 @@ class Lane:
             for batch in self.watch.batches:
                 if batch.token in late and batch.token not in self._given_up:
                     given_up += self._give_up(connection, batch)
+            given_up += self.results.save(connection, self.clock.now())
         self.reports.moved(given_up)
 
     def _give_up(self, connection: sqlite3.Connection, batch: WatchedBatch) -> list[str]:
@@ -771,4 +780,5 @@ class Lane:
         )
         for command in waiting:
             refused(connection, command, State.UNKNOWN, now, reason=reason)
+        self.results.give_up(batch.token, reason)
         return [command.id for command in waiting]

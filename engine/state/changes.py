@@ -22,7 +22,7 @@ Block = DowntimeStatus | CommentStatus
 _ALERTS = (LogKind.HOST_ALERT, LogKind.SERVICE_ALERT)
 _DOWNTIMES = (LogKind.HOST_DOWNTIME, LogKind.SERVICE_DOWNTIME)
 _FLAPPINGS = (LogKind.HOST_FLAPPING, LogKind.SERVICE_FLAPPING)
-_PASSIVE = (LogKind.HOST_PASSIVE, LogKind.SERVICE_PASSIVE)
+PASSIVE = (LogKind.HOST_PASSIVE, LogKind.SERVICE_PASSIVE)
 NOTIFICATIONS = (LogKind.HOST_NOTIFICATION, LogKind.SERVICE_NOTIFICATION)
 _STARTED = "STARTED"
 _SOFT = 0
@@ -38,7 +38,7 @@ _SERVICE_TIMES = ("last_time_ok", "last_time_warning", "last_time_critical", "la
 
 
 def after(row: Row, event: StateEvent) -> Row | None:
-    """The row as it is after what the log says; None when the line says nothing about it."""
+    """The row as it is after what the log says; None when the line says nothing about it, or only that a check ran."""
     if event.kind in _ALERTS:
         return _after_alert(row, event)
     if event.kind in _DOWNTIMES:
@@ -46,8 +46,6 @@ def after(row: Row, event: StateEvent) -> Row | None:
         return row._replace(scheduled_downtime_depth=depth, block_hash=-1)
     if event.kind in _FLAPPINGS:
         return row._replace(is_flapping=int(event.word == _STARTED), block_hash=-1)
-    if event.kind in _PASSIVE:
-        return row._replace(last_check=max(row.last_check, float(event.at)), block_hash=-1)
     if event.kind in NOTIFICATIONS and "(" not in event.word:  # acknowledgements, custom ones … leave the object's own time alone
         return row._replace(last_notification=max(row.last_notification, float(event.at)), block_hash=-1)
     return None
@@ -59,7 +57,7 @@ def held_until(event: StateEvent) -> int:
     Within a line's own second nobody knows which came first. A state may not be taken back by a file that was there before, so it
     is held for that second, too; that a check ran or somebody was notified is not worth withholding a file's news.
     """
-    return event.at - 1 if event.kind in _PASSIVE or event.kind in NOTIFICATIONS else event.at
+    return event.at - 1 if event.kind in PASSIVE or event.kind in NOTIFICATIONS else event.at
 
 
 def _after_alert(row: Row, event: StateEvent) -> Row | None:

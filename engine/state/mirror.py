@@ -25,7 +25,7 @@ from engine.errors import JournalError
 from engine.formats.corelog import StateEvent
 from engine.model import ObjectKey
 from engine.state import events
-from engine.state.changes import NOTIFICATIONS, Kind, after, diff, held_until, standing_of
+from engine.state.changes import NOTIFICATIONS, PASSIVE, Kind, after, diff, held_until, standing_of
 from engine.state.events import Draft, EventLog, of_object
 from engine.state.frames import Begin, End, Failed, Frame, Gone, Objects, Rows, Unchanged
 from engine.state.generation import Diverged, GenerationWriter, Mint
@@ -216,10 +216,10 @@ class Mirror:
         """
         with self._transaction():
             row = self._connection.execute("SELECT created FROM poller WHERE number = ?", (poller,)).fetchone()
-            drafts: list[Draft] = []
-            for line in lines if row is not None else ():
-                if line.kind in NOTIFICATIONS or line.at >= int(row[0]):
-                    drafts += self._take_line(poller, line)
+            created = int(row[0]) if row is not None else 0
+            new = [line for line in lines if line.kind in NOTIFICATIONS or line.at >= created] if row is not None else []
+            drafts = [draft for line in new if line.kind not in PASSIVE for draft in self._take_line(poller, line)]
+            self._mark_checked(poller, [line for line in new if line.kind in PASSIVE])
             if drafts:
                 EventLog(self._connection, poller).append(drafts)
                 self._has_news = True
@@ -247,6 +247,14 @@ class Mirror:
             told = change._replace(action=line.word.lower()) if line.word in _ENDINGS else change
             drafts.append(of_object(told, key, row, before, float(line.at), "log"))
         return drafts
+
+    def _mark_checked(self, poller: int, lines: Sequence[StateEvent]) -> None:
+        """Checks that ran: their rows' `last_check`, and nothing to tell. They come by the thousand, so no row is read."""
+        for table, is_service in ((HOST, False), (SERVICE, True)):
+            keys = {ObjectKey(poller, line.host, line.service): line for line in lines if (line.service is not None) is is_service}
+            checked = [(float(line.at), *key_values(key)) for key, line in keys.items()]
+            self._connection.executemany(table.mark_checked, checked)
+            self._connection.executemany(table.mark_dirty, ((held_until(line), *key_values(key)) for key, line in keys.items()))
 
     def log_position(self, poller: int) -> str | None:
         """How far this poller's log has been taken over; None when nothing is known."""

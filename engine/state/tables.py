@@ -8,6 +8,7 @@ rebuilt from the cores (rows whose block hash is unchanged would otherwise keep 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple, get_type_hints
 
 from engine.model import (
@@ -64,9 +65,9 @@ def _typed(row: type[NamedTuple]) -> str:
     return ", ".join(f"{name} {_TYPES[types[name]]}" for name in row._fields)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ObjectTable:
-    """Statements for one of the two tables of objects."""
+    """Statements for one of the two tables of objects, each made once."""
 
     name: str
     row: type[HostStatus] | type[ServiceStatus]
@@ -77,21 +78,21 @@ class ObjectTable:
     def key(self, poller: int, row: HostStatus | ServiceStatus) -> ObjectKey:
         return ObjectKey(poller, *row[: len(self.keys)])  # type: ignore[arg-type]
 
-    @property
+    @cached_property
     def select_standing(self) -> str:
         """The columns `Standing` is made of."""
         names = "state, state_type, has_been_checked, current_attempt, acknowledged, acknowledgement_type, is_flapping"
         return f"SELECT {names}, scheduled_downtime_depth FROM {self.name} WHERE {self.where}"
 
-    @property
+    @cached_property
     def select(self) -> str:
         return f"SELECT {columns(self.row)} FROM {self.name} WHERE {self.where}"
 
-    @property
+    @cached_property
     def insert(self) -> str:
         return f"INSERT OR REPLACE INTO {self.name} (poller, id, {columns(self.row)}) VALUES (?, ?, {marks(self.row)})"
 
-    @property
+    @cached_property
     def update(self) -> str:
         sets = ", ".join(f"{name} = ?" for name in self.row._fields[len(self.keys) :])
         return f"UPDATE {self.name} SET {sets} WHERE {self.where}"
@@ -99,7 +100,19 @@ class ObjectTable:
     def update_values(self, key: ObjectKey, row: HostStatus | ServiceStatus) -> tuple[object, ...]:
         return (*row[len(self.keys) :], *key_values(key))
 
-    @property
+    @cached_property
+    def mark_checked(self) -> str:
+        """Notes that a check ran, for (time, *key)."""
+        return f"UPDATE {self.name} SET last_check = max(last_check, ?), block_hash = -1 WHERE {self.where}"
+
+    @cached_property
+    def mark_dirty(self) -> str:
+        """Marks an object that exists as dirty, for (core's second, *key)."""
+        names = ", ".join(self.keys) if len(self.keys) == 2 else f"{self.keys[0]}, ''"
+        mark = "ON CONFLICT DO UPDATE SET at = max(at, excluded.at)"
+        return f"INSERT INTO dirty SELECT poller, {names}, ? FROM {self.name} WHERE {self.where} {mark}"
+
+    @cached_property
     def where(self) -> str:
         return " AND ".join(f"{name} = ?" for name in ("poller", *self.keys))
 

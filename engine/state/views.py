@@ -58,7 +58,7 @@ _HOST_SELECT = (
     " FROM ({chosen}) k JOIN state.host h ON h.rowid = k.rowid JOIN state.poller p ON p.number = h.poller"
     " LEFT JOIN state.host_config c ON c.poller = h.poller AND c.name = h.name ORDER BY {order}"
 )
-_HOST_ORDER: dict[Order, str] = {"name": "h.poller, h.name", "id": "h.id"}
+_HOST_ORDER: dict[str, str] = {"name": "h.poller, h.name", "id": "h.id"}
 _HOST_CONFIG_AT = 3 + len(HostStatus._fields)
 _HOST_LISTS = slice(HostConfig._fields.index("parents"), HostConfig._fields.index("contact_groups") + 1)
 
@@ -73,7 +73,7 @@ _SERVICE_SELECT = (
     " LEFT JOIN state.service_config c ON c.poller = s.poller AND c.host_name = s.host_name AND c.description = s.description"
     " ORDER BY {order}"
 )
-_SERVICE_ORDER: dict[Order, str] = {"name": "s.poller, s.host_name, s.description", "id": "s.id"}
+_SERVICE_ORDER: dict[str, str] = {"name": "s.poller, s.host_name, s.description", "id": "s.id"}
 _SERVICE_STATUS_AT = 11
 _SERVICE_CONFIG_AT = _SERVICE_STATUS_AT + len(ServiceStatus._fields)
 _SERVICE_LISTS = slice(ServiceConfig._fields.index("contacts"), ServiceConfig._fields.index("contact_groups") + 1)
@@ -211,10 +211,13 @@ class Reader:
         hostgroup: str | None = None,
         limit: int = 100,
         offset: int = 0,
-        order: Order = "name",
+        order: Order | str = "name",
+        search: Condition | None = None,
     ) -> tuple[tuple[HostView, ...], int]:
-        """One page of hosts, and how many there are in all. Problems: checked and not UP."""
+        """One page of hosts, and how many there are in all. Problems: checked and not UP. `order`: also a list of search.order."""
         conditions: list[Condition] = [scope.sql("h.poller", "h.name")]
+        if search is not None:
+            conditions.append(search)
         if poller is not None:
             conditions.append(("h.poller = ?", [poller]))
         if problems:
@@ -233,10 +236,10 @@ class Reader:
         return next(iter(self._host_views([scope.sql("h.poller", "h.name"), ("h.id = ?", [id])])), None)
 
     def _host_views(
-        self, conditions: Sequence[Condition], order: Order = "name", limit: int = -1, offset: int = 0
+        self, conditions: Sequence[Condition], order: Order | str = "name", limit: int = -1, offset: int = 0
     ) -> tuple[HostView, ...]:
         where, values = _all_of(conditions)
-        by = _HOST_ORDER[order]
+        by = _HOST_ORDER.get(order, order)
         chosen = f"SELECT h.rowid FROM state.host h WHERE {where} ORDER BY {by} LIMIT ? OFFSET ?"
         found = self.connection.execute(_HOST_SELECT.format(chosen=chosen, order=by), [*values, limit, offset])
         return tuple(_host_view(row) for row in found)
@@ -253,10 +256,13 @@ class Reader:
         problems: bool = False,
         limit: int = 100,
         offset: int = 0,
-        order: Order = "name",
+        order: Order | str = "name",
+        search: Condition | None = None,
     ) -> tuple[tuple[ServiceView, ...], int]:
-        """One page of services, and how many there are in all. Problems: checked and not OK."""
+        """One page of services, and how many there are in all. Problems: checked and not OK. `order`: as of `hosts`."""
         conditions: list[Condition] = [scope.sql("s.poller", "s.host_name")]
+        if search is not None:
+            conditions.append(search)
         if poller is not None or host is not None:
             conditions.append(_on_poller("s", poller))
         if host is not None:
@@ -285,10 +291,10 @@ class Reader:
         return {id: tuple(views) for id, views in found.items()}
 
     def _service_views(
-        self, conditions: Sequence[Condition], order: Order = "name", limit: int = -1, offset: int = 0
+        self, conditions: Sequence[Condition], order: Order | str = "name", limit: int = -1, offset: int = 0
     ) -> tuple[ServiceView, ...]:
         where, values = _all_of(conditions)
-        by = _SERVICE_ORDER[order]
+        by = _SERVICE_ORDER.get(order, order)
         chosen = f"SELECT s.rowid FROM state.service s WHERE {where} ORDER BY {by} LIMIT ? OFFSET ?"
         found = self.connection.execute(_SERVICE_SELECT.format(chosen=chosen, order=by), [*values, limit, offset])
         return tuple(_service_view(row) for row in found)

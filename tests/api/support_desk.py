@@ -282,6 +282,9 @@ class Front:
             if not pieces:
                 if (b"accept", b"application/x-ndjson") in headers:
                     await asyncio.Event().wait()  # the caller stays until all of it came
+                awaited = dict(headers).get(b"x-until", b"")  # the caller stays until that came
+                while awaited not in b"".join(message.get("body", b"") for message in messages):
+                    await asyncio.sleep(0.001)
                 return {"type": "http.disconnect"}
             piece = pieces.pop(0)
             return {"type": "http.request", "body": piece, "more_body": bool(pieces)}

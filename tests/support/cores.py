@@ -32,7 +32,7 @@ from contrib.demo_cores import (
 )
 from tests.support import oracle
 
-__all__ = ["Core", "Host", "Icinga2Core", "NagiosCore", "Service", "has_reader", "until"]
+__all__ = ["DIRT", "Core", "Host", "Icinga2Core", "NagiosCore", "Service", "has_reader", "until"]
 
 
 def require_cores() -> None:
@@ -89,6 +89,21 @@ def running(*cores: Core) -> Iterator[None]:
     finally:
         for core in cores:
             core.stop()
+
+
+# What other programs leave on a command file; a Nagios 4 stumbles over it (cores.md 2.5).
+DIRT = {
+    "a fragment without newline": b"[1234567890] ADD_HOST_COMMENT;h00;1;som",
+    "half a bracket": b"[",
+    "a blank line": b"\n",
+    "two blank lines": b"\n\n",
+    "blanks": b"   \n",
+    "garbage": b"garbage that begins with no bracket\n",
+    "garbage without newline": b"garbage",
+    "a bracket without a time": b"[now] ADD_HOST_COMMENT;h00;1;x;y\n",
+    "a NUL": b"[1234567890] ADD_HOST_COMMENT;h00;1;x\0;y\n",
+    "a leading blank": b" [1234567890] DISABLE_NOTIFICATIONS\n",
+}
 
 
 # --- what hurts -------------------------------------------------------------------------------------------------------------

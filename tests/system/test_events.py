@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Iterator
 
@@ -147,3 +149,51 @@ def test_copytruncate_and_rename_lose_and_repeat_no_event(small: tuple[NagiosCor
                 cores.rotate_log(core, number)
         cores.wait_for_generation(core)
         assert [output for _, output in states(reader, "web01", "HTTP")] == [f"round {number}" for number in range(12)]
+
+
+def test_a_lost_line_and_a_downtime_between_two_files_leave_no_row_wrong(small: tuple[NagiosCore, Box]) -> None:
+    core, box = small
+    with reading(box, host="web01") as reader:
+        box.kill_part(ENGINE, signal.SIGSTOP)
+        core.send("PROCESS_SERVICE_CHECK_RESULT;web01;HTTP;2;its line is lost")
+        cores.wait_for_state(core, "web01", "HTTP", 2)
+        os.truncate(core.log_file, 0)
+        box.kill_part(ENGINE, signal.SIGCONT)
+        found = reader.wait_for(type="state", state_name="CRITICAL")
+        assert (found.data["source"], found.data["output"]) == ("status_file", "its line is lost")
+        now = int(time.time())
+        core.send(f"SCHEDULE_SVC_DOWNTIME;web01;SSH;{now};{now + 600};1;0;600;ann;short")
+        reader.wait_for(type="downtime", action="started", service="SSH")
+        core.send("DEL_DOWNTIME_BY_HOST_NAME;web01;SSH")
+        reader.wait_for(type="downtime", action="cancelled", service="SSH")
+        for _ in range(2):
+            cores.wait_for_generation(core)
+        core.send("PROCESS_HOST_CHECK_RESULT;web01;1;the end")
+        reader.wait_for(type="state", output="the end")
+        rows = {row["description"]: row for row in box.api.get("/v1/services", params={"host": "web01"}).json()["items"]}
+        assert (rows["HTTP"]["state"], rows["SSH"]["scheduled_downtime_depth"]) == (2, 0)
+        told = [event.data["action"] for event in reader.named("downtime") if event.data["action"] != "scheduled"]
+        assert told == ["started", "cancelled"]
+        assert len(states(reader, "web01", "HTTP")) == 1
+
+
+FLOOD = 100_000
+
+
+def test_a_flood_of_passive_results_stalls_no_command_and_no_view(small: tuple[NagiosCore, Box]) -> None:
+    """What a core with log_passive_checks=1 writes for 100,000 results, at once, and a real change behind it."""
+    core, box = small
+    at = int(time.time())
+    pair = b"[%d] EXTERNAL COMMAND: PROCESS_SERVICE_CHECK_RESULT;web01;SSH;0;fine\n[%d] PASSIVE SERVICE CHECK: web01;SSH;0;(null)\n"
+    with reading(box, host="web01", type="state,downtime") as reader:
+        with core.log_file.open("ab") as log:
+            log.write((pair % (at, at)) * FLOOD)
+        core.send("PROCESS_SERVICE_CHECK_RESULT;web01;HTTP;2;behind the flood")
+        answers = [box.api.get("/v1/services", params={"host": "web01"}).status_code for _ in range(20)]
+        made = box.downtime("web01", "during the flood", wait=30)
+        assert answers == [200] * 20
+        assert made.status_code == 201, made.text
+        found = reader.wait_for(20, type="state", output="behind the flood")
+        assert found.data["source"] == "log", "the status file came before what the log said"
+        reader.wait_for(20, type="downtime", action="started")
+        assert not [event for event in reader.named("state") if event.data["service"] == "SSH"], "a passive line is no state"

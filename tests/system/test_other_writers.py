@@ -15,22 +15,10 @@ import pytest
 
 from tests.support import cores, oracle
 from tests.support.box import Box, boxed, command_ids, parallel
-from tests.support.cores import Core, Host, Icinga2Core, NagiosCore, Service, until
+from tests.support.cores import DIRT, Core, Host, Icinga2Core, NagiosCore, Service, until
 
 pytestmark = pytest.mark.core
 
-DIRT = {
-    "a fragment without newline": b"[1234567890] ADD_HOST_COMMENT;h00;1;som",
-    "half a bracket": b"[",
-    "a blank line": b"\n",
-    "two blank lines": b"\n\n",
-    "blanks": b"   \n",
-    "garbage": b"garbage that begins with no bracket\n",
-    "garbage without newline": b"garbage",
-    "a bracket without a time": b"[now] ADD_HOST_COMMENT;h00;1;x;y\n",
-    "a NUL": b"[1234567890] ADD_HOST_COMMENT;h00;1;x\0;y\n",
-    "a leading blank": b" [1234567890] DISABLE_NOTIFICATIONS\n",
-}
 BURST = 12
 
 

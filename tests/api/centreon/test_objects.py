@@ -136,11 +136,10 @@ def test_paging(anna: Front, params: dict[str, str], ids: list[int]) -> None:
         ({"limit": "99999999999999999999999"}, "limit"),
         ({"page": "0"}, "page"),
         ({"page": "2147483648"}, "page"),
-        ({"search": '{"host.name":"db01"}'}, "search"),
+        ({"search": '{"host.nane":"db01"}'}, "search"),
         ({"search": "not json"}, "search"),
-        ({"sort_by": '{"host.name":"ASC"}'}, "sort_by"),
-        ({"sort_by": "host.name"}, "sort_by"),
-        ({"filter[host.name]": "db01"}, "filter[host.name]"),
+        ({"sort_by": '{"host.name":"up"}'}, "sort_by"),
+        ({"filter[host.nane]": "db01"}, "host.nane"),
     ],
 )
 @pytest.mark.parametrize("path", ["/monitoring/hosts", "/monitoring/services", "/monitoring/downtimes", "/acknowledgments/hosts"])

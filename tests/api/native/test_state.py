@@ -227,6 +227,20 @@ def test_a_command_file_nobody_reads_is_the_first_thing_said(front: Front, word:
     assert (south["health"], south["command_file"], south["stale"]) == ("ok", "reading", False)
 
 
+def test_a_core_that_reads_but_does_not_write_and_one_that_writes_but_does_not_read_are_told_apart(front: Front) -> None:
+    mirror = Mirror.open(front.desk.config.data / "state.db", lambda poller, wanted: {})
+    mirror.command_file_health(1, "no_reader", "Nobody reads it.")
+    mirror.command_file_health(2, "reading", "")
+    mirror.close()
+    north = front.get("/v1/pollers/north").json
+    assert (north["health"], north["stale"]) == ("no_reader", False) and "Restart the core" in north["detail"]
+    front.clock.at += 100
+    north, south = front.get("/v1/pollers").json["items"]
+    assert (north["health"], north["stale"], north["detail"]) == ("no_reader", True, "Nobody reads it.")
+    assert (south["health"], south["stale"]) == ("not_writing", True) and "105 s old" in south["detail"]
+    assert front.get("/v1/hosts?poller=south").json["views"][0]["health"] == "not_writing"
+
+
 def test_pollers_by_name_and_number(front: Front) -> None:
     answer = front.get("/v1/pollers").json
     assert (answer["total"], [poller["name"] for poller in answer["items"]]) == (2, ["north", "south"])

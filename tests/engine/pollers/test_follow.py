@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from engine.errors import JournalError
-from engine.formats.corelog import LogKind, StateEvent
+from engine.formats.corelog import StateEvent
 from engine.pollers import follow
-from engine.pollers.follow import LogFollower, newest_of_each
+from engine.pollers.follow import LogFollower
 from engine.state.events import events_after
 from engine.state.mirror import Mirror
 from engine.state.views import Reader
@@ -183,15 +183,3 @@ def test_the_thread_follows_and_stops(log: Log) -> None:
     thread.join(5)
     assert not thread.is_alive()
     assert log.told() == log.written
-
-
-def test_of_passive_lines_only_the_newest_of_each_object_is_kept() -> None:
-    """100,000 of them say no more than the last of each."""
-
-    def line(at: int, kind: LogKind, service: str) -> StateEvent:
-        return StateEvent(at, kind, "web01", service, None, None, None, "", "")
-
-    passive = LogKind.SERVICE_PASSIVE
-    other = line(4, LogKind.SERVICE_DOWNTIME, "HTTP")
-    lines = [line(1, passive, "HTTP"), line(2, passive, "SSH"), line(3, passive, "HTTP"), other, line(5, passive, "HTTP")]
-    assert newest_of_each(lines) == [lines[1], other, lines[4]]

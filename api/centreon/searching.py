@@ -1,0 +1,93 @@
+"""Search, filters and order of the dialect's lists: its own keys over the engine's search language.
+
+Kept from the original: the grammar, `filter[key]=a|b`, what `meta` echoes. Where the original answers all rows to a search that is
+no JSON, drops an order it does not know, or compares with `=` for an operator it does not know, this one answers 400.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from starlette.datastructures import QueryParams
+
+from api.centreon.answers import Paging, parse_page
+from engine.errors import InvalidSearch
+from engine.state.fields import HOSTS, SERVICES, Field, Table, Type
+from engine.state.search import Condition, condition, normalised, order, parse
+
+_HOST_ALIASES = {
+    "host.is_acknowledged": "host.acknowledged",
+    "host.downtime": "host.scheduled_downtime_depth",
+    "host.output": "host.plugin_output",
+    "host_group.name": "hostgroup",
+}
+_SERVICE_ALIASES = {
+    "service.is_acknowledged": "service.acknowledged",
+    "service.is_checked": "service.has_been_checked",
+    "service.downtime": "service.scheduled_downtime_depth",
+    "service.output": "service.plugin_output",
+    "service.performance_data": "service.perf_data",
+    "service_group.name": "servicegroup",
+}
+
+
+def _table(table: Table) -> Table:
+    """The engine's fields, and what Centreon calls some of them. Lists are in the order of ids where nothing else is asked."""
+    keys = {key: table.fields[name] for key, name in (_HOST_ALIASES | _SERVICE_ALIASES).items() if name in table.fields}
+    for kind in ("host", "service"):
+        level = table.field(f"{kind}._CRITICALITY_LEVEL")
+        if level is not None:
+            keys[f"{kind}.criticality"] = Field(f"CAST({level.sql} AS INTEGER)", Type.INTEGER, links=level.links)
+    alias = table.tie[0][0]
+    return Table({**table.fields, **keys}, (f"{alias}.id",), table.variables)
+
+
+HOST_KEYS, SERVICE_KEYS = _table(HOSTS), _table(SERVICES)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a list is asked for, and how `meta` repeats it."""
+
+    paging: Paging
+    condition: Condition
+    order: str
+    echo: Mapping[str, object] = field(default_factory=dict)
+
+
+def parse_list(query: QueryParams, table: Table, now: float) -> Asked:
+    """The page, the search and the order asked for. Raises InvalidField, InvalidSearch."""
+    search = parse(query.get("search")) or _filters(query)
+    keys = _sort_keys(query.get("sort_by", ""))
+    echo = {"search": normalised(search), "sort_by": {name: "DESC" if descending else "ASC" for name, descending in keys}}
+    return Asked(parse_page(query), condition(table, json.dumps(search), (), now), order(table, keys), echo)
+
+
+def _filters(query: QueryParams) -> dict[str, object]:
+    """`filter[host.name]=a|b`: any of the values; several filters: all of them."""
+    tests: list[dict[str, object]] = []
+    for name, value in query.multi_items():
+        if name.startswith("filter[") and name.endswith("]"):
+            key, values = name.removeprefix("filter[").removesuffix("]"), value.split("|")
+            tests.append({key: value} if len(values) == 1 else {"$or": [{key: one} for one in values]})
+    return tests[0] if len(tests) == 1 else {"$and": tests} if tests else {}
+
+
+def _sort_keys(text: str) -> list[tuple[str, bool]]:
+    """(key, descending) of `{"host.name": "DESC"}` or of a key alone. Raises InvalidSearch."""
+    if not text.strip():
+        return []
+    if not text.lstrip().startswith("{"):
+        return [(text, False)]
+    try:
+        keys = parse(text)
+    except InvalidSearch as error:
+        raise InvalidSearch(
+            f"Bad format for the sort request parameter sort_by. {error}", field="sort_by", **error.facts
+        ) from error
+    for name, direction in keys.items():
+        if not isinstance(direction, str) or direction.upper() not in ("ASC", "DESC"):
+            raise InvalidSearch(f"sort_by: {name} is sorted ASC or DESC, not {str(direction)[:50]!r}.", field="sort_by")
+    return [(name, str(direction).upper() == "DESC") for name, direction in keys.items()]

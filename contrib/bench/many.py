@@ -1,0 +1,157 @@
+"""How long one call for very many targets takes until it is accepted, and for how long it keeps others out of the journal.
+
+    python -m contrib.bench.many [--targets 20000] [--rounds 3]
+
+A state.db with that many services is made by the real mirror; a desk is asked for a downtime on all of them by one search, as an
+API worker does for `POST /v1/downtimes`. Measured are the seconds until all of it is durable, the longest time the journal's lock
+was held meanwhile, and beside it a bare loop that inserts the same rows with the same transactions. Best of the rounds; ends with 1
+when a budget is exceeded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from engine.config import Config, Poller, Settings
+from engine.desk import Caller, Desk
+from engine.desk.bulk import SLICE
+from engine.desk.checks import Window
+from engine.desk.plans import Done, DowntimeAsked, How
+from engine.desk.selection import On, Selection
+from engine.journal.identities import Identities
+from engine.journal.store import COMMAND_COLUMNS, Journal
+from engine.model import CoreKind, Generation, HostStatus, ServiceStatus
+from engine.state.frames import Begin, End, Rows
+from engine.state.mirror import Mirror
+from engine.state.tables import STATE_FILE
+
+BUDGET_S = 1.5
+BUDGET_HELD_S = 0.030
+PER_HOST = 20
+SEARCH = '{"host.name": {"$lk": "server%"}}'
+CALLER = Caller("bench", "bench", "admin")
+
+
+class TimedJournal(Journal):
+    """A journal that notes for how long its lock was held."""
+
+    def __init__(self, data: Path) -> None:
+        self.held: list[float] = []
+        super().__init__(data)
+
+    @contextmanager
+    def _flock(self) -> Iterator[None]:
+        with super()._flock():
+            began = time.perf_counter()
+            try:
+                yield
+            finally:
+                self.held.append(time.perf_counter() - began)
+
+
+def main() -> int:
+    """Run and print."""
+    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words.add_argument("--targets", type=int, default=20_000)
+    words.add_argument("--rounds", type=int, default=3)
+    words.add_argument("--budget-s", type=float, default=BUDGET_S)
+    words.add_argument("--budget-held-ms", type=float, default=BUDGET_HELD_S * 1000)
+    options = words.parse_args()
+    accepted, held = [], []
+    for _ in range(options.rounds):
+        with tempfile.TemporaryDirectory() as folder:
+            took_s, longest_s = asyncio.run(one_call(Path(folder), options.targets))
+            accepted.append(took_s)
+            held.append(longest_s)
+    with tempfile.TemporaryDirectory() as folder:
+        floor_s = bare_inserts(Path(folder), options.targets)
+    best_s, best_held_ms = min(accepted), min(held) * 1000
+    print(f"{options.targets} targets in one call: accepted in {best_s:.2f} s ({best_s / options.targets * 1e6:.0f} µs each)")
+    print(f"longest time the journal's lock was held: {best_held_ms:.1f} ms, in slices of {SLICE}")
+    print(f"the same rows inserted by a bare loop: {floor_s:.2f} s; ratio {best_s / floor_s:.2f}")
+    return int(best_s > options.budget_s or best_held_ms > options.budget_held_ms)
+
+
+async def one_call(data: Path, targets: int) -> tuple[float, float]:
+    """(seconds until accepted, longest seconds the lock was held)."""
+    poller = Poller(1, "bench", CoreKind.NAGIOS, data / "nagios.cmd", data / "status.dat", data / "nagios.log")
+    config = Config(data, (poller,), Settings(bulk_limit=100_000))
+    journal = Journal.open(data)
+    mirror = Mirror.open(data / STATE_FILE, Identities(journal).mint)
+    mirror.configure(config.pollers)
+    fill(mirror, targets)
+    timed = TimedJournal(data)
+    desk = Desk(config, journal=lambda _: timed)
+    await desk.open()
+    try:
+        now = int(time.time())
+        ask = DowntimeAsked(
+            Selection(filter='{"host.name": {"$lk": "server%"}}', on=On.SERVICES),
+            Window(now, now + 7200, True, 7200),
+            "kernel update",
+        )
+        timed.held.clear()
+        began = time.perf_counter()
+        done = await desk.carry_out(CALLER, ask, How())
+        took_s = time.perf_counter() - began
+        assert isinstance(done, Done)
+        if len(done.receipts) != targets:
+            raise SystemExit(f"{len(done.receipts)} commands were accepted, {targets} were asked for")
+        return took_s, max(timed.held)
+    finally:
+        await desk.close()
+        mirror.close()
+        journal.close()
+
+
+def fill(mirror: Mirror, targets: int) -> None:
+    """Services of hosts, in state.db as a scan puts them there."""
+    hosts = tuple(_row(HostStatus, name=f"server{number:05}") for number in range(-(-targets // PER_HOST)))
+    services = tuple(
+        _row(
+            ServiceStatus,
+            host_name=f"server{number // PER_HOST:05}",
+            description=f"Service {number % PER_HOST:02} of some length",
+            plugin_output="DISK OK - free space: / 3326 MB (56%), inodes 84%",
+        )
+        for number in range(targets)
+    )
+    created = time.time()
+    frames = [
+        Begin(1, Generation(created, created - 100, "4.4.6", created), True), Rows(hosts, services),
+        End(1, len(hosts), len(services), 0.0),
+    ]  # fmt: skip
+    if mirror.apply(frames).health != "fresh":
+        raise SystemExit("the mirror did not take the rows")
+
+
+def _row(kind: type[HostStatus] | type[ServiceStatus], **values: object) -> HostStatus | ServiceStatus:
+    plain = {name: "" if word == "str" else 0.0 if word == "float" else 0 for name, word in kind.__annotations__.items()}
+    return kind(**plain | {"has_been_checked": 1, "custom_variables": "{}"} | values)  # type: ignore[arg-type]
+
+
+def bare_inserts(data: Path, targets: int) -> float:
+    """Seconds for as many rows of `command` in as many transactions, with nothing decided about them."""
+    journal = Journal.open(data)
+    columns = [name for name in COMMAND_COLUMNS.split(", ") if name != "seq"]
+    texts = {"id", "operation", "name", "host", "service", "arguments", "state", "reason", "author", "user", "address", "token"}
+    query = f"INSERT INTO command ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+    rows = [[f"{name} {number}" if name in texts else number for name in columns] for number in range(targets)]
+    began = time.perf_counter()
+    for start in range(0, targets, SLICE):
+        with journal.transaction() as connection:
+            connection.executemany(query, rows[start : start + SLICE])
+    took_s = time.perf_counter() - began
+    journal.close()
+    return took_s
+
+
+if __name__ == "__main__":
+    sys.exit(main())
