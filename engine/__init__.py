@@ -9,7 +9,8 @@ The tour, in reading order:
    `proof.py` judges what the core's files prove, `reruns.py` what was executed twice.
 4. `state/`: `frames.py` is what a scanner sends, `mirror.py` the one writer of state.db (`generation.py` one scan, `changes.py` one
    log line, and what changed), `events.py` what of that is told, `views.py` the reads of hosts and services, `groups.py`,
-   `configured.py` (contacts, timeperiods, a core's commands) and `tactical.py` (totals) further ones, `scope.py` who may see what.
+   `configured.py` (contacts, timeperiods, a core's commands) `tactical.py` (totals) and `detail.py` (what
+   stands around an object) further ones, `scope.py` who may see what.
    `search.py` is the search language as SQL (`fields.py` what can be named, `operands.py` values, `patterns.py` LIKE and regular
    expressions), `lists.py` what it finds, as columns. `logindex.py` writes history.db, the index of the cores' logs, `history.py`
    reads it.
@@ -23,7 +24,8 @@ The tour, in reading order:
    `follow.py` (the thread that carries what a log says of states into the mirror), `indexing.py` (the process that fills
    history.db), `duplicates.py` (what a core made twice of one line), `losses.py` (what it lost in a crash), `expiry.py`
    (acknowledgements that end at a time), and the lane, one thread that carries a poller's commands: `local.py` its loop,
-   `sending.py` what may be written next, `bulk.py` the same for calls of results, `proving.py` what the files prove.
+   `sending.py` what may be written next, `bulk.py` the same for calls of results, `proving.py` what the files prove,
+   `keeping.py` its successor when the journal could not be written.
 7. `runtime.py`: the engine process put together. `hints.py`: wake-ups between processes. `faults.py`: crash points for tests.
    `figures.py`: what processes count and time, for /metrics.
 8. `desk/`: the front door every API dialect comes through; it runs in the API workers. `selection.py` says which objects a call is

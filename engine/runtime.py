@@ -21,6 +21,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from engine import hints
@@ -33,6 +34,7 @@ from engine.journal.retention import Retention
 from engine.journal.store import Journal
 from engine.pollers.follow import LogFollower
 from engine.pollers.indexing import Indexer
+from engine.pollers.keeping import LaneKeeper
 from engine.pollers.local import Lane, Reports
 from engine.pollers.scan import ScannerProcess
 from engine.pollers.watch import FolderWatch
@@ -62,7 +64,7 @@ class Runtime:
     journal: Journal
     mirror: Mirror
     jobs: queue.Queue[Job | None] = field(default_factory=lambda: queue.Queue(_QUEUE_LENGTH))
-    lanes: dict[int, Lane] = field(default_factory=dict)
+    lanes: dict[int, LaneKeeper] = field(default_factory=dict)
     scans: dict[int, ScanLoop] = field(default_factory=dict)
     followers: dict[int, LogFollower] = field(default_factory=dict)
     failed: threading.Event = field(default_factory=threading.Event)
@@ -165,12 +167,15 @@ def build(config: Config, clock: Clock) -> Runtime:
     mirror.told = lambda: hints.tell_desks(config.data, [hints.NEW_EVENTS])
     runtime = Runtime(config, clock, journal, mirror, indexer=Indexer(config) if config.settings.history_days else None)
     for poller in config.pollers:
-        runtime.lanes[poller.number] = Lane(
-            poller, config.settings, Journal.open(config.data), lambda: Reader.open(config.data), clock, _reports(runtime)
-        )
+        runtime.lanes[poller.number] = LaneKeeper(poller.name, partial(_lane, runtime, poller))
         runtime.followers[poller.number] = LogFollower(poller, mirror)
         runtime.scans[poller.number] = ScanLoop(runtime, poller, ScannerProcess(poller))
     return runtime
+
+
+def _lane(runtime: Runtime, poller: Poller) -> Lane:
+    data = runtime.config.data
+    return Lane(poller, runtime.config.settings, Journal.open(data), lambda: Reader.open(data), runtime.clock, _reports(runtime))
 
 
 def _reports(runtime: Runtime) -> Reports:

@@ -79,14 +79,14 @@ class EntryNoun:
             offset=query.offset,
         )
         found = await call.desk.entries(call.caller, which)
-        items = [self._shown(row, views.get(row.poller)) for row in found.rows]
+        items = [self.shown(row, views.get(row.poller)) for row in found.rows]
         return Answer(self.page(found.total, query.limit, query.offset, list(views.values()), items))
 
     async def one(self, call: Call) -> Answer:
         """The one the path names; its view is None when its poller is no longer configured. Raises UnknownObject."""
         found = await call.desk.entry(call.caller, self.kind, self._id(call))
         views = await call.desk.read(lambda reader: views_of(reader, call, found.poller))
-        return Answer(self._shown(found, views.get(found.poller)))
+        return Answer(self.shown(found, views.get(found.poller)))
 
     async def deleted(self, call: Call, query: WaitQuery) -> Answer:
         """Delete the one the path names, and answer with what became of it."""
@@ -112,7 +112,7 @@ class EntryNoun:
         how = How(words, query.dry_run, query.plan, query.skip_conflicts)
         return await carried_out(call, query, DeletionAsked(selection), how, deletes=True)
 
-    def _shown(self, row: Entry, view: View | None) -> object:
+    def shown(self, row: Entry, view: View | None) -> object:
         """The entry as people see it."""
         names = [field.name for field in dataclasses.fields(self.item) if field.name != "view"]
         return self.item(**{name: _member(row, name) for name in names}, view=view)

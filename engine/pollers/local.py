@@ -178,7 +178,15 @@ class Lane:
             self._poked.clear()
         self._save_written()
         self.following.save(0.0)
+        self.close()
+
+    def close(self) -> None:
+        """Let the files go; what is in flight is the next lane's."""
         self.tail.close()
+        if self.compat_tail is not None:
+            self.compat_tail.close()
+        if self._reader is not None:
+            self._reader.close()
 
     def step(self) -> None:
         """One round: what the log says, what the status file says, what waits."""

@@ -23,7 +23,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import IO
 
@@ -392,6 +392,9 @@ def _gone_frames(gone: list[_Key]) -> Iterator[Gone]:
 # --- the process ----------------------------------------------------------------------------------------------------------------
 
 
+_CACHE_KINDS = tuple(kind.name for kind in fields(ObjectCache))
+
+
 @dataclass(frozen=True, slots=True)
 class _Slice:
     """A part of an object cache on its way: nobody should hold the interpreter lock for all of it at once."""
@@ -406,10 +409,9 @@ class _LastSlice:
 
 def _send(frame: Frame, out: IO[bytes]) -> None:
     if isinstance(frame, Objects):
-        cache = frame.cache
-        for start in range(0, max(map(len, (cache.hosts, cache.services, cache.groups, cache.contacts))), ROWS_PER_FRAME):
-            part = slice(start, start + ROWS_PER_FRAME)
-            _dump(_Slice(ObjectCache(cache.hosts[part], cache.services[part], cache.groups[part], cache.contacts[part])), out)
+        kinds = {kind: getattr(frame.cache, kind) for kind in _CACHE_KINDS}
+        for start in range(0, max(map(len, kinds.values())), ROWS_PER_FRAME):
+            _dump(_Slice(ObjectCache(**{kind: rows[start : start + ROWS_PER_FRAME] for kind, rows in kinds.items()})), out)
         _dump(_LastSlice(), out)
     else:
         _dump(frame, out)
@@ -435,12 +437,7 @@ def _received(source: IO[bytes]) -> Iterator[Frame]:
 
 
 def _joined(slices: list[ObjectCache]) -> ObjectCache:
-    return ObjectCache(
-        hosts=tuple(host for part in slices for host in part.hosts),
-        services=tuple(service for part in slices for service in part.services),
-        groups=tuple(group for part in slices for group in part.groups),
-        contacts=tuple(contact for part in slices for contact in part.contacts),
-    )
+    return ObjectCache(**{kind: tuple(row for part in slices for row in getattr(part, kind)) for kind in _CACHE_KINDS})
 
 
 class ScannerProcess:

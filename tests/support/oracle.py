@@ -82,6 +82,18 @@ def _entries(status_file: Path, kinds: tuple[str, str], key: str, text: str | No
     ]
 
 
+def definitions(object_cache_file: Path) -> list[tuple[str, Block]]:
+    """(kind, keys) of every definition of an object cache."""
+    found: list[tuple[str, Block]] = []
+    for line in object_cache_file.read_text("utf-8", "replace").split("\n"):
+        if line.startswith("define "):
+            found.append((line.split(" ")[1], {}))
+        elif line.startswith("\t") and line != "\t}":
+            key, _, value = line[1:].partition("\t")
+            found[-1][1].setdefault(key, value.rstrip())
+    return found
+
+
 # --- the log ---------------------------------------------------------------------------------------------------------------
 
 _CLASSIC = re.compile(rb"\[\d+\] EXTERNAL COMMAND: (.*)", re.DOTALL)

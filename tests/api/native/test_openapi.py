@@ -138,6 +138,7 @@ def test_answers_are_of_the_promised_shape(front: Front, document: dict[str, Any
     names |= {"hostgroup": "web", "servicegroup": "sites", "contact": "ann", "contactgroup": "staff"}
     names |= {"timeperiod": "24x7", "check_command": "ping"}
     queries = {"/v1/host": "?host=web01", "/v1/service": "?host=web01&service=HTTP"}
+    queries |= {f"{path}/detail": query for path, query in queries.items()}
     for operation in OPERATIONS:
         if operation.method == "GET" and operation.media_type == "application/json":
             path = operation.path.replace("{id}", str(ids.get(operation.path.split("/")[2], "")))
