@@ -36,10 +36,11 @@ from engine.desk.operations import one_operation, page_of_operations
 from engine.desk.orders import (
     Order,
     acknowledgement,
+    checks,
     comment_order,
     deletion,
     downtimes,
-    forced_check,
+    notification,
     passive_result,
     removal,
 )
@@ -405,11 +406,39 @@ class Desk:
         return Done(await self._store(who, made.orders, {}, work, ask.action), made.conflicts)
 
     async def schedule_check(
-        self, caller: Caller, targets: Sequence[Target], *, at: float | None = None, hold: bool = True
+        self,
+        caller: Caller,
+        targets: Sequence[Target],
+        *,
+        at: float | None = None,
+        forced: bool = True,
+        with_services: bool = False,
+        hold: bool = True,
     ) -> tuple[Receipt, ...]:
-        """Forced checks, now unless `at` says when."""
+        """Checks, now unless `at` says when. Raises NotPossible for one that is not forced where active checks are off."""
         who = self._asked(caller)
-        return await self._order(who, targets, lambda found: [forced_check(who, found, at)], hold, "check")
+
+        def orders(found: Found) -> list[Order]:
+            return checks(who, found, at, forced, with_services)
+
+        return await self._order(who, targets, orders, hold, "check", with_services=with_services)
+
+    async def notify(
+        self,
+        caller: Caller,
+        targets: Sequence[Target],
+        *,
+        comment: str,
+        broadcast: bool = False,
+        forced: bool = False,
+        increment: bool = False,
+        author: str | None = None,
+        hold: bool = True,
+    ) -> tuple[Receipt, ...]:
+        """Custom notifications to the contacts of hosts or services."""
+        who = self._asked(caller, author)
+        options = 1 * broadcast + 2 * forced + 4 * increment
+        return await self._order(who, targets, lambda found: [notification(who, found, comment, options)], hold, "notify")
 
     async def submit_results(self, caller: Caller, results: Sequence[CheckResult], *, hold: bool = True) -> tuple[Receipt, ...]:
         """Passive check results."""
@@ -465,6 +494,8 @@ class Desk:
     async def settle_call(self, caller: Caller, call_id: str, *, until: str, timeout_s: float) -> ResultCall:
         """Wait until a call's results are all at least `processed` or (`until="final"`) at their last state; see `settle`."""
         before = await self.call_of_results(caller, call_id)
+        if timeout_s <= 0:
+            return before
         ids = [part.id for part in before.parts]
 
         async def where(call_ids: Sequence[str]) -> dict[str, Standing]:
@@ -559,6 +590,8 @@ class Desk:
         Returns when the time is up, too: the lives say how far each came.
         """
         before = await self._lives(caller, command_ids)
+        if timeout_s <= 0:
+            return before
         await self._parts.waiting.until_reached(command_ids, until, timeout_s, self._standings)
         try:
             return await self._lives(caller, command_ids)
