@@ -309,6 +309,7 @@ class Feed:
             yield wording.sign("begins", "", start.dump())
         else:
             start = cursor
+            yield wording.beat(start.dump())  # he knows at once that he is heard, though nothing may happen for long
         for part in (self._past_of(queue, start), self._present_of(queue)):
             async with aclosing(part):
                 async for blob in part:

@@ -94,8 +94,7 @@ def reading(box: Box, token: str = "", last_id: str = "", **params: Any) -> Iter
             assert response.status_code == 200, response.read()
             thread = threading.Thread(target=reader.read, args=(response,), daemon=True)
             thread.start()
-            if not last_id:
-                reader.wait(lambda one: one.seen, 10, "the beginning of the stream")
+            reader.wait(lambda one: one.seen or one.comments, 10, "the beginning of the stream")
             yield reader
             _hang_up(response)
         thread.join(5)
