@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import logging
 import os
 import shutil
@@ -32,6 +33,7 @@ PAUSE_MAX_S = 5.0
 STEADY_S = 10.0  # a child that lived this long is started again without a pause
 STOP_WORKER_S = 15.0  # a little more than a worker's own grace
 FIGURES_FOLDER = "metrics"
+MEMORY = Path("/dev/shm")
 STOP_ENGINE_S = 10.0
 
 log = logging.getLogger(__name__)
@@ -100,6 +102,7 @@ async def _supervise(config: Config, listener: socket.socket) -> None:
         listener.close()
         await asyncio.gather(*(worker.stop(STOP_WORKER_S) for worker in workers))
         await engine.stop(STOP_ENGINE_S)
+    shutil.rmtree(figures, ignore_errors=True)
     log.info("stopped")
 
 
@@ -166,11 +169,19 @@ class Child:
 
 
 def _figures_folder(data: Path) -> Path:
-    """Where the children put their figures for /metrics: made anew, so that they begin with this start."""
-    folder = data / FIGURES_FOLDER
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    return folder
+    """Where the children put their figures for /metrics: made anew, so that they begin with this start.
+
+    In memory where that is possible: the files are mapped, and a write to a mapped file on a full disk kills the process.
+    """
+    own = hashlib.sha256(str(data.absolute()).encode()).hexdigest()[:16]
+    for folder in (MEMORY / f"signalbox-{os.getuid()}-{own}", data / FIGURES_FOLDER):
+        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            folder.mkdir(mode=0o700)
+        except OSError:  # there is no such memory, or somebody else has taken the name
+            continue
+        return folder
+    raise ConfigError([f"{data / FIGURES_FOLDER} cannot be made anew: remove it, and see whether there is room."])
 
 
 def _ended(code: int) -> str:

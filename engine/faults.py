@@ -12,6 +12,7 @@ AFTER_ACCEPT = "after_accept"  # a command was read from the journal, nothing ab
 AFTER_BATCH_ROW = "after_batch_row"  # the batch row is durable, its bytes are not written
 AFTER_WRITE = "after_write"  # the bytes are in the command file, the step that says so is not stored
 BETWEEN_SLICES = "between_slices"  # an API worker: a slice of a large call is durable, others are to come (or it was the last)
+AFTER_COMMIT = "after_commit"  # of an API worker: what it accepted is durable, nobody was told
 AFTER_END_MARK = "after_end_mark"  # the end mark was read in the log, its verdicts are not stored
 
 _name, _, _count = os.environ.get("SIGNALBOX_CRASH", "").partition(":")

@@ -21,6 +21,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from engine import hints
@@ -33,6 +34,7 @@ from engine.journal.retention import Retention
 from engine.journal.store import Journal
 from engine.pollers.follow import LogFollower
 from engine.pollers.indexing import Indexer
+from engine.pollers.keeping import LaneKeeper
 from engine.pollers.local import Lane, Reports
 from engine.pollers.scan import ScannerProcess
 from engine.pollers.watch import FolderWatch
@@ -62,7 +64,7 @@ class Runtime:
     journal: Journal
     mirror: Mirror
     jobs: queue.Queue[Job | None] = field(default_factory=lambda: queue.Queue(_QUEUE_LENGTH))
-    lanes: dict[int, Lane] = field(default_factory=dict)
+    lanes: dict[int, LaneKeeper] = field(default_factory=dict)
     scans: dict[int, ScanLoop] = field(default_factory=dict)
     followers: dict[int, LogFollower] = field(default_factory=dict)
     failed: threading.Event = field(default_factory=threading.Event)
@@ -84,6 +86,9 @@ class ScanLoop:
     scanner: ScannerProcess
     due: threading.Event = field(default_factory=threading.Event)
     stopping: bool = False
+    _generation: int = -1
+    _renewed_at: float = 0.0  # monotonic
+    _is_stale: bool = False
 
     def run(self) -> None:
         pause = 0.0
@@ -106,7 +111,25 @@ class ScanLoop:
             self.scanner.close()
         if applied.health == "fresh":
             self.runtime.lanes[number].generation_applied(applied.generation)
+        self._judge_age(applied.generation)
         return _SCAN_GAP_S if applied.health == "fresh" else _FAILED_GAP_S
+
+    def _judge_age(self, generation: int) -> None:
+        """A core that lives and writes no status file is told of; nothing else shows it but the age of what stands there."""
+        now = self.runtime.clock.monotonic()
+        if generation != self._generation:
+            self._generation, self._renewed_at = generation, now
+        limit = self.runtime.config.settings.stale_after_intervals * self.poller.status_update_interval_s
+        is_stale = now - self._renewed_at > limit
+        if is_stale is self._is_stale:
+            return
+        number, word = self.poller.number, "stale" if is_stale else "fresh"
+        detail = f"Its core has written no status file for {limit:.0f} s: see whether it hangs." if is_stale else ""
+        try:
+            self.runtime.jobs.put_nowait(lambda mirror: mirror.tell_age(number, word, detail))
+            self._is_stale = is_stale
+        except queue.Full:
+            return  # the next look tells it
 
 
 @dataclass(slots=True)
@@ -165,12 +188,15 @@ def build(config: Config, clock: Clock) -> Runtime:
     mirror.told = lambda: hints.tell_desks(config.data, [hints.NEW_EVENTS])
     runtime = Runtime(config, clock, journal, mirror, indexer=Indexer(config) if config.settings.history_days else None)
     for poller in config.pollers:
-        runtime.lanes[poller.number] = Lane(
-            poller, config.settings, Journal.open(config.data), lambda: Reader.open(config.data), clock, _reports(runtime)
-        )
+        runtime.lanes[poller.number] = LaneKeeper(poller.name, partial(_lane, runtime, poller))
         runtime.followers[poller.number] = LogFollower(poller, mirror)
         runtime.scans[poller.number] = ScanLoop(runtime, poller, ScannerProcess(poller))
     return runtime
+
+
+def _lane(runtime: Runtime, poller: Poller) -> Lane:
+    data = runtime.config.data
+    return Lane(poller, runtime.config.settings, Journal.open(data), lambda: Reader.open(data), runtime.clock, _reports(runtime))
 
 
 def _reports(runtime: Runtime) -> Reports:

@@ -201,5 +201,6 @@ def _flags(claims: Claims, core: Core) -> Iterator[str]:
     }
     for host, command in newest.items():
         wanted = str(int(command["name"].startswith("ENABLE")))
-        if command["state"] == "confirmed" and oracle.status_of(core.status_file, host)["notifications_enabled"] != wanted:
-            yield f"notifications of {host} are not {wanted}: {_life(claims, command)}"
+        shown = oracle.status_of(core.status_file, host)["notifications_enabled"]
+        if command["state"] == "confirmed" and not command["overruled"] and shown != wanted:
+            yield f"notifications of {host} are {shown}: {_life(claims, command)}"

@@ -380,7 +380,7 @@ def _notifications() -> Rows:
     options = Field("options", FieldType.UINT, "1 to all contacts, 2 forced, 4 counts as a notification; sums of these", 0, high=7)
     told: dict[str, Any] = {
         "idempotent": False, "resend_when_absent": False, "effect_deadline_s": 5.0, "ttl": "ttl_notification_s",
-        "doc": "Tell the contacts something.",
+        "doc": "Tell the contacts something.", "cut_at_semicolon": True,
     }  # fmt: skip
     yield _row(
         "SEND_CUSTOM_HOST_NOTIFICATION", Subject.HOST, Effect.LOGGED, options, *_SIGNED,

@@ -176,6 +176,7 @@ class Row:
     ttl: str | None = "ttl_command_s"
     recheck: Recheck = Recheck.NONE
     effect_deadline_s: float = 2.0  # of the core's time between execution and a generation that must show the effect
+    cut_at_semicolon: bool = False  # some cores end its text there
     bulk: bool = False  # people's commands for other objects may overtake it
 
     @property

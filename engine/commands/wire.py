@@ -73,7 +73,7 @@ def echo_text(line: bytes, profile: Profile) -> bytes:
 
 def stored_comment(text: str, row: Row, profile: Profile) -> str:
     """The comment as that core will store it: right-trimmed, and with `;` replaced where the core would cut there."""
-    if row.entry_kind == "downtime" and profile.cuts_downtime_comment:
+    if (row.entry_kind == "downtime" or row.cut_at_semicolon) and profile.cuts_downtime_comment:
         text = text.replace(";", ",")
     return text.rstrip(_BLANKS)
 

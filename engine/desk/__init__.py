@@ -36,10 +36,11 @@ from engine.desk.operations import one_operation, page_of_operations
 from engine.desk.orders import (
     Order,
     acknowledgement,
+    checks,
     comment_order,
     deletion,
     downtimes,
-    forced_check,
+    notification,
     passive_result,
     removal,
 )
@@ -405,11 +406,39 @@ class Desk:
         return Done(await self._store(who, made.orders, {}, work, ask.action), made.conflicts)
 
     async def schedule_check(
-        self, caller: Caller, targets: Sequence[Target], *, at: float | None = None, hold: bool = True
+        self,
+        caller: Caller,
+        targets: Sequence[Target],
+        *,
+        at: float | None = None,
+        forced: bool = True,
+        with_services: bool = False,
+        hold: bool = True,
     ) -> tuple[Receipt, ...]:
-        """Forced checks, now unless `at` says when."""
+        """Checks, now unless `at` says when. Raises NotPossible for one that is not forced where active checks are off."""
         who = self._asked(caller)
-        return await self._order(who, targets, lambda found: [forced_check(who, found, at)], hold, "check")
+
+        def orders(found: Found) -> list[Order]:
+            return checks(who, found, at, forced, with_services)
+
+        return await self._order(who, targets, orders, hold, "check", with_services=with_services)
+
+    async def notify(
+        self,
+        caller: Caller,
+        targets: Sequence[Target],
+        *,
+        comment: str,
+        broadcast: bool = False,
+        forced: bool = False,
+        increment: bool = False,
+        author: str | None = None,
+        hold: bool = True,
+    ) -> tuple[Receipt, ...]:
+        """Custom notifications to the contacts of hosts or services."""
+        who = self._asked(caller, author)
+        options = 1 * broadcast + 2 * forced + 4 * increment
+        return await self._order(who, targets, lambda found: [notification(who, found, comment, options)], hold, "notify")
 
     async def submit_results(self, caller: Caller, results: Sequence[CheckResult], *, hold: bool = True) -> tuple[Receipt, ...]:
         """Passive check results."""

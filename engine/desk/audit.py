@@ -134,7 +134,7 @@ def _conditions(which: AuditFilter) -> tuple[list[str], list[object]]:
 
 def _of_status(status: str) -> tuple[str, list[object]]:
     if status == "accepted":
-        return "a.status = 0", []
+        return "a.status = 0 AND a.kind = 'request'", []
     if status == "refused":
         return "a.status >= 400", []
     if status.isascii() and status.isdigit() and len(status) == 3:

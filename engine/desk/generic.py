@@ -10,15 +10,16 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import replace
 
-from engine.commands.catalogue import CATALOGUE, SWITCHES, Effect, Field, FieldType, Members, Row, Subject, is_ours, row_of
+from engine.commands.catalogue import CATALOGUE, SWITCHES, Effect, Field, FieldType, Row, Subject, is_ours, row_of
 from engine.commands.wire import check_value
 from engine.desk.checks import Asked, core_now, second, window
 from engine.desk.orders import (
     Order,
     acknowledgement,
+    check,
     comment_order,
     downtime_order,
-    forced_check,
+    notification,
     passive_result,
     plain_order,
     removal,
@@ -101,9 +102,12 @@ def _generic_order(who: Asked, found: Found, row: Row, given: Mapping[str, objec
             return acknowledgement(who, found, str(arguments["comment"]), sticky, notify, persistent, ends)
         case Effect.NOT_ACKNOWLEDGED:
             return removal(who, found)
-        case Effect.CHECKED if row.forced and row.on is Members.ITSELF:
+        case Effect.CHECKED:
             at = given.get("at")
-            return forced_check(who, found, float(at) if isinstance(at, int | float) else None)
+            return check(who, found, row, float(at) if isinstance(at, int | float) else None)
+        case Effect.LOGGED if row.cut_at_semicolon:
+            options = arguments["options"]
+            return notification(who, found, str(arguments["comment"]), options if isinstance(options, int) else 0)
         case Effect.RESULT_SEEN:
             code = arguments["return_code"]
             target = Target(found.key.host, found.key.service, found.key.poller)

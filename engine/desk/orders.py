@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from engine.commands.catalogue import CATALOGUE, FieldType, Recheck, Row
+from engine.commands.catalogue import CATALOGUE, FieldType, Members, Recheck, Row
 from engine.commands.profiles import PROFILES, Profile
 from engine.commands.wire import LINE_LIMIT, check_author, check_comment, check_name, encode, stored_comment
 from engine.desk.checks import Asked, Window, check_allowed, core_now, fresh_age, second
@@ -230,9 +230,17 @@ def deletion(who: Asked, found: Found, entry: EntryRow) -> Order:
     return _order(who, found, row, arguments, deletes=entry.id)
 
 
-def forced_check(who: Asked, found: Found, at: float | None) -> Order:
-    """A forced check now, or at a time that lies ahead."""
-    row = _row(_by_object("SCHEDULE_FORCED_HOST_CHECK", "SCHEDULE_FORCED_SVC_CHECK", found), found)
+def checks(who: Asked, found: Found, at: float | None, forced: bool = True, with_services: bool = False) -> list[Order]:
+    """A check, and with `with_services` one of each of a host's services; now, or at a time that lies ahead."""
+    kind = "SCHEDULE_FORCED" if forced else "SCHEDULE"
+    orders = [check(who, found, _row(f"{kind}_{_by_object('HOST', 'SVC', found)}_CHECK", found), at)]
+    if with_services and found.services:
+        orders.append(check(who, found, _row(f"{kind}_HOST_SVC_CHECKS", found), at))
+    return orders
+
+
+def check(who: Asked, found: Found, row: Row, at: float | None) -> Order:
+    """Refuses (unless overruled) one that is not forced where active checks are off: the core would drop it."""
     now = core_now(who, found)
     when = int(now) if at is None else second(at, "at")
     notes: tuple[str, ...] = ()
@@ -241,9 +249,27 @@ def forced_check(who: Asked, found: Found, at: float | None) -> Order:
             raise InvalidField("The time of the check lies in the past: leave it out to check now.", field="at", at=when)
         when = int(now)
         notes = ("The time of the check had passed: it is asked for now.",)
-    if found.row is not None and found.row.has_been_checked and now + 1 > found.row.last_check >= when:
+    if row.on is Members.ITSELF and found.row is not None and found.row.has_been_checked and now + 1 > found.row.last_check >= when:
         when = int(found.row.last_check) + 1  # else the check that has just run would be taken for the one asked for
-    return _order(who, found, row, {"at": when}, notes=notes)
+    refusal = None if row.forced or row.on is not Members.ITSELF else _checks_are_off(who, found)
+    enabling = frozenset({_by_object("ENABLE_HOST_CHECK", "ENABLE_SVC_CHECK", found)})
+    return _order(who, found, row, {"at": when}, refusal=refusal, excused_by=enabling, notes=notes)
+
+
+def _checks_are_off(who: Asked, found: Found) -> NotPossible | None:
+    age_s = fresh_age(who, found)
+    if age_s is None or found.row is None or found.row.checks_enabled:
+        return None
+    reason = f"Active checks of {found.label} are off by a view {age_s:.0f} s old: only a forced check would be made."
+    return _not_possible(reason, found, age_s)
+
+
+def notification(who: Asked, found: Found, comment: str, options: int) -> Order:
+    """A custom notification. `options`: the sum of 1 to all contacts, 2 forced, 4 counts as one of the problem's."""
+    row = _row(_by_object("SEND_CUSTOM_HOST_NOTIFICATION", "SEND_CUSTOM_SVC_NOTIFICATION", found), found)
+    text, notes = _comment(who, comment, row, found)
+    arguments: dict[str, object] = {"options": options, "author": check_author(who.author), "comment": text}
+    return _order(who, found, row, arguments, notes=notes)
 
 
 def passive_result(who: Asked, found: Found, result: CheckResult) -> Order:
@@ -403,7 +429,7 @@ def _stored(text: str, row: Row, found: Found) -> tuple[str, tuple[str, ...]]:
     stored = stored_comment(check_comment(text), row, _profile(found))
     if ";" in text and ";" not in stored:
         kind = found.poller.kind
-        return stored, (f"`;` in the comment was replaced by `,`: {kind} cuts a downtime's comment there.",)
+        return stored, (f"`;` in the comment was replaced by `,`: {kind} would end the text there.",)
     return stored, ()
 
 

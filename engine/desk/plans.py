@@ -23,7 +23,7 @@ from engine.config import Poller, Settings
 from engine.desk.accept import refused
 from engine.desk.checks import Asked, Window, second
 from engine.desk.generic import check_supported
-from engine.desk.orders import ANY_CORE_ID, Order, acknowledgement, comment_order, deletion, downtime_order, downtimes, forced_check
+from engine.desk.orders import ANY_CORE_ID, Order, acknowledgement, checks, comment_order, deletion, downtime_order, downtimes
 from engine.desk.resolve import Found, Resolver
 from engine.desk.selection import EntrySelection, Selection, check_limit, select, select_entries
 from engine.desk.values import Receipt
@@ -164,15 +164,16 @@ class CommentAsked:
 
 @dataclass(frozen=True, slots=True)
 class CheckAsked:
-    """Forced checks of what is selected."""
+    """Checks of what is selected."""
 
     selection: Selection
     at: float | None
+    forced: bool = True
 
     action = "check"
 
     def make(self, who: Asked, found: Found) -> list[Order]:
-        return [forced_check(who, found, self.at)]
+        return checks(who, found, self.at, self.forced)
 
     def known(self, found: Found) -> str:
         return ""

@@ -31,6 +31,7 @@ from engine.desk.values import Caller
 from engine.errors import InvalidField, PollerError, TooManyReaders
 from engine.figures import EVENT_READERS
 from engine.journal.accounts import grants_of
+from engine.journal.retention import STEPS_GONE
 from engine.state.events import Event, bounds, events_after
 from engine.state.scope import Scope
 from engine.state.views import Reader
@@ -163,9 +164,9 @@ def _lost(connection: sqlite3.Connection, cursor: Cursor | None) -> str:
 
 def _steps(connection: sqlite3.Connection) -> tuple[int, int]:
     """(the number after which every step is there, the newest step's number)."""
-    query = "SELECT (SELECT min(seq) FROM journal.step), (SELECT max(seq) FROM journal.step)"
-    oldest, newest = connection.execute(query).fetchone()
-    return (0, 0) if newest is None else (oldest - 1, newest)
+    newest = connection.execute("SELECT seq FROM journal.sqlite_sequence WHERE name = 'step'").fetchone()
+    gone = connection.execute("SELECT value FROM journal.meta WHERE key = ?", (STEPS_GONE,)).fetchone()
+    return (int(gone[0]) if gone else 0, int(newest[0]) if newest else 0)
 
 
 def _steps_after(connection: sqlite3.Connection, after: int, upto: int, limit: int) -> list[Event]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from engine.errors import JournalError
+from engine.faults import AFTER_COMMIT, crash_point
 from engine.hints import poke_engine, tell_desks
 from engine.journal.store import Journal
 
@@ -91,6 +92,7 @@ class GroupCommit:
     def _run(self) -> None:
         while jobs := self._next_jobs():
             outcomes = self._commit(jobs)
+            crash_point(AFTER_COMMIT)
             self._wake(outcomes)
             loop = jobs[0].future.get_loop()
             if not loop.is_closed():

@@ -178,7 +178,15 @@ class Lane:
             self._poked.clear()
         self._save_written()
         self.following.save(0.0)
+        self.close()
+
+    def close(self) -> None:
+        """Let the files go; what is in flight is the next lane's."""
         self.tail.close()
+        if self.compat_tail is not None:
+            self.compat_tail.close()
+        if self._reader is not None:
+            self._reader.close()
 
     def step(self) -> None:
         """One round: what the log says, what the status file says, what waits."""
@@ -266,7 +274,7 @@ class Lane:
             verdicts: list[Verdict] = []
             heard: list[tuple[str, str]] = []
             is_short = self.compat_tail is None and not self.listener.waiting
-            foreign: list[bytes] = []
+            foreign: list[LogLine] = []
             for raw in lines:
                 if is_short and (self.watch.take_echo(raw) or is_passive(raw)):
                     continue
@@ -280,7 +288,7 @@ class Lane:
                 if line.kind in (LogKind.START, LogKind.STOP):
                     self._lived(line)
                 if line.kind is LogKind.EXTERNAL_COMMAND and is_switch(line.text) and not self.watch.expects(line.text):
-                    foreign.append(line.text)
+                    foreign.append(line)
                 tokens, proven = self.watch.feed(line)
                 settled += tokens
                 verdicts += proven
@@ -308,12 +316,13 @@ class Lane:
             moved = [command_id for command_id, line in heard if self.prover.take_heard(connection, command_id, line, at)]
         self.reports.moved(moved)
 
-    def _take_foreign(self, texts: Sequence[bytes]) -> None:
+    def _take_foreign(self, lines: Sequence[LogLine]) -> None:
         """Switches that another program set: ours of the same features no longer hold."""
-        if texts:
+        if lines:
+            at = self.clock.now()
             with self.journal.transaction() as connection:
-                for text in dict.fromkeys(texts):
-                    overruled_by(connection, self.poller.number, text)
+                moved = [number for line in lines for number in overruled_by(connection, self.poller.number, line, at)]
+            self.reports.moved(moved)
 
     def _lived(self, line: LogLine) -> None:
         """The core was started, reloaded or stopped: status files before a start no longer tell its ids."""

@@ -23,10 +23,11 @@ from engine.commands.lifecycle import MOVES, State
 from engine.commands.proof import Effected, Judgement
 from engine.commands.row import OBJECTS, Row
 from engine.config import Settings
+from engine.formats.corelog import LogLine
 from engine.journal.history import EntryRow, Reconciled, ends_by_itself, entries, entries_of, entry_by_id, insert_entry, revive
 from engine.journal.identities import next_ids
 from engine.journal.own import insert_deletion, insert_own
-from engine.journal.store import COMMAND_COLUMNS, CommandRow, command_by_id, command_row, move
+from engine.journal.store import COMMAND_COLUMNS, CommandRow, command_by_id, command_row, move, note
 from engine.model import HostStatus, ServiceStatus
 
 log = logging.getLogger(__name__)
@@ -219,9 +220,12 @@ def _without_stamp(text: bytes) -> bytes:
     return text.partition(b"] ")[2] if text.startswith(b"[") else text
 
 
-def overruled_by(connection: sqlite3.Connection, poller: int, text: bytes) -> None:
-    """Another program's command was read: switches of ours that it sets otherwise are its own affair from now on."""
-    name, _, rest = _without_stamp(text).decode("utf-8", "replace").partition(";")
+def overruled_by(connection: sqlite3.Connection, poller: int, line: LogLine, at: float) -> list[str]:
+    """Another program's command was read: switches of ours that were executed before are its affair from now on. Their ids.
+
+    A line that a former life of ours read already, and an echo of ours, are no younger than what they could overrule.
+    """
+    name, _, rest = _without_stamp(line.text).decode("utf-8", "replace").partition(";")
     row = known_row(name)
     keys = {sign.key for sign in row.signs}
     names = [known for known in _SIGNED if keys & {sign.key for sign in CATALOGUE[known].signs}]
@@ -232,8 +236,12 @@ def overruled_by(connection: sqlite3.Connection, poller: int, text: bytes) -> No
         if row.fields[1:2] and row.fields[1].type is FieldType.SERVICE and len(parts) > 1:
             where += " AND service IN (?, '')"
             values.append(parts[1])
-    connection.execute(
-        f"UPDATE command SET overruled = 1 WHERE poller = ? AND state = 'confirmed' AND overruled = 0"
-        f" AND name IN ({','.join('?' * len(names))}){where}",
-        [poller, *names, *values],
+    query = (
+        f"SELECT {COMMAND_COLUMNS} FROM command WHERE poller = ? AND state = 'confirmed' AND overruled = 0 AND executed_at < ?"
+        f" AND name IN ({','.join('?' * len(names))}){where}"
     )
+    found = [command_row(row) for row in connection.execute(query, [poller, line.at, *names, *values]).fetchall()]
+    for command in found:
+        connection.execute("UPDATE command SET overruled = 1 WHERE id = ?", (command.id,))
+        note(connection, command, at, f"another program has set it since: [{line.at}] {line.text.decode('utf-8', 'replace')}")
+    return [command.id for command in found]

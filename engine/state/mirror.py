@@ -283,10 +283,18 @@ class Mirror:
             with self._transaction():
                 update = f"UPDATE poller SET {file}_health = ?, {file}_detail = ? WHERE number = ?"
                 self._connection.execute(update, (word, detail, poller))
-                said = {"file": file, "health": word, "detail": detail}
-                EventLog(self._connection, poller).append([Draft(Kind.POLLER, "health", "", None, None, time.time(), said)])
-                self._has_news = True
+                self._tell_health(poller, file, word, detail)
             return True
+
+    def tell_age(self, poller: int, word: str, detail: str) -> None:
+        """Tell that a status file became "stale", or is "fresh" again. Readers judge the age of what they read themselves."""
+        with self._transaction():
+            self._tell_health(poller, "status_file", word, detail)
+
+    def _tell_health(self, poller: int, file: str, word: str, detail: str) -> None:
+        said = {"file": file, "health": word, "detail": detail}
+        EventLog(self._connection, poller).append([Draft(Kind.POLLER, "health", "", None, None, time.time(), said)])
+        self._has_news = True
 
     # --- events -------------------------------------------------------------------------------------------------------------
 

@@ -81,7 +81,7 @@ class Box:
     # --- running ----------------------------------------------------------------------------------------------------------
     def prepare(self) -> None:
         """Make the folder, the configuration and the first admin."""
-        self.data.mkdir(parents=True)
+        self.data.mkdir(parents=True, exist_ok=True)  # a test may have mounted something there
         self.port = _free_port()
         (self.folder / "signalbox.toml").write_text(self.settings + "\n" + signalbox_config(self.cores), encoding="utf-8")
         self.token = self.add_user("admin", "admin")

@@ -22,6 +22,7 @@ from tests.support.box import Box, boxed, command_ids, parallel
 from tests.support.cores import Core
 from tests.system.every_command import (
     CHILD_SERVICE,
+    OTHER_SERVICE,
     PROCESSED_IS_ENOUGH,
     SERVICE,
     SPECIAL,
@@ -283,6 +284,36 @@ def _end_with(every: Site, name: str) -> None:
         if name != "READ_STATE_INFORMATION":
             before = started[core.kind]
             cores.until(lambda: oracle.program_start(core.status_file) > before, 20, f"{core.kind} started by {name}")  # noqa: B023
+
+
+def test_contacts_are_told_and_checks_are_made(every: Site) -> None:
+    """A notification would reach nobody or lose its words at a semicolon; checks would be made of other objects, or not at all."""
+    unit = every.units["DEL_HOST_COMMENT"]
+    for core in every.cores:
+        for service in (SERVICE, OTHER_SERVICE):
+            core.set_state(unit.host, service, 0, "Icinga 2 tells nobody of an object that was never checked")
+        cores.wait_for_state(core, unit.host, OTHER_SERVICE, 0)
+
+    def told(core: Core) -> None:
+        body = {"host": unit.host, "service": SERVICE, "comment": "until; noon", "forced": True, "poller": core.folder.name}
+        answer = every.box.api.post("/v1/notifications", json=body, params={"wait": 20})
+        assert answer.json()["state"] == "confirmed", answer.text
+        stored = b"until, noon" if core.kind == "nagios" else b"until; noon"
+        lines = [line for line in core.log_file.read_bytes().splitlines() if b"SERVICE NOTIFICATION" in line and stored in line]
+        assert any(unit.contact.encode() in line and unit.host.encode() in line for line in lines)
+
+    def checked(core: Core) -> None:
+        where = {"host": unit.host, "poller": core.folder.name}
+        answer = every.box.api.post("/v1/checks", json=where | {"service": SERVICE, "forced": False}, params={"wait": 20})
+        assert (answer.status_code, answer.json()["code"]) == (409, "not_possible"), "active checks are off"
+        answer = every.box.api.post("/v1/checks", json=where | {"with_services": True}, params={"wait": 30})
+        assert answer.status_code == 200, answer.text
+        assert {one["state"] for one in answer.json()["commands"]} == {"confirmed"}
+        for service in ("", SERVICE, OTHER_SERVICE):
+            assert oracle.status_of(core.status_file, unit.host, service)["plugin_output"] == "fine", "what the check answers"
+
+    parallel(told, every.cores)
+    parallel(checked, every.cores)
 
 
 def test_features_are_switched_by_patch(every: Site) -> None:

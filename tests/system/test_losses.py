@@ -115,7 +115,8 @@ def test_what_a_crash_took_is_lost_by_core(told: tuple[Core, Box]) -> None:
     assert entry["present"] and not entry["cancelled"], "it stands again, under its own id"
     assert box.life(saved["id"])["state"] == "confirmed"
     assert box.life(brief["id"])["state"] == "confirmed", "no core keeps such a comment over a restart"
-    assert box.life(reversed_by_others["id"])["state"] == "confirmed", "another program had set it since"
+    theirs = box.life(reversed_by_others["id"])
+    assert theirs["state"] == "confirmed" and "another program has set it since" in theirs["steps"][-1]["evidence"]
     repeat = box.downtime("h1", "lost", services=["HTTP"])
     assert not repeat.json()["joined"], "a repeat is no twin of what is lost"
 

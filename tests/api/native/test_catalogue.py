@@ -183,6 +183,25 @@ def test_a_core_s_features_are_switched_by_patch_and_dangerous_ones_are_gated(fr
     )
 
 
+def test_notifications_and_checks_by_their_nouns_are_the_catalogue_s_commands(front: Front) -> None:
+    """A noun would send another command than it says, or one with other options."""
+    reply = front.post("/v1/notifications", {"host": "web01", "comment": "a;b", "broadcast": True, "increment": True})
+    (command,) = reply.json["commands"]
+    assert command["command"] == "SEND_CUSTOM_HOST_NOTIFICATION" and command["notes"]
+    assert front.get(command["href"]).json["arguments"] == {"host": "web01", "options": 5, "author": "anna", "comment": "a,b"}
+    reply = front.post("/v1/notifications", {"host": "web01", "service": "HTTP", "comment": "c", "forced": True})
+    (command,) = reply.json["commands"]
+    assert front.get(command["href"]).json["arguments"]["options"] == 2
+    front.by("olga").post("/v1/notifications", {"host": "web01", "comment": "c", "author": "x"}).problem(403, "forbidden")
+    reply = front.post("/v1/checks", {"host": "web01", "with_services": True})
+    assert [one["command"] for one in reply.json["commands"]] == ["SCHEDULE_FORCED_HOST_CHECK", "SCHEDULE_FORCED_HOST_SVC_CHECKS"]
+    for body in ({"host": "web01", "service": "HTTP", "with_services": True}, {"hostgroup": "web", "with_services": True}):
+        assert front.post("/v1/checks", body).problem(422, "invalid_field")["field"] == "with_services"
+    reply = front.post("/v1/checks", {"hostgroup": "web", "poller": "north", "forced": False})
+    assert {one["command"] for one in reply.json["commands"]} <= {"SCHEDULE_HOST_CHECK"}
+    assert front.post("/v1/checks", {"hostgroup": "web", "on": "both", "dry_run": True}).json["targets"]
+
+
 def test_the_catalogue_says_what_the_caller_may_send(daring: Front) -> None:
     for user, allowed in (
         ("anna", len(ROWS) - len(DANGEROUS) + len(ALLOWED) - 1),
