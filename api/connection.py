@@ -12,6 +12,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_LIMIT_BYTES = 1 << 16
 HEAD_TIMEOUT_S = 30.0
+STUCK_S = 2.0  # how long an endless answer that its client does not take may keep the server from stopping
+ENDLESS = "signalbox.endless"  # set in the scope of a request whose answer has no end
 
 _TOO_LARGE = b"The head of the request is too large."
 _REFUSAL = (
@@ -43,6 +45,16 @@ class BoundedConnection(HttpToolsProtocol):
             return
         self._without_body += len(data)
         super().data_received(data)
+
+    def shutdown(self) -> None:
+        """The server stops."""
+        super().shutdown()
+        if self.cycle is not None and self.cycle.scope.get(ENDLESS):
+            self.loop.call_later(STUCK_S, self._drop_if_stuck)
+
+    def _drop_if_stuck(self) -> None:
+        if self.flow.write_paused and not self.transport.is_closing():
+            self.transport.abort()
 
     # --- the parser's callbacks -------------------------------------------------------------------------------------------
     def on_message_begin(self) -> None:

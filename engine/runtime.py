@@ -86,6 +86,9 @@ class ScanLoop:
     scanner: ScannerProcess
     due: threading.Event = field(default_factory=threading.Event)
     stopping: bool = False
+    _generation: int = -1
+    _renewed_at: float = 0.0  # monotonic
+    _is_stale: bool = False
 
     def run(self) -> None:
         pause = 0.0
@@ -108,7 +111,25 @@ class ScanLoop:
             self.scanner.close()
         if applied.health == "fresh":
             self.runtime.lanes[number].generation_applied(applied.generation)
+        self._judge_age(applied.generation)
         return _SCAN_GAP_S if applied.health == "fresh" else _FAILED_GAP_S
+
+    def _judge_age(self, generation: int) -> None:
+        """A core that lives and writes no status file is told of; nothing else shows it but the age of what stands there."""
+        now = self.runtime.clock.monotonic()
+        if generation != self._generation:
+            self._generation, self._renewed_at = generation, now
+        limit = self.runtime.config.settings.stale_after_intervals * self.poller.status_update_interval_s
+        is_stale = now - self._renewed_at > limit
+        if is_stale is self._is_stale:
+            return
+        number, word = self.poller.number, "stale" if is_stale else "fresh"
+        detail = f"Its core has written no status file for {limit:.0f} s: see whether it hangs." if is_stale else ""
+        try:
+            self.runtime.jobs.put_nowait(lambda mirror: mirror.tell_age(number, word, detail))
+            self._is_stale = is_stale
+        except queue.Full:
+            return  # the next look tells it
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ from contextlib import aclosing
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from api.connection import ENDLESS
 from api.native.operation import Stream
 from engine.errors import SignalboxError
 
@@ -33,6 +34,7 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request."""
+        scope[ENDLESS] = True
         async with aclosing(self._stream.rest):
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             if scope["method"] == "HEAD":

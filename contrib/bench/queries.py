@@ -4,8 +4,8 @@
 
 A status file of that many objects, block for block as Nagios 4 writes them, goes through the real scanner and the real mirror
 into a state.db of its own; the questions are those the native API asks. 5 % of the services and 2 % of the hosts are problems,
-every outputs' text differs. Best of the rounds. Ends with 1 when a figure is above
-`--slack` times its budget (the budgets are for a quiet machine of its own).
+every output's text differs. Best of the rounds. Ends with 1 when a figure is above `--slack` times its budget (budgets are for a
+quiet machine).
 """
 
 from __future__ import annotations

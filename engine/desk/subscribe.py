@@ -31,6 +31,7 @@ from engine.desk.values import Caller
 from engine.errors import InvalidField, PollerError, TooManyReaders
 from engine.figures import EVENT_READERS
 from engine.journal.accounts import grants_of
+from engine.journal.retention import STEPS_GONE
 from engine.state.events import Event, bounds, events_after
 from engine.state.scope import Scope
 from engine.state.views import Reader
@@ -45,6 +46,7 @@ _PACE_S = 0.25  # how long a full page waits for readers to take the one before
 _PIECE_BYTES = 1 << 18
 _TOO_SLOW = "you read more slowly than things happen: what waited for you was dropped"
 _NOT_GRANTED = "your token has ended, or shows something else than when you came"
+_FAILED = "an error of ours: come back with the last id"
 _STOPPING = "this server stops: come back with the last id"
 _CURSOR = re.compile(r"([0-9a-f]{4,40})-([0-9a-f]{1,15})-([0-9a-f]{1,15})", re.ASCII)
 
@@ -163,9 +165,9 @@ def _lost(connection: sqlite3.Connection, cursor: Cursor | None) -> str:
 
 def _steps(connection: sqlite3.Connection) -> tuple[int, int]:
     """(the number after which every step is there, the newest step's number)."""
-    query = "SELECT (SELECT min(seq) FROM journal.step), (SELECT max(seq) FROM journal.step)"
-    oldest, newest = connection.execute(query).fetchone()
-    return (0, 0) if newest is None else (oldest - 1, newest)
+    newest = connection.execute("SELECT seq FROM journal.sqlite_sequence WHERE name = 'step'").fetchone()
+    gone = connection.execute("SELECT value FROM journal.meta WHERE key = ?", (STEPS_GONE,)).fetchone()
+    return (int(gone[0]) if gone else 0, int(newest[0]) if newest else 0)
 
 
 def _steps_after(connection: sqlite3.Connection, after: int, upto: int, limit: int) -> list[Event]:
@@ -362,6 +364,15 @@ class Feed:
             if self._task is None or self._task.done():
                 self._cursor = await self._live.run(head_of)
                 self._task = asyncio.create_task(self._run(), name="events")
+                self._task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A feed that failed must not leave readers waiting for what will not come."""
+        if task.cancelled() or task.exception() is None:
+            return
+        log.error("the feed of events failed", exc_info=task.exception())
+        for queue in list(self._queues):
+            queue.leave("end", _FAILED)
 
     async def _run(self) -> None:
         """As long as anybody reads."""

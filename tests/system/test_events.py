@@ -86,12 +86,29 @@ def test_what_a_limited_user_hears(site: Site) -> None:
 # --- what hurts -----------------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def small() -> Iterator[tuple[NagiosCore, Box]]:
+@pytest.fixture(scope="module")
+def _small() -> Iterator[tuple[NagiosCore, Box]]:
     with cores.core_folder() as folder:
         core = NagiosCore(folder / "core", [Host("web01", (Service("HTTP"), Service("SSH")))], 1)
         with cores.running(core), boxed(folder, core, workers=2) as box:
             yield core, box
+
+
+@pytest.fixture
+def small(_small: tuple[NagiosCore, Box]) -> tuple[NagiosCore, Box]:
+    """One core and its Signalbox, everything well: tests leave both running."""
+    core, box = _small
+    core.send(*(f"PROCESS_SERVICE_CHECK_RESULT;web01;{service};0;calm" for service in ("HTTP", "SSH")))
+    core.send("PROCESS_HOST_CHECK_RESULT;web01;0;calm")
+    cores.wait_for_state(core, "web01", "HTTP", 0)
+    cores.wait_for_state(core, "web01", "SSH", 0)
+
+    def is_calm() -> bool:
+        rows = box.api.get("/v1/services", params={"host": "web01"}).json()["items"]
+        return all((row["state"], row["plugin_output"]) == (0, "calm") for row in rows)
+
+    cores.until(is_calm, 10, "Signalbox shows that all is well")
+    return core, box
 
 
 def test_engine_killed_core_restarted_and_nothing_missed(small: tuple[NagiosCore, Box]) -> None:
@@ -110,40 +127,13 @@ def test_engine_killed_core_restarted_and_nothing_missed(small: tuple[NagiosCore
         reader.wait_for(20, type="poller", action="restarted")
         core.send("PROCESS_SERVICE_CHECK_RESULT;web01;HTTP;2;after")
         reader.wait_for(type="state", output="after")
-        started = time.monotonic()
-        box.stop()
-        reader.wait(lambda one: one.ended, 5, "the stream ended with the server")
-        assert reader.seen[-1].name == "end"
-        assert time.monotonic() - started < 10, "an open stream kept the server from stopping"
-
-
-def test_a_mirror_made_anew_is_a_reset_and_never_silence(small: tuple[NagiosCore, Box]) -> None:
-    core, box = small
-    with reading(box) as reader:
-        last = reader.last_id
-    box.stop()
-    for path in box.data.glob("state.db*"):
-        path.unlink()
-    box.start()
-    box.wait_ready()
-    with reading(box, last_id=last) as reader:
-        reader.wait(lambda one: one.ended, 10, "the stream ends after the reset")
-        assert [event.name for event in reader.seen] == ["reset"]
-        again = reader.last_id
-    with reading(box, last_id=again) as reader:
-        core.send("PROCESS_SERVICE_CHECK_RESULT;web01;SSH;1;new")
-        reader.wait_for(type="state", output="new")
-    with reading(box, last_id=last, snapshot=1) as reader:
-        reader.wait(lambda one: one.named("snapshot_ends"), 10, "the snapshot's end")
-        assert [event.name for event in reader.seen[:2]] == ["reset", "snapshot_begins"]
-        assert ("WARNING", "new") in states(reader, "web01", "SSH")
 
 
 def test_copytruncate_and_rename_lose_and_repeat_no_event(small: tuple[NagiosCore, Box]) -> None:
     core, box = small
     with reading(box, type="state", service="HTTP", host="web01") as reader:
         for number in range(12):
-            core.send(f"PROCESS_SERVICE_CHECK_RESULT;web01;HTTP;{number % 3};round {number}")
+            core.send(f"PROCESS_SERVICE_CHECK_RESULT;web01;HTTP;{number % 2 + 1};round {number}")
             reader.wait_for(output=f"round {number}")
             if number in (3, 7):
                 cores.rotate_log(core, number)
@@ -177,6 +167,24 @@ def test_a_lost_line_and_a_downtime_between_two_files_leave_no_row_wrong(small: 
         assert len(states(reader, "web01", "HTTP")) == 1
 
 
+def test_a_core_that_falls_silent_is_told_of_and_its_return_too(small: tuple[NagiosCore, Box]) -> None:
+    core, box = small
+
+    def generation() -> int:
+        return int(box.api.get("/v1/pollers").json()["items"][0]["generation"])
+
+    with reading(box, type="poller") as reader:
+        before = generation()
+        cores.until(lambda: generation() > before, 20, "a status file while all is well")
+        cores.freeze(core)
+        try:
+            stale = reader.wait_for(20, file="status_file", health="stale")
+        finally:
+            cores.thaw(core)
+        assert "no status file" in stale.data["detail"]
+        reader.wait_for(20, file="status_file", health="fresh")
+
+
 FLOOD = 100_000
 
 
@@ -197,3 +205,28 @@ def test_a_flood_of_passive_results_stalls_no_command_and_no_view(small: tuple[N
         assert found.data["source"] == "log", "the status file came before what the log said"
         reader.wait_for(20, type="downtime", action="started")
         assert not [event for event in reader.named("state") if event.data["service"] == "SSH"], "a passive line is no state"
+
+
+def test_a_mirror_made_anew_is_a_reset_and_never_silence(small: tuple[NagiosCore, Box]) -> None:
+    core, box = small
+    with reading(box) as reader:
+        last = reader.last_id
+        box.stop()
+        reader.wait(lambda one: one.ended, 5, "the stream ended with the server")
+        assert reader.seen[-1].name == "end"
+    assert "graceful shutdown exceeded" not in box.output, "an open stream kept the server from stopping"
+    for path in box.data.glob("state.db*"):
+        path.unlink()
+    box.start()
+    box.wait_ready()
+    with reading(box, last_id=last) as reader:
+        reader.wait(lambda one: one.ended, 10, "the stream ends after the reset")
+        assert [event.name for event in reader.seen] == ["reset"]
+        again = reader.last_id
+    with reading(box, last_id=again) as reader:
+        core.send("PROCESS_SERVICE_CHECK_RESULT;web01;SSH;1;new")
+        reader.wait_for(type="state", output="new")
+    with reading(box, last_id=last, snapshot=1) as reader:
+        reader.wait(lambda one: one.named("snapshot_ends"), 10, "the snapshot's end")
+        assert [event.name for event in reader.seen[:2]] == ["reset", "snapshot_begins"]
+        assert ("WARNING", "new") in states(reader, "web01", "SSH")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from pathlib import Path
 from urllib.parse import quote
@@ -246,3 +247,14 @@ def test_the_change_number_is_of_each_file(tmp_path: Path) -> None:
         Mirror.open(tmp_path / name, lambda poller, wanted: {}).close()
         numbers.add(sqlite3.connect(tmp_path / name).execute("SELECT number FROM change").fetchone())
     assert len(numbers) == 3
+
+
+def test_the_searches_of_the_readme_are_understood(front: Front) -> None:
+    readme = (Path(__file__).resolve().parents[3] / "README.md").read_text("utf-8")
+    target = re.search(r"8080(/v1/problems\?[^']+)'", readme)
+    search = re.search(r"--data-urlencode 'search=([^']+)'", readme)
+    fields = re.search(r"-d (fields=\S+)", readme)
+    assert target and search and fields
+    assert front.get(target[1]).json["total"] == 0
+    found = front.get(f"/v1/services?limit=0&{fields[1]}&search={quote(search[1])}", accept=LINES)
+    assert [orjson.loads(line)["description"] for line in found.body.splitlines()] == ["SQL"]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engine.config import Settings
 from engine.desk import subscribe
 from engine.desk.audience import Which
 from engine.desk.subscribe import Cursor, Feed
@@ -18,6 +19,7 @@ from engine.desk.values import Caller
 from engine.errors import InvalidField, TooManyReaders
 from engine.formats.corelog import LogKind, StateEvent
 from engine.journal import accounts
+from engine.journal.retention import Retention
 from engine.journal.store import Journal
 from engine.model import GroupConfig, ObjectCache
 from engine.state.events import Event
@@ -432,6 +434,31 @@ def test_a_snapshot_and_what_follows_have_no_gap(world: World) -> None:
     with_feeds(world, work)
 
 
+def test_a_feed_that_fails_lets_its_readers_go_and_the_next_begins_anew(world: World) -> None:
+    """Heartbeats without events would be the worst of all answers."""
+
+    async def work(feed: Feed) -> None:
+        reader = world.listen(feed)
+        await reader.step()
+        world.say("read")
+        await reader.to_output("read")
+        advance = feed._advance
+
+        async def fails() -> bool:
+            raise RuntimeError("a bug")
+
+        feed._advance = fails  # type: ignore[method-assign]
+        await reader.to_end()
+        assert reader.signs() == ["begins", "end"]
+        feed._advance = advance  # type: ignore[method-assign]
+        world.say("missed meanwhile")
+        again = world.listen(feed, after=reader.lines[1][0])
+        await again.to_output("missed meanwhile")
+        await again.stream.aclose()
+
+    with_feeds(world, work)
+
+
 def test_no_more_readers_than_said(world: World) -> None:
     async def work(_: Feed) -> None:
         feed = world.feed(most=1)
@@ -460,6 +487,50 @@ def test_heartbeats_carry_the_place(world: World, monkeypatch: pytest.MonkeyPatc
         await reader.stream.aclose()
 
     with_feeds(world, work)
+
+
+def test_steps_forgotten_with_their_commands_are_a_reset_for_who_had_not_read_them(world: World) -> None:
+    """An old command that is not through stays, so the oldest step that is left says nothing of those between."""
+
+    async def work(feed: Feed) -> None:
+        reader = world.listen(feed)
+        await reader.step()
+        await reader.stream.aclose()
+        here = Cursor.load(reader.last)
+        with world.journal.transaction() as connection:
+            for number, state in enumerate(("accepted", "processed", "processed")):
+                connection.execute(
+                    "INSERT INTO command (id, operation, name, poller, host, service, arguments, state, accepted_at, updated_at,"
+                    " deadline_at, author, user, address, token)"
+                    " VALUES (?, 'o', 'n', 1, 'web01', '', '{}', ?, 1, 1, 1, '', 'anna', '', '')",
+                    (f"c{number}", state),
+                )
+                connection.execute("INSERT INTO step (command_id, state, at) VALUES (?, 'accepted', 1)", (f"c{number}",))
+        gone = Retention(world.journal, Settings(), HandClock(10**9)).prune()
+        assert gone["commands"] == 2
+        for journal, signs in ((here.journal, ["reset"]), (here.journal + 2, ["reset"]), (here.journal + 3, ["end"])):
+            again = world.listen(feed, after=replace(here, journal=journal).dump())
+            task = asyncio.create_task(again.to_end())
+            await _until_quiet(feed)
+            if signs == ["end"]:
+                feed.end_all()
+            await task
+            assert again.signs() == signs, journal
+
+    with_feeds(world, work)
+
+
+@dataclass
+class HandClock:
+    """A clock that stands."""
+
+    at: float
+
+    def now(self) -> float:
+        return self.at
+
+    def monotonic(self) -> float:
+        return 0.0
 
 
 def test_a_step_of_a_command_is_told_from_the_journal(world: World) -> None:

@@ -1,0 +1,155 @@
+"""A spool between a reader and its client: neither waits for the other, and half an answer never looks like a whole one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+from starlette.responses import Response
+
+from api.render import Spool, spooled_response
+from engine.errors import InvalidSearch, PollerError, SearchTooSlow
+
+PIECE = b"x" * 1000
+
+
+async def _asgi(response: Response, send: Callable[[Any], Any], method: str = "GET") -> None:
+    await response({"type": "http", "method": method}, None, send)  # type: ignore[arg-type]
+
+
+async def _response(pieces: Callable[[], Iterator[bytes]]) -> tuple[Response, Spool, list[str]]:
+    spool, ended = Spool(), []
+
+    def fill() -> None:
+        try:
+            spool.fill(pieces(), {"Content-Type": "text/x"})
+        finally:
+            ended.append("ended")
+
+    return await spooled_response(spool, asyncio.to_thread(fill)), spool, ended  # type: ignore[arg-type]
+
+
+def test_a_client_that_does_not_read_holds_no_reader() -> None:
+    async def story() -> None:
+        response, _, ended = await _response(lambda: iter([PIECE] * 5000))
+        received = []
+
+        async def send(message: Mapping[str, Any]) -> None:
+            while not ended:  # a client that reads nothing until all was read from the database
+                await asyncio.sleep(0.005)
+            received.append(message.get("body", b""))
+
+        await _asgi(response, send)
+        assert b"".join(received) == PIECE * 5000
+
+    asyncio.run(asyncio.wait_for(story(), 20))
+
+
+def test_the_first_piece_is_sent_before_the_last_is_there() -> None:
+    async def story() -> None:
+        arrived = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def pieces() -> Iterator[bytes]:
+            yield b"first"
+            asyncio.run_coroutine_threadsafe(arrived.wait(), loop).result(10)
+            yield b"last"
+
+        response, _, _ = await _response(pieces)
+        received = []
+
+        async def send(message: Mapping[str, Any]) -> None:
+            received.append(message.get("body", b""))
+            if message.get("body"):
+                arrived.set()
+
+        await _asgi(response, send)
+        assert b"".join(received) == b"firstlast"
+
+    asyncio.run(asyncio.wait_for(story(), 20))
+
+
+def test_an_error_after_the_first_byte_breaks_the_answer_off() -> None:
+    async def story() -> None:
+        arrived, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        def pieces() -> Iterator[bytes]:
+            yield PIECE
+            asyncio.run_coroutine_threadsafe(arrived.wait(), loop).result(10)
+            raise SearchTooSlow("too slow")
+
+        response, _, _ = await _response(pieces)
+        messages: list[Mapping[str, Any]] = []
+
+        async def send(message: Mapping[str, Any]) -> None:
+            messages.append(message)
+            arrived.set()
+
+        with pytest.raises(SearchTooSlow):
+            await _asgi(response, send)
+        assert all(message.get("more_body", True) for message in messages), "the last word that makes an answer whole was not said"
+
+    asyncio.run(asyncio.wait_for(story(), 20))
+
+
+def test_an_error_before_the_first_byte_is_raised_and_another_answer_is_given() -> None:
+    async def story() -> None:
+        async def refused() -> None:
+            raise InvalidSearch("no")
+
+        async def instead() -> Response:
+            return Response(status_code=304)
+
+        with pytest.raises(InvalidSearch):
+            await spooled_response(Spool(), refused())  # type: ignore[arg-type]
+        assert (await spooled_response(Spool(), instead())).status_code == 304
+
+    asyncio.run(asyncio.wait_for(story(), 20))
+
+
+def test_a_client_that_goes_away_ends_the_reading() -> None:
+    async def story() -> None:
+        def endless() -> Iterator[bytes]:
+            while True:
+                yield PIECE
+
+        response, _, ended = await _response(endless)
+
+        async def send(message: Mapping[str, Any]) -> None:
+            if message.get("body"):
+                raise ConnectionResetError
+
+        with pytest.raises(ConnectionResetError):
+            await _asgi(response, send)
+        assert ended == ["ended"]
+
+    asyncio.run(asyncio.wait_for(story(), 20))
+
+
+def test_a_spool_is_bounded_and_filled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        spool = Spool()
+        monkeypatch.setattr("api.render.SPOOL_LIMIT_BYTES", 2500)
+        with pytest.raises(PollerError):
+            spool.fill(iter([PIECE] * 3), {"A": "b"})
+        with pytest.raises(PollerError):
+            spool.fill(iter([PIECE]), {"A": "b"})
+        spool.close()
+
+    asyncio.run(story())
+
+
+def test_an_empty_spool_is_an_empty_answer() -> None:
+    async def story() -> None:
+        response, _, _ = await _response(lambda: iter(()))
+        received = []
+
+        async def send(message: Mapping[str, Any]) -> None:
+            received.append(message.get("body"))
+
+        await _asgi(response, send)
+        assert received == [None, b""]
+
+    asyncio.run(asyncio.wait_for(story(), 20))
