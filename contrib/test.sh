@@ -117,7 +117,9 @@ wheel() {
 benchmarks() {
     python -m contrib.bench.post --posts 40 --busy-services 2000 --budget-ms 150 &&
         python -m contrib.bench.queries --hosts 100 --rounds 2 --slack 5 &&
-        python -m contrib.bench.many --targets 1000 --rounds 1 --budget-s 30 --budget-held-ms 5000
+        python -m contrib.bench.many --targets 1000 --rounds 1 --budget-s 30 --budget-held-ms 5000 &&
+        python -m contrib.bench.accept --posts 300 --no-budget &&
+        python -m contrib.bench.pipe --results 4000 --hosts 200 --rounds 1 --no-budget
 }
 
 stage packages packages

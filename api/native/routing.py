@@ -31,6 +31,7 @@ from engine.desk import Caller, Desk
 from engine.errors import NotAuthenticated, SignalboxError
 
 _BEARER = re.compile(r"bearer +(\S+) *", re.IGNORECASE | re.ASCII)
+_SEGMENTS = "signalbox.segments"  # of the scope: every route asks for them
 _PREFER_WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?(\d{1,9}(?:\.\d+)?)"?\s*(?=$|[,;])', re.IGNORECASE | re.ASCII)
 
 
@@ -46,8 +47,11 @@ def native_routes(
 
 def raw_segments(scope: Scope) -> list[bytes]:
     """The segments of the path as they came, still encoded, without the prefix a server put in front."""
-    raw = bytes(scope.get("raw_path") or scope["path"].encode()).split(b"?", 1)[0]
-    return raw.removeprefix(scope.get("root_path", "").encode()).split(b"/")[1:]
+    known: list[bytes] | None = scope.get(_SEGMENTS)
+    if known is None:
+        raw = bytes(scope.get("raw_path") or scope["path"].encode()).split(b"?", 1)[0]
+        known = scope[_SEGMENTS] = raw.removeprefix(scope.get("root_path", "").encode()).split(b"/")[1:]
+    return known
 
 
 class NativeRoute(BaseRoute):
@@ -58,7 +62,7 @@ class NativeRoute(BaseRoute):
     ) -> None:
         self.path = path
         self.methods = dict(methods)
-        self._template = path.split("/")[1:]
+        self._template = [(part.encode(), part[1:-1] if part.startswith("{") else "") for part in path.split("/")[1:]]
         self._desk, self._doorkeeper, self._settings, self._clock = desk, doorkeeper, settings, clock
 
     @property
@@ -74,10 +78,10 @@ class NativeRoute(BaseRoute):
         if len(segments) != len(self._template):
             return Match.NONE, {}
         encoded: dict[str, bytes] = {}
-        for expected, segment in zip(self._template, segments, strict=True):
-            if expected.startswith("{") and segment:
-                encoded[expected[1:-1]] = segment
-            elif expected.encode() != segment:
+        for (expected, name), segment in zip(self._template, segments, strict=True):
+            if name and segment:
+                encoded[name] = segment
+            elif expected != segment:
                 return Match.NONE, {}
         return Match.FULL, {"encoded_names": encoded, "template": self.path}
 

@@ -42,6 +42,7 @@ _PARSE_ERROR = b"Warning: External command parse error "
 _ECHO = b"] EXTERNAL COMMAND: "  # behind a second of ten digits
 _AT_END = 11
 _ECHO_AT = _AT_END + len(_ECHO)
+WHOLE = "*"
 _PASSIVE = b"Warning:  Passive check result was received for "
 # How those begin that name none and stand right behind the echo (Icinga 1, Centreon Engine).
 _NAMELESS = (b"Error: Could not find ", b"unknown host: ", b"unknown service: ")
@@ -70,6 +71,40 @@ class Expected:
 
 
 @dataclass(slots=True)
+class ResultLines:
+    """What the log will show of a batch of passive results: the short way for thousands of lines that are as expected.
+
+    `name` and a place make the id of one result, `name` and WHOLE that of all together.
+    """
+
+    name: str
+    places: Sequence[int]
+    echoes: list[bytes]
+    echoes_expected: bool
+    seen: list[bytes] = field(default_factory=list)  # raw lines of the log, one per echo from the first on
+
+    def take(self, raw: bytes) -> bool:
+        """Is it the echo that comes next?"""
+        if len(self.seen) == len(self.echoes) or raw[_ECHO_AT:] != self.echoes[len(self.seen)] or raw[_AT_END:_ECHO_AT] != _ECHO:
+            return False
+        self.seen.append(raw)
+        return True
+
+    @property
+    def is_whole(self) -> bool:
+        return len(self.seen) == len(self.echoes) or not self.echoes_expected
+
+    def expected(self) -> list[Expected]:
+        """The same result by result."""
+        pairs = zip(self.places, self.echoes, strict=True)
+        made = [Expected(f"{self.name}{place}", echo, self.echoes_expected) for place, echo in pairs]
+        for one, raw in zip(made, self.seen, strict=False):
+            one.echoed_at = int(raw[1:_AT_END])
+            one.evidence = raw.replace(b"EXTERNAL COMMAND: ", b"", 1).decode("utf-8", "replace")
+        return made
+
+
+@dataclass(slots=True)
 class WatchedBatch:
     """One written batch that is not settled yet. A lone mark is a batch without commands: it has its place in the order, too."""
 
@@ -78,13 +113,18 @@ class WatchedBatch:
     begun: bool = False
     restarted: bool = False  # the core started (or the log has a hole) between the write and now
     holed: bool = False  # of the two, it was a hole
-    of_results: bool = False  # passive results of a call: thousands of lines that are as expected, see `take_echo`
-    _next: int = 0  # place of the first command that `take_echo` has not seen
+    lines: ResultLines | None = None  # a batch of results of which all is as it should be so far; `commands` is empty then
     _by_echo: dict[bytes, list[Expected]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for expected in self.commands:
             self._by_echo.setdefault(expected.echo, []).append(expected)
+
+    def expand(self) -> None:
+        """From now on each of its results is looked at by itself."""
+        if self.lines is not None:
+            self.commands, self.lines = self.lines.expected(), None
+            self.__post_init__()
 
     def echoed_by(self, text: bytes) -> Sequence[Expected]:
         """Its commands that the text shows."""
@@ -125,55 +165,47 @@ class BatchWatch:
     profile: Profile
     batches: deque[WatchedBatch] = field(default_factory=deque)
     _last_echo: Expected | None = None
-    _echoes: dict[bytes, int] = field(default_factory=dict)  # how many commands of all batches are shown by a text
+    _taken: bool = False  # the last line was one of `take_echo`
 
     def add(self, batch: WatchedBatch) -> None:
         """Start watching a batch that is about to be written."""
         self.batches.append(batch)
-        for expected in batch.commands:
-            self._echoes[expected.echo] = self._echoes.get(expected.echo, 0) + 1
 
     def drop(self, token: str) -> None:
         """Forget a batch whose bytes were not written after all."""
-        for batch in self.batches:
-            if batch.token == token:
-                self._forget_texts(batch)
         self.batches = deque(batch for batch in self.batches if batch.token != token)
-
-    def _forget_texts(self, batch: WatchedBatch) -> None:
-        for expected in batch.commands:
-            left = self._echoes[expected.echo] - 1
-            if left:
-                self._echoes[expected.echo] = left
-            else:
-                del self._echoes[expected.echo]
 
     def take_echo(self, raw: bytes) -> bool:
         """Take the classic log's next line if it is just what comes next of a batch of results, whose begin mark was seen.
 
-        The short way for thousands of lines; `feed` knows what everything else means. Its text must be no other command's.
+        `feed` knows what everything else means.
         """
         batch = self.batches[0] if self.batches else None
-        if batch is None or not batch.of_results or not batch.begun or batch._next >= len(batch.commands):
+        if batch is None or batch.lines is None or not batch.begun or not batch.lines.take(raw):
             return False
-        expected = batch.commands[batch._next]
-        echo = expected.echo
-        if raw[_AT_END:_ECHO_AT] != _ECHO or raw[_ECHO_AT:] != echo or expected.echoed_at is not None or self._echoes[echo] > 1:
-            return False
-        expected.echoed_at = int(raw[1:_AT_END])
-        expected.evidence = raw.decode("utf-8", "replace")
-        self._last_echo = expected
-        batch._next += 1
+        self._taken = True
         return True
+
+    def _expand(self) -> None:
+        """Something is not as it should be, or not told by the short way: every result is looked at by itself."""
+        taken = self._taken and self.batches and self.batches[0].lines is not None
+        last = len(self.batches[0].lines.seen) - 1 if taken and self.batches[0].lines is not None else 0
+        for batch in self.batches:
+            batch.expand()
+        if taken:
+            self._last_echo = self.batches[0].commands[last]
+        self._taken = False
 
     def hole(self) -> None:
         """Lines are missing from the log: nothing unproven can be called unexecuted, nor unrefused, any more."""
+        self._expand()
         for batch in self.batches:
             batch.holed = True
         self._interrupted()
 
     def expects(self, text: bytes) -> bool:
         """Is it the text of a command that is not settled yet, or a mark?"""
+        self._expand()
         text = text.rstrip(_BLANKS)
         return mark_in(text) is not None or any(one.is_echoed_by(text) for batch in self.batches for one in batch.commands)
 
@@ -185,8 +217,10 @@ class BatchWatch:
             mark = mark_in(line.text.removeprefix(_UNKNOWN_NAME)) if line.text.startswith(_UNKNOWN_NAME) else None
             if mark is not None:
                 return self._mark(*mark, line.at)
+            self._expand()
             self._error(line)
         if line.kind is LogKind.START:
+            self._expand()
             self._interrupted()
         return [], []
 
@@ -202,7 +236,9 @@ class BatchWatch:
         self._last_echo = None
         mark = mark_in(line.text)
         if mark is not None:
+            self._taken = False
             return self._mark(*mark, line.at)
+        self._expand()
         self._last_echo = self._echoed(line.text.rstrip(_BLANKS), line)
         return [], []
 
@@ -264,19 +300,33 @@ class BatchWatch:
     def _settle(self, count: int, token: str, at: int) -> tuple[list[str], list[Verdict]]:
         tokens: list[str] = []
         verdicts: list[Verdict] = []
+        if count > 1:
+            self._expand()
+            self._note_astray(count)
         # Marks between these batches are lost: whose echo it was cannot be told where two of them hold the same text.
         later = {expected.echo for batch in islice(self.batches, 1, count) for expected in batch.commands}
         for expected in self.batches[0].commands if count > 1 else ():
             expected.doubtful = expected.doubtful or (expected.echoed_at is not None and expected.echo in later)
         for _ in range(count):
             batch = self.batches.popleft()
-            self._forget_texts(batch)
             tokens.append(batch.token)
+            if batch.lines is not None and batch.begun and batch.lines.is_whole and batch.token == token:
+                verdicts.append(Verdict(f"{batch.lines.name}{WHOLE}{token}", Outcome.PROCESSED, at, ""))
+                continue
+            batch.expand()
             verdicts += [_verdict(expected, batch, batch.token == token, at) for expected in batch.commands]
         for batch in self.batches:
             for expected in batch.commands:
                 expected.astray = ""  # their place in the log begins here
         return tokens, verdicts
+
+    def _note_astray(self, count: int) -> None:
+        """What was taken for the oldest batch's may have been the echo of another whose marks are lost."""
+        for first in self.batches[0].commands:
+            if first.echoed_at is not None:
+                for batch in islice(self.batches, 1, count):
+                    for expected in batch.echoed_by(first.echo):
+                        expected.astray = expected.astray or first.evidence
 
 
 def _words(line: LogLine) -> str:

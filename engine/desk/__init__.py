@@ -494,6 +494,8 @@ class Desk:
     async def settle_call(self, caller: Caller, call_id: str, *, until: str, timeout_s: float) -> ResultCall:
         """Wait until a call's results are all at least `processed` or (`until="final"`) at their last state; see `settle`."""
         before = await self.call_of_results(caller, call_id)
+        if timeout_s <= 0:
+            return before
         ids = [part.id for part in before.parts]
 
         async def where(call_ids: Sequence[str]) -> dict[str, Standing]:
@@ -588,6 +590,8 @@ class Desk:
         Returns when the time is up, too: the lives say how far each came.
         """
         before = await self._lives(caller, command_ids)
+        if timeout_s <= 0:
+            return before
         await self._parts.waiting.until_reached(command_ids, until, timeout_s, self._standings)
         try:
             return await self._lives(caller, command_ids)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from itertools import chain, islice
@@ -24,8 +24,8 @@ import orjson
 from engine.commands.catalogue import CATALOGUE
 from engine.commands.lifecycle import State
 from engine.commands.profiles import Profile
-from engine.commands.proof import Effected, Expected, LastCheck, Outcome, Verdict, WatchedBatch, judge_last_check
-from engine.commands.wire import WRITE_LIMIT
+from engine.commands.proof import WHOLE, Effected, LastCheck, Outcome, ResultLines, Verdict, judge_last_check
+from engine.commands.wire import WRITE_LIMIT, echo_text
 from engine.journal.calls import (
     CallRow,
     Counts,
@@ -214,12 +214,12 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A batch whose row is durable and whose bytes are still to be written; `expected`: what the log will show of it."""
+    """A batch whose row is durable and whose bytes are still to be written; `lines`: what the log will show of it."""
 
     row: BatchRow
     call: Call
     indexes: list[int]
-    expected: list[Expected]
+    lines: ResultLines
 
     @property
     def keys(self) -> Iterator[Key]:
@@ -232,8 +232,9 @@ class ResultCalls:
 
     poller: int
     profile: Profile
-    expectation: Callable[[str, str, bytes], Expected]
+    echoes_expected: bool  # False: the core does not log results (log_passive_checks=0)
     calls: dict[str, Call] = field(default_factory=dict)
+    _batches: dict[str, tuple[Call, list[int]]] = field(default_factory=dict)  # by token, what each open one holds
     ready: deque[Ready] = field(default_factory=deque)
     _settled: list[str] = field(default_factory=list)  # batches the log has settled and the journal still holds open
     _loaded: int = 0  # seq of the newest call that was read
@@ -393,7 +394,7 @@ class ResultCalls:
         for index in part.indexes:
             self._fly(call, index)
         call.ready += len(part.indexes)
-        self.ready.append(Ready(row, call, part.indexes, [self._expected(call, index) for index in part.indexes]))
+        self.ready.append(Ready(row, call, part.indexes, self._lines(row.token, call, part.indexes)))
 
     def wrote(self) -> None:
         """The oldest ready batch went into the command file."""
@@ -406,24 +407,27 @@ class ResultCalls:
         key, order = call.keys[index], call.order(index)
         self._flying[key] = max(order, self._flying.get(key, order))
 
-    def _expected(self, call: Call, index: int) -> Expected:
-        return self.expectation(f"{call.id}{_SEPARATOR}{index}", "PROCESS_CHECK_RESULT", call.lines[index])
+    def _lines(self, token: str, call: Call, indexes: list[int]) -> ResultLines:
+        self._batches[token] = (call, indexes)
+        echoes = [echo_text(call.lines[index], self.profile) for index in indexes]
+        return ResultLines(f"{call.id}{_SEPARATOR}", indexes, echoes, self.echoes_expected)
 
-    def expected(self, batch: BatchRow) -> list[Expected]:
+    def taken_up(self, batch: BatchRow) -> ResultLines | None:
         """What the log may show of an open batch of a former life."""
         found = orjson.loads(batch.results)
         call = self.calls.get(found["call"])
         if call is None:
-            return []
+            return None
         indexes = [index for index in found["indexes"] if call.stands[index] != Stands.FAILED]  # given up while its log was silent
         for index in indexes:
             self._fly(call, index)
-        return [self._expected(call, index) for index in indexes]
+        return self._lines(batch.token, call, indexes)
 
     def take_back(self) -> list[BatchRow]:
         """What is ready is not written after all. Returns the rows."""
         rows = [one.row for one in self.ready]
         for one in self.ready:
+            del self._batches[one.row.token]
             one.call.ready -= len(one.indexes)
             for index in one.indexes:
                 self._landed(one.call, index)
@@ -431,14 +435,15 @@ class ResultCalls:
         self.ready.clear()
         return rows
 
-    def give_up(self, batch: WatchedBatch, reason: str) -> None:
-        """A log that stays silent: what of a batch is under way becomes `unknown`."""
-        for expected in batch.commands:
-            name, separator, place = expected.command_id.partition(_SEPARATOR)
-            call = self.calls.get(name) if separator else None
-            if call is not None and call.stands[int(place)] == Stands.FLYING:
-                self._landed(call, int(place))
-                call.fail(int(place), State.UNKNOWN, reason)
+    def give_up(self, token: str, reason: str) -> None:
+        """A log that stays silent: what of a batch is under way becomes `unknown`. Does nothing for batches of commands."""
+        if token not in self._batches:
+            return
+        call, indexes = self._batches[token]
+        for index in indexes:
+            if call.stands[index] == Stands.FLYING:
+                self._landed(call, index)
+                call.fail(index, State.UNKNOWN, reason)
 
     # --- what the log says ----------------------------------------------------------------------------------------------------
 
@@ -447,11 +452,30 @@ class ResultCalls:
         self._settled += tokens
         for verdict in verdicts:
             name, _, place = verdict.command_id.partition(_SEPARATOR)
+            if place.startswith(WHOLE):
+                self._take_whole(*self._batches[place.removeprefix(WHOLE)], verdict.at)
+                continue
             call, index = self.calls.get(name), int(place)
             if call is None or call.stands[index] != Stands.FLYING:
                 continue
             self._landed(call, index)
             self._take(call, index, verdict)
+        for token in tokens:
+            self._batches.pop(token, None)
+
+    def _take_whole(self, call: Call, indexes: Iterable[int], at: int) -> None:
+        """All of a batch was executed, without an error."""
+        call.executed_at = max(call.executed_at, float(at))
+        call.is_changed = True
+        flying, executed = self._flying, self._executed
+        for index in indexes:
+            if call.stands[index] == Stands.FLYING:
+                call.stands[index] = Stands.PROCESSED
+            key, order = call.keys[index], call.order(index)
+            if flying.get(key) == order:
+                del flying[key]
+            if executed.get(key, order) <= order:
+                executed[key] = order
 
     def _take(self, call: Call, index: int, verdict: Verdict) -> None:
         call.executed_at = max(call.executed_at, float(verdict.at))

@@ -139,7 +139,8 @@ class Lane:
             frozenset(self.settings.reapply_lost if self.poller.reapply_lost is None else self.poller.reapply_lost),
         )
         self.watch = BatchWatch(self.profile)
-        self.results = ResultCalls(self.poller.number, self.profile, self._expectation)
+        echoes = self.poller.log_passive_checks or self.poller.kind is CoreKind.ICINGA2
+        self.results = ResultCalls(self.poller.number, self.profile, echoes)
         icinga2 = self.poller.kind is CoreKind.ICINGA2 and self.poller.main_log is not None
         self.tail = LogTail(self.poller.main_log or self.poller.log_file if icinga2 else self.poller.log_file, None)
         self.tail.archive_path = None if icinga2 else self.poller.log_archive_path
@@ -174,8 +175,7 @@ class Lane:
         self.recover()
         while not self._stopping:
             self.step()
-            self._poked.wait(self._pause())
-            self._poked.clear()
+            self.rest()
         self._save_written()
         self.following.save(0.0)
         self.close()
@@ -187,6 +187,11 @@ class Lane:
             self.compat_tail.close()
         if self._reader is not None:
             self._reader.close()
+
+    def rest(self) -> None:
+        """Until somebody pokes, or it is time to look again."""
+        self._poked.wait(self._pause())
+        self._poked.clear()
 
     def step(self) -> None:
         """One round: what the log says, what the status file says, what waits."""
@@ -230,7 +235,8 @@ class Lane:
             self._listen(command, command.state is State.PROCESSED)
         for batch in unsettled:
             expected = self._expected(batch)
-            self.watch.add(WatchedBatch(batch.token, expected, of_results=bool(batch.results)))
+            lines = self.results.taken_up(batch) if batch.results else None
+            self.watch.add(WatchedBatch(batch.token, expected, lines=lines))
             self.prover.reruns.wrote(batch.token, [one.echo for one in expected])
             self._flights[batch.token] = _Flight(len(batch.bytes), self.clock.monotonic(), False, bool(batch.results))
             self._recovering.add(batch.token)
@@ -239,8 +245,6 @@ class Lane:
             log.info("poller %s: %d open batches to settle", self.poller.name, len(unsettled))
 
     def _expected(self, batch: BatchRow) -> list[Expected]:
-        if batch.results:
-            return self.results.expected(batch)
         found = [command_by_id(self.journal.connection, command_id) for command_id in batch.command_ids]
         return [
             self._expectation(command.id, command.name, command.line)
@@ -586,7 +590,7 @@ class Lane:
                     self._look = True
                     return
                 crash_point(AFTER_WRITE)
-                self.watch.add(WatchedBatch(batch.row.token, batch.expected, of_results=True))
+                self.watch.add(WatchedBatch(batch.row.token, [], lines=batch.lines))
                 self._flights[batch.row.token] = _Flight(len(batch.row.bytes), self.clock.monotonic(), False, True)
                 self.results.wrote()
                 room -= len(batch.row.bytes)
@@ -777,5 +781,5 @@ class Lane:
         )
         for command in waiting:
             refused(connection, command, State.UNKNOWN, now, reason=reason)
-        self.results.give_up(batch, reason)
+        self.results.give_up(batch.token, reason)
         return [command.id for command in waiting]

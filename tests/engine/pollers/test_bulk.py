@@ -242,6 +242,15 @@ def test_each_result_is_executed_once_wherever_we_die(scene: LaneScene, monkeypa
     assert stands(scene).counts.confirmed == 2500
 
 
+def test_a_log_that_stays_silent_ends_what_was_written_as_unknown(scene: LaneScene) -> None:
+    call(scene, many(scene, 10))
+    scene.step()
+    scene.clock.at += scene.lane.settings.silent_log_s + 1
+    scene.step()
+    assert stands(scene).counts.unknown == 10
+    assert str(scene.poller.log_file) in failures(scene)[0].words
+
+
 def test_a_full_pipe_takes_nothing_away(scene: LaneScene) -> None:
     call(scene, many(scene, 400))
     scene.dirt(b"[1] _SOMEBODY_ELSE;" + b"x" * 3900 + b"\n" * 1)

@@ -1,0 +1,92 @@
+"""The short way through the log of results says the very same as the long one, whatever the log holds."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.commands.profiles import PROFILES
+from engine.commands.proof import WHOLE, BatchWatch, Expected, Outcome, ResultLines, WatchedBatch
+from engine.formats.corelog import is_passive, parse_line
+from engine.model import CoreKind
+
+AT = 1_795_476_000
+# Two batches of three results each; one text stands in both.
+TEXTS = [[b"PROCESS_HOST_CHECK_RESULT;h%d;0;up" % number for number in numbers] for numbers in ((1, 2, 3), (4, 2, 5))]
+TOKENS = ("aa", "bb")
+
+
+def _watch(*, short: bool, echoes: bool) -> BatchWatch:
+    watch = BatchWatch(PROFILES[CoreKind.NAGIOS])
+    for token, texts in zip(TOKENS, TEXTS, strict=True):
+        lines = ResultLines(f"{token}#", range(len(texts)), list(texts), echoes)
+        if short:
+            watch.add(WatchedBatch(token, [], lines=lines))
+        else:
+            watch.add(WatchedBatch(token, [Expected(f"{token}#{n}", text, echoes) for n, text in enumerate(texts)]))
+    return watch
+
+
+def _read(log: list[bytes], *, short: bool, echoes: bool) -> tuple[list[str], dict[str, tuple[Outcome, bool]]]:
+    """Settled batches in order, and what was said of each result."""
+    watch, tokens, said = _watch(short=short, echoes=echoes), [], {}
+    for raw in log:
+        if raw == b"HOLE":
+            watch.hole()
+            continue
+        if short and (watch.take_echo(raw) or is_passive(raw)):
+            continue
+        line = parse_line(raw)
+        assert line is not None
+        settled, verdicts = watch.feed(line)
+        tokens += settled
+        for verdict in verdicts:
+            name, _, place = verdict.command_id.partition("#")
+            for number in range(len(TEXTS[0])) if place.startswith(WHOLE) else [int(place)]:
+                assert f"{name}#{number}" not in said, "one result was judged twice"
+                said[f"{name}#{number}"] = (verdict.outcome, verdict.duplicate)
+    return tokens, said
+
+
+def _line(text: bytes) -> bytes:
+    return b"[%d] %b" % (AT, text)
+
+
+ECHOES = [_line(b"EXTERNAL COMMAND: " + text) for text in dict.fromkeys(text for texts in TEXTS for text in texts)]
+MARKS = [_line(b"EXTERNAL COMMAND: _SIGNALBOX_%b%b;" % (role, token.encode())) for token in TOKENS for role in (b"B", b"E")]
+STRANGE = [
+    b"HOLE",
+    _line(b"Caught SIGHUP, restarting..."),
+    _line(b"EXTERNAL COMMAND: ADD_HOST_COMMENT;h1;0;eve;hello"),
+    _line(b"PASSIVE HOST CHECK: h1;0;up"),
+    _line(b"Warning:  Passive check result was received for host 'h2', but the host could not be found!"),
+    _line(b"Error: External command failed -> PROCESS_HOST_CHECK_RESULT;h3;0;up"),
+]
+HONEST = [
+    MARKS[0], *(_line(b"EXTERNAL COMMAND: " + text) for text in TEXTS[0]), MARKS[1],
+    MARKS[2], *(_line(b"EXTERNAL COMMAND: " + text) for text in TEXTS[1]), MARKS[3],
+]  # fmt: skip
+
+
+def test_an_honest_log_proves_whole_batches() -> None:
+    tokens, said = _read(HONEST, short=True, echoes=True)
+    assert tokens == list(TOKENS)
+    assert set(said.values()) == {(Outcome.PROCESSED, False)} and len(said) == 6
+
+
+@st.composite
+def spoilt(draw: st.DrawFn) -> list[bytes]:
+    """The honest log with lines taken out, put in and doubled."""
+    log = list(HONEST)
+    for _ in range(draw(st.integers(0, 6))):
+        place = draw(st.integers(0, len(log)))
+        if draw(st.booleans()) and place < len(log):
+            del log[place]
+        else:
+            log.insert(place, draw(st.sampled_from([*ECHOES, *MARKS, *STRANGE])))
+    return log
+
+
+@given(spoilt(), st.booleans())
+def test_it_says_what_the_long_way_says(log: list[bytes], echoes: bool) -> None:
+    assert _read(log, short=True, echoes=echoes) == _read(log, short=False, echoes=echoes)
