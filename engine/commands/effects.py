@@ -169,7 +169,7 @@ def judge_downtimes_gone(
     left = [
         str(block.core_id)
         for block in blocks
-        if block.entry_time < since and (names is None or block.host_name in names) and _is_chosen(row, arguments, block)
+        if block.entry_time < since and (names is None or block.host_name in names) and is_chosen(row, arguments, _values_of(block))
     ]
     return _judge_gone("downtime", left, when)
 
@@ -184,22 +184,24 @@ def _judge_gone(kind: str, left: Sequence[str], when: When) -> Judgement:
     return Judgement(Effected.NO, reason=f"{kind} ids still {when.words}: {_named(left)}")
 
 
-# The block's value by the name of the field that chooses it.
-_CHOICES = {
-    "host": "host_name", "service": "service_description", "start": "start_time", "end": "end_time", "fixed": "fixed",
-    "duration": "duration", "author": "author", "comment": "comment",
-}  # fmt: skip
+def _values_of(block: DowntimeStatus) -> dict[str, object]:
+    """A downtime's values by the names of the fields that choose it."""
+    return {
+        "host": block.host_name, "service": block.service_description, "start": block.start_time, "end": block.end_time,
+        "fixed": block.fixed, "duration": block.duration, "author": block.author, "comment": block.comment,
+    }  # fmt: skip
 
 
-def _is_chosen(row: Row, arguments: Mapping[str, object], block: DowntimeStatus) -> bool:
+def is_chosen(row: Row, arguments: Mapping[str, object], values: Mapping[str, object]) -> bool:
+    """Do the command's words choose the downtime of these values?"""
     for part in row.fields:
         wanted = arguments.get(part.name)
-        if wanted is None or part.name not in _CHOICES:
+        if wanted is None or part.name not in values:
             continue
-        found = getattr(block, _CHOICES[part.name])
+        found = values[part.name]
         if isinstance(wanted, str) and found != wanted:
             return False
-        if not isinstance(wanted, str) and int(found) != int(float(str(int(wanted) if isinstance(wanted, bool) else wanted))):
+        if isinstance(wanted, int | float) and (not isinstance(found, int | float) or int(found) != int(wanted)):
             return False
     return True
 

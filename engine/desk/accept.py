@@ -23,7 +23,7 @@ from engine.errors import CallerError, NotPossible, PollerAway, UnknownObject
 from engine.journal.history import EntryRow, entries, entries_of, entry_by_id, insert_entries, update_entry
 from engine.journal.identities import next_ids
 from engine.journal.operations import OperationRow, note_joined, unsent_operations
-from engine.journal.store import COMMAND_COLUMNS, CommandRow, command_by_id, command_row, insert_commands, move
+from engine.journal.store import COMMAND_COLUMNS, CommandRow, NewCommand, command_by_id, command_row, insert_new, move
 
 _SAME_WINDOW_S = 60
 _SAME_SECOND_S = 1.5  # the log lane and the status file may differ by one in the second of a state change
@@ -125,7 +125,7 @@ class Accept:
 
     def _insert(self, connection: sqlite3.Connection, orders: Sequence[Order]) -> list[Receipt]:
         ids = _minted(connection, orders)
-        commands: list[CommandRow] = []
+        commands: list[NewCommand] = []
         made: list[tuple[EntryRow, int, str]] = []
         for order in orders:
             command_id = self.new_id()
@@ -136,7 +136,7 @@ class Accept:
                 made.append((draft, entry_id, command_id))
             commands.append(_command(order, self.who.caller, command_id, self.operation.id, first or order.deletes))
         insert_entries(connection, made)
-        insert_commands(connection, commands)
+        insert_new(connection, commands)
         pairs = zip(orders, commands, strict=True)
         return [_receipt(command, command.entry_id, self.operation.id, notes=order.notes) for order, command in pairs]
 
@@ -301,43 +301,33 @@ def is_excused(connection: sqlite3.Connection, order: Order) -> bool:
     return connection.execute(query, [key.poller, key.host, key.service or "", *names, *states]).fetchone() is not None
 
 
-def _command(order: Order, caller: Caller, command_id: str, operation: str, entry_id: int | None) -> CommandRow:
-    key = order.found.key
-    return CommandRow(
-        seq=0,
-        id=command_id,
-        operation=operation,
-        name=order.row.name,
-        poller=key.poller,
-        host=key.host,
-        service=key.service or "",
-        arguments=order.arguments,
-        state=State.ACCEPTED,
-        reason="",
-        accepted_at=order.accepted_at,
-        updated_at=order.accepted_at,
-        deadline_at=order.deadline_at,
-        entry_id=entry_id,
-        twin_key=order.twin.key if order.twin else None,
-        twin_start=order.twin.start if order.twin else None,
-        twin_end=order.twin.end if order.twin else None,
-        seen_state_change=order.seen_state_change,
-        author=order.author,
-        user=caller.user,
-        address=caller.address,
-        token=caller.token,
-        epoch=None,
-        line=None,
-        batch=None,
-        attempts=0,
-        executed_at=None,
-        watch_from=None,
-        core_ids=(),
+def _command(order: Order, caller: Caller, command_id: str, operation: str, entry_id: int | None) -> NewCommand:
+    key, twin = order.found.key, order.twin
+    return NewCommand(
+        command_id,
+        operation,
+        order.row.name,
+        key.poller,
+        key.host,
+        key.service or "",
+        orjson.dumps(order.arguments).decode(),
+        order.accepted_at,
+        order.accepted_at,
+        order.deadline_at,
+        entry_id,
+        twin.key if twin else None,
+        twin.start if twin else None,
+        twin.end if twin else None,
+        order.seen_state_change,
+        order.author,
+        caller.user,
+        caller.address,
+        caller.token,
     )
 
 
 def _receipt(
-    command: CommandRow, entry_id: int | None, operation: str, joined: bool = False, notes: tuple[str, ...] = ()
+    command: CommandRow | NewCommand, entry_id: int | None, operation: str, joined: bool = False, notes: tuple[str, ...] = ()
 ) -> Receipt:
     service = command.service or None
     return Receipt(command.id, command.name, command.poller, command.host, service, entry_id, joined, notes, operation)

@@ -27,6 +27,7 @@ from engine.desk.orders import (
 from engine.desk.resolve import Found
 from engine.desk.values import CheckResult, Target
 from engine.errors import Forbidden, InvalidField, UnknownCommand, UnsupportedCommand
+from engine.model import CoreKind
 
 
 def command_named(name: str) -> Row:
@@ -90,6 +91,8 @@ def _generic_order(who: Asked, found: Found, row: Row, given: Mapping[str, objec
     check_names(row, given)
     arguments = {field.name: _value(who, found, row, field, given.get(field.name)) for field in row.fields}
     arguments = {name: value for name, value in arguments.items() if value is not None}
+    if row.name == "LOG" and "SIGNALBOX_" in str(arguments["text"]).upper():
+        raise Forbidden("text holds a mark by which Signalbox proves what it sent: nobody else may write it.", right="mark")
     match row.effect:
         case Effect.ENTRY_CREATED if row.entry_kind == "downtime":
             return _downtime(who, found, row, arguments)
@@ -112,6 +115,12 @@ def _generic_order(who: Asked, found: Found, row: Row, given: Mapping[str, objec
             code = arguments["return_code"]
             target = Target(found.key.host, found.key.service, found.key.poller)
             return passive_result(who, found, CheckResult(target, code if isinstance(code, int) else -1, str(arguments["output"])))
+        case Effect.DOWNTIMES_GONE if found.poller.kind is CoreKind.ICINGA2 and {"start", "comment"} & set(arguments):
+            # **Source**: Icinga 2 lib/icinga/externalcommandprocessor.cpp, DelDowntimeByHostName.
+            raise InvalidField(
+                "Icinga 2 would delete every downtime of the host itself, whatever start or comment say: leave them out.",
+                field="comment" if "comment" in arguments else "start",
+            )
         case Effect.DOWNTIMES_GONE if not arguments:
             raise InvalidField(f"{row.name} needs start or comment: without any it would mean all.", field="comment")
         case _:

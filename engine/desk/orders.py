@@ -234,7 +234,12 @@ def checks(who: Asked, found: Found, at: float | None, forced: bool = True, with
     """A check, and with `with_services` one of each of a host's services; now, or at a time that lies ahead."""
     kind = "SCHEDULE_FORCED" if forced else "SCHEDULE"
     orders = [check(who, found, _row(f"{kind}_{_by_object('HOST', 'SVC', found)}_CHECK", found), at)]
-    if with_services and found.services:
+    if with_services and found.poller.kind is CoreKind.ICINGA2:
+        # **Source**: 2.13.6 sets the time before it says that the check is forced: its checker, if it looks in between, drops it.
+        row = _row(f"{kind}_SVC_CHECK", found)
+        keys = [ObjectKey(found.key.poller, found.key.host, service) for service in found.services]
+        orders += [check(who, replace(found, key=key, row=None), row, at) for key in keys]
+    elif with_services and found.services:
         orders.append(check(who, found, _row(f"{kind}_HOST_SVC_CHECKS", found), at))
     return orders
 
@@ -366,14 +371,15 @@ def _check_line(who: Asked, found: Found, row: Row, named: Mapping[str, object],
     """Raises InvalidField when the line could not be written. Of what an earlier line equals but in names, these are checked."""
     key = (row.name, found.poller.kind, tuple(arguments.items()))
     room = who.checked.get(key)
-    names = sum(len(name.encode("utf-8", "surrogatepass")) for name in named.values() if isinstance(name, str))
+    names = sum([len(name.encode("utf-8", "surrogatepass")) for name in named.values() if isinstance(name, str)])
     if room is None or names > room:
         line = _encoded(who, found, row, {**named, **arguments}, int(who.now))
         who.checked[key] = LINE_LIMIT - len(line) + names
         return
     for field, name in named.items():
-        if isinstance(name, str):
+        if isinstance(name, str) and (field, name) not in who.checked:
             check_name(name, field)
+            who.checked[field, name] = True
 
 
 def _encoded(who: Asked, found: Found, row: Row, arguments: Mapping[str, object], epoch: int) -> bytes:

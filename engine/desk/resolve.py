@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from engine.commands.wire import check_name
 from engine.config import Poller
@@ -14,6 +15,18 @@ from engine.state.scope import Scope
 from engine.state.views import Reader
 
 
+class Glance(NamedTuple):
+    """Of an object's row what a command may depend on: of thousands of objects nobody reads more. See ServiceStatus."""
+
+    state: int
+    has_been_checked: int
+    acknowledged: int
+    scheduled_downtime_depth: int
+    last_state_change: float
+    last_check: float
+    checks_enabled: int
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """A target's object as the mirror has it, with its poller. `row` is None when only the journal still knows the object."""
@@ -21,7 +34,7 @@ class Found:
     key: ObjectKey
     poller: Poller
     view: PollerView | None
-    row: HostStatus | ServiceStatus | None
+    row: HostStatus | ServiceStatus | Glance | None
     services: tuple[str, ...] = ()  # a host's, when asked for
     name: str = ""  # of a group or contact; then the key's host is ""
     members: tuple[ObjectKey, ...] = ()  # on whom a command acts, when asked for

@@ -14,7 +14,7 @@ from enum import StrEnum
 from engine.commands.row import Members, Row, Subject
 from engine.commands.wire import check_name
 from engine.desk.entries import STORED_WHOLE
-from engine.desk.resolve import Found, Resolver
+from engine.desk.resolve import Found, Glance, Resolver
 from engine.desk.values import Target
 from engine.errors import (
     Ambiguous,
@@ -29,10 +29,9 @@ from engine.errors import (
     UnknownService,
 )
 from engine.journal.history import EntryRow
-from engine.model import HostStatus, ObjectKey, ServiceStatus
+from engine.model import ObjectKey
 from engine.state.members import objects_of
 from engine.state.search import Condition, Kind, where
-from engine.state.tables import columns
 
 _NAMED = (UnknownHost, UnknownService, Ambiguous)
 _ENTRY = ", ".join(f"e.{name}" for name in EntryRow.__slots__)
@@ -184,16 +183,14 @@ def _count(resolver: Resolver, kind: Kind, condition: Condition) -> int:
 
 def _found(resolver: Resolver, kind: Kind, condition: Condition) -> list[Found]:
     sql, values = condition
-    row: type[HostStatus] | type[ServiceStatus] = HostStatus if kind == "host" else ServiceStatus
-    alias = kind[0]
-    order = "h.name, h.poller" if kind == "host" else "s.host_name, s.description, s.poller"
-    query = f"SELECT {alias}.poller, {columns(row, alias)} FROM state.{kind} {alias} WHERE {sql} ORDER BY {order}"
-    found = []
-    for poller, *rest in resolver.reader.connection.execute(query, list(values)):
-        status = row._make(rest)
-        key = ObjectKey(poller, *((status.name,) if isinstance(status, HostStatus) else (status.host_name, status.description)))
-        found.append(Found(key, resolver.pollers[poller], resolver.core(poller), status))
-    return found
+    names = "h.name, NULL" if kind == "host" else "s.host_name, s.description"
+    glance = ", ".join(f"{kind[0]}.{column}" for column in Glance._fields)
+    query = f"SELECT {kind[0]}.poller, {names}, {glance} FROM state.{kind} {kind[0]} WHERE {sql} ORDER BY 2, 3, 1"
+    pollers = {number: (poller, resolver.core(number)) for number, poller in resolver.pollers.items()}
+    return [
+        Found(ObjectKey(number, host, service), *pollers[number], Glance(*seen))
+        for number, host, service, *seen in resolver.reader.connection.execute(query, list(values))
+    ]
 
 
 def _no_such_group(resolver: Resolver, selection: Selection) -> UnknownObject | StatusFileStale:

@@ -195,6 +195,9 @@ CREATE TABLE result_failure (
 -- Which results of a call a batch holds: JSON {"call": id, "indexes": [...]}, '' in a batch of commands.
 ALTER TABLE batch ADD COLUMN results TEXT NOT NULL DEFAULT '';
 
+-- Deletions of downtimes by meaning: who took away what.
+CREATE INDEX command_wide ON command (poller, seq) WHERE name IN ('DEL_DOWNTIME_BY_HOST_NAME', 'DEL_DOWNTIME_BY_HOSTGROUP_NAME',
+  'DEL_DOWNTIME_BY_START_TIME_COMMENT', 'DEL_HOST_DOWNTIME_FULL', 'DEL_SVC_DOWNTIME_FULL');
 -- Acknowledgements that end at a time: what the lanes of cores that do not end them themselves look for.
 CREATE INDEX entry_expiry ON entry (poller, end_time) WHERE kind = 'acknowledgement' AND present = 1 AND end_time IS NOT NULL;
 """

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
+from typing import NamedTuple
 
 import orjson
 
@@ -66,6 +67,30 @@ class CommandRow:
     core_ids: tuple[int, ...]
     cause: str = ""  # why Signalbox asked for it by itself; names the command it follows from
     duplicates: int = 0  # how often its line was executed beyond the first time
+
+
+class NewCommand(NamedTuple):
+    """A command just accepted: the columns in which it differs from others. `arguments` is JSON. See CommandRow."""
+
+    id: str
+    operation: str
+    name: str
+    poller: int
+    host: str
+    service: str
+    arguments: str
+    accepted_at: float
+    updated_at: float
+    deadline_at: float
+    entry_id: int | None
+    twin_key: str | None
+    twin_start: float | None
+    twin_end: float | None
+    seen_state_change: float | None
+    author: str
+    user: str
+    address: str
+    token: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,16 +220,22 @@ _inserted = attrgetter(*_INSERTED)
 _ARGUMENTS, _STATE, _CORE_IDS = (_INSERTED.index(name) for name in ("arguments", "state", "core_ids"))
 
 
+_INSERT_NEW = (
+    f"INSERT INTO command (state, {', '.join(NewCommand._fields)}) VALUES ('accepted', {','.join('?' * len(NewCommand._fields))})"
+)
+
+
 def insert_command(connection: sqlite3.Connection, row: CommandRow) -> None:
     """Store a new command and its first step. `row.seq` is ignored: the database counts."""
-    insert_commands(connection, [row])
+    connection.execute(_INSERT, _insert_values(row))
+    connection.execute("INSERT INTO step (command_id, state, at) VALUES (?, ?, ?)", (row.id, str(row.state), row.accepted_at))
 
 
-def insert_commands(connection: sqlite3.Connection, rows: Sequence[CommandRow]) -> None:
-    """The same of several, in their order."""
-    connection.executemany(_INSERT, map(_insert_values, rows))
-    steps = ((row.id, str(row.state), row.accepted_at) for row in rows)
-    connection.executemany("INSERT INTO step (command_id, state, at) VALUES (?, ?, ?)", steps)
+def insert_new(connection: sqlite3.Connection, commands: Sequence[NewCommand]) -> None:
+    """Store commands just accepted, in their order, each with its first step."""
+    connection.executemany(_INSERT_NEW, commands)
+    steps = ((command.id, command.accepted_at) for command in commands)
+    connection.executemany("INSERT INTO step (command_id, state, at) VALUES (?, 'accepted', ?)", steps)
 
 
 def _insert_values(row: CommandRow) -> list[object]:

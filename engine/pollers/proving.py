@@ -17,6 +17,7 @@ from engine.commands.catalogue import Effect, Members, Row, Sign, Subject, known
 from engine.commands.effects import (
     MemberSeen,
     When,
+    is_chosen,
     judge_checks,
     judge_comments_gone,
     judge_downtimes_gone,
@@ -42,7 +43,7 @@ from engine.commands.wire import stored_comment
 from engine.config import Settings
 from engine.journal import history
 from engine.journal.history import Acknowledged, EntryRow, Moment, Written, entries_of, update_entry
-from engine.journal.store import CommandRow, command_by_id, commands_watched, move, note
+from engine.journal.store import COMMAND_COLUMNS, CommandRow, command_by_id, command_row, commands_watched, move, note
 from engine.model import CommentStatus, CoreKind, HostStatus, ObjectKey, ServiceStatus
 from engine.pollers.duplicates import Duplicates
 from engine.pollers.losses import Losses
@@ -163,7 +164,7 @@ class Prover:
                 return []
             watched = commands_watched(connection, self.poller, at - _LATE_FOR_S)
             moment = Moment(
-                self.poller, created, program_start, self._written(connection, watched), _Deletions(connection).asked_by
+                self.poller, created, program_start, self._written(connection, watched), _Deletions(connection, reader).asked_by
             )
             changed = history.reconcile_downtimes(connection, moment, reader.downtime_blocks(self.poller))
             comments = reader.comment_blocks(self.poller)
@@ -246,7 +247,14 @@ class Prover:
     ) -> Judgement:
         executed_at = command.watch_from if command.watch_from is not None else float("inf")
         if row.effect is Effect.ENTRY_CREATED:
-            return _judge_created(entries_of(connection, command.id), created, executed_at, row.effect_deadline_s)
+            made = entries_of(connection, command.id)
+            judgement = _judge_created(made, created, executed_at, row.effect_deadline_s)
+            starter, started = _triggered(connection, command, made)
+            if judgement.effected is not Effected.YES or starter is None:
+                return judgement
+            shown = {block.core_id: block.triggered_by for block in reader.downtime_blocks(self.poller)}
+            loose = [entry for entry in started if entry.core_id is not None and shown.get(entry.core_id) != starter]
+            return _judge_triggered(judgement, starter, loose, created)
         if row.effect is Effect.ENTRY_GONE:
             entry = history.entry_by_id(connection, command.entry_id or 0)
             return _judge_gone(entry, created, executed_at, row.effect_deadline_s)
@@ -428,6 +436,26 @@ def _judge_created(made: Sequence[EntryRow], created: float, executed_at: float,
     return Judgement(Effected.NO, evidence, f"not in the status file of {created:.0f}: {missing}", ids)
 
 
+def _triggered(
+    connection: sqlite3.Connection, command: CommandRow, made: Sequence[EntryRow]
+) -> tuple[int | None, Sequence[EntryRow]]:
+    """The core's id of the downtime that starts others (None: none does), and which those are."""
+    if command.name == "SCHEDULE_AND_PROPAGATE_TRIGGERED_HOST_DOWNTIME":
+        host = next((entry for entry in made if entry.host == command.host), None)
+        return (host.core_id if host is not None else None), [entry for entry in made if entry.host != command.host]
+    trigger = command.arguments.get("trigger")
+    starter = history.entry_by_id(connection, trigger) if isinstance(trigger, int) and trigger else None
+    return (starter.core_id if starter is not None and starter.present else None), made
+
+
+def _judge_triggered(judgement: Judgement, starter: int, loose: Sequence[EntryRow], created: float) -> Judgement:
+    if not loose:
+        return Judgement(Effected.YES, f"{judgement.evidence}, triggered_by={starter}", core_ids=judgement.core_ids)
+    names = ", ".join(sorted(entry.host for entry in loose)[:20])
+    reason = f"not triggered_by={starter} in the status file of {created:.0f}: {names}"
+    return Judgement(Effected.NO, judgement.evidence, reason, judgement.core_ids)
+
+
 def _judge_gone(entry: EntryRow | None, created: float, executed_at: float, deadline_s: float) -> Judgement:
     if entry is None or not entry.present:
         if created <= executed_at:
@@ -439,25 +467,57 @@ def _judge_gone(entry: EntryRow | None, created: float, executed_at: float, dead
     return Judgement(Effected.NO, reason=f"id {entry.core_id} still stands in the status file of {created:.0f}")
 
 
-@dataclass(frozen=True, slots=True)
+_DELETED = "state IN ('writing', 'written', 'processed', 'confirmed')"
+# By meaning, not by id. The index `command_wide` has the same words.
+_WIDE = (
+    "name IN ('DEL_DOWNTIME_BY_HOST_NAME', 'DEL_DOWNTIME_BY_HOSTGROUP_NAME', 'DEL_DOWNTIME_BY_START_TIME_COMMENT',"
+    " 'DEL_HOST_DOWNTIME_FULL', 'DEL_SVC_DOWNTIME_FULL')"
+)
+
+
+@dataclass(slots=True)
 class _Deletions:
-    """Who asked us to delete an entry."""
+    """Who asked us to delete an entry: by its id, or with others by what they have in common."""
 
     connection: sqlite3.Connection
+    reader: Reader
+    _wide: list[CommandRow] | None = None
 
     def asked_by(self, entry: EntryRow) -> str | None:
-        where: str = "entry_id = ? AND name LIKE 'DEL_%'"
-        values: list[object] = [entry.id]
+        object_ = (entry.poller, entry.host, entry.service)
         if entry.kind == "acknowledgement":
             # One whose time had come ends by itself, also where a removal of ours is what ends it.
             where = "poller = ? AND host = ? AND service = ? AND name LIKE 'REMOVE_%' AND cause = '' AND epoch >= ?"
-            values = [entry.poller, entry.host, entry.service, int(entry.entry_time)]
-        found = self.connection.execute(
-            f"SELECT user FROM command WHERE {where} AND state IN ('writing', 'written', 'processed', 'confirmed')"
-            " ORDER BY seq DESC LIMIT 1",
-            values,
-        ).fetchone()
+            return self._user(where, *object_, int(entry.entry_time))
+        found = self._user("entry_id = ? AND name LIKE 'DEL_%'", entry.id)
+        if found is None and entry.kind == "comment":
+            where = "poller = ? AND host = ? AND service = ? AND name LIKE 'DEL_ALL_%' AND epoch >= ?"
+            found = self._user(where, *object_, int(entry.entry_time))
+        return found if found is not None or entry.kind != "downtime" else self._by_meaning(entry)
+
+    def _user(self, where: str, *values: object) -> str | None:
+        query = f"SELECT user FROM command WHERE {where} AND {_DELETED} ORDER BY seq DESC LIMIT 1"
+        found = self.connection.execute(query, values).fetchone()
         return str(found[0]) if found else None
+
+    def _by_meaning(self, entry: EntryRow) -> str | None:
+        """Of the newest such command that chooses this downtime; read once per generation."""
+        if self._wide is None:
+            query = f"SELECT {COMMAND_COLUMNS} FROM command WHERE poller = ? AND {_WIDE} AND {_DELETED} ORDER BY seq DESC LIMIT 100"
+            self._wide = [command_row(row) for row in self.connection.execute(query, (entry.poller,))]
+        return next((one.user for one in self._wide if self._chooses(one, entry)), None)
+
+    def _chooses(self, command: CommandRow, entry: EntryRow) -> bool:
+        row, names = known_row(command.name), command.arguments
+        if (command.epoch or 0) < entry.entry_time:
+            return False
+        if row.subject is Subject.HOSTGROUP and entry.host not in hosts_of_group(self.reader, entry.poller, row.subject, names):
+            return False
+        values = {
+            "host": entry.host, "service": entry.service or None, "start": entry.start_time, "end": entry.end_time,
+            "fixed": entry.fixed, "duration": entry.duration, "author": entry.author, "comment": entry.comment,
+        }  # fmt: skip
+        return is_chosen(row, names, values)
 
 
 def _standing(rows: Sequence[HostStatus | ServiceStatus], comments: Sequence[CommentStatus]) -> list[Acknowledged]:

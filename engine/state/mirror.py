@@ -11,6 +11,7 @@ Thread-safe. Never call it inside a journal transaction: a scan with new objects
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 import time
@@ -31,6 +32,9 @@ from engine.state.frames import Begin, End, Failed, Frame, Gone, Objects, Rows, 
 from engine.state.generation import Diverged, GenerationWriter, Mint
 from engine.state.tables import CONFIG_TABLES, HOST, SCHEMA, SCHEMA_VERSION, SERVICE, STATUS_TABLES, dirty_values, key_values
 
+log = logging.getLogger(__name__)
+
+_ROOM_BYTES = 3 << 20  # below SQLite's 4 MB at which the write-ahead log is begun anew
 _GATHERED_ROWS = 20_000  # some 50 MB of Python objects at most wait for a scan's end
 _WAL_LIMIT_BYTES = 64 * 1024 * 1024
 
@@ -82,6 +86,7 @@ class Mirror:
             for suffix in ("", "-wal", "-shm"):  # readers notice the new file by its inode
                 Path(f"{path}{suffix}").unlink(missing_ok=True)
             connection = _create(path)
+        _make_room(connection)
         return cls(connection, mint)
 
     def close(self) -> None:
@@ -353,6 +358,21 @@ _ENDINGS = ("CANCELLED", "DISABLED")  # what only the log knows of how a downtim
 def _notified(line: StateEvent, state: int) -> Draft:
     said = {"source": "log", "contact": line.contact, "reason": line.word, "output": line.output}
     return Draft(Kind.NOTIFICATION, "sent", line.host, line.service, state, float(line.at), said)
+
+
+def _make_room(connection: sqlite3.Connection) -> None:
+    """Let the files hold some megabytes more than they need, so that the view goes on for as long when the disk is full."""
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("CREATE TABLE room (bytes BLOB)")
+        connection.execute("INSERT INTO room VALUES (zeroblob(?))", (_ROOM_BYTES,))
+        connection.execute("COMMIT")
+        connection.execute("DROP TABLE room")
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+    except sqlite3.OperationalError as error:
+        log.warning("there is no room to spare for the mirror of the cores: %s", error)
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
 
 
 def _connect(path: Path) -> sqlite3.Connection | None:

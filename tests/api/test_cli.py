@@ -355,6 +355,21 @@ def test_check_says_what_is_wrong_and_how_to_mend_it(shell: Shell) -> None:
     assert not shell.data.exists()
 
 
+def test_check_tells_of_the_journal_and_leaves_it_as_it_is(shell: Shell) -> None:
+    (shell.home / "nagios.cfg").write_text("status_file=s\ncommand_file=c\nlog_file=l\n", encoding="utf-8")
+    shell.add()
+    before = (shell.data / "journal.db").read_bytes()
+    said = shell("check", "--core", "nagios.cfg").out
+    assert f"journal {shell.data}/journal.db: 0." in said and "growth: not known before" in said
+    assert "commands 90 d, calls of results 1 d, audit 400 d (oldest 20" in said and "keys 7 d" in said
+    assert (shell.data / "journal.db").read_bytes() == before
+    with closing(Journal.open(shell.data)) as journal, journal.transaction() as connection:
+        yesterday = int(time.time() // 86400) - 2
+        connection.execute("INSERT INTO growth VALUES (?, 0, 0)", (yesterday,))
+    said = shell("check", "--core", "nagios.cfg").out
+    assert "growth of the last week: " in said and "MB a day" in said
+
+
 def test_an_address_in_use_is_one_sentence(shell: Shell) -> None:
     import socket
 

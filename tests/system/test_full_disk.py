@@ -153,6 +153,8 @@ def test_a_full_disk_accepts_nothing_loses_nothing_and_needs_no_repair(full: Ful
         _journal_is_named(write())
     for path in ("/v1/hosts", "/v1/downtimes", "/v1/commands", "/v1/audit", "/v1/pollers", "/healthz"):
         assert box.api.get(path).status_code == 200, path
+    full.core.send("PROCESS_SERVICE_CHECK_RESULT;h05;PING;2;seen on a disk without room")
+    until(lambda: "without room" in box.api.get("/v1/hosts/h05/services/PING").json()["plugin_output"], 15, "the view goes on")
     wanted = "nothing is sent, and proof waits in the core's log"
     until(lambda: wanted in box.output, 10, "the lane could not store what the log proves")
     full.ballast.unlink()

@@ -170,6 +170,21 @@ def test_a_withdrawal_is_told_again(front: Front) -> None:
     front.delete(f"/v1/commands/{command}").problem(409, "not_possible")
 
 
+def test_calls_for_many_are_carried_out_once_too(front: Front) -> None:
+    """By group and by search, and deletion by what was said; without the key the second deletion finds nothing."""
+    body = {"hostgroup": "web", "on": "hosts", "duration": 3600, "comment": "all of them", "reference": "CHG1", "force": True}
+    first = front.post("/v1/downtimes", body, idempotency_key="a")
+    again = front.post("/v1/downtimes", body, idempotency_key="a")
+    assert first.status == again.status == 202, (first.body, again.body)
+    assert made(first) == made(again) and again.json["total"] == first.json["total"] > 1
+    assert again.json["operation"] == first.json["operation"] and commands(front) == first.json["total"]
+    gone = front.delete("/v1/downtimes?reference=CHG1", idempotency_key="b")
+    repeat = front.delete("/v1/downtimes?reference=CHG1", idempotency_key="b")
+    assert gone.status == repeat.status == 200 and made(gone) == made(repeat), (gone.body, repeat.body)
+    assert front.delete("/v1/downtimes?reference=CHG1").status >= 400
+    front.delete("/v1/downtimes?reference=CHG2", idempotency_key="b").problem(422, "key_reused")
+
+
 def test_a_repeat_is_not_shown_what_its_token_may_not_see(front: Front) -> None:
     front.by("wim").post("/v1/downtimes", DOWNTIME, idempotency_key="k")
     with sqlite3.connect(front.desk.config.data / "journal.db") as connection:

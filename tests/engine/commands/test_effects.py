@@ -9,6 +9,7 @@ from engine.commands.effects import (
     Listener,
     MemberSeen,
     When,
+    is_chosen,
     judge_checks,
     judge_comments_gone,
     judge_downtimes_gone,
@@ -134,3 +135,18 @@ def test_icinga_2_shows_commands_by_names_of_its_own() -> None:
     ):
         seen = [MemberSeen("h", {column: shown})]
         assert judge_signs(row, {"command": wanted}, seen, LATE, CoreKind.ICINGA2).effected is effected
+
+
+def test_a_downtime_is_chosen_by_everything_that_was_given() -> None:
+    """Somebody would be told to have deleted what went by itself."""
+    row = CATALOGUE["DEL_DOWNTIME_BY_HOST_NAME"]
+    values = {"host": "a", "service": "s", "start": 100.0, "comment": "c"}
+    for arguments, chosen in (
+        ({"host": "a"}, True),
+        ({"host": "b"}, False),
+        ({"host": "a", "service": "s", "start": 100, "comment": "c"}, True),
+        ({"host": "a", "start": 101}, False),
+        ({"host": "a", "comment": "other"}, False),
+    ):
+        assert is_chosen(row, arguments, values) is chosen, arguments
+    assert not is_chosen(row, {"host": "a", "start": 5}, values | {"start": None})
