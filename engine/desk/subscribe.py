@@ -46,6 +46,7 @@ _PACE_S = 0.25  # how long a full page waits for readers to take the one before
 _PIECE_BYTES = 1 << 18
 _TOO_SLOW = "you read more slowly than things happen: what waited for you was dropped"
 _NOT_GRANTED = "your token has ended, or shows something else than when you came"
+_FAILED = "an error of ours: come back with the last id"
 _STOPPING = "this server stops: come back with the last id"
 _CURSOR = re.compile(r"([0-9a-f]{4,40})-([0-9a-f]{1,15})-([0-9a-f]{1,15})", re.ASCII)
 
@@ -363,6 +364,15 @@ class Feed:
             if self._task is None or self._task.done():
                 self._cursor = await self._live.run(head_of)
                 self._task = asyncio.create_task(self._run(), name="events")
+                self._task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A feed that failed must not leave readers waiting for what will not come."""
+        if task.cancelled() or task.exception() is None:
+            return
+        log.error("the feed of events failed", exc_info=task.exception())
+        for queue in list(self._queues):
+            queue.leave("end", _FAILED)
 
     async def _run(self) -> None:
         """As long as anybody reads."""

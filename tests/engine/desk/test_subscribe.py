@@ -434,6 +434,31 @@ def test_a_snapshot_and_what_follows_have_no_gap(world: World) -> None:
     with_feeds(world, work)
 
 
+def test_a_feed_that_fails_lets_its_readers_go_and_the_next_begins_anew(world: World) -> None:
+    """Heartbeats without events would be the worst of all answers."""
+
+    async def work(feed: Feed) -> None:
+        reader = world.listen(feed)
+        await reader.step()
+        world.say("read")
+        await reader.to_output("read")
+        advance = feed._advance
+
+        async def fails() -> bool:
+            raise RuntimeError("a bug")
+
+        feed._advance = fails  # type: ignore[method-assign]
+        await reader.to_end()
+        assert reader.signs() == ["begins", "end"]
+        feed._advance = advance  # type: ignore[method-assign]
+        world.say("missed meanwhile")
+        again = world.listen(feed, after=reader.lines[1][0])
+        await again.to_output("missed meanwhile")
+        await again.stream.aclose()
+
+    with_feeds(world, work)
+
+
 def test_no_more_readers_than_said(world: World) -> None:
     async def work(_: Feed) -> None:
         feed = world.feed(most=1)
