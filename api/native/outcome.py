@@ -130,7 +130,7 @@ async def outcome(
     answer = answer_of(pairs, creates=creates, deletes=deletes, conflicts=conflicts, total=len(receipts))
     if query.wait is None and call.prefer_wait_s is not None:
         return Answer(
-            answer.content, answer.status, {**answer.headers, "Preference-Applied": f"wait={call.prefer_wait_s:g}"}, answer.problem
+            answer.content, answer.status, {**answer.headers, "Preference-Applied": f"wait={timeout_s:g}"}, answer.problem
         )
     return answer
 

@@ -103,13 +103,13 @@ def engine_of(core: QuietCore, data: Path) -> Runtime:
     )  # fmt: skip
     runtime = build(Config(data, (poller,)), SystemClock())
     runtime.scans[1].scan()
-    runtime.lanes[1].recover()
+    runtime.lanes[1].lane.recover()
     return runtime
 
 
 def through_the_lane(runtime: Runtime, number: int, what: list[bytes]) -> float:
     """Seconds from a call in the journal until each of its results is processed and that is stored."""
-    lane = runtime.lanes[1]
+    lane = runtime.lanes[1].lane
     lane.follow_log()  # what the bare loop made the core say is not the lane's work
     now = time.time()
     row = CallRow(

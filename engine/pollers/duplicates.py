@@ -23,6 +23,8 @@ from engine.journal.store import CommandRow, command_by_id, note
 
 log = logging.getLogger(__name__)
 
+_CARRY_A_STAMP = ("downtime", "comment")  # an acknowledgement's comment has the core's own time
+
 
 @dataclass(frozen=True, slots=True)
 class Duplicates:
@@ -40,7 +42,7 @@ class Duplicates:
         if not self.profile.bracket_is_entry_time:
             return []
         found = [entry_by_id(self.connection, number) for number in strangers]
-        moved = [self._stranger(entry) for entry in found if entry is not None]
+        moved = [self._stranger(entry) for entry in found if entry is not None and entry.kind in _CARRY_A_STAMP]
         return [command_id for command_id in moved if command_id]
 
     def _stranger(self, copy: EntryRow) -> str | None:

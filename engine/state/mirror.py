@@ -401,6 +401,7 @@ def _open(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA page_size = 8192")  # a row with its plugin output is about 1 KB
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("PRAGMA recursive_triggers = ON")  # a row that is replaced is counted as gone
         connection.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT_BYTES}")
         connection.execute("PRAGMA cache_size = -65536")
     except sqlite3.DatabaseError:

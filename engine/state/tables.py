@@ -25,7 +25,7 @@ from engine.model import (
     TimeperiodConfig,
 )
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 STATE_FILE = "state.db"
 
 # A core may write `nan`; SQLite stores it as NULL, and no field of the model is NULL by accident.
@@ -131,6 +131,33 @@ def dirty_values(key: ObjectKey) -> tuple[object, ...]:
     return (key.poller, key.host, key.service or "")
 
 
+# How many hosts and services of a poller are alike in all that totals count: kept by triggers, so that it is true in every
+# transaction. No statement of theirs may meet a conflict: it would be settled in the manner of the statement that fired them.
+_ALIKE = {
+    name: f"{{0}}.{name}" if name != "scheduled_downtime_depth" else "({0}.scheduled_downtime_depth > 0)"
+    for name in TALLIED.split(", ")
+}
+
+
+def _counting(is_service: int, row: str, change: str) -> str:
+    values = [f"{row}.poller", str(is_service), *(value.format(row) for value in _ALIKE.values())]
+    same = " AND ".join(f"{name} = {value}" for name, value in zip(("poller", "is_service", *_ALIKE), values, strict=True))
+    return (
+        f"INSERT INTO tally SELECT {', '.join(values)}, 0 WHERE NOT EXISTS (SELECT 1 FROM tally WHERE {same});"
+        f" UPDATE tally SET count = count {change} WHERE {same};"
+    )
+
+
+def _triggers(table: str, is_service: int) -> str:
+    more, less = (_counting(is_service, row, change) for row, change in (("new", "+ 1"), ("old", "- 1")))
+    differs = " OR ".join(f"old.{name} <> new.{name}" for name in _ALIKE)
+    return (
+        f"CREATE TRIGGER {table}_more AFTER INSERT ON {table} BEGIN {more} END;\n"
+        f"CREATE TRIGGER {table}_less AFTER DELETE ON {table} BEGIN {less} END;\n"
+        f"CREATE TRIGGER {table}_other AFTER UPDATE OF {', '.join(_ALIKE)} ON {table} WHEN {differs} BEGIN {less} {more} END;\n"
+    )
+
+
 SCHEMA = f"""
 -- The incarnation is another whenever the file is made anew.
 CREATE TABLE meta (schema_version INTEGER NOT NULL, incarnation TEXT NOT NULL);
@@ -168,6 +195,10 @@ CREATE INDEX service_id ON service (id);
 CREATE INDEX service_problem ON service (poller, host_name, description) WHERE {PROBLEM};
 CREATE INDEX service_acknowledged ON service (poller) WHERE acknowledged <> 0;
 
+CREATE TABLE tally (
+  poller INTEGER NOT NULL, is_service INTEGER NOT NULL, {" INTEGER NOT NULL, ".join(_ALIKE)} INTEGER NOT NULL,
+  count INTEGER NOT NULL, PRIMARY KEY (poller, is_service, {", ".join(_ALIKE)})) WITHOUT ROWID;
+{_triggers("host", 0)}{_triggers("service", 1)}
 CREATE TABLE downtime (
   poller INTEGER NOT NULL, is_service INTEGER NOT NULL, {_typed(DowntimeStatus)},
   PRIMARY KEY (poller, is_service, core_id)) WITHOUT ROWID;

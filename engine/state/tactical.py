@@ -8,7 +8,7 @@ problems of services whose host is a problem itself: nobody has to look at those
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from typing import Literal
 
 from engine.state.scope import Condition, Scope, all_of
@@ -142,12 +142,64 @@ def totals(
     reader: Reader, scope: Scope, by: By, poller: int | None = None, names: Sequence[str] | None = None
 ) -> dict[str, Totals]:
     """The totals of each poller (by its number, as text) or group that has objects within scope; `names`: of these groups only."""
+    if by == "poller" and scope.hostgroups is None:
+        return _tallied(reader, scope, poller)
     hosts = _counted(reader, scope, *_OF_HOSTS[by], "h.poller", "h.name", _HOST_SUMS, poller, names)
     services = _counted(reader, scope, *_OF_SERVICES[by], "s.poller", "s.host_name", _SERVICE_SUMS, poller, names)
     found: dict[str, Totals] = {}
     for key in {**hosts, **services}:
         found[key] = (HostTotals(*hosts.get(key, ())), ServiceTotals(*services.get(key, ())))
     return found
+
+
+# --- whole pollers: from the tally -----------------------------------------------------------------------------------------------
+
+_HANDLED = "(t.acknowledged <> 0 OR t.scheduled_downtime_depth <> 0)"
+_TALLIED = {
+    is_service: [
+        *_states("t", 3 + is_service),
+        "t.has_been_checked = 0",
+        f"{_is_problem('t')} AND NOT {_HANDLED}",
+        f"{_is_problem('t')} AND {_HANDLED}",
+        *_flags("t"),
+    ]
+    for is_service in (0, 1)
+}
+# What services' hosts add to the tally: only hosts in trouble, or taken care of, are looked at.
+_BY_HOST = (
+    "SELECT s.poller, count(*) FROM state.host h CROSS JOIN state.service s ON s.poller = h.poller AND s.host_name = h.name"
+    f" WHERE {{0}} AND {_is_problem('s')} GROUP BY 1"
+)
+_HIDDEN = _BY_HOST.format(_is_problem("h"))
+_HANDLED_BY_HOST = _BY_HOST.format(
+    "(h.acknowledged <> 0 OR h.scheduled_downtime_depth > 0) AND s.acknowledged = 0 AND s.scheduled_downtime_depth <= 0"
+)
+
+
+def _tallied(reader: Reader, scope: Scope, poller: int | None) -> dict[str, Totals]:
+    one: list[Condition] = [("t.poller = ?", [poller])] if poller is not None else []
+    where, bound = all_of([scope.sql("t.poller", "''"), *one])
+    rows: dict[int, dict[int, list[int]]] = {}
+    for kind, conditions in _TALLIED.items():
+        sums = ", ".join(["sum(t.count)", *(f"sum(t.count * ({condition}))" for condition in conditions)])
+        query = f"SELECT t.poller, {sums} FROM state.tally t WHERE t.is_service = {kind} AND {where} GROUP BY 1"
+        rows[kind] = {number: counts for number, *counts in reader.connection.execute(query, bound)}
+    hidden, by_host = (dict(reader.connection.execute(query).fetchall()) for query in (_HIDDEN, _HANDLED_BY_HOST))
+    found: dict[str, Totals] = {}
+    for number in sorted({*rows[0], *rows[1]}):
+        services = ServiceTotals()
+        if counts := rows[1].get(number):
+            values = [*counts[:8], hidden.get(number, 0), *counts[8:]]
+            services = ServiceTotals(*values)
+            moved = by_host.get(number, 0)
+            services = replace(services, unhandled=services.unhandled - moved, handled=services.handled + moved)
+        hosts = HostTotals(*rows[0].get(number, ()))
+        if hosts.total or services.total:
+            found[str(number)] = (hosts, services)
+    return found
+
+
+# --- parts of pollers: row by row ------------------------------------------------------------------------------------------------
 
 
 def _counted(

@@ -290,5 +290,6 @@ def test_every_setting_and_poller_key_survives_and_is_typed() -> None:
         kind = str(declared.type).removesuffix(" | None")
         sample: dict[str, object] = {
             "int": 1, "float": 1.0, "bool": True, "str": "a", "Path": "/a", "tuple[str, ...]": ["a"], "CoreKind": "nagios",
+            "tuple[tuple[str, int], ...]": {"admin": 1},
         }  # fmt: skip
         assert module._typed(kind, sample[kind], Path("/")) is not None, declared.name

@@ -209,10 +209,13 @@ class CannedDesk:
         comment: str,
         with_services: bool = False,
         author: str | None = None,
+        reference: str = "",
+        force: bool = False,
         hold: bool = True,
     ) -> tuple[Receipt, ...]:
         asked = {"start": start, "end": end, "fixed": fixed, "duration": duration, "comment": comment}
         more = {"with_services": with_services, "author": author, "hold": hold, "user": caller.user}
+        assert (reference, force) == ("", False)  # this dialect has no words for them
         return self._receipts("schedule_downtime", targets=list(targets), **asked, **more)
 
     async def acknowledge(
@@ -224,9 +227,13 @@ class CannedDesk:
         sticky: bool,
         notify: bool,
         persistent: bool,
+        expire: float | None = None,
         author: str | None = None,
+        reference: str = "",
+        force: bool = False,
         hold: bool = True,
     ) -> tuple[Receipt, ...]:
+        assert (expire, reference, force) == (None, "", False)  # this dialect has no words for them
         asked = {"comment": comment, "sticky": sticky, "notify": notify, "persistent": persistent}
         return self._receipts("acknowledge", targets=list(targets), **asked, author=author, hold=hold, user=caller.user)
 

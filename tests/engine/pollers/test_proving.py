@@ -207,3 +207,19 @@ def test_a_foreign_downtime_of_equal_content_is_not_taken_for_ours(scene: LaneSc
     shown(scene)
     assert scene.entry(made).core_id == block.core_id
     assert [(one.core_id, one.proof) for one in scene.entries()] == [(block.core_id, "confirmed"), (9, "seen")]
+
+
+def test_an_acknowledgement_set_again_by_another_program_is_no_copy_of_ours(scene: LaneScene) -> None:
+    """Its comment shows no stamp of a line: nothing tells whose it is, and nothing of it is deleted."""
+    made = scene.accept("ACKNOWLEDGE_HOST_PROBLEM", comment="on it")
+    scene.settle(6)
+    assert scene.state(made) is State.CONFIRMED
+    scene.core.memory.objects["web", None].acknowledged = 0
+    scene.clock.at += 2
+    scene.generation()
+    scene.step()
+    scene.core.memory.objects["web", None].acknowledged = 1
+    scene.clock.at += 2
+    scene.generation()
+    scene.step(2)
+    assert [command.name for command in scene.commands()] == ["ACKNOWLEDGE_HOST_PROBLEM"]

@@ -1,0 +1,52 @@
+"""Lists over real cores and a real server: searched by what the cores hold, streamed whole, tagged until something changes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from contrib.demo_cores import until
+from tests.system.conftest import MANY, ODD_NAMES, Site
+
+pytestmark = pytest.mark.core
+
+
+def test_everything_is_streamed_line_by_line(site: Site) -> None:
+    """Two Nagios and one Icinga 2 in one stream: no object lost, none twice."""
+    with site.box.client(site.box.token) as api:
+        total = api.get("/v1/hosts?limit=1").json()["total"]
+        with api.stream("GET", "/v1/hosts?limit=0&fields=poller,name", headers={"Accept": "application/x-ndjson"}) as lines:
+            found = [(row["poller"], row["name"]) for row in map(json.loads, lines.iter_lines())]
+            assert int(lines.headers["signalbox-total"]) == total
+    assert len(found) == len(set(found)) == total
+    assert {poller for poller, _ in found} == {"north", "south", "east"}
+
+
+def test_search_finds_what_the_cores_hold(site: Site) -> None:
+    def names(search: object, **more: str) -> set[str]:
+        with site.box.client(site.box.token) as api:
+            answer = api.get("/v1/hosts", params={"search": json.dumps(search), "limit": "0", **more})
+            assert answer.status_code == 200, answer.text
+            return {host["name"] for host in answer.json()["items"]}
+
+    assert names({"hostgroup": "web", "poller": "north"}) == {f"n-web{number}" for number in range(1, 5)}
+    assert names({"$or": [{"name": name} for name in ODD_NAMES]}, poller="east") == set(ODD_NAMES)
+    assert names({"service": {"$lk": "disk /v_r"}, "hostgroup": "web", "poller": "east"}) == {f"e-web{n}" for n in range(1, 5)}
+    assert len(names({"name": {"$rg": r"^s\d{3}$"}})) == MANY
+
+
+def test_a_tag_lasts_until_something_changes(site: Site) -> None:
+    target = "/v1/services?host=n-web4&service=HTTP"
+    with site.box.client(site.box.token) as api:
+        before = api.get(target)
+        site.north.set_state("n-web4", "HTTP", 1, "not as before")
+        until(
+            lambda: (
+                api.get(target, headers={"If-None-Match": before.headers["etag"]}).status_code == 200
+                and api.get(target).json()["items"][0]["plugin_output"] == "not as before"
+            ),
+            15,
+            "the change in an answer with another tag",
+        )
+        site.north.set_state("n-web4", "HTTP", 0, "as before")
