@@ -86,12 +86,10 @@ def _hosts_of(kind: str) -> _Source:
 
 _IN_GROUP = "state.group_member k JOIN {0} s ON k.kind = '{1}' AND s.poller = k.poller AND s.host_name = k.host_name"
 _OF_HOSTS: dict[By, _Source] = {
-    "poller": _Source("s.poller", "state.host s", "s.alike"),
     "hostgroup": _hosts_of("hostgroup"),
     "servicegroup": _hosts_of("servicegroup"),
 }
 _OF_SERVICES: dict[By, _Source] = {
-    "poller": _Source("s.poller", "state.tally_by_host s", "s.alike", "sum(s.count)"),
     "hostgroup": _Source("k.name", _IN_GROUP.format("state.tally_by_host", "hostgroup"), "s.alike", "sum(s.count)"),
     "servicegroup": _Source(
         "k.name", _IN_GROUP.format("state.service", "servicegroup") + " AND s.description = k.service_description", "s.alike"
@@ -104,8 +102,9 @@ def totals(
     reader: Reader, scope: Scope, by: By, poller: int | None = None, names: Sequence[str] | None = None
 ) -> dict[str, Totals]:
     """The totals of each poller (by its number, as text) or group that has objects within scope; `names`: of these groups only."""
-    if by == "poller" and scope.hostgroups is None:
-        hosts, services = _of_whole_pollers(reader, scope, poller)
+    if by == "poller":
+        read = _of_whole_pollers if scope.hostgroups is None else _of_parts_of_pollers
+        hosts, services = read(reader, scope, poller)
     else:
         more = [("s.poller = ?", [poller])] if poller is not None else []
         hosts = _counted(reader, _OF_HOSTS[by], "0", [scope.sql("s.poller", "s.name"), _COUNTED_ROWS, *more], names)
@@ -120,7 +119,7 @@ def totals(
 _COUNTED_ROWS: Condition = (f"s.{COUNTED}", [])
 # The tally knows nothing of services' hosts: those of hosts in trouble, or taken care of, are looked at.
 _BY_HOST = (
-    f"SELECT s.poller, s.alike, h.alike, sum(s.count) FROM state.host h"
+    "SELECT s.poller, s.alike, h.alike, sum(s.count) FROM state.host h"
     " CROSS JOIN state.tally_by_host s ON s.poller = h.poller AND s.host_name = h.name"
     f" WHERE h.rowid IN (SELECT rowid FROM state.host WHERE {PROBLEM} UNION SELECT rowid FROM state.host WHERE {HANDLED})"
     " AND {0} GROUP BY 1, 2, 3"
@@ -139,6 +138,28 @@ def _of_whole_pollers(reader: Reader, scope: Scope, poller: int | None) -> tuple
         services = found[1][str(number)]
         services[row, 0] -= count
         services[row, host] += count
+    return found
+
+
+# The hosts of the scope's hostgroups, found once, lead to both kinds of rows.
+_OF_PARTS = (
+    "WITH k AS MATERIALIZED (SELECT DISTINCT poller, host_name FROM state.group_member gm WHERE kind = 'hostgroup' AND {0})"
+    " SELECT 0, h.poller, h.alike, 0, count(*) FROM k CROSS JOIN state.host h ON h.poller = k.poller AND h.name = k.host_name"
+    f" AND h.{COUNTED} GROUP BY 2, 3"
+    " UNION ALL SELECT 1, s.poller, s.alike, coalesce(h.alike, 0), sum(s.count)"
+    " FROM k CROSS JOIN state.tally_by_host s ON s.poller = k.poller AND s.host_name = k.host_name"
+    f" LEFT JOIN state.host h ON h.poller = k.poller AND h.name = k.host_name AND h.{COUNTED} GROUP BY 2, 3, 4"
+)
+
+
+def _of_parts_of_pollers(reader: Reader, scope: Scope, poller: int | None) -> tuple[Alikes, Alikes]:
+    groups = sorted(scope.hostgroups or ())
+    one: list[Condition] = [("gm.poller = ?", [poller])] if poller is not None else []
+    named = (f"gm.name IN ({','.join('?' * len(groups))})", groups)
+    where, values = all_of([named, Scope(scope.pollers).sql("gm.poller", ""), *one])
+    found: tuple[Alikes, Alikes] = {}, {}
+    for is_service, number, row, host, count in reader.connection.execute(_OF_PARTS.format(where), values):
+        found[is_service].setdefault(str(number), Counter())[row, host] = count
     return found
 
 

@@ -96,6 +96,9 @@ def test_kept_totals_are_the_counted_ones(tmp_path: Path, seed: int) -> None:
             assert totals(reader, scope, "poller") == naive
             assert totals(reader, scope, "poller", 1) == {number: of for number, of in naive.items() if number == "1"}
             assert totals(reader, scope, "hostgroup") == {"all": added(list(naive.values()))}
+        one = Scope(frozenset({2}), ALL.hostgroups)
+        assert totals(reader, one, "poller") == {number: of for number, of in naive.items() if number == "2"}
+        assert totals(reader, Scope(hostgroups=frozenset()), "poller") == {}
         mirror.log_events(number, [])
     mirror.configure([poller(2)])
     assert set(totals(reader, EVERYTHING, "poller")) <= {"2"}
