@@ -27,11 +27,13 @@ class Carrier:
         self._batch = batch
         self._handed: SimpleQueue[list[tuple[Work, asyncio.Future[Any]]] | None] = SimpleQueue()
         self._gathered: list[tuple[Work, asyncio.Future[Any]]] = []
-        self._thread = threading.Thread(target=self._run, name=name)
-        self._thread.start()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)  # one that nobody closed ends with the process
+        self._is_closed = False
 
     async def run(self, work: Callable[..., T]) -> T:
         """Return what `work` returns. Raises what it raises."""
+        if self._is_closed:
+            raise RuntimeError("nothing is carried out any more")
         loop = asyncio.get_running_loop()
         if not self._gathered:
             loop.call_soon(self._hand_over)
@@ -40,13 +42,17 @@ class Carrier:
         return await future
 
     def close(self) -> None:
-        """Finish what was handed over, then end the thread. Blocks."""
+        """Finish what was handed over, then end the thread. Blocks; nobody may be asking meanwhile."""
+        self._is_closed = True
         self._hand_over()
         self._handed.put(None)
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
 
     def _hand_over(self) -> None:
         if self._gathered:
+            if self._thread.ident is None:
+                self._thread.start()
             self._handed.put(self._gathered)
             self._gathered = []
 
