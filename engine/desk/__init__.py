@@ -169,13 +169,15 @@ class Desk:
         await asyncio.to_thread(opened.journal.close)
 
     # --- reading ---------------------------------------------------------------------------------------------------------
-    async def read(self, work: Callable[[Reader], T], *, short: bool = False) -> T:
+    async def read(self, work: Callable[[Reader], T]) -> T:
         """Run `work` on a reader of state.db in a thread and return what it returns. All it reads is of one moment.
-
-        `short`: it looks up a few rows by their keys, see `Readers.run`.
 
         Raises PollerError while the engine has not made state.db, InvalidField for a value no database can hold.
         """
+        return await self._read(work, short=False)
+
+    async def _read(self, work: Callable[[Reader], T], *, short: bool) -> T:
+        """The same. `short`: it looks up a few rows by their keys, see `Readers.run`."""
         try:
             return await self._parts.readers.run(work, short=short)
         except UnicodeEncodeError as error:
@@ -183,16 +185,19 @@ class Desk:
         except OverflowError as error:
             raise InvalidField("A number is larger than any that is given out here.") from error
 
-    async def find(self, caller: Caller, work: Callable[[Reader], T], *, short: bool = False) -> T:
+    async def find(self, caller: Caller, work: Callable[[Reader], T]) -> T:
         """Read by `work` that looks names up; a name unknown so far gets a moment.
 
         A core may just have written files that the mirror has not read yet. What is shown and what can be commanded are the same,
         so both are found here.
         """
+        return await self._find(caller, work, short=False)
+
+    async def _find(self, caller: Caller, work: Callable[[Reader], T], *, short: bool) -> T:
         deadline = self._clock.monotonic() + _CATCH_UP_S
         while True:
             try:
-                return await self.read(work, short=short)
+                return await self._read(work, short=short)
             except (UnknownHost, UnknownService, StatusFileStale, ResultsRefused):
                 behind = await self.read(lambda reader: is_behind(reader, caller.scope, self._pollers))
                 if not behind or self._clock.monotonic() >= deadline:
@@ -278,7 +283,7 @@ class Desk:
         """What the first request with the caller's Idempotency-Key got; None when this is the first. Raises KeyReused."""
         if caller.request is None or not caller.request.key:
             return None
-        return await self.read(lambda reader: recorded(reader.connection, caller, "journal"), short=True)
+        return await self._read(lambda reader: recorded(reader.connection, caller, "journal"), short=True)
 
     async def refused(self, caller: Caller, status: int, code: str, detail: str, host: str = "", service: str = "") -> None:
         """Put a refused request into the audit; what cannot be stored is left out of it, and the log says so."""
@@ -621,7 +626,7 @@ class Desk:
     async def _lives(self, caller: Caller, command_ids: Sequence[str]) -> tuple[Life, ...]:
         wanted = [command_id for command_id in command_ids if _is_storable(command_id)]
         is_short = len(wanted) <= _FEW
-        lives = await self.read(
+        lives = await self._read(
             lambda reader: lives_of(reader.connection, caller.scope, wanted, self._pollers, caller.user), short=is_short
         )
         unknown = [command_id for command_id in command_ids if command_id not in lives]
@@ -631,7 +636,7 @@ class Desk:
 
     async def _standings(self, command_ids: Sequence[str]) -> dict[str, Standing]:
         is_short = len(command_ids) <= _FEW
-        return await self.read(lambda reader: standings_of(reader.connection, command_ids), short=is_short)
+        return await self._read(lambda reader: standings_of(reader.connection, command_ids), short=is_short)
 
     async def _order(
         self,
@@ -653,7 +658,7 @@ class Desk:
             return orders, _away(orders, hold)
 
         # Whether a core reads its command file is seen by opening it: that may take longer.
-        orders, away = await self.find(who.caller, plan, short=hold and len(targets) <= _FEW)
+        orders, away = await self._find(who.caller, plan, short=hold and len(targets) <= _FEW)
         return await self._store(who, orders, away, store, action)
 
     async def _store(
