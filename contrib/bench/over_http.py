@@ -3,8 +3,8 @@
     python -m contrib.bench.over_http [--hosts 10000] [--services 10] [--seconds 20] [--workers 1] [--slack 1]
 
 A real Nagios 4 of that size, 3 % of whose objects change again and again so that each status file brings news, with `signalbox
-serve` in front of it. Each connection asks again as soon as it was answered. Beside it: a hello-world of Starlette on the same server
-(uvicorn), asked in the same way at the same time of refreshes. Also the first byte, and the last, of all services with 8 fields.
+serve` in front of it. Each connection asks again as soon as it was answered. Beside it: a hello-world of Starlette on the same
+server (uvicorn), asked in the same way. Also the first byte, and the last, of all services with 8 fields.
 Ends with 1 when a 99th percentile is above `--slack` times its budget (budgets are for a quiet machine).
 """
 
