@@ -35,8 +35,8 @@ _SERVICE_TIMES = ("last_time_ok", "last_time_warning", "last_time_critical", "la
 
 _TOLD_BY_LOG = frozenset({
     "state", "state_type", "has_been_checked", "current_attempt", "plugin_output", "last_check", "last_state_change",
-    "last_hard_state", "last_hard_state_change", "acknowledged", "acknowledgement_type", "scheduled_downtime_depth", "is_flapping",
-    "last_notification", *_HOST_TIMES, *_SERVICE_TIMES,
+    "last_hard_state", "last_hard_state_change", "scheduled_downtime_depth", "is_flapping", "last_notification",
+    *_HOST_TIMES, *_SERVICE_TIMES,
 })  # fmt: skip
 
 
@@ -67,9 +67,12 @@ def held_until(event: StateEvent) -> int:
 
 
 def with_log_ahead(shown: Row, known: Row) -> Row:
-    """The row as a status file shows it, but for what the log is ahead in: that stays as it is known."""
+    """The row as a status file shows it, but for what the log is ahead in: that stays as it is known.
+
+    The log may have ended an acknowledgement, and never sets one.
+    """
     ahead = {name: getattr(known, name) for name in known._fields if name in _TOLD_BY_LOG}
-    return shown._replace(**ahead, block_hash=-1)
+    return shown._replace(**ahead, acknowledged=min(shown.acknowledged, known.acknowledged), block_hash=-1)
 
 
 def _after_alert(row: Row, event: StateEvent) -> Row | None:
