@@ -30,7 +30,7 @@ from engine.model import (
     TimeperiodConfig,
 )
 from engine.state.changes import Block, Change, Kind, Row, Standing, diff, diff_blocks, standing_of
-from engine.state.events import Draft, EventLog, of_block, of_object
+from engine.state.events import Draft, EventLog, known_state, of_block, of_object
 from engine.state.frames import Begin, End, Gone, Objects, Rows
 from engine.state.tables import CONFIG_TABLES, HOST, SERVICE, ObjectTable, columns, dirty_values, key_values, marks
 
@@ -180,7 +180,7 @@ class GenerationWriter:
         for key, row in rows.items():
             old = before.get(key)
             if old is None:
-                drafts.append(Draft(Kind.OBJECT, "added", key.host, key.service, row.state, at, {"source": "status_file"}))
+                drafts.append(Draft(Kind.OBJECT, "added", key.host, key.service, known_state(row), at, {"source": "status_file"}))
                 continue
             for change in diff(old, standing_of(row)):
                 if (change.kind, change.action) in _LATER:
@@ -216,7 +216,7 @@ class GenerationWriter:
     def _state_and_depth(self, block: Block) -> tuple[int | None, int]:
         key = ObjectKey(self.poller, block.host_name, block.service_description)
         found = self._connection.execute((HOST if key.service is None else SERVICE).select_standing, key_values(key)).fetchone()
-        return (None, 0) if found is None else (found[0], found[-1])
+        return (None, 0) if found is None else (known_state(Standing.of(*found)), found[-1])
 
     def _acknowledged_by(self, key: ObjectKey) -> dict[str, object]:
         """Author and text of the newest acknowledgement comment."""
@@ -301,7 +301,9 @@ class GenerationWriter:
         at = self.begin.generation.created
         stood = self._standings(table, keys) if self._generation else {}
         said = {"source": "status_file"}
-        self.events.append(Draft(Kind.OBJECT, "removed", key.host, key.service, old.state, at, said) for key, old in stood.items())
+        self.events.append(
+            Draft(Kind.OBJECT, "removed", key.host, key.service, known_state(old), at, said) for key, old in stood.items()
+        )
 
     def _delete(self, query: str, values: Sequence[Sequence[object]]) -> None:
         if values and self._connection.executemany(query, values).rowcount > 0:
