@@ -197,7 +197,9 @@ _password_stdin = click.option("--password-stdin", is_flag=True, help="Read the 
 )
 @click.option("--author", help="What cores are told; default: the name.")
 @click.option("--hostgroup", "hostgroups", multiple=True, metavar="G", help="See and command this hostgroup only; repeatable.")
-@click.option("--poller", "pollers", type=int, multiple=True, metavar="N", help="See and command this poller only; repeatable.")
+@click.option(
+    "--poller", "pollers", multiple=True, metavar="P", help="See and command this poller (number or name) only; repeatable."
+)
 @_password_stdin
 @_data
 def add_user(
@@ -205,16 +207,18 @@ def add_user(
     role: str,
     author: str | None,
     hostgroups: tuple[str, ...],
-    pollers: tuple[int, ...],
+    pollers: tuple[str, ...],
     password_stdin: bool,
     data: Path | None,
 ) -> None:
     """Make a user."""
     accounts.check_account_name(name)
     check_author(author or name)
-    scope = Scope(pollers=frozenset(pollers) or None, hostgroups=frozenset(hostgroups) or None)
     password_hash = hash_password(_password(password_stdin))
-    with _journal(_enter(data, create=True)) as journal, journal.transaction() as connection:
+    found = _enter(data, create=True)
+    numbers = frozenset(_poller_number(found, word) for word in pollers)
+    scope = Scope(pollers=numbers or None, hostgroups=frozenset(hostgroups) or None)
+    with _journal(found) as journal, journal.transaction() as connection:
         accounts.add_user(connection, name, accounts.Role(role), password_hash, time.time(), author=author, scope=scope)
         limits = f"hostgroups {_limits(scope.hostgroups)}, pollers {_limits(scope.pollers)}, author {author or name}"
         _note(connection, f"user add {name} --role {role}", limits)

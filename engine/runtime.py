@@ -103,6 +103,8 @@ class ScanLoop:
         """Scan once into the mirror. Returns how long to rest."""
         number = self.poller.number
         mirror = self.runtime.mirror
+        if mirror.is_lost():
+            raise JournalError(f"{STATE_FILE} was removed or replaced under a running engine; the next one makes it anew.")
         self.runtime.followers[number].catch_up()
         timing = _ScanTiming()
         applied = mirror.apply(timing.passed(self.scanner.scan(ScanRequest(forget=mirror.dirty(number)))))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Annotated
 from urllib.parse import urlencode
@@ -103,14 +103,16 @@ async def list_audit(call: Call, query: AuditQuery) -> Answer:
     """One page, or with `Accept: application/x-ndjson` all of it, one row per line."""
     which = _filter(call, query)
     if NDJSON in call.accept:
-        return Answer(None, lines=_export(call, replace(which, limit=PER_READ)), headers={"Content-Type": NDJSON})
+        which = replace(which, limit=PER_READ)
+        first = await call.desk.audit(call.caller, which)  # before the answer begins, which a refusal could not take back
+        return Answer(None, lines=_export(call, which, first), headers={"Content-Type": NDJSON})
     rows = await call.desk.audit(call.caller, replace(which, limit=query.limit + 1))
     items = [_item(row) for row in rows[: query.limit]]
     return Answer(Audit(query.limit, _next(query, items[-1].id) if len(rows) > query.limit else None, items))
 
 
-async def _export(call: Call, which: AuditFilter) -> AsyncIterator[bytes]:
-    while rows := await call.desk.audit(call.caller, which):
+async def _export(call: Call, which: AuditFilter, rows: Sequence[Audited]) -> AsyncIterator[bytes]:
+    while rows:
         for row in rows:
             piece = row
             yield encode_json(_item(piece)) + b"\n"
@@ -118,6 +120,7 @@ async def _export(call: Call, which: AuditFilter) -> AsyncIterator[bytes]:
                 piece = await call.desk.more_of_audit(call.caller, piece)
                 yield encode_json(_item(piece)) + b"\n"
         which = replace(which, before=rows[-1].id)
+        rows = await call.desk.audit(call.caller, which)
 
 
 def _filter(call: Call, query: AuditQuery) -> AuditFilter:
@@ -170,7 +173,7 @@ def _command(command: AuditedCommand) -> WrittenCommand:
 OPERATIONS = (
     Operation(
         "GET", "/v1/audit", "Who asked for what, and what became of it", list_audit, {200: Audit},
-        verb=Verb.AUDIT, query=AuditQuery,
+        verb=Verb.AUDIT, query=AuditQuery, lines=True,
         description="With `Accept: application/x-ndjson` everything that matches, newest first, one row per line; a row of very"
         " many commands comes in several lines of the same `id`.",
     ),

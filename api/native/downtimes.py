@@ -117,12 +117,21 @@ def window_of(body: NewDowntime, now: float) -> Window:
     return Window(start, end, None if body.fixed else duration)
 
 
+WithServices = Annotated[
+    bool, doc("with a host's downtime those of its services that were set together with it: same author, comment and window")
+]
+
+
 class DowntimesDeletion(DeletionQuery, frozen=True, kw_only=True):
     """Which downtimes."""
 
-    with_services: Annotated[
-        bool, doc("with a host's downtime those of its services that were set together with it: same author, comment and window")
-    ] = False
+    with_services: WithServices = False
+
+
+class DowntimeDeletion(WaitQuery, frozen=True, kw_only=True):
+    """What goes with it, and how long to wait."""
+
+    with_services: WithServices = False
 
 
 async def create_downtime(call: Call, query: WaitQuery, body: NewDowntime) -> Answer:
@@ -180,8 +189,10 @@ async def delete_downtimes(call: Call, query: DowntimesDeletion) -> Answer:
     return await NOUN.deleted_by_meaning(call, query, with_services=query.with_services)
 
 
-async def delete_downtime(call: Call, query: WaitQuery) -> Answer:
-    """Cancel a downtime."""
+async def delete_downtime(call: Call, query: DowntimeDeletion) -> Answer:
+    """Cancel a downtime, alone or with those of the host's services."""
+    if query.with_services:
+        return await NOUN.deleted_with_services(call, query)
     return await NOUN.deleted(call, query)
 
 
@@ -203,6 +214,6 @@ OPERATIONS = (
     Operation("GET", "/v1/downtimes/{id}", "One downtime", show_downtime, {200: Downtime}, problems=(404,)),
     Operation(
         "DELETE", "/v1/downtimes/{id}", "Cancel a downtime", delete_downtime, {200: Outcome, 202: Outcome},
-        verb=Verb.DOWNTIME, query=WaitQuery, problems=(404, *FAILURES),
+        verb=Verb.DOWNTIME, query=DowntimeDeletion, problems=(404, *FAILURES),
     ),
 )  # fmt: skip

@@ -93,6 +93,14 @@ class EntryNoun:
         receipts = await call.desk.delete_entry(call.caller, self.kind, self._id(call))
         return await outcome(call, query, receipts, deletes=True)
 
+    async def deleted_with_services(self, call: Call, query: WaitQuery) -> Answer:
+        """The same, and with a host's those of its services that were set together with it."""
+        found = await call.desk.entry(call.caller, self.kind, self._id(call))
+        if not found.present:
+            return await self.deleted(call, query)  # says how it ended
+        selection = EntrySelection(self.kind, id=found.id, with_services=True)
+        return await carried_out(call, query, DeletionAsked(selection), How(), deletes=True)
+
     async def deleted_by_meaning(self, call: Call, query: DeletionQuery, *, with_services: bool = False) -> Answer:
         """Delete what the query means, and answer with what became of each."""
         refuse_service_alone(query.host, query.service)

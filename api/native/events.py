@@ -59,7 +59,7 @@ class EventData:
     started, stopped, disabled. `notification`: sent (`contact`, `reason`, `output`). `object`: added, removed. `poller`: health
     (`file`, `health`, `detail`), restarted, first_seen. `command`: one step of a command's life, `action` is the state reached
     (`id`, `command`, `evidence`, `user`). In a snapshot `action` is `is`. `source` tells whether the core's log or its status file
-    said so; `state` is that of the host or service then; `at` is the core's time, of a command ours.
+    said so; `state` is that of the host or service then, null before its first check; `at` is the core's time, of a command ours.
     """
 
     type: str

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated
 
+from api.native.lists import LONGEST_PAGE_S
 from api.native.operation import Answer, Call, Operation, poller_number
 from api.native.requests import MOST_ROWS, PollerQuery, Time, doc, refuse_service_alone
 from api.native.state import host_state_name, service_state_name, state_type_name
@@ -89,7 +90,12 @@ class HistoryQuery(PollerQuery, frozen=True, kw_only=True):
 async def list_history(call: Call, query: HistoryQuery) -> Answer:
     """One page of the history."""
     refuse_service_alone(query.host, query.service)
-    return Answer(await call.desk.read(lambda reader: read_history(reader, call, query)))
+
+    def work(reader: Reader) -> History:
+        with reader.limited(LONGEST_PAGE_S):
+            return read_history(reader, call, query)
+
+    return Answer(await call.desk.read(work))
 
 
 def read_history(reader: Reader, call: Call, query: HistoryQuery) -> History:
@@ -114,7 +120,7 @@ def read_history(reader: Reader, call: Call, query: HistoryQuery) -> History:
 
 
 def _words(text: str, field: str, known: dict[str, object] | dict[str, EntryType] | dict[str, tuple[bool, int]]) -> list[str]:
-    words = text.split(",") if text else []
+    words = list(dict.fromkeys(text.split(","))) if text else []
     for word in words:
         if word not in known:
             raise InvalidField(f"{field}: there is no {word!r}: there are {', '.join(known)}.", field=field, known=list(known))

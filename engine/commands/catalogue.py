@@ -193,8 +193,9 @@ def _downtimes_by_meaning() -> Rows:
         "on": Members.NOBODY, "entry_kind": "downtime", "danger": _WIDE, "ttl": "ttl_comment_s", "since": {NAGIOS: (3, 5)},
     }  # fmt: skip
     service = Field("service", FieldType.SERVICE, "only those of this service", optional=True)
+    # **Source**: cores.md 1.3 and 3.1: Nagios prints an error where nothing was to be deleted, and for a hostgroup also otherwise.
     yield _row(
-        "DEL_DOWNTIME_BY_HOST_NAME", Subject.HOST, Effect.DOWNTIMES_GONE, service, *_FILTER,
+        "DEL_DOWNTIME_BY_HOST_NAME", Subject.HOST, Effect.DOWNTIMES_GONE, service, *_FILTER, error_may_lie=True,
         doc="Delete the downtimes of a host and of its services.", **gone,
     )  # fmt: skip
     host = Field("host", FieldType.HOST, "only those of this host and its services", optional=True)
@@ -204,7 +205,7 @@ def _downtimes_by_meaning() -> Rows:
     )  # fmt: skip
     yield _row(
         "DEL_DOWNTIME_BY_START_TIME_COMMENT", Subject.GLOBAL, Effect.DOWNTIMES_GONE, *_FILTER,
-        kinds=NOT_ICINGA2, doc="Delete the downtimes of that start or comment, wherever they are.", **gone,
+        kinds=NOT_ICINGA2, error_may_lie=True, doc="Delete the downtimes of that start or comment, wherever they are.", **gone,
     )  # fmt: skip
     exactly = (
         Field("start", FieldType.TIME, "begins then", optional=True),

@@ -106,11 +106,13 @@ def _judge_all(states: Mapping[str, bool | None], words: str, when: When) -> Jud
         return Judgement(Effected.NOT_YET)
     yes = [label for label, state in states.items() if state]
     missing = [label for label, state in states.items() if not state]
-    if not missing:
-        where = "" if len(states) == 1 else f" on {_named(yes)}" if yes else " (it has no members)"
+    if states and not missing:
+        where = "" if len(states) == 1 else f" on {_named(yes)}"
         return Judgement(Effected.YES, f"{words}{where} {when.words}")
     if not when.is_decisive:
         return Judgement(Effected.NOT_YET)
+    if not states:
+        return Judgement(Effected.CLEARED, reason=f"nothing that it is for stands {when.words}: there is nothing it could show on")
     if len(states) == 1 and None in states.values():
         return Judgement(Effected.CLEARED, reason=f"{missing[0]} is no longer in the status file")
     evidence = f"{words} on {_named(yes)} {when.words}" if yes else ""

@@ -172,7 +172,7 @@ class Row:
     idempotent: bool = False
     forced: bool = True  # of checks: they are run whatever else is set
     resend_when_absent: bool = True  # after a core's crash: absence in its files is reason enough to send it again
-    error_may_lie: bool = False  # some cores print an error though it worked: the files decide
+    error_may_lie: bool = False  # some cores print an error though it worked, or nothing was to be done: the files decide
     ttl: str | None = "ttl_command_s"
     recheck: Recheck = Recheck.NONE
     effect_deadline_s: float = 2.0  # of the core's time between execution and a generation that must show the effect

@@ -17,7 +17,7 @@ from engine.desk.values import Caller
 from engine.errors import InvalidField
 from engine.journal.audit import AuditRow
 from engine.journal.calls import AUDITED_CALL
-from engine.state.scope import EVERYTHING
+from engine.state.scope import EVERYTHING, Scope
 
 MOST_COMMANDS = 500  # per piece: what a call made beyond that comes in further pieces
 
@@ -168,16 +168,18 @@ def _visible(caller: Caller) -> tuple[str, list[object]]:
 def _audited(
     connection: sqlite3.Connection, caller: Caller, seq: int, row: AuditRow, pollers: Mapping[int, Poller], most: int
 ) -> Audited:
-    visible = _count(connection, caller, seq, row.operation)
-    whole = caller.scope == EVERYTHING or row.user == caller.user or visible == _count(connection, None, seq, row.operation)
+    visible, total = (_count(connection, scope, seq, row.operation) for scope in (caller.scope, EVERYTHING))
+    # What somebody asked for himself he knows, but with a token of his that is limited to pollers he sees no others.
+    own = row.user == caller.user and total == _count(connection, Scope(pollers=caller.scope.pollers), seq, row.operation)
+    whole = own or visible == total
     if not whole:
         row = replace(row, path="", body=b"", body_bytes=0, body_sha256="", detail="")
     commands = _commands(connection, caller, seq, row.operation, pollers, most, 0) if visible else ()
     return Audited(seq, row, commands, visible, whole=whole)
 
 
-def _count(connection: sqlite3.Connection, caller: Caller | None, seq: int, operation: str) -> int:
-    scoped, values = caller.scope.sql("c.poller", "c.host") if caller is not None else ("1", [])
+def _count(connection: sqlite3.Connection, scope: Scope, seq: int, operation: str) -> int:
+    scoped, values = scope.sql("c.poller", "c.host")
     given = [operation or None, seq, *values]
     queries = [f"SELECT count(*) FROM {table} c WHERE {_ITS} AND ({scoped})" for table in _LIVES]
     return sum(int(connection.execute(query, given).fetchone()[0]) for query in queries)

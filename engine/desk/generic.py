@@ -41,7 +41,7 @@ def command_named(name: str) -> Row:
         )
     near = difflib.get_close_matches(name.upper(), CATALOGUE, n=3)
     perhaps = f" Perhaps {' or '.join(near)}?" if near else " GET /v1/commands/catalogue lists them."
-    raise UnknownCommand(f"There is no external command {name!r}.{perhaps}", command=name, near=near)
+    raise UnknownCommand(f"There is no external command {name!r}.{perhaps}", field="command", command=name, near=near)
 
 
 def check_supported(row: Row, found: Found) -> None:

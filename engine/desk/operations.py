@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 
 from engine.commands.lifecycle import State, is_final
 from engine.desk.lives import OF_OPERATION, scoped_commands
+from engine.desk.results import may_see
 from engine.desk.values import Caller, EntryFilter, OperationView, Page
 from engine.journal.calls import CallRow, calls_of
 from engine.journal.operations import OPERATION_COLUMNS, OperationRow, Storing
-from engine.state.scope import EVERYTHING
 
 
 def page_of_operations(connection: sqlite3.Connection, caller: Caller, which: EntryFilter) -> Page[OperationView]:
@@ -76,7 +76,7 @@ def _view(connection: sqlite3.Connection, caller: Caller, row: OperationRow) -> 
 
 def _results(connection: sqlite3.Connection, caller: Caller, row: OperationRow) -> list[CallRow]:
     """The rows of a call of results, for who sees them: see engine/desk/results.py."""
-    return calls_of(connection, row.id, "journal") if row.user == caller.user or caller.scope == EVERYTHING else []
+    return [call for call in calls_of(connection, row.id, "journal") if may_see(caller, call)]
 
 
 def _final(found: Sequence[tuple[str, int, int, int]]) -> int:

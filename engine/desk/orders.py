@@ -235,7 +235,8 @@ def checks(who: Asked, found: Found, at: float | None, forced: bool = True, with
     kind = "SCHEDULE_FORCED" if forced else "SCHEDULE"
     orders = [check(who, found, _row(f"{kind}_{_by_object('HOST', 'SVC', found)}_CHECK", found), at)]
     if with_services and found.poller.kind is CoreKind.ICINGA2:
-        # **Source**: 2.13.6 sets the time before it says that the check is forced: its checker, if it looks in between, drops it.
+        # Its own command for all of a host's services lost some of the checks under 2.13.6. Why is a guess: it sets the time before
+        # it says that the check is forced, and its checker, if it looks in between, drops the check.
         row = _row(f"{kind}_SVC_CHECK", found)
         keys = [ObjectKey(found.key.poller, found.key.host, service) for service in found.services]
         orders += [check(who, replace(found, key=key, row=None), row, at) for key in keys]

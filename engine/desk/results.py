@@ -34,7 +34,7 @@ from engine.journal.calls import (
 )
 from engine.journal.operations import OperationRow, insert_operation
 from engine.model import ObjectKey
-from engine.state.scope import EVERYTHING
+from engine.state.scope import EVERYTHING, Scope
 from engine.state.views import Reader
 
 NOBODY = 0  # the poller of results no poller has the object of
@@ -255,7 +255,7 @@ def call_shown(
     connection: sqlite3.Connection, caller: Caller, call_id: str, pollers: Mapping[int, Poller], offset: int = 0
 ) -> ResultCall | None:
     """A call as its sender sees it (or whoever sees everything); None when there is none. Failures from `offset` on."""
-    rows = [row for row in calls_of(connection, call_id, "journal") if _may_see(caller, row)]
+    rows = [row for row in calls_of(connection, call_id, "journal") if may_see(caller, row)]
     if not rows:
         return None
     counts = Counts(*(sum(getattr(row.counts, one.name) for row in rows) for one in fields(Counts)))
@@ -297,8 +297,10 @@ def state_of(counts: Counts, total: int, final: bool, held: bool) -> State:
     return next(state for state in _WORST_FIRST if getattr(counts, str(state)))
 
 
-def _may_see(caller: Caller, row: CallRow) -> bool:
-    return row.user == caller.user or caller.scope == EVERYTHING
+def may_see(caller: Caller, row: CallRow) -> bool:
+    """Their sender sees them, as far as the pollers reach to which the token in hand is limited; who sees everything sees all."""
+    reached = row.poller == NOBODY or Scope(pollers=caller.scope.pollers).allows(row.poller, ())
+    return caller.scope == EVERYTHING or (row.user == caller.user and reached)
 
 
 def _part(row: CallRow, pollers: Mapping[int, Poller]) -> CallPart:

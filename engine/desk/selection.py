@@ -81,6 +81,7 @@ class EntrySelection:
     comment: str = ""
     reference: str = ""
     with_services: bool = False
+    id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +233,7 @@ def select_entries(resolver: Resolver, selection: EntrySelection, now: float, li
 
 def _meaning(resolver: Resolver, selection: EntrySelection, now: float) -> list[Condition]:
     objects = selection.objects
-    found: list[Condition] = []
+    found: list[Condition] = [] if selection.id is None else [("e.id = ?", [selection.id])]
     for column, value in (("author", selection.author), ("comment", selection.comment), ("reference", selection.reference)):
         if value:
             found.append((f"e.{column} = ?", [value]))

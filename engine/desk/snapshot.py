@@ -78,10 +78,12 @@ def _objects(reader: Reader, audience: Audience) -> Iterator[Event]:
 
 def _blocks(reader: Reader, audience: Audience, kind: Kind, table: str, condition: str, fields: dict[str, str]) -> Iterator[Event]:
     where, values = _within(audience, "host_name")
+    # As everywhere in events: no state before the first check, cores write 0 then.
     state = (
-        "CASE WHEN service_description IS NULL THEN (SELECT h.state FROM state.host h WHERE h.poller = o.poller AND h.name ="
-        " o.host_name) ELSE (SELECT s.state FROM state.service s WHERE s.poller = o.poller AND s.host_name = o.host_name AND"
-        " s.description = o.service_description) END"
+        "CASE WHEN service_description IS NULL THEN (SELECT iif(h.has_been_checked, h.state, NULL) FROM state.host h"
+        " WHERE h.poller = o.poller AND h.name = o.host_name) ELSE (SELECT iif(s.has_been_checked, s.state, NULL)"
+        " FROM state.service s WHERE s.poller = o.poller AND s.host_name = o.host_name"
+        " AND s.description = o.service_description) END"
     )
     query = (
         f"SELECT poller, host_name, service_description, {state}, entry_time, author, comment, {', '.join(fields.values())}"

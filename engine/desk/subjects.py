@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from engine.commands.catalogue import Row, Subject
+from engine.commands.profiles import PROFILES
 from engine.commands.row import GROUPS, OBJECTS, Members
 from engine.commands.wire import check_name
 from engine.desk.resolve import Found, Resolver
@@ -18,11 +19,14 @@ from engine.errors import Ambiguous, Forbidden, InvalidField, NotPossible, Statu
 from engine.model import ObjectKey
 from engine.state.members import hosts_of_group, objects_of, pollers_with
 
+# What a command on a host may act on instead of the host.
+_OF_A_HOST = {Members.SERVICES: "services", Members.CHILDREN_AND_SERVICES: "children"}
+
 
 def subjects_of(resolver: Resolver, row: Row, names: Mapping[str, object], poller: int | None) -> list[Found]:
     """Where the command goes: to one poller, or to each that has the group or contact of that name.
 
-    Raises UnknownHost, UnknownService, UnknownObject, UnknownPoller, Ambiguous, Forbidden.
+    Raises UnknownHost, UnknownService, UnknownObject, UnknownPoller, Ambiguous, Forbidden, NotPossible where nobody would be met.
     """
     if row.subject in OBJECTS:
         host = _name(names, "host")
@@ -30,6 +34,10 @@ def subjects_of(resolver: Resolver, row: Row, names: Mapping[str, object], polle
         found = resolver.one(Target(host, service, poller))
         members = objects_of(resolver.reader, found.key.poller, row, names)
         _check_scope(resolver, found.key.poller, host, members)
+        if not members and row.on in _OF_A_HOST and not _takes_itself_in(row, found):
+            raise NotPossible(
+                f"{host} has no {_OF_A_HOST[row.on]} that {row.name} would act on: there is nothing to command.", host=host
+            )
         return [replace(found, members=members)]
     if poller is not None and resolver.core(poller) is None:
         raise UnknownPoller(f"There is no poller {poller}.", poller=poller)
@@ -44,6 +52,10 @@ def subjects_of(resolver: Resolver, row: Row, names: Mapping[str, object], polle
         return [_found(resolver, _only(sorted(resolver.visible()), poller, "The command is for a whole core"), "")]
     name = _name(names, row.subject.value)
     return [_found(resolver, number, name) for number in _named(resolver, row.subject, name, poller)]
+
+
+def _takes_itself_in(row: Row, found: Found) -> bool:
+    return row.name == "SCHEDULE_HOST_SVC_DOWNTIME" and PROFILES[found.poller.kind].host_services_downtime_includes_host
 
 
 def _groups(resolver: Resolver, row: Row, names: Mapping[str, object], poller: int | None) -> list[Found]:

@@ -60,7 +60,13 @@ def of_object(change: Change, key: ObjectKey, row: Row, before: Standing, at: fl
         }  # fmt: skip
     elif change.kind is Kind.ACKNOWLEDGEMENT and change.action == "set":
         said["sticky"] = row.acknowledgement_type == _STICKY
-    return Draft(change.kind, change.action, key.host, key.service, row.state, at, said)
+    state = row.state if change.kind is Kind.STATE else known_state(row)
+    return Draft(change.kind, change.action, key.host, key.service, state, at, said)
+
+
+def known_state(row: Row | Standing) -> int | None:
+    """None before the first check: cores write 0 then, which would say UP or OK."""
+    return row.state if row.has_been_checked else None
 
 
 def of_block(change: BlockChange, state: int | None, at: float) -> Draft:

@@ -29,8 +29,8 @@ from engine.model import (
     ServiceStatus,
     TimeperiodConfig,
 )
-from engine.state.changes import Block, Change, Kind, Row, Standing, diff, diff_blocks, standing_of
-from engine.state.events import Draft, EventLog, of_block, of_object
+from engine.state.changes import Block, Change, Kind, Row, Standing, diff, diff_blocks, standing_of, with_log_ahead
+from engine.state.events import Draft, EventLog, known_state, of_block, of_object
 from engine.state.frames import Begin, End, Gone, Objects, Rows
 from engine.state.tables import CONFIG_TABLES, HOST, SERVICE, ObjectTable, columns, dirty_values, key_values, marks
 
@@ -145,7 +145,10 @@ class GenerationWriter:
 
     def _write_status(self, table: ObjectTable, rows: Sequence[HostStatus] | Sequence[ServiceStatus]) -> None:
         rows_by_key = {table.key(self.poller, row): row for row in rows}
-        current = {key: row for key, row in rows_by_key.items() if not self._log_is_ahead(key)}
+        held = {key for key in rows_by_key if self._log_is_ahead(key)}
+        current = {key: row for key, row in rows_by_key.items() if key not in held}
+        # What the log never tells, such as whether notifications are on, is news all the same.
+        current |= self._behind_log(table, {key: rows_by_key[key] for key in held})
         if not current:
             return
         before = self._standings(table, current)
@@ -153,10 +156,16 @@ class GenerationWriter:
         self._connection.executemany(table.update, (table.update_values(key, row) for key, row in existing.items()))
         if len(existing) < len(current):
             self._insert(table, {key: row for key, row in current.items() if key not in before})
-        clean = [dirty_values(key) for key in current if key in self._dirty]
+        clean = [dirty_values(key) for key in current if key in self._dirty and key not in held]
         self._connection.executemany("DELETE FROM dirty WHERE poller = ? AND host_name = ? AND description = ?", clean)
         self.changed = True
         self._tell(before, current)
+
+    def _behind_log(
+        self, table: ObjectTable, rows: Mapping[ObjectKey, HostStatus | ServiceStatus]
+    ) -> dict[ObjectKey, HostStatus | ServiceStatus]:
+        found = {key: self._connection.execute(table.select, key_values(key)).fetchone() for key in rows}
+        return {key: with_log_ahead(rows[key], table.row._make(row)) for key, row in found.items() if row is not None}
 
     def _log_is_ahead(self, key: ObjectKey) -> bool:
         """A file of the log line's own second may be from before the line. A core's clock set back must not hold rows for ever."""
@@ -180,7 +189,7 @@ class GenerationWriter:
         for key, row in rows.items():
             old = before.get(key)
             if old is None:
-                drafts.append(Draft(Kind.OBJECT, "added", key.host, key.service, row.state, at, {"source": "status_file"}))
+                drafts.append(Draft(Kind.OBJECT, "added", key.host, key.service, known_state(row), at, {"source": "status_file"}))
                 continue
             for change in diff(old, standing_of(row)):
                 if (change.kind, change.action) in _LATER:
@@ -216,7 +225,7 @@ class GenerationWriter:
     def _state_and_depth(self, block: Block) -> tuple[int | None, int]:
         key = ObjectKey(self.poller, block.host_name, block.service_description)
         found = self._connection.execute((HOST if key.service is None else SERVICE).select_standing, key_values(key)).fetchone()
-        return (None, 0) if found is None else (found[0], found[-1])
+        return (None, 0) if found is None else (known_state(Standing.of(*found)), found[-1])
 
     def _acknowledged_by(self, key: ObjectKey) -> dict[str, object]:
         """Author and text of the newest acknowledgement comment."""
@@ -301,7 +310,9 @@ class GenerationWriter:
         at = self.begin.generation.created
         stood = self._standings(table, keys) if self._generation else {}
         said = {"source": "status_file"}
-        self.events.append(Draft(Kind.OBJECT, "removed", key.host, key.service, old.state, at, said) for key, old in stood.items())
+        self.events.append(
+            Draft(Kind.OBJECT, "removed", key.host, key.service, known_state(old), at, said) for key, old in stood.items()
+        )
 
     def _delete(self, query: str, values: Sequence[Sequence[object]]) -> None:
         if values and self._connection.executemany(query, values).rowcount > 0:

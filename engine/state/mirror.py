@@ -73,6 +73,8 @@ class Mirror:
 
     def __init__(self, connection: sqlite3.Connection, mint: Mint) -> None:
         self._connection = connection
+        self._path = Path(connection.execute("PRAGMA database_list").fetchone()[2])
+        self._inode = self._path.stat().st_ino
         self._mint = mint
         self._lock = threading.RLock()
         self._has_news = False
@@ -93,6 +95,13 @@ class Mirror:
         """Close the connection."""
         with self._lock:
             self._connection.close()
+
+    def is_lost(self) -> bool:
+        """Whether the file was removed, or another stands in its place: nobody reads what is written here any more."""
+        try:
+            return self._path.stat().st_ino != self._inode
+        except OSError:
+            return True
 
     def configure(self, pollers: Sequence[Poller]) -> None:
         """Set the pollers there are. Rows of others, and of one whose status file is now another, are dropped.

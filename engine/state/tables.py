@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, get_type_hints
+from typing import Literal, NamedTuple, get_type_hints
 
 from engine.model import (
     CommandConfig,
@@ -25,7 +25,7 @@ from engine.model import (
     TimeperiodConfig,
 )
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 STATE_FILE = "state.db"
 
 # A core may write `nan`; SQLite stores it as NULL, and no field of the model is NULL by accident.
@@ -38,13 +38,9 @@ _TYPES: dict[object, str] = {
     tuple[tuple[str, str], ...]: "TEXT NOT NULL",
 }
 
-# What totals count: an index that holds it is read instead of the wide rows, by queries that say COUNTED (always true) and by
-# no others: SQLite would prefer it to the small indexes of problems.
-COUNTED = "checks_enabled > -1"
-TALLIED = (
-    "state, has_been_checked, acknowledged, scheduled_downtime_depth, is_flapping, checks_enabled, accept_passive_checks,"
-    " notifications_enabled, event_handler_enabled, flap_detection_enabled"
-)
+# An index of what totals count is read instead of the wide rows, by queries that say COUNTED (always true) and by no others:
+# SQLite would prefer it to the small indexes of problems.
+COUNTED = "alike > -1"
 
 PROBLEM = "state <> 0 AND has_been_checked <> 0"
 HANDLED = "acknowledged <> 0 OR scheduled_downtime_depth > 0"
@@ -131,30 +127,44 @@ def dirty_values(key: ObjectKey) -> tuple[object, ...]:
     return (key.poller, key.host, key.service or "")
 
 
-# How many hosts and services of a poller are alike in all that totals count: kept by triggers, so that it is true in every
-# transaction. No statement of theirs may meet a conflict: it would be settled in the manner of the statement that fired them.
-_ALIKE = {
-    name: f"{{0}}.{name}" if name != "scheduled_downtime_depth" else "({0}.scheduled_downtime_depth > 0)"
-    for name in TALLIED.split(", ")
-}
+# --- totals kept by the writer ------------------------------------------------------------------------------------------------
+# How many objects are alike in all that totals count: hosts and services by poller, services also by host. Kept by triggers, so
+# that it is true in every transaction. No statement of theirs may meet a conflict: it would be settled in the manner of the
+# statement that fired them.
+
+_OTHER_STATE = 4  # a number that is no state of a core
+_ALIKE_BITS = (
+    "has_been_checked <> 0", "acknowledged <> 0", "scheduled_downtime_depth > 0", "is_flapping <> 0", "checks_enabled <> 0",
+    "accept_passive_checks <> 0", "notifications_enabled <> 0", "event_handler_enabled <> 0", "flap_detection_enabled <> 0",
+)  # fmt: skip
+STATE = 7  # the bits of the state
+CHECKED, ACKNOWLEDGED, IN_DOWNTIME, FLAPPING, *FEATURES = (8 << bit for bit in range(len(_ALIKE_BITS)))
 
 
-def _counting(is_service: int, row: str, change: str) -> str:
-    values = [f"{row}.poller", str(is_service), *(value.format(row) for value in _ALIKE.values())]
-    same = " AND ".join(f"{name} = {value}" for name, value in zip(("poller", "is_service", *_ALIKE), values, strict=True))
-    return (
-        f"INSERT INTO tally SELECT {', '.join(values)}, 0 WHERE NOT EXISTS (SELECT 1 FROM tally WHERE {same});"
-        f" UPDATE tally SET count = count {change} WHERE {same};"
-    )
+_ALIKE = " + ".join(
+    [f"iif(state BETWEEN 0 AND 3, state, {_OTHER_STATE})", *(f"({bit}) * {8 << at}" for at, bit in enumerate(_ALIKE_BITS))]
+)
+
+
+def _counting(table: str, key: dict[str, str], change: Literal["+", "-"]) -> str:
+    same = " AND ".join(f"{name} = {value}" for name, value in key.items())
+    changed = f"UPDATE {table} SET count = count {change} 1 WHERE {same};"
+    if change == "-":
+        return f"{changed} DELETE FROM {table} WHERE {same} AND count = 0;"
+    return f"{changed} INSERT INTO {table} SELECT {', '.join(key.values())}, 1 WHERE changes() = 0;"
 
 
 def _triggers(table: str, is_service: int) -> str:
-    more, less = (_counting(is_service, row, change) for row, change in (("new", "+ 1"), ("old", "- 1")))
-    differs = " OR ".join(f"old.{name} <> new.{name}" for name in _ALIKE)
+    def counted(row: str, change: Literal["+", "-"]) -> str:
+        key = {"poller": f"{row}.poller", "is_service": str(is_service), "alike": f"{row}.alike"}
+        by_host = {"poller": f"{row}.poller", "host_name": f"{row}.host_name", "alike": f"{row}.alike"}
+        return _counting("tally", key, change) + (_counting("tally_by_host", by_host, change) if is_service else "")
+
+    more, less = counted("new", "+"), counted("old", "-")
     return (
         f"CREATE TRIGGER {table}_more AFTER INSERT ON {table} BEGIN {more} END;\n"
         f"CREATE TRIGGER {table}_less AFTER DELETE ON {table} BEGIN {less} END;\n"
-        f"CREATE TRIGGER {table}_other AFTER UPDATE OF {', '.join(_ALIKE)} ON {table} WHEN {differs} BEGIN {less} {more} END;\n"
+        f"CREATE TRIGGER {table}_other AFTER UPDATE ON {table} WHEN old.alike <> new.alike BEGIN {less} {more} END;\n"
     )
 
 
@@ -179,25 +189,30 @@ CREATE TABLE event (
 CREATE TABLE log_position (poller INTEGER PRIMARY KEY, position TEXT NOT NULL);
 
 -- A host exists when its hoststatus block does. `id` is its public id. Keyed by an index of its own, so that counting and
--- paging read small pages, not plugin output.
-CREATE TABLE host (poller INTEGER NOT NULL, id INTEGER NOT NULL, {_typed(HostStatus)});
+-- paging read small pages, not plugin output. `alike` is what totals count of a row, as one number: STATE, then CHECKED and so on.
+CREATE TABLE host (
+  poller INTEGER NOT NULL, id INTEGER NOT NULL, {_typed(HostStatus)}, alike INTEGER NOT NULL AS ({_ALIKE}) STORED);
 CREATE UNIQUE INDEX host_name ON host (poller, name);
-CREATE INDEX host_tally ON host (poller, name, {TALLIED}) WHERE {COUNTED};
+CREATE INDEX host_tally ON host (poller, name, alike) WHERE {COUNTED};
 CREATE INDEX host_id ON host (id);
 CREATE INDEX host_problem ON host (poller, name) WHERE {PROBLEM};
 CREATE INDEX host_handled ON host (poller, name) WHERE {HANDLED};
 CREATE INDEX host_acknowledged ON host (poller) WHERE acknowledged <> 0;
 
-CREATE TABLE service (poller INTEGER NOT NULL, id INTEGER NOT NULL, {_typed(ServiceStatus)});
+CREATE TABLE service (
+  poller INTEGER NOT NULL, id INTEGER NOT NULL, {_typed(ServiceStatus)}, alike INTEGER NOT NULL AS ({_ALIKE}) STORED);
 CREATE UNIQUE INDEX service_name ON service (poller, host_name, description);
-CREATE INDEX service_tally ON service (poller, host_name, description, {TALLIED}) WHERE {COUNTED};
+CREATE INDEX service_tally ON service (poller, host_name, description, alike) WHERE {COUNTED};
 CREATE INDEX service_id ON service (id);
 CREATE INDEX service_problem ON service (poller, host_name, description) WHERE {PROBLEM};
 CREATE INDEX service_acknowledged ON service (poller) WHERE acknowledged <> 0;
 
 CREATE TABLE tally (
-  poller INTEGER NOT NULL, is_service INTEGER NOT NULL, {" INTEGER NOT NULL, ".join(_ALIKE)} INTEGER NOT NULL,
-  count INTEGER NOT NULL, PRIMARY KEY (poller, is_service, {", ".join(_ALIKE)})) WITHOUT ROWID;
+  poller INTEGER NOT NULL, is_service INTEGER NOT NULL, alike INTEGER NOT NULL, count INTEGER NOT NULL,
+  PRIMARY KEY (poller, is_service, alike)) WITHOUT ROWID;
+CREATE TABLE tally_by_host (
+  poller INTEGER NOT NULL, host_name TEXT NOT NULL, alike INTEGER NOT NULL, count INTEGER NOT NULL,
+  PRIMARY KEY (poller, host_name, alike)) WITHOUT ROWID;
 {_triggers("host", 0)}{_triggers("service", 1)}
 CREATE TABLE downtime (
   poller INTEGER NOT NULL, is_service INTEGER NOT NULL, {_typed(DowntimeStatus)},

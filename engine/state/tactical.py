@@ -7,12 +7,13 @@ problems of services whose host is a problem itself: nobody has to look at those
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass
 from typing import Literal
 
 from engine.state.scope import Condition, Scope, all_of
-from engine.state.tables import COUNTED
+from engine.state.tables import ACKNOWLEDGED, CHECKED, COUNTED, FEATURES, FLAPPING, HANDLED, IN_DOWNTIME, PROBLEM, STATE
 from engine.state.views import Reader
 
 By = Literal["poller", "hostgroup", "servicegroup"]
@@ -64,163 +65,158 @@ class ServiceTotals:
 
 Totals = tuple[HostTotals, ServiceTotals]
 
-_FEATURES = ("checks_enabled", "accept_passive_checks", "notifications_enabled", "event_handler_enabled", "flap_detection_enabled")
+# Of each poller or group: how many rows (a host and 0; a service and its host) have these two numbers, as tables.py has them.
+Alikes = dict[str, Counter[tuple[int, int]]]
 
 
-def _states(alias: str, count: int) -> list[str]:
-    return [f"{alias}.has_been_checked <> 0 AND {alias}.state = {state}" for state in range(count)]
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where rows come from: what they are grouped by, the tables, the row's number, and how many rows that is."""
+
+    key: str
+    tables: str
+    row: str
+    count: str = "count(*)"
 
 
-def _flags(alias: str) -> list[str]:
-    return [
-        f"{alias}.acknowledged <> 0",
-        f"{alias}.scheduled_downtime_depth > 0",
-        f"{alias}.is_flapping <> 0",
-        *(f"{alias}.{feature} = 0" for feature in _FEATURES),
-    ]
+def _hosts_of(kind: str) -> _Source:
+    members = f"SELECT DISTINCT poller, name, host_name FROM state.group_member WHERE kind = '{kind}'"
+    return _Source("k.name", f"({members}) k JOIN state.host s ON s.poller = k.poller AND s.name = k.host_name", "s.alike")
 
 
-def _is_problem(alias: str) -> str:
-    return f"{alias}.has_been_checked <> 0 AND {alias}.state <> 0"
-
-
-def _is_handled(*aliases: str) -> str:
-    return " OR ".join(f"coalesce({a}.acknowledged <> 0 OR {a}.scheduled_downtime_depth > 0, 0)" for a in aliases)
-
-
-def _sums(conditions: Sequence[str]) -> str:
-    return ", ".join(["count(*)", *(f"sum({condition})" for condition in conditions)])
-
-
-_HOST_SUMS = _sums(
-    [
-        *_states("h", 3),
-        "h.has_been_checked = 0",
-        f"{_is_problem('h')} AND NOT ({_is_handled('h')})",
-        f"{_is_problem('h')} AND ({_is_handled('h')})",
-        *_flags("h"),
-    ]
-)
-_SERVICE_SUMS = _sums(
-    [
-        *_states("s", 4),
-        "s.has_been_checked = 0",
-        f"{_is_problem('s')} AND NOT ({_is_handled('s', 'h')})",
-        f"{_is_problem('s')} AND ({_is_handled('s', 'h')})",
-        f"{_is_problem('s')} AND coalesce({_is_problem('h')}, 0)",
-        *_flags("s"),
-    ]
-)
-
-# Where the rows of each kind of total come from; `k` is what they are grouped by.
-_MEMBERS = "(SELECT DISTINCT poller, name, host_name FROM state.group_member WHERE kind = '{0}') k"
-_OF_HOSTS: dict[By, tuple[str, str]] = {
-    "poller": ("h.poller", "state.host h"),
-    "hostgroup": ("k.name", f"{_MEMBERS.format('hostgroup')} JOIN state.host h ON h.poller = k.poller AND h.name = k.host_name"),
-    "servicegroup": (
-        "k.name",
-        f"{_MEMBERS.format('servicegroup')} JOIN state.host h ON h.poller = k.poller AND h.name = k.host_name",
+_IN_GROUP = "state.group_member k JOIN {0} s ON k.kind = '{1}' AND s.poller = k.poller AND s.host_name = k.host_name"
+_OF_HOSTS: dict[By, _Source] = {
+    "hostgroup": _hosts_of("hostgroup"),
+    "servicegroup": _hosts_of("servicegroup"),
+}
+_OF_SERVICES: dict[By, _Source] = {
+    "hostgroup": _Source("k.name", _IN_GROUP.format("state.tally_by_host", "hostgroup"), "s.alike", "sum(s.count)"),
+    "servicegroup": _Source(
+        "k.name", _IN_GROUP.format("state.service", "servicegroup") + " AND s.description = k.service_description", "s.alike"
     ),
 }
-_HOST_OF_SERVICE = f" LEFT JOIN state.host h ON h.poller = s.poller AND h.name = s.host_name AND h.{COUNTED}"
-_OF_SERVICES: dict[By, tuple[str, str]] = {
-    "poller": ("s.poller", f"state.service s{_HOST_OF_SERVICE}"),
-    "hostgroup": (
-        "k.name",
-        "state.group_member k JOIN state.service s ON k.kind = 'hostgroup' AND s.poller = k.poller AND s.host_name = k.host_name"
-        + _HOST_OF_SERVICE,
-    ),
-    "servicegroup": (
-        "k.name",
-        "state.group_member k JOIN state.service s ON k.kind = 'servicegroup' AND s.poller = k.poller"
-        " AND s.host_name = k.host_name AND s.description = k.service_description" + _HOST_OF_SERVICE,
-    ),
-}
+_WITH_HOST = f" LEFT JOIN state.host h ON h.poller = s.poller AND h.name = s.host_name AND h.{COUNTED}"
 
 
 def totals(
     reader: Reader, scope: Scope, by: By, poller: int | None = None, names: Sequence[str] | None = None
 ) -> dict[str, Totals]:
     """The totals of each poller (by its number, as text) or group that has objects within scope; `names`: of these groups only."""
-    if by == "poller" and scope.hostgroups is None:
-        return _tallied(reader, scope, poller)
-    hosts = _counted(reader, scope, *_OF_HOSTS[by], "h.poller", "h.name", _HOST_SUMS, poller, names)
-    services = _counted(reader, scope, *_OF_SERVICES[by], "s.poller", "s.host_name", _SERVICE_SUMS, poller, names)
-    found: dict[str, Totals] = {}
-    for key in {**hosts, **services}:
-        found[key] = (HostTotals(*hosts.get(key, ())), ServiceTotals(*services.get(key, ())))
-    return found
+    if by == "poller":
+        read = _of_whole_pollers if scope.hostgroups is None else _of_parts_of_pollers
+        hosts, services = read(reader, scope, poller)
+    else:
+        more = [("s.poller = ?", [poller])] if poller is not None else []
+        hosts = _counted(reader, _OF_HOSTS[by], "0", [scope.sql("s.poller", "s.name"), _COUNTED_ROWS, *more], names)
+        of_services = [scope.sql("s.poller", "s.host_name"), *([_COUNTED_ROWS] if by == "servicegroup" else []), *more]
+        services = _counted(reader, _OF_SERVICES[by], "coalesce(h.alike, 0)", of_services, names)
+    none: Counter[tuple[int, int]] = Counter()
+    return {key: (_host_totals(hosts.get(key, none)), _service_totals(services.get(key, none))) for key in {**hosts, **services}}
 
 
-# --- whole pollers: from the tally -----------------------------------------------------------------------------------------------
+# --- how many are alike ----------------------------------------------------------------------------------------------------------
 
-_HANDLED = "(t.acknowledged <> 0 OR t.scheduled_downtime_depth <> 0)"
-_TALLIED = {
-    is_service: [
-        *_states("t", 3 + is_service),
-        "t.has_been_checked = 0",
-        f"{_is_problem('t')} AND NOT {_HANDLED}",
-        f"{_is_problem('t')} AND {_HANDLED}",
-        *_flags("t"),
-    ]
-    for is_service in (0, 1)
-}
-# What services' hosts add to the tally: only hosts in trouble, or taken care of, are looked at.
+_COUNTED_ROWS: Condition = (f"s.{COUNTED}", [])
+# The tally knows nothing of services' hosts: those of hosts in trouble, or taken care of, are looked at.
 _BY_HOST = (
-    "SELECT s.poller, count(*) FROM state.host h CROSS JOIN state.service s ON s.poller = h.poller AND s.host_name = h.name"
-    f" WHERE {{0}} AND {_is_problem('s')} GROUP BY 1"
-)
-_HIDDEN = _BY_HOST.format(_is_problem("h"))
-_HANDLED_BY_HOST = _BY_HOST.format(
-    "(h.acknowledged <> 0 OR h.scheduled_downtime_depth > 0) AND s.acknowledged = 0 AND s.scheduled_downtime_depth <= 0"
+    "SELECT s.poller, s.alike, h.alike, sum(s.count) FROM state.host h"
+    " CROSS JOIN state.tally_by_host s ON s.poller = h.poller AND s.host_name = h.name"
+    f" WHERE h.rowid IN (SELECT rowid FROM state.host WHERE {PROBLEM} UNION SELECT rowid FROM state.host WHERE {HANDLED})"
+    " AND {0} GROUP BY 1, 2, 3"
 )
 
 
-def _tallied(reader: Reader, scope: Scope, poller: int | None) -> dict[str, Totals]:
-    one: list[Condition] = [("t.poller = ?", [poller])] if poller is not None else []
-    where, bound = all_of([scope.sql("t.poller", "''"), *one])
-    rows: dict[int, dict[int, list[int]]] = {}
-    for kind, conditions in _TALLIED.items():
-        sums = ", ".join(["sum(t.count)", *(f"sum(t.count * ({condition}))" for condition in conditions)])
-        query = f"SELECT t.poller, {sums} FROM state.tally t WHERE t.is_service = {kind} AND {where} GROUP BY 1"
-        rows[kind] = {number: counts for number, *counts in reader.connection.execute(query, bound)}
-    hidden, by_host = (dict(reader.connection.execute(query).fetchall()) for query in (_HIDDEN, _HANDLED_BY_HOST))
-    found: dict[str, Totals] = {}
-    for number in sorted({*rows[0], *rows[1]}):
-        services = ServiceTotals()
-        if counts := rows[1].get(number):
-            values = [*counts[:8], hidden.get(number, 0), *counts[8:]]
-            services = ServiceTotals(*values)
-            moved = by_host.get(number, 0)
-            services = replace(services, unhandled=services.unhandled - moved, handled=services.handled + moved)
-        hosts = HostTotals(*rows[0].get(number, ()))
-        if hosts.total or services.total:
-            found[str(number)] = (hosts, services)
+def _of_whole_pollers(reader: Reader, scope: Scope, poller: int | None) -> tuple[Alikes, Alikes]:
+    one: list[Condition] = [("s.poller = ?", [poller])] if poller is not None else []
+    where, values = all_of([scope.sql("s.poller", "''"), *one])
+    found: tuple[Alikes, Alikes] = {}, {}
+    for is_service, number, row, count in reader.connection.execute(
+        f"SELECT is_service, poller, alike, count FROM state.tally s WHERE {where}", values
+    ):
+        found[is_service].setdefault(str(number), Counter())[row, 0] += count
+    for number, row, host, count in reader.connection.execute(_BY_HOST.format(where), values):
+        services = found[1][str(number)]
+        services[row, 0] -= count
+        services[row, host] += count
     return found
 
 
-# --- parts of pollers: row by row ------------------------------------------------------------------------------------------------
+# The hosts of the scope's hostgroups, found once, lead to both kinds of rows.
+_OF_PARTS = (
+    "WITH k AS MATERIALIZED (SELECT DISTINCT poller, host_name FROM state.group_member gm WHERE kind = 'hostgroup' AND {0})"
+    " SELECT 0, h.poller, h.alike, 0, count(*) FROM k CROSS JOIN state.host h ON h.poller = k.poller AND h.name = k.host_name"
+    f" AND h.{COUNTED} GROUP BY 2, 3"
+    " UNION ALL SELECT 1, s.poller, s.alike, coalesce(h.alike, 0), sum(s.count)"
+    " FROM k CROSS JOIN state.tally_by_host s ON s.poller = k.poller AND s.host_name = k.host_name"
+    f" LEFT JOIN state.host h ON h.poller = k.poller AND h.name = k.host_name AND h.{COUNTED} GROUP BY 2, 3, 4"
+)
 
 
-def _counted(
-    reader: Reader,
-    scope: Scope,
-    key: str,
-    source: str,
-    of_poller: str,
-    of_host: str,
-    sums: str,
-    poller: int | None,
-    names: Sequence[str] | None,
-) -> dict[str, tuple[int, ...]]:
-    conditions: list[Condition] = [scope.sql(of_poller, of_host), (f"{of_poller.partition('.')[0]}.{COUNTED}", [])]
-    if poller is not None:
-        conditions.append((f"{of_poller} = ?", [poller]))
-    if names is not None:
-        conditions.append((f"{key} IN ({','.join('?' * len(names))})", list(names)))
-    where, values = all_of(conditions)
-    found = reader.connection.execute(f"SELECT {key}, {sums} FROM {source} WHERE {where} GROUP BY 1", values)
-    return {str(row[0]): tuple(row[1:]) for row in found}
+def _of_parts_of_pollers(reader: Reader, scope: Scope, poller: int | None) -> tuple[Alikes, Alikes]:
+    groups = sorted(scope.hostgroups or ())
+    one: list[Condition] = [("gm.poller = ?", [poller])] if poller is not None else []
+    named = (f"gm.name IN ({','.join('?' * len(groups))})", groups)
+    where, values = all_of([named, Scope(scope.pollers).sql("gm.poller", ""), *one])
+    found: tuple[Alikes, Alikes] = {}, {}
+    for is_service, number, row, host, count in reader.connection.execute(_OF_PARTS.format(where), values):
+        found[is_service].setdefault(str(number), Counter())[row, host] = count
+    return found
+
+
+def _counted(reader: Reader, source: _Source, host: str, conditions: Sequence[Condition], names: Sequence[str] | None) -> Alikes:
+    named = [(f"{source.key} IN ({','.join('?' * len(names))})", list(names))] if names is not None else []
+    where, values = all_of([*conditions, *named])
+    tables = source.tables + (_WITH_HOST if host != "0" else "")
+    query = f"SELECT {source.key}, {source.row}, {host}, {source.count} FROM {tables} WHERE {where} GROUP BY 1, 2, 3"
+    found: Alikes = {}
+    for key, row, of_host, count in reader.connection.execute(query, values):
+        found.setdefault(str(key), Counter())[row, of_host] = count
+    return found
+
+
+# --- what that comes to ----------------------------------------------------------------------------------------------------------
+
+
+def _is_problem(row: int) -> bool:
+    return bool(row & CHECKED and row & STATE)
+
+
+def _is_handled(row: int) -> bool:
+    return bool(row & (ACKNOWLEDGED | IN_DOWNTIME))
+
+
+def _host_totals(alikes: Counter[tuple[int, int]]) -> HostTotals:
+    rows = Counter({row: count for (row, _), count in alikes.items()})
+    counts = [alikes.total(), *_by_state(rows, 3), *_by_handling(alikes), *_flags(rows)]
+    return HostTotals(*counts)
+
+
+def _service_totals(alikes: Counter[tuple[int, int]]) -> ServiceTotals:
+    rows: Counter[int] = Counter()
+    for (row, _), count in alikes.items():
+        rows[row] += count
+    hidden = sum(count for (row, host), count in alikes.items() if _is_problem(row) and _is_problem(host))
+    counts = [alikes.total(), *_by_state(rows, 4), *_by_handling(alikes), hidden, *_flags(rows)]
+    return ServiceTotals(*counts)
+
+
+def _by_state(rows: Counter[int], states: int) -> list[int]:
+    """How many are in each state, and how many are pending."""
+    counts = [sum(count for row, count in rows.items() if row & CHECKED and row & STATE == state) for state in range(states)]
+    return [*counts, sum(count for row, count in rows.items() if not row & CHECKED)]
+
+
+def _by_handling(alikes: Counter[tuple[int, int]]) -> tuple[int, int]:
+    """Problems unhandled, and handled by what stands on themselves or on their host."""
+    problems = {pair: count for pair, count in alikes.items() if _is_problem(pair[0])}
+    handled = sum(count for (row, host), count in problems.items() if _is_handled(row | host))
+    return sum(problems.values()) - handled, handled
+
+
+def _flags(rows: Counter[int]) -> list[int]:
+    """How many are acknowledged, in downtime, flapping, and how many have each feature switched off."""
+    on = [sum(count for row, count in rows.items() if row & bit) for bit in (ACKNOWLEDGED, IN_DOWNTIME, FLAPPING)]
+    return [*on, *(sum(count for row, count in rows.items() if not row & bit) for bit in FEATURES)]
 
 
 def added(every: Sequence[Totals]) -> Totals:

@@ -174,6 +174,7 @@ def test_a_token_is_narrowed_to_verbs_and_pollers(shell: Shell) -> None:
     assert shell("token", "list").out.splitlines()[1].split()[-2:] == ["downtime,read", "2"]
     assert shell("token", "create", "u", "--user", "ann", "--verb", "fly").code == 2
     assert "give its number" in shell("token", "create", "u", "--user", "ann", "--poller", "north").err
+    assert "give its number" in shell.add("bob", "--poller", "north").err, "users are limited in the same words as tokens"
 
 
 def test_changes_of_accounts_are_in_the_audit_without_their_secrets(shell: Shell) -> None:

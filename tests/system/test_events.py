@@ -230,3 +230,20 @@ def test_a_mirror_made_anew_is_a_reset_and_never_silence(small: tuple[NagiosCore
         reader.wait(lambda one: one.named("snapshot_ends"), 10, "the snapshot's end")
         assert [event.name for event in reader.seen[:2]] == ["reset", "snapshot_begins"]
         assert ("WARNING", "new") in states(reader, "web01", "SSH")
+
+
+def test_a_view_that_is_removed_comes_back_by_itself(small: tuple[NagiosCore, Box]) -> None:
+    """Writing on into a file that has no name would leave every reader with nothing until somebody restarts us."""
+    core, box = small
+    with reading(box, host="web01") as reader:
+        for path in box.data.glob("state.db*"):
+            path.unlink()
+        reader.wait(lambda one: one.ended, 20, "the stream ends with a reset")
+        assert reader.seen[-1].name == "reset"
+    box.wait_ready()
+    core.send("PROCESS_SERVICE_CHECK_RESULT;web01;HTTP;1;seen again")
+
+    def is_seen() -> bool:
+        return any(row["plugin_output"] == "seen again" for row in box.api.get("/v1/services").json().get("items", ()))
+
+    cores.until(is_seen, 10, "the new view has what happens")

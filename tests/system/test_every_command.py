@@ -72,6 +72,19 @@ def every() -> Iterator[Site]:
             yield Site((nagios, icinga2), box, units, box.api.get("/v1/commands/catalogue").json()["items"])
 
 
+@pytest.mark.parametrize("name", ["DEL_DOWNTIME_BY_HOST_NAME", "DEL_DOWNTIME_BY_START_TIME_COMMENT"])
+def test_what_is_gone_already_is_gone(every: Site, name: str) -> None:
+    """Nagios prints an error where nothing was to be deleted: what was asked for holds all the same."""
+    arguments = {"comment": "nobody's"} | ({"host": every.cores[0].hosts[0].name} if "HOST" in name else {})
+    body = {"command": name, "arguments": arguments, "poller": "nagios"}
+    answer = every.box.api.post("/v1/commands", json=body, params={"wait": 10})
+    assert (answer.status_code, answer.json()["state"]) == (200, "confirmed"), answer.text
+    (command,) = answer.json()["commands"]
+    steps = every.box.life(command["command_id"])["steps"]
+    assert any("rror" in step["evidence"] for step in steps), steps
+    assert "no such downtime" in command["detail"]
+
+
 def test_every_command_the_cores_know_is_proven(every: Site, tell: Callable[[str], None]) -> None:
     """A row of the catalogue would be wrong about its arguments, its members or its proof."""
     prepared = every.jobs(lambda row: row["command"] not in LAST)

@@ -12,12 +12,14 @@ import re
 import select
 import signal
 import socket
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
 from tests.support import cores
+from tests.support.box import Box, boxed
 from tests.support.cores import Host, NagiosCore, Service
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,6 +60,46 @@ def test_the_first_screen_runs_as_it_stands(tmp_path: Path, _cores_are_there: No
     assert [(item["host"], item["service"]) for item in answer["items"]] == [("web01", "HTTP")], said
     assert "Traceback" not in said
     assert "user admin (admin) added" in said
+
+
+def asking() -> list[str]:
+    """Every command of the README's section on asking, one string each."""
+    section = (ROOT / "README.md").read_text("utf-8").split("## Asking", 1)[1].split("\n## ", 1)[0]
+    blocks = re.findall(r"^```sh\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
+    return [command for block in blocks for command in re.split(r"^(?=curl )", block, flags=re.MULTILINE) if command.strip()]
+
+
+@pytest.mark.core
+def test_each_question_of_the_readme_is_answered(tmp_path: Path, _cores_are_there: None) -> None:
+    """As they stand, but for the address; the events never end by themselves."""
+    with cores.core_folder() as folder:
+        core = NagiosCore(folder / "own", [Host("web01", (Service("HTTP"),), groups=("linux",))])
+        with cores.running(core), boxed(folder, core) as box:
+            core.set_state("web01", "HTTP", 2, "connect: time out")
+            cores.wait_for_state(core, "web01", "HTTP", 2)
+            assert len(asking()) > 7
+            for command in asking():
+                shown = run_question(command, box)
+                assert shown.strip(), f"{command}: nothing"
+                if "snapshot" not in command:
+                    assert all(isinstance(json.loads(line), dict) for line in shown.splitlines()), command
+
+
+def run_question(command: str, box: Box) -> str:
+    """What curl prints; a refusal is a failure of the test."""
+    fails = command.replace("curl ", "curl -sS --fail-with-body --max-time 40 ", 1)
+    if "/v1/events" in command:
+        fails = f"timeout 3 {fails.strip()} || [ $? = 124 ]"
+    done = subprocess.run(
+        ["/bin/bash", "-c", fails.replace("http://127.0.0.1:8080", box.url)],
+        env=os.environ | {"TOKEN": box.token},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
 
 
 def typed(home: Path, main_config: Path) -> str:

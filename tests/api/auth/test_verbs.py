@@ -23,6 +23,7 @@ from engine.state.scope import Scope
 from tests.api.support_desk import NOW, Front, make_world, open_front
 
 _numbers = itertools.count()
+_ON_BOTH = (("web01", "north"), ("branch01", "south"))
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +96,28 @@ def test_a_token_gives_its_user_no_poller(front: Front) -> None:
     web_only.get("/v1/hosts/db01").problem(404, "unknown_host")
     web_only.get("/v1/hosts/branch01").problem(404, "unknown_host")
     assert web_only.get("/v1/hosts/web01").status == 200
+
+
+def test_what_its_user_asked_of_other_pollers_does_not_exist_for_it(front: Front) -> None:
+    """Commands on whole cores and calls of results have no object of their own: they are their sender's, poller by poller."""
+    mine = narrowed(front, "anna", pollers={1})
+    switched = front.ask("PATCH", "/v1/pollers/south?wait=0", orjson.dumps({"obsess_over_hosts": True})).json
+    command = f"/v1/commands/{switched['commands'][0]['command_id']}"
+    mine.get(command).problem(404, "unknown_object")
+    mine.delete(command).problem(404, "unknown_object")
+    assert front.get(command).json["state"] == "accepted"
+    assert mine.get("/v1/commands").json["total"] == 0
+    assert mine.get(f"/v1/operations/{switched['operation']}").json["progress"]["commands"] == 0
+    (row,) = mine.get("/v1/audit").json["items"][-1:]
+    assert (row["partial"], row["path"], row["body"], row["commands"]) == (True, "", "", [])
+
+    results = [{"host": host, "poller": poller, "return_code": 1, "plugin_output": "x"} for host, poller in _ON_BOTH]
+    call = front.post("/v1/results?wait=0", {"results": results}).json
+    assert [part["poller"] for part in call["pollers"]] == ["north", "south"]
+    shown = mine.get(f"/v1/results/{call['id']}").json
+    assert (shown["total"], [part["poller"] for part in shown["pollers"]]) == (1, ["north"])
+    mine.get(f"/v1/results/{call['pollers'][1]['id']}").problem(404, "unknown_object")
+    assert mine.get(f"/v1/operations/{call['id']}").json["progress"]["commands"] == 1
 
 
 def test_scopes_are_joined_by_and() -> None:

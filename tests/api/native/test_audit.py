@@ -156,6 +156,8 @@ def test_the_export_has_every_row_and_every_command(front: Front) -> None:
     assert lines[0]["path"] == "/v1/results" and lines[1] == rows(front, f"?before={lines[0]['id']}&limit=1")[0]
     assert len(front.get("/v1/audit?limit=2&user=anna", accept=NDJSON).body.splitlines()) == 251, "limit is of a page"
     assert front.ask("HEAD", "/v1/audit", accept=NDJSON).body == b""
+    refused = front.get("/v1/audit?status=gone", accept=NDJSON).problem(422, "invalid_field")
+    assert refused["field"] == "status", "refused before the export begins, not in the middle of it"
 
 
 def test_who_is_limited_sees_what_touched_these_limits(front: Front) -> None:

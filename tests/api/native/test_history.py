@@ -71,6 +71,7 @@ def test_before_anything_was_indexed_there_is_nothing(front: Front) -> None:
         ("?type=alert", (9, 5, 4, 2, 1)),
         ("?type=downtime,notification", (6, 3)),
         ("?state=WARNING,DOWN", (5, 3, 2, 1)),
+        ("?state=WARNING" + ",DOWN" * 1200, (5, 3, 2, 1)),  # more alternatives than one statement may hold
         ("?type=alert&state=DOWN&state_type=SOFT", (1,)),
         ("?contact=ann", (3,)),
         (f"?since={T + 2}&until={T + 5}", (4, 3, 2)),

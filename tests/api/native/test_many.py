@@ -53,6 +53,17 @@ def test_extent_goes_with_a_host_alone(front: Front, more: dict[str, Any], field
     assert front.post("/v1/downtimes", DOWNTIME | more).problem(422, "invalid_field")["field"] == field
 
 
+def test_a_hosts_downtime_goes_by_its_id_together_with_those_of_its_services(front: Front) -> None:
+    made = front.post("/v1/downtimes?wait=0", DOWNTIME | {"host": "db01", "with_services": True}).json["ids"]
+    (other,) = front.post("/v1/downtimes?wait=0", DOWNTIME | {"host": "db01", "service": "SQL", "comment": "another"}).json["ids"]
+    target = f"/v1/downtimes/{made[0]}?wait=0"
+    assert front.delete(target + "&with_services=true", idempotency_key="k").json["total"] == 2
+    assert front.delete(target + "&with_services=true", idempotency_key="k").json["total"] == 2
+    front.delete(target + "&with_services=true").problem(409, "not_possible")
+    front.delete("/v1/downtimes/1?with_services=true").problem(404, "unknown_object")
+    assert front.delete(f"/v1/downtimes/{other}?wait=0&with_services=true").json["ids"] == [other], "a service's goes alone"
+
+
 @pytest.mark.parametrize("path", NOUNS)
 def test_a_dry_run_gives_a_plan_that_is_applied_once_it_is_sent_back(front: Front, path: str) -> None:
     body = {"filter": {"host.name": "db01"}, "on": "hosts", "comment": "c"} | (DOWNTIME if path == "/v1/downtimes" else {})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from api.native.times import LAST_SECOND, parse_duration, parse_time
@@ -93,6 +93,13 @@ def test_any_instant_with_an_offset_is_that_instant(instant: datetime) -> None:
 @given(st.integers(1, LAST_SECOND * 1000).map(lambda milliseconds: milliseconds / 1000))
 def test_what_we_write_we_read(seconds: float) -> None:
     assert parse_time(rfc3339(seconds), "start", NOW) == pytest.approx(seconds, abs=1e-3)
+    assert datetime.fromisoformat(rfc3339(seconds)).tzinfo == UTC
+
+
+@given(st.floats() | st.integers(-(2**63), 2**63))
+@example(99_999_999_999_999)  # the end of a downtime that a Nagios takes, and writes into its status file
+def test_whatever_a_core_takes_for_a_time_can_be_shown(seconds: float) -> None:
+    """A list, and a stream of events, would fail with every row of it."""
     assert datetime.fromisoformat(rfc3339(seconds)).tzinfo == UTC
 
 

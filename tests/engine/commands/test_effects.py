@@ -40,7 +40,8 @@ def members(**shown: object) -> list[MemberSeen]:
         (members(a=1, b=1), LATE, Effected.NO, False),
         (members(a=None), LATE, Effected.CLEARED, False),
         (members(a="x"), LATE, Effected.NO, False),
-        ([], YOUNG, Effected.YES, False),
+        ([], YOUNG, Effected.NOT_YET, False),
+        ([], LATE, Effected.CLEARED, False),  # on nobody nothing is seen
     ],
 )
 def test_signs(seen: list[MemberSeen], when: When, effected: Effected, some: bool) -> None:

@@ -486,6 +486,23 @@ def test_with_services_of_a_host_without_services(scene: Scene) -> None:
     assert [command.name for command in scene.commands()] == ["SCHEDULE_HOST_DOWNTIME"]
 
 
+@pytest.mark.parametrize(
+    "name", ["DISABLE_HOST_SVC_CHECKS", "SCHEDULE_FORCED_HOST_SVC_CHECKS", "ENABLE_ALL_NOTIFICATIONS_BEYOND_HOST"]
+)
+def test_a_command_for_a_hosts_services_is_refused_where_there_are_none(scene: Scene, name: str) -> None:
+    """Else its effect would be `confirmed` on nobody."""
+    with pytest.raises(NotPossible, match="there is nothing to command"):
+        at_desk(scene, lambda desk: desk.command(ADMIN, name, {"host": "bare"}))
+
+
+def test_icinga2_sets_a_hosts_downtime_with_those_of_no_services(scene: Scene) -> None:
+    now = int(time.time())
+    arguments = {"host": "taken", "start": now, "end": now + 60, "fixed": True, "duration": 60, "comment": "c"}
+    at_desk(scene, lambda desk: desk.command(ADMIN, "SCHEDULE_HOST_SVC_DOWNTIME", arguments))
+    with pytest.raises(NotPossible):
+        at_desk(scene, lambda desk: desk.command(ADMIN, "SCHEDULE_HOST_SVC_DOWNTIME", arguments | {"host": "bare"}))
+
+
 def test_with_services_on_icinga2_is_one_command_that_yields_one_downtime_per_object(scene: Scene) -> None:
     at_desk(scene, lambda desk: desk.schedule_downtime(ADMIN, [target("ice01")], comment="c", with_services=True, **window()))
     (command,) = scene.commands()

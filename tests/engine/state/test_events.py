@@ -195,6 +195,16 @@ def test_a_pending_downtime_that_is_deleted(begun: Mirror, reader: Reader) -> No
     assert [event.action for event in told(reader)] == ["scheduled", "cancelled"]
 
 
+def test_nothing_is_up_or_ok_before_its_first_check(mirror: Mirror, reader: Reader) -> None:
+    """Cores write state 0 for what was never checked."""
+    pending = service_row("web01", "HTTP", has_been_checked=0)
+    first = file_of(1000.0, pending)
+    mirror.apply(scan(first, cache=CACHE))
+    mirror.apply(scan(file_of(1010.0, pending, downtimes=(downtime("web01", "HTTP", 7),)), first))
+    (event,) = told(reader)
+    assert (event.kind, event.action, event.state) == ("downtime", "scheduled", None)
+
+
 def test_one_of_two_downtimes_ends(begun: Mirror, reader: Reader) -> None:
     """The object stays in downtime, so its own row tells nothing."""
     other = WORK._replace(core_id=8, comment="other", block_hash=8)

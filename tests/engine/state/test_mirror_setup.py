@@ -72,6 +72,15 @@ def test_the_file_is_kept_when_it_is_sound(tmp_path: Path, mirror: Mirror, mint:
     again.close()
 
 
+def test_a_file_that_is_removed_or_replaced_is_known_to_be_lost(tmp_path: Path, mirror: Mirror) -> None:
+    path = tmp_path / "state.db"
+    assert not mirror.is_lost()
+    path.rename(tmp_path / "old")
+    assert mirror.is_lost()
+    path.write_bytes(b"another")
+    assert mirror.is_lost()
+
+
 def _damage(path: Path) -> None:
     """Spoil one page that nobody reads before a host is asked for."""
     connection = sqlite3.connect(path)
