@@ -83,12 +83,15 @@ class ResultLines:
     echoes_expected: bool
     seen: list[bytes] = field(default_factory=list)  # raw lines of the log, one per echo from the first on
 
-    def take(self, raw: bytes) -> bool:
-        """Is it the echo that comes next?"""
-        if len(self.seen) == len(self.echoes) or raw[_ECHO_AT:] != self.echoes[len(self.seen)] or raw[_AT_END:_ECHO_AT] != _ECHO:
-            return False
-        self.seen.append(raw)
-        return True
+    def take(self, raws: Sequence[bytes]) -> int:
+        """How many of these lines are the echoes that come next: all that can be, or else one or none."""
+        begin = len(self.seen)
+        for count in (min(len(raws), len(self.echoes) - begin), 1):
+            some, wanted = raws[:count], self.echoes[begin : begin + count]
+            if count > 0 and [raw[_ECHO_AT:] for raw in some] == wanted and {raw[_AT_END:_ECHO_AT] for raw in some} == {_ECHO}:
+                self.seen += some
+                return count
+        return 0
 
     @property
     def is_whole(self) -> bool:
@@ -165,7 +168,7 @@ class BatchWatch:
     profile: Profile
     batches: deque[WatchedBatch] = field(default_factory=deque)
     _last_echo: Expected | None = None
-    _taken: bool = False  # the last line was one of `take_echo`
+    _taken: bool = False  # the last line was one of `take_echoes`
 
     def add(self, batch: WatchedBatch) -> None:
         """Start watching a batch that is about to be written."""
@@ -175,16 +178,17 @@ class BatchWatch:
         """Forget a batch whose bytes were not written after all."""
         self.batches = deque(batch for batch in self.batches if batch.token != token)
 
-    def take_echo(self, raw: bytes) -> bool:
-        """Take the classic log's next line if it is just what comes next of a batch of results, whose begin mark was seen.
+    def take_echoes(self, raws: Sequence[bytes], place: int) -> int:
+        """Take the classic log's lines from `place` on that are just what comes next of a batch of results, begin mark seen.
 
-        `feed` knows what everything else means.
+        Returns how many; more may follow. `feed` knows what everything else means.
         """
         batch = self.batches[0] if self.batches else None
-        if batch is None or batch.lines is None or not batch.begun or not batch.lines.take(raw):
-            return False
-        self._taken = True
-        return True
+        if batch is None or batch.lines is None or not batch.begun:
+            return 0
+        count = batch.lines.take(raws[place : place + len(batch.lines.echoes)])
+        self._taken |= count > 0
+        return count
 
     def _expand(self) -> None:
         """Something is not as it should be, or not told by the short way: every result is looked at by itself."""

@@ -22,6 +22,7 @@ _VARIABLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]{0,120}")
 _DECIMALS = {FieldType.UINT: 0, FieldType.CODE: 0, FieldType.NUMBER: 6}  # a time is cut to its second
 _CONTROL = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\ud800-\\udfff]")  # what Unicode calls Cc and Cs
 _BLANKS = " \t\r\n\v\f"  # what cores strip at the end of a line
+_BLANKS_BYTES = _BLANKS.encode()
 
 
 def encode(row: Row, values: Mapping[str, object], epoch: int, core_id: int | None, profile: Profile) -> bytes:
@@ -65,10 +66,10 @@ def encode_mark(role: str, token: str, epoch: int, echoed: bool = True) -> bytes
 
 def echo_text(line: bytes, profile: Profile) -> bytes:
     """The text by which the core's log shows that it read `line`."""
-    body = line.rstrip(_BLANKS.encode())
+    body = line.rstrip(_BLANKS_BYTES)
     if profile.echo_has_bracket:
         return body
-    return body.split(b"] ", 1)[1]
+    return body[body.index(b"] ") + 2 :]
 
 
 def stored_comment(text: str, row: Row, profile: Profile) -> str:

@@ -11,6 +11,7 @@ Source for every form of line: docs of the cores' behaviour, tests/golden/*/*.lo
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -142,9 +143,9 @@ def is_announced(line: LogLine) -> bool:
     return line.kind is LogKind.STOP or (line.kind is LogKind.START and _STOP.match(line.text) is not None)
 
 
-def is_passive(raw: bytes) -> bool:
-    """Is it the line that a core logs of a passive result when it takes it from its queue? It proves nothing."""
-    return raw[11:21] == b"] PASSIVE "
+def without_passive(raws: Iterable[bytes]) -> list[bytes]:
+    """All but the lines that a core logs of passive results when it takes them from its queue: they prove nothing."""
+    return [raw for raw in raws if raw[11:21] != b"] PASSIVE "]
 
 
 def parse_line(raw: bytes) -> LogLine | None:

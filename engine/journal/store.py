@@ -386,8 +386,14 @@ def insert_batch(connection: sqlite3.Connection, batch: BatchRow, at: float) -> 
 
 def close_batch(connection: sqlite3.Connection, token: str) -> None:
     """A batch is settled: every command of it was proven, disproven or taken back. Of results, the call keeps the bytes."""
-    connection.execute("DELETE FROM batch WHERE token = ? AND results <> ''", (token,))
-    connection.execute("UPDATE batch SET open = 0 WHERE token = ?", (token,))
+    close_batches(connection, [token])
+
+
+def close_batches(connection: sqlite3.Connection, tokens: Sequence[str]) -> None:
+    """The same for many of them."""
+    values = [(token,) for token in tokens]
+    connection.executemany("DELETE FROM batch WHERE token = ? AND results <> ''", values)
+    connection.executemany("UPDATE batch SET open = 0 WHERE token = ?", values)
 
 
 def open_batches(connection: sqlite3.Connection, poller: int) -> list[BatchRow]:

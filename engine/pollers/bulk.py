@@ -24,7 +24,7 @@ import orjson
 from engine.commands.catalogue import CATALOGUE
 from engine.commands.lifecycle import State
 from engine.commands.profiles import Profile
-from engine.commands.proof import WHOLE, Effected, LastCheck, Outcome, ResultLines, Verdict, judge_last_check
+from engine.commands.proof import WHOLE, Effected, Judgement, LastCheck, Outcome, ResultLines, Verdict, judge_last_check
 from engine.commands.wire import WRITE_LIMIT, echo_text
 from engine.journal.calls import (
     CallRow,
@@ -37,16 +37,16 @@ from engine.journal.calls import (
     open_calls,
     update_call,
 )
-from engine.journal.store import BatchRow, CommandRow, close_batch
+from engine.journal.store import BatchRow, CommandRow, close_batches
+from engine.pollers.last_checks import Key, LastChecks
 from engine.pollers.sending import MARKS_BYTES, OVERTAKEN, RECHECK_AFTER_S, Situation
 from engine.state.views import Reader
 
 JUDGED_AT_ONCE = 1000  # results per step: some milliseconds in which the lane does nothing else
 _EFFECT_DEADLINE_S = CATALOGUE["PROCESS_SERVICE_CHECK_RESULT"].effect_deadline_s
-_LOOKED_UP_AT_ONCE = 200  # objects per query
+_LOOKED_UP_AT_ONCE = 200  # of what waits, before it is known how much of it there is room for
 _SEPARATOR = "#"  # between a call's id and the place of one of its results
 
-Key = tuple[str, str]  # host, service ("" for the host itself)
 Order = tuple[int, int, int]  # check time, call, place: by what a result is older than another of its object
 
 
@@ -62,23 +62,25 @@ class Stands(IntEnum):
     FAILED = 6
 
 
+_TO_JUDGE = frozenset({Stands.PROCESSED, Stands.DOUBTFUL})
+
+
 @dataclass(slots=True)
 class Call:
-    """One open call. `left` counts what waits per object."""
+    """One open call. `stands` says of each result where it is; a search for a byte in it costs next to nothing."""
 
     row: CallRow
     lines: list[bytes]
     keys: list[Key]
     epochs: list[int]
     stands: bytearray
-    cursor: int
-    again: list[int]  # before `cursor`; those that wait no more are dropped when it is read
+    cursor: int  # everything from here on waits
+    last: dict[Key, int]  # the place of each object's last result
     executed_at: float
     reason: str
     held: bool
     ended: dict[State, int]
     overtaken: int
-    left: dict[Key, int] = field(default_factory=dict)
     ready: int = 0  # of those that fly: not written yet
     unsaved: list[Failure] = field(default_factory=list)
     judged: int = 0  # the generation its last whole round of judging was made by
@@ -99,20 +101,10 @@ class Call:
             size = failure.last - failure.first + 1
             stands[failure.first : failure.last + 1] = bytes([Stands.FAILED]) * size
             ended[failure.state] = ended.get(failure.state, 0) + size
-        keys, epochs = [], []
-        shared: dict[Key, Key] = {}
-        for line in lines:
-            key, epoch = result_key(line)
-            keys.append(shared.setdefault(key, key))
-            epochs.append(epoch)
+        keys, epochs = _keys_and_epochs(lines)
+        last = dict(zip(keys, range(count), strict=True))
         overtaken = row.counts.overtaken
-        call = cls(
-            row, lines, keys, epochs, stands, row.cursor, list(row.again), row.executed_at, row.reason, row.held, ended, overtaken
-        )
-        for index in range(count):
-            if stands[index] == Stands.WAITING:
-                call.left[keys[index]] = call.left.get(keys[index], 0) + 1
-        return call
+        return cls(row, lines, keys, epochs, stands, row.cursor, last, row.executed_at, row.reason, row.held, ended, overtaken)
 
     @property
     def id(self) -> str:
@@ -122,9 +114,19 @@ class Call:
         return sum(self.stands.count(one) for one in where)
 
     @property
+    def is_waiting(self) -> bool:
+        """Does anything wait?"""
+        return self.cursor < len(self.lines) or Stands.WAITING in self.stands
+
+    @property
     def is_under_way(self) -> bool:
         """Does anything wait, or fly?"""
-        return bool(self.left) or Stands.FLYING in self.stands
+        return self.is_waiting or Stands.FLYING in self.stands
+
+    def is_waiting_for(self, key: Key) -> bool:
+        """Does any result of that object wait?"""
+        last = self.last.get(key, -1)
+        return last >= self.cursor or (last >= 0 and any(self.keys[index] == key for index in self.again()))
 
     @property
     def is_over(self) -> bool:
@@ -135,16 +137,6 @@ class Call:
 
     def put(self, index: int, where: Stands) -> None:
         """One result goes on."""
-        was, key = self.stands[index], self.keys[index]
-        if was == where:
-            return
-        if was == Stands.WAITING:
-            self.left[key] -= 1
-            if not self.left[key]:
-                del self.left[key]
-        elif where is Stands.WAITING:
-            self.left[key] = self.left.get(key, 0) + 1
-            self.again.append(index)
         self.stands[index] = where
         self.is_changed = True
 
@@ -161,8 +153,14 @@ class Call:
 
     def waiting(self) -> Iterable[int]:
         """The places of what waits, in order."""
-        self.again = sorted(index for index in set(self.again) if self.stands[index] == Stands.WAITING)
-        return chain(tuple(self.again), range(self.cursor, len(self.lines)))
+        return chain(tuple(self.again()), range(self.cursor, len(self.lines)))
+
+    def again(self) -> Iterator[int]:
+        """The places before `cursor` of what waits, or waits once more."""
+        found = self.stands.find(Stands.WAITING, 0, self.cursor)
+        while found >= 0:
+            yield found
+            found = self.stands.find(Stands.WAITING, found + 1, self.cursor)
 
     def stored(self, at: float) -> CallRow:
         """The row as it is now."""
@@ -182,11 +180,11 @@ class Call:
             self.row,
             updated_at=at,
             cursor=self.cursor,
-            again=tuple(sorted(index for index in set(self.again) if self.stands[index] == Stands.WAITING)),
+            again=tuple(self.again()),
             doubtful=doubtful,
             executed_at=self.executed_at,
             reason=self.reason,
-            held=self.held and bool(self.left),
+            held=self.held and self.is_waiting,
             open=not self.is_over,
             counts=counts,
         )
@@ -240,6 +238,10 @@ class ResultCalls:
     _loaded: int = 0  # seq of the newest call that was read
     _flying: dict[Key, Order] = field(default_factory=dict)  # the newest under way per object
     _executed: dict[Key, Order] = field(default_factory=dict)  # the newest executed per object
+    _checks: LastChecks = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._checks = LastChecks(self.poller)
 
     # --- the journal ----------------------------------------------------------------------------------------------------------
 
@@ -262,8 +264,7 @@ class ResultCalls:
     def save(self, connection: sqlite3.Connection, at: float) -> list[str]:
         """Store what changed; calls that are over are let go. Returns the ids of calls in which something moved."""
         settled, self._settled = self._settled, []
-        for token in settled:
-            close_batch(connection, token)
+        close_batches(connection, settled)
         changed = [call for call in self.calls.values() if call.is_changed]
         for call in changed:
             insert_failures(connection, call.id, call.unsaved)
@@ -273,6 +274,8 @@ class ResultCalls:
             update_call(connection, row)
             if not row.open:
                 del self.calls[call.id]
+        if not self.calls:
+            self._checks.forget()
         return [call.id for call in changed]
 
     @property
@@ -283,7 +286,7 @@ class ResultCalls:
     @property
     def is_waiting(self) -> bool:
         """Does any result wait to be written?"""
-        return bool(self.ready) or any(call.left for call in self.calls.values())
+        return bool(self.ready) or any(call.is_waiting for call in self.calls.values())
 
     @property
     def ready_bytes(self) -> int:
@@ -295,14 +298,18 @@ class ResultCalls:
         key = (command.host, command.service)
         if any(key in one.keys for one in self.ready):
             return True
-        return any(key in call.left and call.row.after_command < command.seq for call in self.calls.values())
+        return any(call.row.after_command < command.seq and call.is_waiting_for(key) for call in self.calls.values())
+
+    def see(self, generation: int) -> None:
+        """Readers show this generation from now on."""
+        self._checks.turn_to(generation)
 
     # --- writing --------------------------------------------------------------------------------------------------------------
 
     def expire(self, now: float) -> None:
         """Give up what waited too long."""
         for call in self.calls.values():
-            if call.left and call.row.deadline_at <= now:
+            if call.row.deadline_at <= now and call.is_waiting:
                 for index in call.waiting():
                     call.fail(index, State.EXPIRED, "its time to live ran out before it could be written")
                 call.cursor = len(call.lines)
@@ -310,7 +317,7 @@ class ResultCalls:
     def hold(self, reason: str) -> None:
         """The core is not reading."""
         for call in self.calls.values():
-            if call.left and not call.held:
+            if not call.held and call.is_waiting:
                 call.held, call.reason, call.is_changed = True, reason, True
 
     def plan(self, situation: Situation, reader: Reader, blocked: Collection[Key], room: int) -> list[Part]:
@@ -324,7 +331,7 @@ class ResultCalls:
         for call in self.calls.values():
             if room < WRITE_LIMIT:
                 break
-            if not call.left:
+            if not call.is_waiting:
                 continue
             waited = situation.now - call.row.accepted_at > RECHECK_AFTER_S
             if waited and call.row.accepted_at <= situation.back_at and situation.created <= situation.back_at:
@@ -339,43 +346,42 @@ class ResultCalls:
     ) -> list[Part]:
         parts: list[Part] = []
         size = WRITE_LIMIT
+        lines, keys, epochs, seq = call.lines, call.keys, call.epochs, call.row.seq
         waiting = iter(call.waiting())
         while some := list(islice(waiting, _LOOKED_UP_AT_ONCE)):
-            checks = last_checks(reader, self.poller, [call.keys[index] for index in some])
+            checks = self._checks.of(reader, [keys[index] for index in some])
             for index in some:
-                line = call.lines[index]
-                if size + len(line) > WRITE_LIMIT and room < WRITE_LIMIT:
+                length = len(lines[index])
+                if size + length > WRITE_LIMIT and room < WRITE_LIMIT:
                     return parts
                 if index >= call.cursor:
                     call.cursor = index + 1
-                    call.again.append(index)
-                key, order = call.keys[index], call.order(index)
+                key, order = keys[index], (epochs[index], seq, index)
                 if key in behind or planned.get(key, order) > order:
                     behind.add(key)  # not now
                     continue
-                verdict = self._overtaken(call, index, situation, checks)
+                verdict = self._overtaken(call, key, order, situation, checks)
                 if verdict:
                     call.fail(index, State.EXPIRED, verdict, overtaken=True)
-                else:
-                    if size + len(line) > WRITE_LIMIT:
-                        room -= WRITE_LIMIT
-                        size = MARKS_BYTES
-                        parts.append(Part(call, []))
-                    parts[-1].indexes.append(index)
-                    planned[key] = order
-                    size += len(line)
+                    continue
+                if size + length > WRITE_LIMIT:
+                    room -= WRITE_LIMIT
+                    size = MARKS_BYTES
+                    parts.append(Part(call, []))
+                parts[-1].indexes.append(index)
+                planned[key] = order
+                size += length
         return parts
 
-    def _overtaken(self, call: Call, index: int, situation: Situation, checks: Mapping[Key, LastCheck | None]) -> str:
+    def _overtaken(self, call: Call, key: Key, order: Order, situation: Situation, checks: Mapping[Key, LastCheck | None]) -> str:
         """Why it is not worth sending any more; "" when it is."""
-        key = call.keys[index]
         executed = self._executed.get(key)
-        if executed is not None and executed > call.order(index):
+        if executed is not None and executed > order:
             return f"{OVERTAKEN}: a newer result of {executed[0]} was executed first"
         if key not in checks and situation.created > call.row.accepted_at:
             return f"{OVERTAKEN}: the object is no longer in the core's configuration"
         check = checks.get(key)
-        if check is not None and int(check.at) > call.epochs[index]:
+        if check is not None and int(check.at) > order[0]:
             return f"{OVERTAKEN}: the object has a newer check result, of {check.at:.0f}"
         return ""
 
@@ -391,8 +397,7 @@ class ResultCalls:
         """A part's batch row is being stored: it is ready to be written."""
         call = part.call
         call.held, call.reason = False, ""
-        for index in part.indexes:
-            self._fly(call, index)
+        self._fly(call, part.indexes)
         call.ready += len(part.indexes)
         self.ready.append(Ready(row, call, part.indexes, self._lines(row.token, call, part.indexes)))
 
@@ -402,10 +407,14 @@ class ResultCalls:
         written.call.ready -= len(written.indexes)
         written.call.is_changed = True
 
-    def _fly(self, call: Call, index: int) -> None:
-        call.put(index, Stands.FLYING)
-        key, order = call.keys[index], call.order(index)
-        self._flying[key] = max(order, self._flying.get(key, order))
+    def _fly(self, call: Call, indexes: Iterable[int]) -> None:
+        flying, stands, seq = self._flying, call.stands, call.row.seq
+        for index in indexes:
+            stands[index] = Stands.FLYING
+            key, order = call.keys[index], (call.epochs[index], seq, index)
+            if flying.get(key, order) <= order:
+                flying[key] = order
+        call.is_changed = True
 
     def _lines(self, token: str, call: Call, indexes: list[int]) -> ResultLines:
         self._batches[token] = (call, indexes)
@@ -419,8 +428,7 @@ class ResultCalls:
         if call is None:
             return None
         indexes = [index for index in found["indexes"] if call.stands[index] != Stands.FAILED]  # given up while its log was silent
-        for index in indexes:
-            self._fly(call, index)
+        self._fly(call, indexes)
         return self._lines(batch.token, call, indexes)
 
     def take_back(self) -> list[BatchRow]:
@@ -467,11 +475,11 @@ class ResultCalls:
         """All of a batch was executed, without an error."""
         call.executed_at = max(call.executed_at, float(at))
         call.is_changed = True
-        flying, executed = self._flying, self._executed
+        flying, executed, stands, seq = self._flying, self._executed, call.stands, call.row.seq
         for index in indexes:
-            if call.stands[index] == Stands.FLYING:
-                call.stands[index] = Stands.PROCESSED
-            key, order = call.keys[index], call.order(index)
+            if stands[index] == Stands.FLYING:
+                stands[index] = Stands.PROCESSED
+            key, order = call.keys[index], (call.epochs[index], seq, index)
             if flying.get(key) == order:
                 del flying[key]
             if executed.get(key, order) <= order:
@@ -517,32 +525,37 @@ class ResultCalls:
             return
         if not call.judging:
             call.judged = generation
-            call.judging = [i for i, where in enumerate(call.stands) if where in (Stands.PROCESSED, Stands.DOUBTFUL)]
+            call.judging = [i for i, where in enumerate(call.stands) if where in _TO_JUDGE]
         now, call.judging = call.judging[:JUDGED_AT_ONCE], call.judging[JUDGED_AT_ONCE:]
-        checks = last_checks(reader, self.poller, [call.keys[index] for index in now])
+        checks = self._checks.of(reader, [call.keys[index] for index in now])
+        said: dict[tuple[LastCheck | None, int], Judgement] = {}
+        stands = call.stands
         for index in now:
-            key = call.keys[index]
-            if call.stands[index] in (Stands.PROCESSED, Stands.DOUBTFUL) and (key not in checks or checks[key] is not None):
-                self._judge(call, index, checks.get(key), created, program_start)
+            key, epoch = call.keys[index], call.epochs[index]
+            check = checks.get(key)
+            if stands[index] not in _TO_JUDGE or (check is None and key in checks):
+                continue
+            judgement = said.get((check, epoch))
+            if judgement is None:
+                judgement = said[check, epoch] = judge_last_check(
+                    check, created, float(epoch), call.executed_at, _EFFECT_DEADLINE_S, self.profile.bracket_is_entry_time
+                )
+            if judgement.effected is Effected.YES:
+                stands[index] = Stands.CONFIRMED
+                call.is_changed = True
+            elif judgement.effected is not Effected.NOT_YET:
+                self._not_seen(call, index, judgement, program_start)
 
-    def _judge(self, call: Call, index: int, check: LastCheck | None, created: float, program_start: float) -> None:
-        key, epoch = call.keys[index], call.epochs[index]
+    def _not_seen(self, call: Call, index: int, judgement: Judgement, program_start: float) -> None:
         doubtful = call.stands[index] == Stands.DOUBTFUL
-        judgement = judge_last_check(
-            check, created, float(epoch), call.executed_at, _EFFECT_DEADLINE_S, self.profile.bracket_is_entry_time
-        )
         match judgement.effected:
-            case Effected.NOT_YET:
-                return
-            case Effected.YES:
-                call.put(index, Stands.CONFIRMED)
             case Effected.CLEARED if doubtful:
                 call.fail(index, State.UNKNOWN, judgement.reason)
             case Effected.CLEARED:
                 call.put(index, Stands.OVERLAID)
             case Effected.NO if doubtful or program_start >= call.executed_at:
                 call.put(index, Stands.WAITING)  # never executed, or lost by a core that was killed
-                self._executed.pop(key, None)
+                self._executed.pop(call.keys[index], None)
             case Effected.NO:
                 call.fail(index, State.NO_EFFECT, judgement.reason)
 
@@ -552,40 +565,19 @@ def is_of_result(verdict: Verdict) -> bool:
     return _SEPARATOR in verdict.command_id
 
 
-def result_key(line: bytes) -> tuple[Key, int]:
-    """The object a result's line is for, and the time of the check."""
-    bracket, _, text = line.partition(b"] ")
-    name, host, service, _ = text.decode().split(";", 3)
-    return (host, service if name == "PROCESS_SERVICE_CHECK_RESULT" else ""), int(bracket[1:])
-
-
-def last_checks(reader: Reader, poller: int, keys: Sequence[Key]) -> dict[Key, LastCheck | None]:
-    """The last check of each of these objects by the newest status file; those it does not show are left out.
-
-    None where the log is ahead of the file: an alert tells when it was written, not the time of the check.
-    """
-    found: dict[Key, LastCheck | None] = {}
-    for start in range(0, len(keys), _LOOKED_UP_AT_ONCE):
-        some = keys[start : start + _LOOKED_UP_AT_ONCE]
-        hosts = [host for host, service in some if not service]
-        services = [name for key in some if key[1] for name in key]
-        rows: list[tuple[str, str, float, int, int]] = []
-        if hosts:
-            rows += reader.connection.execute(_HOST_CHECKS.format(marks=",".join("?" * len(hosts))), [poller, *hosts])
-        if services:
-            pairs = ",".join(["(?,?)"] * (len(services) // 2))
-            rows += reader.connection.execute(_SERVICE_CHECKS.format(pairs=pairs), [poller, *services])
-        for host, service, at, kind, is_behind in rows:
-            found[host, service] = None if is_behind else LastCheck(at, kind)
-    return found
-
-
-_HOST_CHECKS = (
-    "SELECT o.name, '', o.last_check, o.check_type, d.at IS NOT NULL FROM state.host o LEFT JOIN state.dirty d"
-    " ON d.poller = o.poller AND d.host_name = o.name AND d.description = '' WHERE o.poller = ? AND o.name IN ({marks})"
-)
-_SERVICE_CHECKS = (
-    "SELECT o.host_name, o.description, o.last_check, o.check_type, d.at IS NOT NULL FROM state.service o LEFT JOIN state.dirty d"
-    " ON d.poller = o.poller AND d.host_name = o.host_name AND d.description = o.description"
-    " WHERE o.poller = ? AND (o.host_name, o.description) IN (VALUES {pairs})"
-)
+def _keys_and_epochs(lines: Sequence[bytes]) -> tuple[list[Key], list[int]]:
+    """The object of each result's line, and the time of its check. Equal objects are one and the same value."""
+    keys: list[Key] = []
+    epochs: list[int] = []
+    shared: dict[Key, Key] = {}
+    heads: dict[str, tuple[int, bool]] = {}  # few differ: `[1800000000] PROCESS_HOST_CHECK_RESULT`
+    for line in lines:
+        head, host, service, _ = line.decode().split(";", 3)
+        if head not in heads:
+            bracket, _, name = head.partition("] ")
+            heads[head] = int(bracket[1:]), name == "PROCESS_SERVICE_CHECK_RESULT"
+        epoch, is_service = heads[head]
+        key = (host, service if is_service else "")
+        keys.append(shared.setdefault(key, key))
+        epochs.append(epoch)
+    return keys, epochs

@@ -28,7 +28,7 @@ from engine.commands.wire import WRITE_LIMIT, echo_text, encode_mark
 from engine.config import Poller, Settings
 from engine.errors import NoReader, PipeFull, PollerError
 from engine.faults import AFTER_ACCEPT, AFTER_BATCH_ROW, AFTER_END_MARK, AFTER_WRITE, crash_point
-from engine.formats.corelog import LogKind, LogLine, is_passive, parse_icinga2_line, parse_line
+from engine.formats.corelog import LogKind, LogLine, parse_icinga2_line, parse_line, without_passive
 from engine.journal.store import (
     BatchRow,
     CommandRow,
@@ -279,9 +279,14 @@ class Lane:
             heard: list[tuple[str, str]] = []
             is_short = self.compat_tail is None and not self.listener.waiting
             foreign: list[LogLine] = []
-            for raw in lines:
-                if is_short and (self.watch.take_echo(raw) or is_passive(raw)):
+            lines = without_passive(lines) if is_short else lines
+            place = 0
+            while place < len(lines):
+                if is_short and (taken := self.watch.take_echoes(lines, place)):
+                    place += taken
                     continue
+                raw = lines[place]
+                place += 1
                 line = parse(raw)
                 if self.profile.bracket_is_entry_time and (line is not None or raw):
                     self.prover.reruns.feed(line)
@@ -401,7 +406,8 @@ class Lane:
         if reader is None:
             return
         with reader.snapshot():
-            _, created, program_start = reader.poller_generation(self.poller.number)
+            generation, created, program_start = reader.poller_generation(self.poller.number)
+            self.results.see(generation)
             self.results.judge(reader, self._generation, created, program_start)
         self._note_unsaved()
 
@@ -509,7 +515,8 @@ class Lane:
 
     def _send(self, reader: Reader, room: int) -> None:
         with reader.snapshot():
-            _, created, program_start = reader.poller_generation(self.poller.number)
+            generation, created, program_start = reader.poller_generation(self.poller.number)
+            self.results.see(generation)
             situation = Situation(
                 self.poller.number,
                 self.clock.now(),

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from engine.commands.profiles import PROFILES
 from engine.commands.proof import WHOLE, BatchWatch, Expected, Outcome, ResultLines, WatchedBatch
-from engine.formats.corelog import is_passive, parse_line
+from engine.formats.corelog import parse_line, without_passive
 from engine.model import CoreKind
 
 AT = 1_795_476_000
@@ -30,11 +30,16 @@ def _watch(*, short: bool, echoes: bool) -> BatchWatch:
 def _read(log: list[bytes], *, short: bool, echoes: bool) -> tuple[list[str], dict[str, tuple[Outcome, bool]]]:
     """Settled batches in order, and what was said of each result."""
     watch, tokens, said = _watch(short=short, echoes=echoes), [], {}
-    for raw in log:
+    at = 0
+    log = without_passive(log) if short else log
+    while at < len(log):
+        if short and (taken := watch.take_echoes(log, at)):
+            at += taken
+            continue
+        raw = log[at]
+        at += 1
         if raw == b"HOLE":
             watch.hole()
-            continue
-        if short and (watch.take_echo(raw) or is_passive(raw)):
             continue
         line = parse_line(raw)
         assert line is not None
