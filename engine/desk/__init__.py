@@ -44,7 +44,19 @@ from engine.desk.orders import (
     passive_result,
     removal,
 )
-from engine.desk.plans import Ask, DeletionAsked, Done, How, Planned, check_conflicts, check_plan, keep, packed, plan
+from engine.desk.plans import (
+    Ask,
+    DeletionAsked,
+    Done,
+    How,
+    Planned,
+    check_conflicts,
+    check_plan,
+    keep,
+    packed,
+    packed_conflicts,
+    plan,
+)
 from engine.desk.pollers import is_engine_alive, poller_away
 from engine.desk.readers import Readers
 from engine.desk.resolve import Found, Resolver, is_behind
@@ -409,6 +421,9 @@ class Desk:
             targets = await self._parts.readers.call(lambda: packed(made))
             await self._parts.writer.submit(lambda connection: keep(connection, made, targets, caller.user, who.now))
             return made
+        if caller.request is not None and caller.request.key:
+            request = replace(caller.request, conflicts=packed_conflicts(made.conflicts))
+            who = replace(who, caller=replace(caller, request=request))
         deletes = isinstance(ask, DeletionAsked)
         work: Store = lambda accept: accept.deletions if deletes else accept.orders  # noqa: E731 - one of two
         return Done(await self._store(who, made.orders, {}, work, ask.action), made.conflicts)
