@@ -15,7 +15,7 @@ from api.errors import MEDIA_TYPE, TYPE_PREFIX
 from api.ledger import HEADER
 from api.native.operation import Operation
 from api.native.requests import BODY_LIMIT_BYTES, PLAIN
-from api.render import JSON
+from api.render import JSON, NDJSON
 from engine.journal.requests import LONGEST_KEY
 
 REF = "#/components/schemas/{name}"
@@ -103,6 +103,7 @@ def _operation(operation: Operation, by_type: dict[Any, Any], components: dict[s
             *_path_parameters(operation),
             *_query_parameters(operation, by_type, components),
             *([KEY] if operation.method != "GET" else []),
+            *([_KNOWN_TAG] if operation.tagged else []),
         ],
         "responses": _responses(operation, by_type),
     }
@@ -161,11 +162,23 @@ def _description(schema: dict[str, Any]) -> str:
     return next((text for text in found if text), "")
 
 
+_LINES = {"schema": {"type": "string", "description": "the items as JSON, one per line"}}
+_TAG = {"ETag": {"description": "the same as long as the answer, ages aside, is", "schema": {"type": "string"}}}
+_KNOWN_TAG = {
+    "name": "If-None-Match", "in": "header", "required": False,
+    "description": "the ETag of an answer that is there already: 304 while it is still right", "schema": {"type": "string"},
+}  # fmt: skip
+
+
 def _responses(operation: Operation, by_type: dict[Any, Any]) -> dict[str, Any]:
     responses: dict[str, Any] = {}
     for status, answer in operation.answers.items():
         schema = {"anyOf": [by_type[one] for one in answer]} if isinstance(answer, tuple) else by_type[answer]
-        responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": {operation.media_type: {"schema": schema}}}
+        content = {operation.media_type: {"schema": schema}} | ({NDJSON: _LINES} if operation.lines else {})
+        responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": content}
+        if operation.tagged:
+            responses[str(status)]["headers"] = _TAG
+            responses["304"] = {"description": HTTPStatus.NOT_MODIFIED.phrase, "headers": _TAG}
         if operation.method != "GET":
             responses[str(status)]["headers"] = _command_headers(status)
     for status in sorted(_problem_statuses(operation)):

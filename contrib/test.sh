@@ -7,6 +7,8 @@
 # The virtual environment is .venv in this folder, or $SIGNALBOX_TEST_VENV. The last line is `N passed, N failed`, of pytest; the exit code
 # is 0 only if every stage passed and none was left out.
 set -u
+# Each test starts many processes: none of them is to compile the sources again.
+unset PYTHONDONTWRITEBYTECODE
 root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root" || exit 1
 . contrib/packages.sh

@@ -28,7 +28,7 @@ The tour, in reading order:
    `proving.py` what the files prove,
    `keeping.py` its successor when the journal could not be written.
 7. `runtime.py`: the engine process put together. `hints.py`: wake-ups between processes. `faults.py`: crash points for tests.
-   `figures.py`: what processes count and time, for /metrics.
+   `figures.py`: what processes count and time, for /metrics. `carrier.py`: a thread that does many requests' short works together.
 8. `desk/`: the front door every API dialect comes through; it runs in the API workers. `selection.py` says which objects a call is
    for, `plans.py` plans calls for many, `bulk.py` stores them in slices, `once.py` wraps what it stores,
    `subscribe.py` gives events out (`audience.py` to whom, `snapshot.py` what stands before them).

@@ -1,10 +1,11 @@
 """Who is at the door: logins, tokens and the throttle on failed logins. Every dialect asks here and nowhere else.
 
 Theory of operation. The loop only waits: password hashing runs in two threads (which also bounds how many guesses can be in
-flight past the throttle), database work in one more with a read connection of its own. Failures are counted in the journal,
-so that all workers know them and a restart forgives nothing. A subject (an address, an IPv6 one by its /64, or a user name)
-may fail FREE times; then it waits 1, 2, 4 … seconds after each further failure, up to a cap that is lower for a user, whom
-strangers could otherwise lock out. While it waits nothing is verified and nothing is counted.
+flight past the throttle), database work in one more with a read connection of its own, shared by what arrives together.
+Failures are counted in the journal, so that all workers know them and a restart forgives nothing. A subject (an address, an
+IPv6 one by its /64, or a user name) may fail FREE times; then it waits 1, 2, 4 … seconds after each further failure, up to a
+cap that is lower for a user, whom strangers could otherwise lock out. While it waits nothing is verified and nothing is
+counted.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ import ipaddress
 import logging
 import math
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 from api.auth.passwords import is_password
 from api.auth.strangers import Strangers
+from engine.carrier import Carrier, Outcome, attempt
 from engine.clock import Clock, SystemClock
 from engine.config import Settings
 from engine.desk import Caller
@@ -37,7 +38,6 @@ USER_CAP_S = 30.0
 FORGET_S = 900.0
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,49 +57,52 @@ class Doorkeeper:
         self._settings = settings
         self._clock = clock or SystemClock()
         self._reader = _open_reader(journal)  # the accounts thread's own
-        self._books = ThreadPoolExecutor(1, thread_name_prefix="accounts")
+        self._known: dict[str, tuple[accounts.Token, accounts.User] | None] = {}  # what this batch of the accounts thread looked up
+        self._books = Carrier("accounts", self._together)
         self._strangers = Strangers(journal)
         self._guards = ThreadPoolExecutor(2, thread_name_prefix="passwords")
 
     def close(self) -> None:
         """End the threads and close the connection. Blocks for as long as a verification takes."""
         self._guards.shutdown()
-        self._books.shutdown()
+        self._books.close()
         self._strangers.store(self._clock.now())
         self._reader.close()
 
     async def login(self, user: str, password: str, address: str) -> Login:
         """Let a user in by password. Raises NotAuthenticated, TooManyLogins."""
-        return await self._in(self._guards, lambda: self._login(user, password, address))
+        return await asyncio.get_running_loop().run_in_executor(self._guards, self._login, user, password, address)
 
     async def caller_of(self, secret: str, address: str) -> Caller:
         """Whose token that is; using it keeps a login alive. Raises NotAuthenticated."""
-        return await self._in(self._books, lambda: self._caller_of(secret, address))
+        return await self._books.run(lambda: self._caller_of(secret, address))
 
     async def note_stranger(self, address: str) -> None:
         """Count a request that brought no token at all."""
-        await self._in(self._books, lambda: self._strangers.count(address, self._clock.now()))
+        await self._books.run(lambda: self._strangers.count(address, self._clock.now()))
 
     async def logout(self, secret: str) -> None:
         """End a login. Unknown secrets and bearer tokens are left as they are."""
-        await self._in(self._books, lambda: self._logout(secret))
+        await self._books.run(lambda: self._logout(secret))
 
     async def user_id(self, name: str) -> int | None:
         """The id of a user by name, None when there is no such user."""
         if not _is_account_name(name):
             return None
-        user = await self._in(self._books, lambda: accounts.user_by_name(self._reader, name))
+        user = await self._books.run(lambda: accounts.user_by_name(self._reader, name))
         return user.id if user else None
 
     async def user_name(self, user_id: int) -> str | None:
         """The name of a user by id, None when there is no such user."""
-        user = await self._in(self._books, lambda: accounts.user_by_id(self._reader, user_id))
+        user = await self._books.run(lambda: accounts.user_by_id(self._reader, user_id))
         return user.name if user else None
 
-    async def _in(self, threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(threads, work)
-
     # --- in threads ------------------------------------------------------------------------------------------------------
+
+    def _together(self, works: Sequence[Callable[[], object]]) -> list[Outcome]:
+        """What came together. A token is looked up once for all requests that bring it: all were there before that look."""
+        self._known.clear()
+        return [attempt(work) for work in works]
 
     def _login(self, name: str, password: str, address: str) -> Login:
         by_user = f"user {name}"
@@ -136,7 +139,9 @@ class Doorkeeper:
             raise TooManyLogins(f"Too many failed logins: try again in {seconds} s.", retry_after_s=seconds)
 
     def _caller_of(self, secret: str, address: str) -> Caller:
-        found = accounts.token_by_secret(self._reader, secret)
+        if secret not in self._known:
+            self._known[secret] = accounts.token_by_secret(self._reader, secret)
+        found = self._known[secret]
         now = self._clock.now()
         if found is None or not found[0].is_valid(now):
             self._strangers.count(address, now)
@@ -144,6 +149,7 @@ class Doorkeeper:
         token, user = found
         if token.is_touch_due(now):
             self._touch(token, now)
+            del self._known[secret]
         return replace(_caller(user, token.name, address), scope=accounts.narrowed_scope(user, token), verbs=token.verbs)
 
     def _touch(self, token: accounts.Token, now: float) -> None:
@@ -155,6 +161,7 @@ class Doorkeeper:
             log.warning("use of token %s was not written down: %s", token.name, error)
 
     def _logout(self, secret: str) -> None:
+        self._known.pop(secret, None)
         known = accounts.token_by_secret(self._reader, secret)
         with self._journal.transaction() as connection:
             accounts.end_login(connection, secret)

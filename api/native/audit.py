@@ -173,7 +173,7 @@ def _command(command: AuditedCommand) -> WrittenCommand:
 OPERATIONS = (
     Operation(
         "GET", "/v1/audit", "Who asked for what, and what became of it", list_audit, {200: Audit},
-        verb=Verb.AUDIT, query=AuditQuery,
+        verb=Verb.AUDIT, query=AuditQuery, lines=True,
         description="With `Accept: application/x-ndjson` everything that matches, newest first, one row per line; a row of very"
         " many commands comes in several lines of the same `id`.",
     ),

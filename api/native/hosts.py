@@ -156,7 +156,17 @@ def host_of(view: HostView, fresh: View, groups: list[str] | None = None) -> Hos
 
 
 OPERATIONS = (
-    Operation("GET", "/v1/hosts", "Hosts, by poller and name", list_hosts, {200: Hosts}, query=HostsQuery, problems=(404,)),
+    Operation(
+        "GET",
+        "/v1/hosts",
+        "Hosts, by poller and name",
+        list_hosts,
+        {200: Hosts},
+        query=HostsQuery,
+        problems=(404,),
+        lines=True,
+        tagged=True,
+    ),
     Operation(
         "GET",
         "/v1/host",

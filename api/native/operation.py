@@ -99,5 +99,7 @@ class Operation:
     description: str = ""
     schema: Callable[[], Mapping[str, Any]] | None = None  # of the body, where its type says too little
     media_type: str = JSON  # of the answers
+    lines: bool = False  # also item by item, one per line, where NDJSON is accepted
+    tagged: bool = False  # with an ETag; 304 to who has the answer already
     again: Callable[..., Awaitable[Answer]] | None = None  # (call, query, recorded): the answer to a repeat with the same key
     body_limit: str = ""  # the setting that bounds the body, where it may be larger than others

@@ -16,7 +16,7 @@ from api.native.requests import WAIT_CAP_S, WaitQuery
 from engine.commands.catalogue import Effect, known_row
 from engine.commands.lifecycle import State
 from engine.desk import Life, Receipt, Recorded
-from engine.desk.plans import Conflict
+from engine.desk.plans import Conflict, unpacked_conflicts
 
 MOST_COMMANDS = 500  # of one answer; /v1/operations pages through all
 MOST_IDS_IN_HEADER = 100  # 3.7 KB; proxies and clients refuse header lines much longer
@@ -141,7 +141,10 @@ async def again(call: Call, query: WaitQuery, known: Recorded) -> Answer:
     row = known_row(receipts[0].command)
     made = row.entry_kind if row.effect in (Effect.ENTRY_CREATED, Effect.ACKNOWLEDGED) else None
     deletes = any(receipt.withdrawn for receipt in receipts)
-    return await outcome(call, query, receipts, creates=f"{made}s" if made and not deletes else None, deletes=deletes)
+    names = {poller.number: poller.name for poller in call.desk.config.pollers}
+    shown = [conflict_shown(conflict, names) for conflict in unpacked_conflicts(known.conflicts, call.caller.scope)]
+    creates = f"{made}s" if made and not deletes else None
+    return await outcome(call, query, receipts, creates=creates, deletes=deletes, conflicts=shown)
 
 
 async def _worst(call: Call, receipts: Sequence[Receipt], until: str, timeout_s: float, deletes: bool) -> list[Receipt]:

@@ -119,6 +119,7 @@ def _merging(query: ProblemsQuery) -> tuple[list[list[str]], list[str]]:
 
 OPERATIONS = (
     Operation(
-        "GET", "/v1/problems", "Hosts and services in trouble", list_problems, {200: Problems}, query=ProblemsQuery, problems=(404,)
+        "GET", "/v1/problems", "Hosts and services in trouble", list_problems, {200: Problems},
+        query=ProblemsQuery, problems=(404,), lines=True, tagged=True,
     ),
 )  # fmt: skip

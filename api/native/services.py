@@ -203,7 +203,7 @@ def service_of(view: ServiceView, fresh: View) -> Service:
 OPERATIONS = (
     Operation(
         "GET", "/v1/services", "Services, by poller, host and description", list_services, {200: Services},
-        query=ServicesQuery, problems=(404,),
+        query=ServicesQuery, problems=(404,), lines=True, tagged=True,
     ),
     Operation(
         "GET", "/v1/service", "One service, by query instead of path", show_service_by_query, {200: Service},
@@ -211,7 +211,7 @@ OPERATIONS = (
     ),
     Operation(
         "GET", "/v1/hosts/{host}/services", "Services of one host", list_services_of_host, {200: Services},
-        query=HostServicesQuery, problems=(404, 409),
+        query=HostServicesQuery, problems=(404, 409), lines=True, tagged=True,
     ),
     Operation(
         "GET", "/v1/hosts/{host}/services/{service}", "One service", show_service, {200: Service},

@@ -71,7 +71,7 @@ def checked_members(status: HostStatus | ServiceStatus, config: HostConfig | Ser
         "notes": config.notes,
         "notes_url": config.notes_url,
         "action_url": config.action_url,
-        "custom_variables": orjson.loads(config.custom_variables or "{}"),
+        "custom_variables": orjson.loads(config.custom_variables or "{}") | orjson.loads(status.custom_variables or "{}"),
     }
 
 
@@ -94,8 +94,14 @@ def checked_columns(alias: str, states: Sequence[str]) -> dict[str, Member]:
         "state_name": state_member(alias, states),
         "state_type": words(f"{alias}.state_type", ("SOFT", "HARD")),
         "display_name": Member(f"coalesce(c.display_name, {own_name})"),
-        "custom_variables": nested(f"coalesce(nullif(c.custom_variables, ''), nullif({alias}.custom_variables, ''), '{{}}')"),
+        "custom_variables": nested(_as_it_is_now("c.custom_variables", f"{alias}.custom_variables")),
     }
+
+
+def _as_it_is_now(configured: str, current: str) -> str:
+    """Custom variables, the core's own word over the configuration's; most objects have none that a patch would be worth."""
+    configured = f"coalesce(nullif({configured}, ''), '{{}}')"
+    return f"iif({current} IN ('', '{{}}', {configured}), {configured}, json_patch({configured}, {current}))"
 
 
 def state_member(alias: str, states: Sequence[str]) -> Member:

@@ -198,7 +198,8 @@ class Story:
         return self.chance.choice(self.all)
 
     def _nagios(self) -> NagiosCore:
-        return self.chance.choice([core for core in self.all if isinstance(core, NagiosCore)])
+        """One that runs: in a power cut one of them lies dead."""
+        return self.chance.choice([core for core in self.all if isinstance(core, NagiosCore) and core.process is not None])
 
     def _pause(self, longest: float) -> float:
         seconds = self.chance.uniform(0, longest)

@@ -44,7 +44,19 @@ from engine.desk.orders import (
     passive_result,
     removal,
 )
-from engine.desk.plans import Ask, DeletionAsked, Done, How, Planned, check_conflicts, check_plan, keep, packed, plan
+from engine.desk.plans import (
+    Ask,
+    DeletionAsked,
+    Done,
+    How,
+    Planned,
+    check_conflicts,
+    check_plan,
+    keep,
+    packed,
+    packed_conflicts,
+    plan,
+)
 from engine.desk.pollers import is_engine_alive, poller_away
 from engine.desk.readers import Readers
 from engine.desk.resolve import Found, Resolver, is_behind
@@ -117,6 +129,7 @@ Store = Callable[[Accept], Callable[..., Written[tuple[Receipt, ...]]]]
 _CATCH_UP_S = 2.0  # a scan of the largest status files takes less
 _CATCH_UP_STEP_S = 0.05
 _LARGEST_ID = 2**63 - 1
+_FEW = 10  # objects or commands: reading them is short
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +186,12 @@ class Desk:
 
         Raises PollerError while the engine has not made state.db, InvalidField for a value no database can hold.
         """
+        return await self._read(work, short=False)
+
+    async def _read(self, work: Callable[[Reader], T], *, short: bool) -> T:
+        """The same. `short`: it looks up a few rows by their keys, see `Readers.run`."""
         try:
-            return await self._parts.readers.run(work)
+            return await self._parts.readers.run(work, short=short)
         except UnicodeEncodeError as error:
             raise InvalidField("A value holds half a character (a lone surrogate): no object has such a name.") from error
         except OverflowError as error:
@@ -186,10 +203,13 @@ class Desk:
         A core may just have written files that the mirror has not read yet. What is shown and what can be commanded are the same,
         so both are found here.
         """
+        return await self._find(caller, work, short=False)
+
+    async def _find(self, caller: Caller, work: Callable[[Reader], T], *, short: bool) -> T:
         deadline = self._clock.monotonic() + _CATCH_UP_S
         while True:
             try:
-                return await self.read(work)
+                return await self._read(work, short=short)
             except (UnknownHost, UnknownService, StatusFileStale, ResultsRefused):
                 behind = await self.read(lambda reader: is_behind(reader, caller.scope, self._pollers))
                 if not behind or self._clock.monotonic() >= deadline:
@@ -275,7 +295,7 @@ class Desk:
         """What the first request with the caller's Idempotency-Key got; None when this is the first. Raises KeyReused."""
         if caller.request is None or not caller.request.key:
             return None
-        return await self.read(lambda reader: recorded(reader.connection, caller, "journal"))
+        return await self._read(lambda reader: recorded(reader.connection, caller, "journal"), short=True)
 
     async def refused(self, caller: Caller, status: int, code: str, detail: str, host: str = "", service: str = "") -> None:
         """Put a refused request into the audit; what cannot be stored is left out of it, and the log says so."""
@@ -401,6 +421,9 @@ class Desk:
             targets = await self._parts.readers.call(lambda: packed(made))
             await self._parts.writer.submit(lambda connection: keep(connection, made, targets, caller.user, who.now))
             return made
+        if caller.request is not None and caller.request.key:
+            request = replace(caller.request, conflicts=packed_conflicts(made.conflicts))
+            who = replace(who, caller=replace(caller, request=request))
         deletes = isinstance(ask, DeletionAsked)
         work: Store = lambda accept: accept.deletions if deletes else accept.orders  # noqa: E731 - one of two
         return Done(await self._store(who, made.orders, {}, work, ask.action), made.conflicts)
@@ -617,14 +640,18 @@ class Desk:
 
     async def _lives(self, caller: Caller, command_ids: Sequence[str]) -> tuple[Life, ...]:
         wanted = [command_id for command_id in command_ids if _is_storable(command_id)]
-        lives = await self.read(lambda reader: lives_of(reader.connection, caller.scope, wanted, self._pollers, caller.user))
+        is_short = len(wanted) <= _FEW
+        lives = await self._read(
+            lambda reader: lives_of(reader.connection, caller.scope, wanted, self._pollers, caller.user), short=is_short
+        )
         unknown = [command_id for command_id in command_ids if command_id not in lives]
         if unknown:
             raise UnknownObject(f"There is no command {unknown[0]!r}.", id=unknown[0])
         return tuple(lives[command_id] for command_id in command_ids)
 
     async def _standings(self, command_ids: Sequence[str]) -> dict[str, Standing]:
-        return await self.read(lambda reader: standings_of(reader.connection, command_ids))
+        is_short = len(command_ids) <= _FEW
+        return await self._read(lambda reader: standings_of(reader.connection, command_ids), short=is_short)
 
     async def _order(
         self,
@@ -645,7 +672,8 @@ class Desk:
             orders = [order for each in found for order in make(each)]
             return orders, _away(orders, hold)
 
-        orders, away = await self.find(who.caller, plan)
+        # Whether a core reads its command file is seen by opening it: that may take longer.
+        orders, away = await self._find(who.caller, plan, short=hold and len(targets) <= _FEW)
         return await self._store(who, orders, away, store, action)
 
     async def _store(

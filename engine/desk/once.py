@@ -75,7 +75,7 @@ def recorded(connection: sqlite3.Connection, caller: Caller, schema: str = "main
             "This Idempotency-Key was used for another request (method, path, query or body differ): take a new key for a new one.",
             key=request.key,
         )
-    return Recorded(row.operation, row.answer)
+    return Recorded(row.operation, row.answer, row.conflicts)
 
 
 def refusal_row(caller: Caller, now: float, status: int, code: str, detail: str, host: str, service: str) -> AuditRow:
@@ -95,7 +95,7 @@ def _record(
     request = caller.request
     if request is not None and request.key:
         answer = orjson.dumps(value)
-        insert_key(connection, KeyRow(caller.user, request.key, request.fingerprint, operation, answer, now))
+        insert_key(connection, KeyRow(caller.user, request.key, request.fingerprint, operation, answer, now, request.conflicts))
     add_audit(connection, _row(caller, now, operation=operation), [*links, *_others(value)])
 
 

@@ -11,9 +11,10 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
 import orjson
 
 from engine.commands.catalogue import CATALOGUE, FieldType
@@ -30,6 +31,7 @@ from engine.desk.values import Receipt
 from engine.desk.writer import Written
 from engine.errors import CallerError, Conflicting, Forbidden, InvalidField, NotPossible, PlanChanged, UnknownObject, UnknownPoller
 from engine.model import ObjectKey
+from engine.state.scope import Scope
 from engine.state.views import Reader
 
 KEPT_S = 86400.0
@@ -302,6 +304,17 @@ def _shown(conflict: Conflict, pollers: Mapping[int, Poller]) -> dict[str, objec
 def packed(planned: Planned) -> bytes:
     """What is kept of a plan's targets."""
     return zlib.compress("\n".join(planned.lines).encode(), 1)
+
+
+def packed_conflicts(conflicts: Sequence[Conflict]) -> bytes:
+    """What a repeat with the same key is told of the targets."""
+    return zlib.compress(orjson.dumps(conflicts), 1) if conflicts else b""
+
+
+def unpacked_conflicts(told: bytes, scope: Scope) -> list[Conflict]:
+    """The same, as far as the pollers reach to which the token in hand is limited."""
+    found = msgspec.json.decode(zlib.decompress(told), type=list[Conflict]) if told else []
+    return [one for one in found if one.poller is None or Scope(pollers=scope.pollers).allows(one.poller, ())]
 
 
 def keep(connection: sqlite3.Connection, planned: Planned, targets: bytes, user: str, now: float) -> Written[None]:

@@ -1,4 +1,4 @@
-"""Reads happen in threads, each with a connection of its own, inside one read transaction.
+"""Reads happen in threads, each with a connection of its own, inside one read transaction; short ones share both.
 
 A reader is dropped and opened anew when state.db is another file than the one it opened, or when reading fails: the mirror can
 be rebuilt at any time.
@@ -10,12 +10,13 @@ import asyncio
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from engine.carrier import Carrier, Outcome, attempt
 from engine.errors import PollerError, SignalboxError
 from engine.state.views import Reader
 
@@ -40,6 +41,7 @@ class Readers:
     data: Path
     threads: int = _THREADS
     _pool: ThreadPoolExecutor = field(init=False)
+    _short: Carrier = field(init=False)
     _mine: threading.local = field(default_factory=threading.local)
     _open: list[Reader] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -47,12 +49,18 @@ class Readers:
 
     def __post_init__(self) -> None:
         self._pool = ThreadPoolExecutor(self.threads, "desk-reader")
+        self._short = Carrier("desk-short-reads", self._read_all)
 
-    async def run(self, work: Callable[[Reader], T]) -> T:
-        """Return what `work` returns. Raises PollerError when the engine has not made its view yet, or what `work` raises."""
+    async def run(self, work: Callable[[Reader], T], *, short: bool = False) -> T:
+        """Return what `work` returns. Raises PollerError when the engine has not made its view yet, or what `work` raises.
+
+        `short`: a few look-ups by key; many such share one thread and one transaction. It may be run again when reading fails.
+        """
         loop = asyncio.get_running_loop()
         while True:
             try:
+                if short:
+                    return await self._short.run(work)
                 return await loop.run_in_executor(self._pool, self._read, work)
             except _NotYet as not_yet:
                 if time.monotonic() >= self._started + _START_GRACE_S:
@@ -65,6 +73,7 @@ class Readers:
 
     def close(self) -> None:
         """End the threads and close their connections. Blocks until running reads are done."""
+        self._short.close()
         self._pool.shutdown(wait=True, cancel_futures=True)
         with self._lock:
             for reader in self._open:
@@ -80,6 +89,17 @@ class Readers:
             self._drop()
             reason = PollerError(f"The view of the cores cannot be read: {error}. See whether the engine process runs.")
             raise _NotYet(reason) from error
+
+    def _read_all(self, works: Sequence[Callable[[Reader], object]]) -> list[Outcome]:
+        """All in one transaction; each on its own when that cannot be."""
+        try:
+            reader = self._reader()
+            with reader.snapshot():
+                outcomes = [attempt(work, reader) for work in works]
+        except (sqlite3.DatabaseError, _NotYet):
+            outcomes = []
+        is_whole = outcomes and not any(isinstance(error, sqlite3.DatabaseError) for _, error in outcomes)
+        return outcomes if is_whole else [attempt(self._read, work) for work in works]
 
     def _reader(self) -> Reader:
         mine: Reader | None = getattr(self._mine, "reader", None)

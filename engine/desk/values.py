@@ -18,7 +18,8 @@ T = TypeVar("T")
 class Request:
     """A write as it came: for the audit, and for giving a repeat with the same `key` what the first one got.
 
-    `fingerprint` tells requests apart: method, path, query and body; `body` as received.
+    `fingerprint` tells requests apart: method, path, query and body; `body` as received. `conflicts`: what such a repeat is told
+    of targets besides, see plans.py.
     """
 
     verb: str
@@ -27,14 +28,16 @@ class Request:
     body: bytes = b""
     key: str = ""
     fingerprint: bytes = b""
+    conflicts: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What the first request with a key got: the operation, and as JSON what the desk gave back."""
+    """What the first request with a key got: the operation, as JSON what the desk gave back, and packed its conflicts."""
 
     operation: str
     answer: bytes
+    conflicts: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,10 @@ LONGEST_KEY = 255  # characters
 
 @dataclass(frozen=True, slots=True)
 class KeyRow:
-    """One row of `request_key`. `answer` is the JSON of what the request was given, as its desk's method returned it."""
+    """One row of `request_key`. `answer` is the JSON of what the request was given, as its desk's method returned it.
+
+    `conflicts`: packed JSON of what a call for many was told of its targets, empty for nothing.
+    """
 
     user: str
     key: str
@@ -23,6 +26,7 @@ class KeyRow:
     operation: str
     answer: bytes
     at: float
+    conflicts: bytes = b""
 
 
 _COLUMNS = ", ".join(KeyRow.__slots__)

@@ -129,7 +129,7 @@ ALTER TABLE token ADD COLUMN pollers TEXT;
 -- What a request with an Idempotency-Key was given; stored with what it made.
 CREATE TABLE request_key (
   user TEXT NOT NULL, key TEXT NOT NULL, fingerprint BLOB NOT NULL, operation TEXT NOT NULL, answer BLOB NOT NULL, at REAL NOT NULL,
-  PRIMARY KEY (user, key)) WITHOUT ROWID;
+  conflicts BLOB NOT NULL DEFAULT x'', PRIMARY KEY (user, key)) WITHOUT ROWID;
 CREATE INDEX request_key_at ON request_key (at);
 CREATE INDEX request_key_operation ON request_key (operation);
 

@@ -39,6 +39,7 @@ from engine.commands.proof import (
     judge_result,
 )
 from engine.commands.reruns import Reruns
+from engine.commands.row import OBJECTS
 from engine.commands.wire import stored_comment
 from engine.config import Settings
 from engine.journal import history
@@ -348,7 +349,11 @@ class Prover:
         # wrongly, what is absent is written once more, with an execution after the start.
         lost = unclear or program_start >= (command.executed_at or 0)
         again = row.idempotent or row.resend_when_absent or (unclear and self.profile.persists_at_once)
-        if judgement.effected is Effected.NO and not lost and (other := _changed_by(connection, command, row)):
+        if judgement.effected is Effected.NO and (other := _changed_by(connection, command, row)):
+            if lost:  # written again, it would take away what the later one did
+                reason = f"the core was started again, and {other} changed it since: ask again if it is still wanted"
+                refused(connection, command, State.UNKNOWN, at, reason=reason)
+                return True
             judgement = Judgement(Effected.CLEARED, reason=f"{other} changed it again before a status file could show it")
         overlaid = row.effect is Effect.RESULT_SEEN or bool(row.signs)
         if judgement.effected is Effected.CLEARED and overlaid and not unclear:
@@ -362,7 +367,7 @@ class Prover:
             ids = orjson.dumps(list(judgement.core_ids)).decode()
             move(connection, command, State.PARTIAL, at, evidence=judgement.evidence, reason=judgement.reason, core_ids=ids)
             connection.execute("UPDATE entry SET present = 0 WHERE command_id = ? AND core_id IS NULL", (command.id,))
-        elif not lost and (undone := _undone_by(connection, command, row)):
+        elif undone := _undone_by(connection, command, row):
             refused(connection, command, State.UNKNOWN, at, reason=f"{undone} before a status file could show it")
         elif lost and again:
             why = "before it executed it" if unclear else "and lost it"
@@ -391,15 +396,25 @@ def _label(key: ObjectKey) -> str:
 
 
 def _changed_by(connection: sqlite3.Connection, command: CommandRow, row: Row) -> str | None:
-    """Which later command of ours changed what this one's signs are read from; members may overlap, so any of that poller."""
+    """Which later command of ours changed what this one's signs are read from, on an object that may be a member of both."""
     if not row.signs:
         return None
     later = connection.execute(
-        "SELECT name FROM command WHERE poller = ? AND seq > ? AND state IN ('written', 'processed', 'confirmed') ORDER BY seq",
+        "SELECT name, host, service FROM command WHERE poller = ? AND seq > ? AND state IN ('written', 'processed', 'confirmed')"
+        " ORDER BY seq",
         (command.poller, command.seq),
     )
     mine = _keys(row.signs)
-    return next((str(name) for (name,) in later if mine & _keys(known_row(name).signs)), None)
+    for name, host, service in later:
+        other = known_row(name)
+        if mine & _keys(other.signs) and (_is_wide(row) or _is_wide(other) or (host, service) == (command.host, command.service)):
+            return str(name)
+    return None
+
+
+def _is_wide(row: Row) -> bool:
+    """It acts on others than the one object it names."""
+    return row.on is not Members.ITSELF or row.subject not in OBJECTS
 
 
 def _keys(signs: Sequence[Sign]) -> set[str]:

@@ -33,6 +33,12 @@ _USER_COMMENT = 1  # entry_type; the core's own about downtimes, flapping and ac
 _HOST_TIMES = ("last_time_up", "last_time_down", "last_time_unreachable")
 _SERVICE_TIMES = ("last_time_ok", "last_time_warning", "last_time_critical", "last_time_unknown")
 
+_TOLD_BY_LOG = frozenset({
+    "state", "state_type", "has_been_checked", "current_attempt", "plugin_output", "last_check", "last_state_change",
+    "last_hard_state", "last_hard_state_change", "scheduled_downtime_depth", "is_flapping", "last_notification",
+    *_HOST_TIMES, *_SERVICE_TIMES,
+})  # fmt: skip
+
 
 # --- a line of the log ----------------------------------------------------------------------------------------------------------
 
@@ -58,6 +64,15 @@ def held_until(event: StateEvent) -> int:
     is held for that second, too; that a check ran or somebody was notified is not worth withholding a file's news.
     """
     return event.at - 1 if event.kind in PASSIVE or event.kind in NOTIFICATIONS else event.at
+
+
+def with_log_ahead(shown: Row, known: Row) -> Row:
+    """The row as a status file shows it, but for what the log is ahead in: that stays as it is known.
+
+    The log may have ended an acknowledgement, and never sets one.
+    """
+    ahead = {name: getattr(known, name) for name in known._fields if name in _TOLD_BY_LOG}
+    return shown._replace(**ahead, acknowledged=min(shown.acknowledged, known.acknowledged), block_hash=-1)
 
 
 def _after_alert(row: Row, event: StateEvent) -> Row | None:

@@ -29,7 +29,7 @@ from engine.model import (
     ServiceStatus,
     TimeperiodConfig,
 )
-from engine.state.changes import Block, Change, Kind, Row, Standing, diff, diff_blocks, standing_of
+from engine.state.changes import Block, Change, Kind, Row, Standing, diff, diff_blocks, standing_of, with_log_ahead
 from engine.state.events import Draft, EventLog, known_state, of_block, of_object
 from engine.state.frames import Begin, End, Gone, Objects, Rows
 from engine.state.tables import CONFIG_TABLES, HOST, SERVICE, ObjectTable, columns, dirty_values, key_values, marks
@@ -145,7 +145,10 @@ class GenerationWriter:
 
     def _write_status(self, table: ObjectTable, rows: Sequence[HostStatus] | Sequence[ServiceStatus]) -> None:
         rows_by_key = {table.key(self.poller, row): row for row in rows}
-        current = {key: row for key, row in rows_by_key.items() if not self._log_is_ahead(key)}
+        held = {key for key in rows_by_key if self._log_is_ahead(key)}
+        current = {key: row for key, row in rows_by_key.items() if key not in held}
+        # What the log never tells, such as whether notifications are on, is news all the same.
+        current |= self._behind_log(table, {key: rows_by_key[key] for key in held})
         if not current:
             return
         before = self._standings(table, current)
@@ -153,10 +156,16 @@ class GenerationWriter:
         self._connection.executemany(table.update, (table.update_values(key, row) for key, row in existing.items()))
         if len(existing) < len(current):
             self._insert(table, {key: row for key, row in current.items() if key not in before})
-        clean = [dirty_values(key) for key in current if key in self._dirty]
+        clean = [dirty_values(key) for key in current if key in self._dirty and key not in held]
         self._connection.executemany("DELETE FROM dirty WHERE poller = ? AND host_name = ? AND description = ?", clean)
         self.changed = True
         self._tell(before, current)
+
+    def _behind_log(
+        self, table: ObjectTable, rows: Mapping[ObjectKey, HostStatus | ServiceStatus]
+    ) -> dict[ObjectKey, HostStatus | ServiceStatus]:
+        found = {key: self._connection.execute(table.select, key_values(key)).fetchone() for key in rows}
+        return {key: with_log_ahead(rows[key], table.row._make(row)) for key, row in found.items() if row is not None}
 
     def _log_is_ahead(self, key: ObjectKey) -> bool:
         """A file of the log line's own second may be from before the line. A core's clock set back must not hold rows for ever."""

@@ -185,6 +185,27 @@ def test_calls_for_many_are_carried_out_once_too(front: Front) -> None:
     front.delete("/v1/downtimes?reference=CHG2", idempotency_key="b").problem(422, "key_reused")
 
 
+def test_what_was_left_out_is_told_again(front: Front) -> None:
+    body = {"host": "web01", "services": ["HTTP", "nope"], "duration": 60, "comment": "c", "skip_conflicts": True}
+    first = front.post("/v1/downtimes?wait=0", body, idempotency_key="a").json
+    assert [(one["service"], one["reason"]) for one in first["conflicts"]] == [("nope", "unknown_service")]
+    assert front.post("/v1/downtimes?wait=0", body, idempotency_key="a").json["conflicts"] == first["conflicts"]
+    assert front.post("/v1/downtimes?wait=0", DOWNTIME, idempotency_key="b").json["conflicts"] == []
+    assert front.post("/v1/downtimes?wait=0", DOWNTIME, idempotency_key="b").json["conflicts"] == []
+
+
+def test_a_call_of_results_is_carried_out_once(front: Front) -> None:
+    body = {"results": RESULT["results"] * 2}
+    first = front.post("/v1/results?wait=0", body, idempotency_key="a")
+    again = front.post("/v1/results?wait=0", body, idempotency_key="a")
+    assert (first.status, again.status) == (202, 202) and first.json == again.json
+    assert again.headers["idempotent-replayed"] == "true"
+    front.post("/v1/results?wait=0", RESULT, idempotency_key="a").problem(422, "key_reused")
+    with sqlite3.connect(front.desk.config.data / "journal.db") as connection:
+        assert connection.execute("SELECT count(*), sum(total) FROM result_call").fetchone() == (1, 2)
+    connection.close()
+
+
 def test_a_repeat_is_not_shown_what_its_token_may_not_see(front: Front) -> None:
     front.by("wim").post("/v1/downtimes", DOWNTIME, idempotency_key="k")
     with sqlite3.connect(front.desk.config.data / "journal.db") as connection:

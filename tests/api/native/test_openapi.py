@@ -16,6 +16,7 @@ from api.native.routing import NativeRoute
 from engine.commands.catalogue import CATALOGUE
 from tests.api.support_desk import Fate, Front
 
+LINE_BY_LINE = ("/v1/hosts", "/v1/services", "/v1/problems", "/v1/hosts/{host}/services", "/v1/audit")
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 
 
@@ -75,10 +76,26 @@ def _check_operation(path: str, method: str, operation: dict[str, Any]) -> None:
     assert {"401", "422"} <= set(operation["responses"])
     for status, response in operation["responses"].items():
         assert re.fullmatch(r"[2-5]\d\d", status) and response["description"]
-        expected = "application/problem+json"
+        if status == "304":
+            assert "content" not in response and "ETag" in response["headers"]
+            continue
+        expected = {"application/problem+json"}
         if status.startswith("2"):
-            expected = "text/event-stream" if path == "/v1/events" else "application/json"
-        assert set(response["content"]) == {expected}
+            expected = {"text/event-stream"} if path == "/v1/events" else {"application/json"}
+            expected |= {"application/x-ndjson"} if path in LINE_BY_LINE else set()
+        assert set(response["content"]) == expected
+
+
+def test_what_is_tagged_and_what_comes_in_lines_says_so(front: Front, document: dict[str, Any]) -> None:
+    """By asking each list: what is described is what is answered, and what is answered is described."""
+    for path in (*LINE_BY_LINE, "/v1/contacts", "/v1/history"):
+        described, asked = document["paths"][path]["get"]["responses"], path.replace("{host}", "web01")
+        tag = front.get(asked).headers.get("etag")
+        assert (tag is not None) == ("304" in described) == ("headers" in described["200"]), path
+        if tag is not None:
+            assert front.ask("GET", asked, **{"if-none-match": tag}).status == 304
+        lines = front.get(asked, accept="application/x-ndjson").headers["content-type"] == "application/x-ndjson"
+        assert lines == ("application/x-ndjson" in described["200"]["content"]) == (path in LINE_BY_LINE), path
 
 
 def test_every_reference_leads_somewhere_and_every_schema_is_referred_to(document: dict[str, Any]) -> None:

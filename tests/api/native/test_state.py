@@ -25,7 +25,7 @@ H = HostStatus(*(["odd01"] + [0] * (len(HostStatus._fields) - 1)))._replace(
     max_check_attempts=14, last_check=NOW - 15, next_check=NOW + 16, last_state_change=NOW - 17,
     last_hard_state_change=NOW - 18, last_notification=NOW - 19, execution_time=20.5,
     latency=21.5, acknowledged=1, scheduled_downtime_depth=22, is_flapping=0, checks_enabled=1,
-    accept_passive_checks=0, notifications_enabled=1, custom_variables='{"A":"1"}', block_hash=9,
+    accept_passive_checks=0, notifications_enabled=1, custom_variables='{"A":"now","NEW":"3"}', block_hash=9,
 )  # fmt: skip
 S = ServiceStatus(*(["odd01", "odd service"] + [0] * (len(ServiceStatus._fields) - 2)))._replace(
     state=2, state_type=1, has_been_checked=1, plugin_output="q1", long_plugin_output="q2", perf_data="q3", check_command="q4",
@@ -47,7 +47,7 @@ def _rescan(data: Path, *frames: object) -> None:
 def _odd_world(front: Front) -> None:
     config = host_config("odd01")._replace(
         alias="c1", display_name="c2", address="c3", notes="c4", notes_url="c5", action_url="c6", parents=("a", "b"),
-        custom_variables='{"A":"1"}',
+        custom_variables='{"A":"as configured","OLD":"0"}',
     )  # fmt: skip
     _rescan(
         front.desk.config.data,
@@ -75,8 +75,19 @@ def test_every_value_of_a_host_is_in_its_place(front: Front) -> None:
         "last_check": "2027-01-15T07:59:45Z", "next_check": "2027-01-15T08:00:16Z", "last_state_change": "2027-01-15T07:59:43Z",
         "last_hard_state_change": "2027-01-15T07:59:42Z", "last_notification": "2027-01-15T07:59:41Z", "execution_time": 20.5,
         "latency": 21.5, "checks_enabled": True, "accept_passive_checks": False, "notifications_enabled": True,
-        "parents": ["a", "b"], "groups": [], "notes": "c4", "notes_url": "c5", "action_url": "c6", "custom_variables": {"A": "1"},
+        "parents": ["a", "b"], "groups": [], "notes": "c4", "notes_url": "c5", "action_url": "c6",
+        "custom_variables": {"A": "now", "OLD": "0", "NEW": "3"},
     }  # fmt: skip
+
+
+def test_custom_variables_are_the_same_in_the_list_alone_and_in_a_search(front: Front) -> None:
+    """The core's own word counts, which an external command may have changed since the configuration was read."""
+    _odd_world(front)
+    alone = front.get("/v1/hosts/odd01").json
+    for search in ("name=odd01", "_A=now", "_OLD=0&_NEW=3"):
+        (item,) = front.get(f"/v1/hosts?{search}").json["items"]
+        assert item["custom_variables"] == alone["custom_variables"]
+    assert front.get("/v1/hosts?_A=as%20configured").json["items"] == []
 
 
 def test_every_value_of_a_service_is_in_its_place(front: Front) -> None:

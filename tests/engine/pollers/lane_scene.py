@@ -57,6 +57,7 @@ class Object:
     next_check: float = 0.0
     check_type: int = 0
     check_options: int = 0
+    notifications_enabled: int = 1
 
 
 Key = tuple[str, str | None]
@@ -218,6 +219,8 @@ class Core:
                 for number, one in memory.comments.items()
                 if (one.host_name, one.service_description) != key or one.entry_type != 4 or one.persistent
             }
+        elif name.endswith("ABLE_HOST_NOTIFICATIONS"):
+            known.notifications_enabled = int(name.startswith("ENABLE"))
         elif name.startswith("PROCESS_"):
             known.last_check, known.check_type = float(at), 1
         elif name.startswith("SCHEDULE_FORCED_"):

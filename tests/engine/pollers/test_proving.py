@@ -65,6 +65,33 @@ def test_what_a_killed_core_lost_is_written_again_and_its_entry_says_so(scene: L
     assert scene.state(made) is State.CONFIRMED and scene.core.standing("work 1") == 1
 
 
+def test_a_switch_is_not_written_again_over_a_later_one(scene: LaneScene) -> None:
+    """A reload in the second of their execution: the first looks lost, and written again it would undo the second."""
+    off, on = scene.accept("DISABLE_HOST_NOTIFICATIONS"), scene.accept("ENABLE_HOST_NOTIFICATIONS")
+    other = scene.accept("DISABLE_HOST_NOTIFICATIONS", "db")
+    processed(scene, other)
+    scene.core.memory.objects["db", None].notifications_enabled = 1
+    scene.core.reload()
+    shown(scene)
+    scene.settle(3)
+    assert (scene.state(off), scene.state(on), scene.state(other)) == (State.UNKNOWN, State.CONFIRMED, State.CONFIRMED)
+    assert "ENABLE_HOST_NOTIFICATIONS changed it since" in scene.command(off).reason
+    enabled = [scene.core.memory.objects[host, None].notifications_enabled for host in ("web", "db")]
+    assert enabled == [1, 0], "what a core really lost is written again"
+
+
+def test_a_lost_removal_is_not_written_again_over_a_later_acknowledgement(scene: LaneScene) -> None:
+    scene.accept("ACKNOWLEDGE_HOST_PROBLEM")
+    scene.settle(3)
+    removed, again = scene.accept("REMOVE_HOST_ACKNOWLEDGEMENT"), scene.accept("ACKNOWLEDGE_HOST_PROBLEM", author="bob")
+    processed(scene, again)
+    scene.core.reload()
+    shown(scene)
+    scene.settle(3)
+    assert (scene.state(removed), scene.state(again)) == (State.UNKNOWN, State.CONFIRMED)
+    assert scene.core.memory.objects["web", None].acknowledged == 1
+
+
 def test_a_window_that_ended_before_a_status_file_is_unknown_and_gone(scene: LaneScene) -> None:
     made = scene.accept("SCHEDULE_HOST_DOWNTIME", end=int(scene.clock.at) + 5)
     processed(scene, made)

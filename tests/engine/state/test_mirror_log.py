@@ -56,6 +56,20 @@ def test_a_file_of_the_lines_second_or_before_does_not_touch_the_row(
 
 
 @pytest.mark.parametrize("first", [False, True])
+def test_what_the_log_never_tells_is_taken_from_the_file_meanwhile(mirror: Mirror, reader: Reader, first: bool) -> None:
+    """A core that crashed logs of an object in the second of its first file: a switch it lost must be seen to be lost."""
+    mirror.apply(scan(FILE))
+    mirror.log_events(1, [CRITICAL])
+    news = file_of(float(AT), OK._replace(plugin_output="still fine", notifications_enabled=0, block_hash=7))
+    mirror.apply(scan(news, None if first else FILE, forget=mirror.dirty(1)))
+    row = http(reader)
+    assert (row.state, row.plugin_output, row.last_state_change, row.notifications_enabled) == (2, "refused", float(AT), 0)
+    assert mirror.dirty(1) == (HTTP,)
+    mirror.apply(scan(file_of(AT + 1.0), news, forget=mirror.dirty(1)))
+    assert http(reader) == OK and mirror.dirty(1) == ()
+
+
+@pytest.mark.parametrize("first", [False, True])
 def test_the_first_later_file_settles_the_row_even_if_its_block_is_as_before(mirror: Mirror, reader: Reader, first: bool) -> None:
     mirror.apply(scan(FILE))
     mirror.log_events(1, [CRITICAL])

@@ -338,7 +338,7 @@ def _searches(kind: Kind) -> st.SearchStrategy[dict[str, object]]:
     return st.recursive(_tests(kind), wider, max_leaves=6)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.data(), st.sampled_from(["host", "service"]))
 def test_sql_finds_what_a_naive_evaluator_finds(reader: Reader, data: st.DataObject, kind: Kind) -> None:
     search = data.draw(_searches(kind))
@@ -358,7 +358,7 @@ _JSON = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.one_of(st.text(), st.binary(), _JSON.map(json.dumps), _JSON.map(json.dumps).map(str.encode)),
     st.lists(st.tuples(st.one_of(st.text(max_size=8), st.sampled_from(sorted(HOSTS.fields))), st.text(max_size=8)), max_size=2),

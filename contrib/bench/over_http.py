@@ -1,0 +1,182 @@
+"""How long do the frequent questions take over HTTP, on 16 connections at once, while a large core is refreshed all the time?
+
+    python -m contrib.bench.over_http [--hosts 10000] [--services 10] [--seconds 20] [--workers 1] [--slack 1]
+
+A real Nagios 4 of that size, 3 % of whose objects change again and again so that each status file brings news, with `signalbox
+serve` in front of it. Each connection asks again as soon as it was answered. Beside it: a hello-world of Starlette on the same
+server (uvicorn), asked in the same way. Also the first byte, and the last, of all services with 8 fields.
+Ends with 1 when a 99th percentile is above `--slack` times its budget (budgets are for a quiet machine).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from contrib.bench.queries import FIELDS
+from contrib.demo_cores import until
+from contrib.large_core import Feeder, QuietCore, many_hosts
+from tests.support.box import CONNECTIONS, Box, quoted
+from tests.support.cores import running
+
+BUDGET_P99_MS, BUDGET_FIRST_BYTE_MS, BUDGET_ALL_MS = 25.0, 30.0, 400.0
+INTERVAL_S = 3
+
+hello = Starlette(routes=[Route("/", lambda request: PlainTextResponse("hello"))])
+
+
+async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> tuple[float, float]:
+    """Seconds to the first byte of the body and to the last. Raises RuntimeError unless it is a 200."""
+    begun = time.perf_counter()
+    writer.write(request)
+    head = (await reader.readuntil(b"\r\n\r\n")).lower()
+    if b" 200 " not in head.split(b"\r\n", 1)[0]:
+        raise RuntimeError(head.decode())
+    if b"transfer-encoding: chunked" in head:
+        size, first = await _chunk(reader), time.perf_counter()
+        while size:
+            size = await _chunk(reader)
+    else:
+        body = int(head.split(b"content-length:", 1)[1].split(b"\r\n", 1)[0])
+        await reader.readexactly(1)
+        first = time.perf_counter()
+        await reader.readexactly(body - 1)
+    return first - begun, time.perf_counter() - begun
+
+
+async def _chunk(reader: asyncio.StreamReader) -> int:
+    size = int(await reader.readline(), 16)
+    await reader.readexactly(size + 2)
+    return size
+
+
+async def _connection(port: int, request: bytes, until_: float) -> list[tuple[float, float]]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 22)
+    took = []
+    while time.monotonic() < until_:
+        took.append(await _ask(reader, writer, request))
+    writer.close()
+    return took
+
+
+def asked(port: int, path: str, token: str, seconds: float, connections: int = CONNECTIONS) -> list[tuple[float, float]]:
+    """(first byte, last byte) of every request, in seconds, sorted by the last."""
+    request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+
+    async def all_of_them() -> list[list[tuple[float, float]]]:
+        end = time.monotonic() + seconds
+        return await asyncio.gather(*(_connection(port, request, end) for _ in range(connections)))
+
+    return sorted((one for took in asyncio.run(all_of_them()) for one in took), key=lambda one: one[1])
+
+
+@contextmanager
+def hello_world(workers: int) -> Iterator[int]:
+    """The port of a hello-world on uvicorn."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = int(found.getsockname()[1])
+    words = ["-m", "uvicorn", f"{__spec__.name}:hello", "--port", str(port), "--workers", str(workers), "--no-access-log"]
+    process = subprocess.Popen([sys.executable, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def answers() -> bool:
+        with socket.socket() as tried:
+            return tried.connect_ex(("127.0.0.1", port)) == 0
+
+    try:
+        until(answers, 30, "the hello-world answers")
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextmanager
+def refreshing(core: QuietCore) -> Iterator[None]:
+    """3 % of the objects change between any two status files."""
+    feeder, stop = Feeder(core), threading.Event()
+
+    def feed() -> None:
+        while not stop.wait(INTERVAL_S):
+            feeder.feed()
+
+    thread = threading.Thread(target=feed)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def main() -> int:
+    """Run and print."""
+    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words.add_argument("--hosts", type=int, default=10_000)
+    words.add_argument("--services", type=int, default=10)
+    words.add_argument("--seconds", type=float, default=20.0, help="of each question")
+    words.add_argument("--workers", type=int, default=1)
+    words.add_argument("--slack", type=float, default=1.0)
+    options = words.parse_args()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="signalbox-bench-")))
+        folder.chmod(0o755)
+        core = QuietCore(folder / "core", many_hosts(options.hosts * options.services, options.services), interval_s=INTERVAL_S)
+        stack.enter_context(running(core))
+        core.fill()
+        box = Box(folder / "box", [core], workers=options.workers)
+        box.prepare()
+        stack.callback(box.close)
+        box.start()
+        box.wait_ready(300)
+        port = stack.enter_context(hello_world(options.workers))
+        stack.enter_context(refreshing(core))
+        return int(_report(box, port, core, options.seconds, options.slack))
+
+
+def _report(box: Box, hello_port: int, core: QuietCore, seconds: float, slack: float) -> bool:
+    host = core.hosts[len(core.hosts) // 2]
+    service = f"/v1/hosts/{quoted(host.name)}/services/{quoted(host.services[0].description)}"
+    before, over = _generation(box), False
+    print(f"{'question':32} {'requests/s':>10} {'p50 ms':>8} {'p99 ms':>8} {'budget':>8}")
+    for name, port, path, budget in (
+        ("hello-world", hello_port, "/", None),
+        ("one service", box.port, service, BUDGET_P99_MS),
+        ("page of 20 problems", box.port, "/v1/problems?limit=20", BUDGET_P99_MS),
+        ("counts by state", box.port, "/v1/tactical", BUDGET_P99_MS),
+    ):
+        took = [last * 1000 for _, last in asked(port, path, box.token, seconds)]
+        p50, p99 = took[len(took) // 2], took[int(len(took) * 0.99)]
+        is_over = budget is not None and p99 > budget * slack
+        over = over or is_over
+        print(
+            f"{name:32} {len(took) / seconds:10.0f} {p50:8.2f} {p99:8.2f} {budget or '–':>8}{'  OVER' if is_over else ''}",
+            flush=True,
+        )
+    every = asked(box.port, f"/v1/services?limit=0&fields={FIELDS}", box.token, min(seconds, 10.0), connections=1)
+    first, last = every[len(every) // 2]
+    print(f"all services, 8 fields, alone: first byte {first * 1000:.1f} ms (budget {BUDGET_FIRST_BYTE_MS:g}),"
+          f" last {last * 1000:.0f} ms (budget {BUDGET_ALL_MS:g}), median of {len(every)}")  # fmt: skip
+    print(f"meanwhile {_generation(box) - before} status files of {core.status_file.stat().st_size / 1e6:.0f} MB were taken in")
+    return over
+
+
+def _generation(box: Box) -> int:
+    return int(box.api.get("/v1/pollers").json()["items"][0]["generation"])
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,86 @@
+"""People who ask for downtimes all the time while something dies, and the proof that each was set exactly once."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import httpx
+
+from tests.support import cores, oracle
+from tests.support.box import Box, command_ids
+from tests.support.cores import Core, Host, Service
+
+MANY = 60
+
+
+def many_hosts(prefix: str) -> list[Host]:
+    """Hosts of one core: `n` for the Nagios, `i` for the Icinga 2."""
+    return [Host(f"{prefix}{n:02}", (Service("PING"),)) for n in range(MANY)]
+
+
+@dataclass
+class Callers:
+    """People who POST downtimes all the time, repeat what got no answer, and remember what was accepted."""
+
+    box: Box
+    word: str
+    accepted: dict[str, str] = field(default_factory=dict)  # comment → command
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _threads: list[threading.Thread] = field(default_factory=list)
+    _pace_s: float = 0.0
+
+    def start(self, callers: int, pace_s: float) -> None:
+        self._pace_s = pace_s
+        for caller in range(callers):
+            thread = threading.Thread(target=self._call, args=(caller, self.box.client(self.box.token)))
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _call(self, caller: int, client: httpx.Client) -> None:
+        number = 0
+        while not self._stop.is_set():
+            host = f"{'ni'[(caller + number) % 2]}{(caller * 7 + number) % MANY:02}"
+            comment = f"{self.word} {caller}-{number}"
+            self._ask(client, {"host": host, "start": "now", "duration": 3600, "comment": comment})
+            number += 1
+            self._stop.wait(self._pace_s)
+
+    def _ask(self, client: httpx.Client, body: dict[str, object]) -> None:
+        """Until an answer comes: without a key, exactly as any script would."""
+        while True:
+            try:
+                answer = client.post("/v1/downtimes", json=body, params={"wait": 0})
+            except httpx.TransportError:
+                if self._stop.wait(0.02):
+                    return
+                continue
+            assert answer.status_code in (200, 201, 202), answer.text
+            self.accepted[str(body["comment"])] = command_ids(answer)[0]
+            return
+
+
+def exactly_once(running: Iterable[Core], box: Box, accepted: dict[str, str], word: str, tell: Callable[[str], None]) -> None:
+    """Each accepted downtime ends `confirmed` and stands in its core once."""
+    lives = box.wait_final(accepted.values(), 60)
+    states = Counter(life["state"] for life in lives.values())
+    blocks: Counter[str] = Counter()
+    for core in running:
+        cores.wait_for_generation(core)
+        blocks.update(block["comment"] for block in oracle.downtimes(core.status_file) if block["comment"].startswith(word))
+    missing = set(accepted) - set(blocks)
+    double = {comment: count for comment, count in blocks.items() if count > 1}
+    tell(
+        f"{word}: {len(accepted)} accepted, {len(blocks)} in the core, {len(missing)} missing, {len(double)} double, {dict(states)}"
+    )
+    assert accepted
+    assert not missing, [lives[accepted[comment]] for comment in sorted(missing)][:2]
+    assert not double
+    assert states == {"confirmed": len(lives)}, [life for life in lives.values() if life["state"] != "confirmed"][:2]
