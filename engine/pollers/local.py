@@ -59,7 +59,8 @@ UNPROVEN_LIMIT = 64 * 1024  # bytes: what a FIFO holds; more would be waiting in
 LOGGED_WITHIN_S = 2.0  # Icinga 2 flushes its log every second
 RESULTS_LIMIT = UNPROVEN_LIMIT - 4 * WRITE_LIMIT  # of calls of results: people's commands find room at once
 RESULTS_AHEAD = 32 * WRITE_LIMIT  # journalled in one commit, before it is their turn to be written
-AT_ONCE = 5000  # commands held or given up in one transaction
+AT_ONCE = 5000  # commands held or given up in one step
+_SLICE = 100  # of them in one transaction: others wait for the journal meanwhile
 LOOK_EVERY_S = 0.5  # pokes are hints and may be lost
 WRITTEN_WITHIN_S = 0.05  # the step `written` is stored by then, with whatever else is to be stored
 PROBE_EVERY_S = 1.0
@@ -549,25 +550,26 @@ class Lane:
         return True
 
     def _expire(self, expired: Sequence[tuple[CommandRow, str]]) -> None:
-        if not expired:
-            return
-        with self.journal.transaction() as connection:
-            for command, reason in expired:
-                now = command_by_id(connection, command.id)
-                if now is not None and now.state in UNWRITTEN:
-                    refused(connection, now, State.EXPIRED, self.clock.now(), reason=reason)
-        self.reports.moved([command.id for command, _ in expired])
+        for start in range(0, len(expired), _SLICE):
+            some = expired[start : start + _SLICE]
+            with self.journal.transaction() as connection:
+                for command, reason in some:
+                    now = command_by_id(connection, command.id)
+                    if now is not None and now.state in UNWRITTEN:
+                        refused(connection, now, State.EXPIRED, self.clock.now(), reason=reason)
+            self.reports.moved([command.id for command, _ in some])
 
     def _hold(self, commands: Sequence[CommandRow]) -> None:
-        held: list[str] = []
-        if commands:
+        for start in range(0, len(commands), _SLICE):
+            some = commands[start : start + _SLICE]
+            held: list[str] = []
             with self.journal.transaction() as connection:
-                for command in commands:
+                for command in some:
                     now = command_by_id(connection, command.id)
                     if now is not None and now.state is State.ACCEPTED:
                         move(connection, now, State.HELD, self.clock.now(), reason=self._health[1] or self._health[0])
                         held.append(now.id)
-        self.reports.moved(held)
+            self.reports.moved(held)
 
     def _opened_command_file(self) -> CommandFile | None:
         try:
