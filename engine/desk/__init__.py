@@ -85,6 +85,7 @@ from engine.errors import (
     PollerAway,
     PollerError,
     ResultsRefused,
+    SignalboxError,
     StatusFileStale,
     UnknownHost,
     UnknownObject,
@@ -130,6 +131,14 @@ _CATCH_UP_S = 2.0  # a scan of the largest status files takes less
 _CATCH_UP_STEP_S = 0.05
 _LARGEST_ID = 2**63 - 1
 _FEW = 10  # objects or commands: reading them is short
+
+
+class _Behind(Exception):
+    """A name is unknown, but not all that the cores wrote has been read."""
+
+    def __init__(self, unknown: SignalboxError) -> None:
+        super().__init__(str(unknown))
+        self.unknown = unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,13 +216,22 @@ class Desk:
 
     async def _find(self, caller: Caller, work: Callable[[Reader], T], *, short: bool) -> T:
         deadline = self._clock.monotonic() + _CATCH_UP_S
+
+        def look(reader: Reader) -> T:
+            try:
+                return work(reader)
+            except (UnknownHost, UnknownService, StatusFileStale, ResultsRefused) as unknown:
+                # In the same snapshot: a moment later the mirror may have caught up, which says nothing of this look.
+                if is_behind(reader, caller.scope, self._pollers):
+                    raise _Behind(unknown) from unknown
+                raise
+
         while True:
             try:
-                return await self._read(work, short=short)
-            except (UnknownHost, UnknownService, StatusFileStale, ResultsRefused):
-                behind = await self.read(lambda reader: is_behind(reader, caller.scope, self._pollers))
-                if not behind or self._clock.monotonic() >= deadline:
-                    raise
+                return await self._read(look, short=short)
+            except _Behind as behind:
+                if self._clock.monotonic() >= deadline:
+                    raise behind.unknown from None
             await asyncio.sleep(_CATCH_UP_STEP_S)
 
     async def life(self, caller: Caller, command_id: str) -> Life:
