@@ -155,10 +155,12 @@ class Resolver:
 def is_behind(reader: Reader, scope: Scope, pollers: Mapping[int, Poller]) -> bool:
     """True when a core has written a status file or object cache that the mirror has not read yet.
 
-    A name unknown now may stand in it: a core that has just been reloaded writes both at once.
+    A name unknown now may stand in it: a core that has just been reloaded writes both at once. A mirror that was made a moment ago
+    does not even know its pollers.
     """
-    views = [view for view in reader.pollers(scope) if view.number in pollers]
-    return any(_written_at(pollers[view.number]) > view.read_at for view in views)
+    read_at = {view.number: view.read_at for view in reader.pollers(scope)}
+    seen = (number for number in pollers if scope.pollers is None or number in scope.pollers)
+    return any(_written_at(pollers[number]) > read_at.get(number, 0.0) for number in seen)
 
 
 def _written_at(poller: Poller) -> float:
