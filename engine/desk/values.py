@@ -117,6 +117,7 @@ class Receipt:
     notes: tuple[str, ...] = ()  # what was changed on the way, e.g. a replaced semicolon
     operation: str = ""  # the call that gave it
     withdrawn: bool = False  # nothing was sent yet: the command that would have made it was withdrawn
+    repeatable: bool = False  # asking again joins it, or changes nothing
 
 
 @dataclass(frozen=True, slots=True)
