@@ -28,7 +28,7 @@ from engine.model import (
     TimeperiodConfig,
 )
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 STATE_FILE = "state.db"
 
 # A core may write `nan`; SQLite stores it as NULL, and no field of the model is NULL by accident.
@@ -239,7 +239,7 @@ CREATE TABLE service_config (
   poller INTEGER NOT NULL, wanted_id INTEGER, {_typed(ServiceConfig)}, PRIMARY KEY (poller, host_name, description)) WITHOUT ROWID;
 CREATE TABLE object_group (
   poller INTEGER NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, alias TEXT NOT NULL,
-  notes TEXT NOT NULL, notes_url TEXT NOT NULL, action_url TEXT NOT NULL,
+  notes TEXT NOT NULL, notes_url TEXT NOT NULL, action_url TEXT NOT NULL, id INTEGER NOT NULL,
   PRIMARY KEY (poller, kind, name)) WITHOUT ROWID;
 -- Members: host_name holds a contact's name in a contactgroup; service_description is '' but in servicegroups.
 CREATE TABLE group_member (
