@@ -188,7 +188,7 @@ def _sought(scene: Scene, name: str) -> dict[str, tuple[object, object]]:
         "host.alias": (definition.get("alias", scene.host), "another"),
         "host.display_name": (definition.get("display_name", scene.host), "another"),
         "host.address": (definition["address"], "192.0.2.99"),
-        "host.state": (1, 0),
+        "host.state": (1, 2),
         "poller.id": (scene.poller, 99),
         "service.id": (scene.ids["service_id"], scene.ids["service_id"] + 10**6),
         "service.display_name": (scene.definition(SERVICE).get("display_name", SERVICE), "another"),
