@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support import cores, oracle
-from tests.support.box import PASSWORD
+from tests.support.box import PASSWORD, command_ids
 from tests.support.centreon_reference import operations, schema, wrong
 from tests.support.cores import until
 from tests.system.centreon_scene import GROUP, OUTPUT, SERVICE, SERVICEGROUP, Scene, moment, prepare, window
@@ -317,9 +317,10 @@ def _login_and_logout(scene: Scene) -> None:
 KINDS = {"hosts": "", "services": SERVICE}
 
 
-def _done(scene: Scene, method: str, path: str, **more: Any) -> None:
+def _done(scene: Scene, method: str, path: str, **more: Any) -> list[str]:
     answer = scene.call(method, path, **more)
     assert (answer.status_code, answer.content) == (204, b""), answer.text
+    return command_ids(answer)
 
 
 @carries_out("POST /acknowledgments/hosts")
@@ -333,14 +334,16 @@ def _acknowledgements_taken_back_and_given(scene: Scene) -> None:
     cores.wait_for_generation(scene.core)
     assert [scene.block(service)["problem_has_been_acknowledged"] for service in KINDS.values()] == ["0", "0"]
     flags = {"is_notify_contacts": False, "is_persistent_comment": True, "is_sticky": True}
+    asked = {}
     for kind in KINDS:
         body = {"comment": f"contract of {kind}", "host_id": scene.ids["host_id"], **flags}
         body |= {"service_id": scene.ids["service_id"]} if kind == "services" else {}
         assert set(operations()[f"POST /acknowledgments/{kind}"]["body"]) == set(body)
-        _done(scene, "POST", f"/acknowledgments/{kind}", json=body)
+        asked[kind] = _done(scene, "POST", f"/acknowledgments/{kind}", json=body)
     cores.wait_for_generation(scene.core)
     for kind, service in KINDS.items():
-        assert scene.block(service)["problem_has_been_acknowledged"] == "1"
+        lives = [scene.box.life(command) for command in asked[kind]]
+        assert scene.block(service)["problem_has_been_acknowledged"] == "1", (kind, lives)
         (comment,) = oracle.comments(scene.core.status_file, f"contract of {kind}")
         assert (comment["host_name"], comment["service_description"]) == (scene.host, service)
         mine = [row for row in scene.rows(f"/acknowledgments/{kind}") if row["host_id"] == scene.ids["host_id"]]
