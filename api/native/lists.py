@@ -81,13 +81,13 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What a list consists of: its sections, and listings that together count as many rows.
+    """What a list consists of: its sections, and how many rows that is.
 
     `keys`: the ORDER BY expressions of each section, and how they are ordered, where sections are to be merged by them.
     """
 
     sections: Sequence[Section]
-    counted: Sequence[Listing]
+    count: Callable[[Reader], int]
     keys: tuple[Sequence[Sequence[str]], Sequence[str]] | None = None
 
 
@@ -168,7 +168,7 @@ class _Reading:
             if _is_known(tag, self.call.headers.get("if-none-match", "")):
                 return Response(status_code=304, headers=headers)
         found = self._found(chosen)
-        total = len(found) if found is not None else sum(listing.count(self.reader) for listing in chosen.counted)
+        total = len(found) if found is not None else chosen.count(self.reader)
         if self.lines:
             headers |= {"Signalbox-Total": str(total), "Signalbox-Views": _ascii(list(fresh.values()))}
         media_type = NDJSON if self.lines else JSON

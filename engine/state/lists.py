@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from operator import itemgetter
 
 from engine.state.scope import Scope
@@ -97,7 +98,12 @@ class Listing:
         )
 
     def _joins(self, columns: str) -> str:
-        return " ".join(join for alias, join in _JOINS[self.kind].items() if re.search(rf"\b{alias}\.", columns))
+        return _joins(self.kind, columns)
+
+
+@lru_cache(maxsize=256)
+def _joins(kind: Kind, columns: str) -> str:
+    return " ".join(join for alias, join in _JOINS[kind].items() if re.search(rf"\b{alias}\.", columns))
 
 
 def merged(
