@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -32,10 +33,7 @@ from engine.model import (
 )
 
 _BLOCK_END = b"\n\t}\n"
-_TEXTS = (
-    "icon_image", "icon_image_alt", "notes", "notes_url", "action_url", "check_command", "check_period",
-    "notification_options", "notification_period",
-)  # fmt: skip
+_TEXTS = ("icon_image", "icon_image_alt", "notes", "notes_url", "action_url", "check_command", "check_period")
 _LONGEST_NAME_IN_COMMAS = 16  # names of more parts than this are not looked for
 
 
@@ -115,38 +113,33 @@ def _values(lines: list[str]) -> dict[str, str]:
 
 
 def _host(values: dict[str, str]) -> HostConfig:
-    name = values["host_name"]
-    return HostConfig(
-        name=name,
-        alias=values.get("alias") or name,
-        display_name=values.get("display_name") or name,
-        address=values.get("address", ""),
-        parents=_list(values, "parents"),
-        **_checked(values),
-    )
+    name, get = values["host_name"], values.get
+    names = (name, get("alias") or name, get("display_name") or name, get("address", ""))
+    return HostConfig._make((*names, *_settings(values), _list(values, "parents"), *_people(values)))
 
 
 def _service(values: dict[str, str]) -> ServiceConfig:
     description = values["service_description"]
-    return ServiceConfig(
-        host_name=values["host_name"],
-        description=description,
-        display_name=values.get("display_name") or description,
-        **_checked(values),
+    names = (values["host_name"], description, values.get("display_name") or description)
+    return ServiceConfig._make((*names, *_settings(values), *_people(values)))
+
+
+def _settings(values: Mapping[str, str]) -> tuple[object, ...]:
+    """What is said of hosts and services alike, in the order of the model's fields."""
+    get = values.get
+    return (
+        *[get(name, "") for name in _TEXTS],
+        _number(values, "check_interval"),
+        _number(values, "notification_interval"),
+        get("notification_options", ""),
+        get("notification_period", ""),
+        int(_number(values, "max_check_attempts")),
     )
 
 
-def _checked(values: dict[str, str]) -> dict[str, Any]:
-    """What is said of hosts and services alike, by the names of the model's fields."""
-    return {
-        **{name: values.get(name, "") for name in _TEXTS},
-        "check_interval": _number(values, "check_interval"),
-        "notification_interval": _number(values, "notification_interval"),
-        "max_check_attempts": int(_number(values, "max_check_attempts")),
-        "contacts": _list(values, "contacts"),
-        "contact_groups": _list(values, "contact_groups"),
-        "custom_variables": _custom_variables(values),
-    }
+def _people(values: Mapping[str, str]) -> tuple[object, ...]:
+    """The last fields of both."""
+    return _list(values, "contacts"), _list(values, "contact_groups"), _custom_variables(values)
 
 
 def _contact(values: Mapping[str, str]) -> ContactConfig:
@@ -170,9 +163,12 @@ def _timeperiod(values: Mapping[str, str]) -> TimeperiodConfig:
 
 
 def _number(values: Mapping[str, str], key: str, absent: float = 0.0) -> float:
-    text = values.get(key, "")
-    if not text:
-        return absent
+    text = values.get(key)
+    return _number_of(key, text) if text else absent
+
+
+@lru_cache(maxsize=1 << 10)
+def _number_of(key: str, text: str) -> float:
     try:
         number = float(text)
     except ValueError:
@@ -183,7 +179,14 @@ def _number(values: Mapping[str, str], key: str, absent: float = 0.0) -> float:
 
 
 def _list(values: Mapping[str, str], key: str) -> tuple[str, ...]:
-    return tuple(part for part in (piece.strip() for piece in values.get(key, "").split(",")) if part)
+    text = values.get(key)
+    return _parts(text) if text else ()
+
+
+# Few people care for many objects: each list is taken apart once, and is one object.
+@lru_cache(maxsize=1 << 14)
+def _parts(text: str) -> tuple[str, ...]:
+    return tuple(part for part in (piece.strip() for piece in text.split(",")) if part)
 
 
 def _custom_variables(values: Mapping[str, str]) -> str:
