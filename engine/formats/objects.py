@@ -13,7 +13,8 @@ tests/golden/*/objects.cache.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -21,6 +22,7 @@ from typing import Any
 import orjson
 
 from engine.errors import FormatError
+from engine.formats.layout import block_expression
 from engine.formats.text import text_of
 from engine.model import (
     CommandConfig,
@@ -34,6 +36,11 @@ from engine.model import (
 
 _BLOCK_END = b"\n\t}\n"
 _TEXTS = ("icon_image", "icon_image_alt", "notes", "notes_url", "action_url", "check_command", "check_period")
+_WANTED = {
+    "host_name", "service_description", "alias", "display_name", "address", *_TEXTS, "check_interval", "notification_interval",
+    "notification_options", "notification_period", "max_check_attempts", "parents", "contacts", "contact_groups",
+}  # fmt: skip
+_MOST_LAYOUTS = 32  # one takes some milliseconds to make
 _LONGEST_NAME_IN_COMMAS = 16  # names of more parts than this are not looked for
 
 
@@ -83,14 +90,50 @@ def parse_object_cache(raw: bytes) -> ObjectCache:
 
 
 def _definitions(raw: bytes) -> Iterator[_Definition]:
-    for block in raw.replace(b"\n}\n", _BLOCK_END).split(_BLOCK_END)[:-1]:
-        head, *lines = text_of(block).split("\n\t")
+    layouts: list[_Layout] = []
+    for block in (raw.replace(b"\n}\n", _BLOCK_END) if b"\n}\n" in raw else raw).split(_BLOCK_END)[:-1]:
+        text = text_of(block)
+        at, known = next(((at, found) for at, layout in enumerate(layouts) if (found := layout.definition(text))), (0, None))
+        if known is not None:
+            layouts.insert(0, layouts.pop(at))
+            yield known
+            continue
+        head, *lines = text.split("\n\t")
         word, _, rest = head.rpartition("\n")[2].partition(" ")
         kind, _, brace = rest.partition(" ")
         if word != "define" or brace != "{":
             raise FormatError(f"{head[-80:]!r} begins a block where `define TYPE {{` belongs.", block=head[-80:])
-        values = _values(lines)
-        yield _Definition(kind, values)
+        if kind in ("host", "service") and len(layouts) < _MOST_LAYOUTS:
+            layouts += _layouts_of(kind, lines)
+        yield _Definition(kind, _values(lines))
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Definitions of hosts or services with the same keys in the same order, of which most of a core's have few."""
+
+    kind: str
+    keys: Sequence[str]
+    match: Callable[[str], re.Match[str] | None]
+
+    def definition(self, block: str) -> _Definition | None:
+        """What `_values` makes of it, as far as it is wanted; None for a block of other keys."""
+        found = self.match(block)
+        if found is None:
+            return None
+        *texts, custom = found.groups()
+        values = dict(zip(self.keys, map(str.rstrip, texts), strict=True))
+        return _Definition(self.kind, values | _values(custom.split("\n\t")[1:]) if custom else values)
+
+
+def _layouts_of(kind: str, lines: Sequence[str]) -> list[_Layout]:
+    """The layout of a block with these lines, if it has any."""
+    keys = [line.partition("\t")[0] for line in lines]
+    own = [key for key in keys if not key.startswith("_")]
+    if own != keys[: len(own)] or len(set(own)) < len(own) or not all("\t" in line for line in lines):
+        return []
+    wanted = {at: key for at, key in enumerate(own) if key in _WANTED}
+    return [_Layout(kind, list(wanted.values()), block_expression(rf"\n*define {kind} \{{", own, wanted, "\t").fullmatch)]
 
 
 def _values(lines: list[str]) -> dict[str, str]:
