@@ -11,7 +11,7 @@ no object) is left to `parse_row`, after its keys became an expression of their 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 
@@ -84,7 +84,8 @@ def _made(kind: type[HostStatus] | type[ServiceStatus], word: str, keys: Sequenc
     fields = _FIELDS[kind]
     wanted = sorted({place[one.key] for one in fields if one.key in place})
     group = {at: number for number, at in enumerate(wanted)}
-    expression = block_expression(rf"\n*{word} \{{", keys, group, "=")
+    lines = "".join(rf"\n\t{re.escape(key)}={'(.*+)' if at in group else '.*+'}" for at, key in enumerate(keys))
+    expression = re.compile(rf"\n*{word} \{{{lines}((?:\n\t_[^\n]*+)*+)")
 
     by_convert: dict[Callable[[str], object], list[str]] = {}
     for one in fields:
@@ -101,15 +102,6 @@ def _made(kind: type[HostStatus] | type[ServiceStatus], word: str, keys: Sequenc
         tuple(one.absent for one in missing),
         itemgetter(*(slots[one.key] for one in fields)),
     )
-
-
-def block_expression(head: str, keys: Sequence[str], wanted: Container[int], between: str) -> re.Pattern[str]:
-    """What a block matches that begins with `head` (an expression) and has just these keys, then custom variables.
-
-    A group for each value at one of the `wanted` places, and one for the custom variables' lines.
-    """
-    lines = "".join(rf"\n\t{re.escape(key)}{between}{'(.*+)' if at in wanted else '.*+'}" for at, key in enumerate(keys))
-    return re.compile(rf"{head}{lines}((?:\n\t_[^\n]*+)*+)")
 
 
 def _picked(places: Iterable[int]) -> Callable[[_Values], _Values]:

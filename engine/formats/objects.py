@@ -17,37 +17,63 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import orjson
 
 from engine.errors import FormatError
-from engine.formats.layout import block_expression
 from engine.formats.text import text_of
 from engine.model import (
     CommandConfig,
     ContactConfig,
+    DependencyConfig,
+    EscalationConfig,
     GroupConfig,
     HostConfig,
     ObjectCache,
     ServiceConfig,
+    ServiceParentConfig,
     TimeperiodConfig,
 )
 
 _BLOCK_END = b"\n\t}\n"
 _TEXTS = ("icon_image", "icon_image_alt", "notes", "notes_url", "action_url", "check_command", "check_period")
-_WANTED = {
-    "host_name", "service_description", "alias", "display_name", "address", *_TEXTS, "check_interval", "notification_interval",
-    "notification_options", "notification_period", "max_check_attempts", "parents", "contacts", "contact_groups",
+# What a field of the model's rows says, and what is left out of their directives: the values cores write where nobody asked for
+# others. Whoever reads directives takes an absent one for this.
+USUAL = {
+    "initial_state": "o", "importance": "0", "active_checks_enabled": "1", "passive_checks_enabled": "1", "obsess": "1",
+    "event_handler_enabled": "1", "low_flap_threshold": "0.000000", "high_flap_threshold": "0.000000",
+    "flap_detection_enabled": "1", "flap_detection_options": "a", "freshness_threshold": "0", "check_freshness": "0",
+    "notifications_enabled": "1", "first_notification_delay": "0.000000", "stalking_options": "n", "process_perf_data": "1",
+    "retain_status_information": "1", "retain_nonstatus_information": "1", "retry_interval": "1.000000", "is_volatile": "0",
+    "parallelize_check": "1", "event_handler": "", "minimum_importance": "0",
 }  # fmt: skip
+_KNOWN = frozenset((
+    *_TEXTS, "notification_options", "notification_period", "host_name", "service_description", "alias", "display_name", "address",
+    "parents", "check_interval", "notification_interval", "max_check_attempts", "contacts", "contact_groups", "contact_name",
+    "email", "pager", "can_submit_commands", "host_notifications_enabled", "service_notifications_enabled",
+    "host_notification_commands", "service_notification_commands", "host_notification_period", "service_notification_period",
+    "host_notification_options", "service_notification_options",
+))  # fmt: skip
+# Nagios 3, Icinga 1 and Centreon name these otherwise; hourly_value is what importance was called before Nagios 4.4.
+_OTHER_NAMES = {
+    "obsess_over_host": "obsess", "obsess_over_service": "obsess", "hourly_value": "importance",
+    "minimum_value": "minimum_importance",
+}  # fmt: skip
+_USUAL_ITEMS = frozenset(USUAL.items()) | {(other, USUAL[name]) for other, name in _OTHER_NAMES.items()}
 _MOST_LAYOUTS = 32  # one takes some milliseconds to make
 _LONGEST_NAME_IN_COMMAS = 16  # names of more parts than this are not looked for
 
 
 @dataclass(frozen=True, slots=True)
 class _Definition:
+    """`directives` are those of a host or service."""
+
     kind: str
     values: dict[str, str]
+    directives: str = ""
 
 
 def is_whole(raw: bytes) -> bool:
@@ -69,13 +95,18 @@ def parse_object_cache(raw: bytes) -> ObjectCache:
     groups: list[_Definition] = []
     timeperiods: list[TimeperiodConfig] = []
     commands: list[CommandConfig] = []
+    escalations: list[EscalationConfig] = []
+    dependencies: list[DependencyConfig] = []
+    parents: list[dict[str, str]] = []
     for definition in _definitions(raw):
         values = definition.values
         match definition.kind:
             case "host" if values.get("host_name"):
-                hosts.append(_host(values))
+                hosts.append(_host(values, definition.directives))
             case "service" if values.get("host_name") and values.get("service_description"):
-                services.append(_service(values))
+                services.append(_service(values, definition.directives))
+                if "parents" in values:
+                    parents.append(values)
             case "contact" if values.get("contact_name"):
                 contacts.append(_contact(values))
             case "hostgroup" | "servicegroup" | "contactgroup":
@@ -84,9 +115,23 @@ def parse_object_cache(raw: bytes) -> ObjectCache:
                 timeperiods.append(_timeperiod(values))
             case "command" if values.get("command_name"):
                 commands.append(CommandConfig(values["command_name"], values.get("command_line", ""), _custom_variables(values)))
+            case "hostescalation" | "serviceescalation" if values.get("host_name"):
+                escalations.append(_escalation(values))
+            case "hostdependency" | "servicedependency" if values.get("dependent_host_name"):
+                dependencies += _dependencies(values)
     known = _Names(hosts, services, contacts)
     named = tuple(_group(group, known) for group in groups)
-    return ObjectCache(tuple(hosts), tuple(services), named, tuple(contacts), tuple(timeperiods), tuple(commands))
+    return ObjectCache(
+        hosts=tuple(hosts),
+        services=tuple(services),
+        groups=named,
+        contacts=tuple(contacts),
+        timeperiods=tuple(timeperiods),
+        commands=tuple(commands),
+        escalations=tuple(escalations),
+        dependencies=tuple(dependencies),
+        service_parents=tuple(parent for values in parents for parent in _service_parents(values, known)),
+    )
 
 
 def _definitions(raw: bytes) -> Iterator[_Definition]:
@@ -103,27 +148,38 @@ def _definitions(raw: bytes) -> Iterator[_Definition]:
         kind, _, brace = rest.partition(" ")
         if word != "define" or brace != "{":
             raise FormatError(f"{head[-80:]!r} begins a block where `define TYPE {{` belongs.", block=head[-80:])
-        if kind in ("host", "service") and len(layouts) < _MOST_LAYOUTS:
+        values = _values(lines)
+        if kind not in ("host", "service"):
+            yield _Definition(kind, values)
+            continue
+        if len(layouts) < _MOST_LAYOUTS:
             layouts += _layouts_of(kind, lines)
-        yield _Definition(kind, _values(lines))
+        yield _Definition(kind, values, _directives(values))
 
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Definitions of hosts or services with the same keys in the same order, of which most of a core's have few."""
+    """Definitions of hosts or services with the same keys in the same order, of which most of a core's have few.
+
+    `match` has a group for each known key, and one for all lines between two of them.
+    """
 
     kind: str
     keys: Sequence[str]
     match: Callable[[str], re.Match[str] | None]
+    known: Callable[[Sequence[str]], Sequence[str]]
+    others: Callable[[Sequence[str]], tuple[str, ...]]
 
     def definition(self, block: str) -> _Definition | None:
-        """What `_values` makes of it, as far as it is wanted; None for a block of other keys."""
+        """What its lines say; None for a block of other keys."""
         found = self.match(block)
         if found is None:
             return None
-        *texts, custom = found.groups()
-        values = dict(zip(self.keys, map(str.rstrip, texts), strict=True))
-        return _Definition(self.kind, values | _values(custom.split("\n\t")[1:]) if custom else values)
+        groups = found.groups()
+        values = dict(zip(self.keys, map(str.rstrip, self.known(groups)), strict=True))
+        if groups[-1]:
+            values |= _values(groups[-1].split("\n\t")[1:])
+        return _Definition(self.kind, values, _directives_of(self.others(groups)))
 
 
 def _layouts_of(kind: str, lines: Sequence[str]) -> list[_Layout]:
@@ -132,8 +188,20 @@ def _layouts_of(kind: str, lines: Sequence[str]) -> list[_Layout]:
     own = [key for key in keys if not key.startswith("_")]
     if own != keys[: len(own)] or len(set(own)) < len(own) or not all("\t" in line for line in lines):
         return []
-    wanted = {at: key for at, key in enumerate(own) if key in _WANTED}
-    return [_Layout(kind, list(wanted.values()), block_expression(rf"\n*define {kind} \{{", own, wanted, "\t").fullmatch)]
+    expression, at = "", 0
+    known: list[int] = []
+    others: list[int] = []
+    for is_known, run in groupby(own, _KNOWN.__contains__):
+        between = [rf"\n\t{re.escape(key)}\t{'(.*+)' if is_known else '.*+'}" for key in run]
+        expression += "".join(between) if is_known else f"({''.join(between)})"
+        count = len(between) if is_known else 1
+        (known if is_known else others).extend(range(at, at + count))
+        at += count
+    if len(known) < 2 or len(others) < 2:  # itemgetter gives a tuple of two and more
+        return []
+    whole = re.compile(rf"\n*define {kind} \{{{expression}((?:\n\t_[^\n]*+)*+)")
+    named = [key for key in own if key in _KNOWN]
+    return [_Layout(kind, named, whole.fullmatch, itemgetter(*known), itemgetter(*others))]
 
 
 def _values(lines: list[str]) -> dict[str, str]:
@@ -155,16 +223,16 @@ def _values(lines: list[str]) -> dict[str, str]:
 # --- objects --------------------------------------------------------------------------------------------------------------------
 
 
-def _host(values: dict[str, str]) -> HostConfig:
+def _host(values: dict[str, str], directives: str) -> HostConfig:
     name, get = values["host_name"], values.get
     names = (name, get("alias") or name, get("display_name") or name, get("address", ""))
-    return HostConfig._make((*names, *_settings(values), _list(values, "parents"), *_people(values)))
+    return HostConfig._make((*names, *_settings(values), _list(values, "parents"), *_people(values), directives))
 
 
-def _service(values: dict[str, str]) -> ServiceConfig:
+def _service(values: dict[str, str], directives: str) -> ServiceConfig:
     description = values["service_description"]
     names = (values["host_name"], description, values.get("display_name") or description)
-    return ServiceConfig._make((*names, *_settings(values), *_people(values)))
+    return ServiceConfig._make((*names, *_settings(values), *_people(values), directives))
 
 
 def _settings(values: Mapping[str, str]) -> tuple[object, ...]:
@@ -181,7 +249,7 @@ def _settings(values: Mapping[str, str]) -> tuple[object, ...]:
 
 
 def _people(values: Mapping[str, str]) -> tuple[object, ...]:
-    """The last fields of both."""
+    """The fields of both behind these, but for the last."""
     return _list(values, "contacts"), _list(values, "contact_groups"), _custom_variables(values)
 
 
@@ -193,8 +261,44 @@ def _contact(values: Mapping[str, str]) -> ContactConfig:
     more: dict[str, Any] = {key: values.get(key, "") for key in texts}
     more |= {key: int(_number(values, key, 1.0)) for key in switches} | {key: _list(values, key) for key in lists}
     return ContactConfig(
-        name, values.get("alias") or name, values.get("email", ""), custom_variables=_custom_variables(values), **more
+        name,
+        values.get("alias") or name,
+        values.get("email", ""),
+        custom_variables=_custom_variables(values),
+        directives=_directives(values),
+        **more,
     )
+
+
+def _escalation(values: Mapping[str, str]) -> EscalationConfig:
+    return EscalationConfig(
+        values["host_name"],
+        values.get("service_description", ""),
+        int(_number(values, "first_notification")),
+        int(_number(values, "last_notification")),
+        _number(values, "notification_interval"),
+        values.get("escalation_period", ""),
+        values.get("escalation_options", ""),
+        _list(values, "contacts"),
+        _list(values, "contact_groups"),
+    )
+
+
+def _dependencies(values: Mapping[str, str]) -> Iterator[DependencyConfig]:
+    """One for each kind of failure it speaks of; Nagios 4 writes two blocks, Nagios 3 one."""
+    for kind in ("notification", "execution"):
+        options = values.get(f"{kind}_failure_options")
+        if options is not None:
+            yield DependencyConfig(
+                kind,
+                values.get("host_name", ""),
+                values.get("service_description", ""),
+                values["dependent_host_name"],
+                values.get("dependent_service_description", ""),
+                values.get("dependency_period", ""),
+                int(_number(values, "inherits_parent")),
+                options,
+            )
 
 
 def _timeperiod(values: Mapping[str, str]) -> TimeperiodConfig:
@@ -232,6 +336,19 @@ def _parts(text: str) -> tuple[str, ...]:
     return tuple(part for part in (piece.strip() for piece in text.split(",")) if part)
 
 
+def _directives(values: Mapping[str, str]) -> str:
+    """What the model has no field for and somebody asked for."""
+    items = values.items() - _USUAL_ITEMS
+    found = {_OTHER_NAMES.get(key, key): value for key, value in items if key not in _KNOWN and key[:1] != "_"}
+    return orjson.dumps(found, option=orjson.OPT_SORT_KEYS).decode() if found else "{}"
+
+
+# Most objects of a core differ from one another in nothing of this.
+@lru_cache(maxsize=1 << 10)
+def _directives_of(lines: tuple[str, ...]) -> str:
+    return _directives(_values("".join(lines).split("\n\t")[1:]))
+
+
 def _custom_variables(values: Mapping[str, str]) -> str:
     found = {key[1:]: value for key, value in values.items() if key[:1] == "_"}
     return orjson.dumps(found).decode() if found else "{}"
@@ -263,6 +380,17 @@ def _group(definition: _Definition, known: _Names) -> GroupConfig:
         members = ((member, None) for member in _single_members(parts, names))
     links = (values.get(key, "") for key in ("notes", "notes_url", "action_url"))
     return GroupConfig(kind, name, values.get("alias") or name, tuple(members), *links)
+
+
+def _service_parents(values: Mapping[str, str], known: _Names) -> Iterator[ServiceParentConfig]:
+    """`host,service,host,service`; a lone parent on the same host stands without it."""
+    host, description = values["host_name"], values["service_description"]
+    parts = [part for part in values["parents"].split(",") if part]
+    if ",".join(parts) in known.services.get(host, ()):
+        yield ServiceParentConfig(host, description, host, ",".join(parts))
+        return
+    for parent in _service_members(parts, known):
+        yield ServiceParentConfig(host, description, *parent)
 
 
 def _single_members(parts: list[str], names: Collection[str]) -> Iterator[str]:
