@@ -10,7 +10,6 @@ import hashlib
 import json
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import TypeVar
 
 from starlette.requests import Request as HttpRequest
@@ -33,30 +32,43 @@ async def kept(desk: Desk, caller: Caller, status_of: Callable[[SignalboxError],
     """Carry a write out; a refusal goes into the audit. What cannot be stored is not recorded either."""
     try:
         return await act()
-    except JournalError:
-        raise
     except SignalboxError as error:
-        await desk.refused(caller, status_of(error), error.code, str(error), *_named(caller.request))
+        await note_refusal(desk, caller, status_of(error), error)
         raise
+
+
+async def note_refusal(desk: Desk, caller: Caller, status: int, error: SignalboxError) -> None:
+    """Put a refused write into the audit. What could not be stored is not recorded either."""
+    if not isinstance(error, JournalError):
+        await desk.refused(caller, status, error.code, str(error), *_named(caller.request))
 
 
 def as_asked(caller: Caller, request: HttpRequest, verb: Verb, body: bytes) -> Caller:
     """The caller with the request as it came. Raises MalformedRequest for a key that is none."""
-    return replace(caller, request=_request(request, verb, body, _key(request)))
+    return _asking(caller, _request(request, verb, body, _key(request)))
 
 
 def without_body(caller: Caller, request: HttpRequest, verb: Verb) -> Caller:
     """The same before the body was read and whatever the key is: for the audit of a request that is refused at once."""
-    return replace(caller, request=_request(request, verb, b"", ""))
+    return _asking(caller, _request(request, verb, b"", ""))
+
+
+def _asking(caller: Caller, request: Request) -> Caller:
+    """A third of the time that `replace` takes."""
+    return Caller(caller.user, caller.author, caller.role, caller.scope, caller.address, caller.token, caller.verbs, request)
 
 
 def _request(request: HttpRequest, verb: Verb, body: bytes, key: str) -> Request:
     raw = bytes(request.scope.get("raw_path") or request.scope["path"].encode()).split(b"?", 1)[0]
     path, query = raw.decode("latin-1"), request.scope["query_string"].decode("latin-1")
     told = f"{path}?{query}" if query else path
-    asked = [request.method.encode(), raw, _WAITING.sub("", query).strip("&").encode("latin-1"), body]
-    fingerprint = hashlib.sha256(b"".join(b"%d:%b" % (len(part), part) for part in asked)).digest() if key else b""
+    fingerprint = _fingerprint(request.method, raw, query, body) if key else b""
     return Request(str(verb), request.method, told[:LONGEST_PATH], body, key, fingerprint)
+
+
+def _fingerprint(method: str, raw: bytes, query: str, body: bytes) -> bytes:
+    asked = [method.encode(), raw, _WAITING.sub("", query).strip("&").encode("latin-1"), body]
+    return hashlib.sha256(b"".join(b"%d:%b" % (len(part), part) for part in asked)).digest()
 
 
 def _key(request: HttpRequest) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 
+from prometheus_client import Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from engine.figures import REQUEST_SECONDS
@@ -19,18 +21,30 @@ class Timing:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        began = time.perf_counter()
+        await self.app(scope, receive, Timed(scope, send) if scope["type"] == "http" else send)
 
-        async def sent(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                method = scope["method"] if scope["method"] in _METHODS else "other"
-                REQUEST_SECONDS.labels(method, template(scope), message["status"]).observe(time.perf_counter() - began)
-            await send(message)
 
-        await self.app(scope, receive, sent)
+class Timed:
+    """The way out of one request."""
+
+    __slots__ = ("_began", "_scope", "_send", "is_begun")
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._scope, self._send = scope, send
+        self._began = time.perf_counter()
+        self.is_begun = False  # the head of the answer is on its way
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.is_begun = True
+            method = self._scope["method"] if self._scope["method"] in _METHODS else "other"
+            _series(method, template(self._scope), message["status"]).observe(time.perf_counter() - self._began)
+        await self._send(message)
+
+
+@lru_cache(maxsize=4096)  # methods, paths of ours, statuses
+def _series(method: str, route: str, status: int) -> Histogram:
+    return REQUEST_SECONDS.labels(method, route, status)
 
 
 def template(scope: Scope) -> str:

@@ -17,7 +17,8 @@ The tour, in reading order:
 5. `journal/`: `schema.py` is its tables, version after version, `store.py` keeps commands and every step of their life,
    `calls.py` passive results by the thousand as one row, `operations.py` the calls they all came from, `identities.py` mints
    public ids, `own.py` stores what Signalbox itself asks for, `history.py` keeps downtimes, acknowledgements and comments,
-   `accounts.py` users and tokens, `requests.py` what requests with an Idempotency-Key got, `audit.py` who asked for what,
+   `accounts.py` users and tokens (`accounts_version.py`: whether they changed), `requests.py` what requests with an
+   Idempotency-Key got, `audit.py` who asked for what, `rows.py` puts many rows in by few statements,
    `retention.py` what is forgotten.
 6. `pollers/`: the thin edge. `command_file.py` (the FIFO), `tail.py` (logs through rotations), `scan.py` (scanner process),
    `watch.py` (folders), `inspect.py` (what `check` finds), `following.py` (how far a log was read over our own restarts),
@@ -32,8 +33,9 @@ The tour, in reading order:
    `figures.py`: what processes count and time, for /metrics. `garbage.py`: how often cycles are looked for. `carrier.py`: a thread
    that does many requests' short works together.
 8. `desk/`: the front door every API dialect comes through; it runs in the API workers. `selection.py` says which objects a call is
-   for, `plans.py` plans calls for many, `bulk.py` stores them in slices, `once.py` wraps what it stores,
-   `subscribe.py` gives events out (`audience.py` to whom, `snapshot.py` what stands before them).
+   for, `plans.py` plans calls for many, `bulk.py` stores them in slices, `together.py` many small ones at once, `once.py` wraps
+   what it stores, `subscribe.py` gives events out (`audience.py` to whom, `snapshot.py` what stands before them), `entries.py`
+   lists downtimes, acknowledgements and comments (`entry_fields.py` what can be named in a search of them).
 
 Where we differ from the first design, and why: a lane is a thread with synchronous code, so that the order "journal, write,
 journal" can be read off the page; a generation is one transaction of state.db, so that readers see it whole without a second

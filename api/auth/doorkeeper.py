@@ -1,7 +1,8 @@
 """Who is at the door: logins, tokens and the throttle on failed logins. Every dialect asks here and nowhere else.
 
 Theory of operation. The loop only waits: password hashing runs in two threads (which also bounds how many guesses can be in
-flight past the throttle), database work in one more with a read connection of its own, shared by what arrives together.
+flight past the throttle), database work in one more with a read connection of its own, shared by what arrives together. A token
+that was found good is remembered for a second, unless the journal says that accounts changed.
 Failures are counted in the journal, so that all workers know them and a restart forgives nothing. A subject (an address, an
 IPv6 one by its /64, or a user name) may fail FREE times; then it waits 1, 2, 4 … seconds after each further failure, up to a
 cap that is lower for a user, whom strangers could otherwise lock out. While it waits nothing is verified and nothing is
@@ -36,6 +37,8 @@ FREE = 5
 ADDRESS_CAP_S = 300.0
 USER_CAP_S = 30.0
 FORGET_S = 900.0
+_REMEMBERED_S = 1.0  # see accounts_version.py
+_MOST_REMEMBERED = 1000  # tokens
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +52,25 @@ class Login:
     user_id: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    """What a token was found to be, at a moment and at a version of the accounts."""
+
+    token: accounts.Token
+    seen: Caller
+    version: int
+    at: float
+
+    def is_good(self, now: float, version: int) -> bool:
+        """Nothing was taken from anybody since, it has not ended, and its use need not be written down."""
+        is_new = self.version == version and 0 <= now - self.at < _REMEMBERED_S
+        return is_new and self.token.is_valid(now) and not self.token.is_touch_due(now)
+
+    def caller(self, address: str) -> Caller:
+        """The caller, from that address."""
+        return self.seen if address == self.seen.address else replace(self.seen, address=address)
+
+
 class Doorkeeper:
     """See the module. Belongs to one event loop; `close` ends its threads."""
 
@@ -58,6 +80,7 @@ class Doorkeeper:
         self._clock = clock or SystemClock()
         self._reader = _open_reader(journal)  # the accounts thread's own
         self._known: dict[str, tuple[accounts.Token, accounts.User] | None] = {}  # what this batch of the accounts thread looked up
+        self._remembered: dict[str, _Remembered] = {}  # by secret
         self._books = Carrier("accounts", self._together)
         self._strangers = Strangers(journal)
         self._guards = ThreadPoolExecutor(2, thread_name_prefix="passwords")
@@ -75,6 +98,9 @@ class Doorkeeper:
 
     async def caller_of(self, secret: str, address: str) -> Caller:
         """Whose token that is; using it keeps a login alive. Raises NotAuthenticated."""
+        now, remembered = self._clock.now(), self._remembered.get(secret)
+        if remembered is not None and remembered.is_good(now, self._journal.accounts_version()):
+            return remembered.caller(address)
         return await self._books.run(lambda: self._caller_of(secret, address))
 
     async def note_stranger(self, address: str) -> None:
@@ -139,18 +165,24 @@ class Doorkeeper:
             raise TooManyLogins(f"Too many failed logins: try again in {seconds} s.", retry_after_s=seconds)
 
     def _caller_of(self, secret: str, address: str) -> Caller:
+        version = self._journal.accounts_version()  # before it is read: a change from now on is another
         if secret not in self._known:
             self._known[secret] = accounts.token_by_secret(self._reader, secret)
         found = self._known[secret]
         now = self._clock.now()
         if found is None or not found[0].is_valid(now):
+            self._remembered.pop(secret, None)
             self._strangers.count(address, now)
             raise NotAuthenticated("The token is unknown or has ended: log in again, or ask for a new one.")
         token, user = found
         if token.is_touch_due(now):
             self._touch(token, now)
             del self._known[secret]
-        return replace(_caller(user, token.name, address), scope=accounts.narrowed_scope(user, token), verbs=token.verbs)
+        caller = replace(_caller(user, token.name, address), scope=accounts.narrowed_scope(user, token), verbs=token.verbs)
+        if len(self._remembered) >= _MOST_REMEMBERED:
+            self._remembered.clear()
+        self._remembered[secret] = _Remembered(token, caller, version, now)
+        return caller
 
     def _touch(self, token: accounts.Token, now: float) -> None:
         try:

@@ -16,6 +16,7 @@ from api.native.requests import WAIT_CAP_S, WaitQuery
 from engine.commands.catalogue import Effect, known_row
 from engine.commands.lifecycle import State
 from engine.desk import Life, Receipt, Recorded
+from engine.desk.lives import advice_when_accepted
 from engine.desk.plans import Conflict, unpacked_conflicts
 
 MOST_COMMANDS = 500  # of one answer; /v1/operations pages through all
@@ -116,10 +117,16 @@ async def outcome(
     creates: str | None = None,
     deletes: bool = False,
     conflicts: Sequence[ConflictShown] = (),
+    repeated: bool = False,
 ) -> Answer:
-    """Wait as long as the caller wants, then answer. `creates`: the collection the created objects stand in."""
+    """Wait as long as the caller wants, then answer. `creates`: the collection the created objects stand in.
+
+    Who waits for nothing is told what was just stored, unless the receipts are those of an earlier call (`repeated`).
+    """
     asked = query.wait if query.wait is not None else call.prefer_wait_s
     until, timeout_s = ("processed", call.settings.wait_processed_s) if asked is None else ("final", min(asked, WAIT_CAP_S))
+    if timeout_s <= 0 and not repeated and not any(receipt.joined or receipt.withdrawn for receipt in receipts):
+        return _applied(_just_accepted(call, receipts, conflicts), query, call, timeout_s)
     shown = receipts
     if len(receipts) > MOST_COMMANDS:
         shown = await _worst(call, receipts, until, timeout_s if asked is not None else 0.0, deletes)
@@ -128,11 +135,50 @@ async def outcome(
     lives = {life.id: life for life in await call.desk.settle(call.caller, ids, until=until, timeout_s=timeout_s)}
     pairs = [(receipt, lives[receipt.command_id]) for receipt in shown]
     answer = answer_of(pairs, creates=creates, deletes=deletes, conflicts=conflicts, total=len(receipts))
-    if query.wait is None and call.prefer_wait_s is not None:
-        return Answer(
-            answer.content, answer.status, {**answer.headers, "Preference-Applied": f"wait={timeout_s:g}"}, answer.problem
+    return _applied(answer, query, call, min(asked, WAIT_CAP_S) if asked is not None else 0.0)
+
+
+def _applied(answer: Answer, query: WaitQuery, call: Call, wait_s: float) -> Answer:
+    """The same; it says so where a preference was heeded."""
+    if query.wait is not None or call.prefer_wait_s is None:
+        return answer
+    return Answer(answer.content, answer.status, {**answer.headers, "Preference-Applied": f"wait={wait_s:g}"}, answer.problem)
+
+
+def _just_accepted(call: Call, receipts: Sequence[Receipt], conflicts: Sequence[ConflictShown]) -> Answer:
+    """What is true of commands that were stored a moment ago, from what storing them gave."""
+    shown = receipts[:MOST_COMMANDS]
+    pollers = {poller.number: poller for poller in call.desk.config.pollers}
+    state, detail = str(State.ACCEPTED), SENTENCES[State.ACCEPTED]
+    commands = [
+        CommandOutcome(
+            receipt.entry_id,
+            receipt.command_id,
+            receipt.command,
+            pollers[receipt.poller].name,
+            receipt.host,
+            receipt.service,
+            state,
+            detail,
+            advice_when_accepted(pollers[receipt.poller], receipt.repeatable),
+            False,
+            list(receipt.notes),
+            f"/v1/commands/{receipt.command_id}",
         )
-    return answer
+        for receipt in shown
+    ]
+    ids = list(dict.fromkeys([command.id for command in commands if command.id is not None]))
+    first = commands[0]
+    content = Outcome(
+        ids[0] if ids else None, ids, state, detail, first.advice, False, receipts[0].operation, len(receipts), commands,
+        list(conflicts),
+    )  # fmt: skip
+    where = first.href if content.total <= MOST_COMMANDS else f"/v1/operations/{content.operation}"
+    return Answer(content, 202, _headers([receipt.command_id for receipt in shown]) | {"Location": where})
+
+
+def _headers(command_ids: Sequence[str]) -> dict[str, str]:
+    return {"Signalbox-Command": ", ".join(dict.fromkeys(command_ids[:MOST_IDS_IN_HEADER]))}
 
 
 async def again(call: Call, query: WaitQuery, known: Recorded) -> Answer:
@@ -144,7 +190,7 @@ async def again(call: Call, query: WaitQuery, known: Recorded) -> Answer:
     names = {poller.number: poller.name for poller in call.desk.config.pollers}
     shown = [conflict_shown(conflict, names) for conflict in unpacked_conflicts(known.conflicts, call.caller.scope)]
     creates = f"{made}s" if made and not deletes else None
-    return await outcome(call, query, receipts, creates=creates, deletes=deletes, conflicts=shown)
+    return await outcome(call, query, receipts, creates=creates, deletes=deletes, conflicts=shown, repeated=True)
 
 
 async def _worst(call: Call, receipts: Sequence[Receipt], until: str, timeout_s: float, deletes: bool) -> list[Receipt]:
@@ -172,7 +218,7 @@ def answer_of(
     worst = min(pairs, key=lambda pair: WORST_FIRST.index(_state(pair[1], deletes)))
     state, life = _state(worst[1], deletes), worst[1]
     content = _content(pairs, state, worst, conflicts, len(pairs) if total is None else total)
-    headers = {"Signalbox-Command": ", ".join(dict.fromkeys(receipt.command_id for receipt, _ in pairs[:MOST_IDS_IN_HEADER]))}
+    headers = _headers([receipt.command_id for receipt, _ in pairs])
     if state in FAILED:
         status, title = FAILED[state]
         rest = asdict(content)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from api.auth.doorkeeper import Doorkeeper, check_may
 from api.errors import MEDIA_TYPE, BodyTooLarge, MalformedRequest, MethodNotAllowed, problem_of
-from api.ledger import REPLAYED, as_asked, kept, without_body
+from api.ledger import REPLAYED, as_asked, note_refusal, without_body
 from api.native.operation import Answer, Call, Operation, Stream, Verb
 from api.native.outcome import again
 from api.native.requests import BODY_LIMIT_BYTES, LARGE_BODY_BYTES, decode_body, decode_query, decode_text
@@ -45,6 +45,26 @@ def native_routes(
     return [NativeRoute(path, methods, desk, doorkeeper, settings, clock or SystemClock()) for path, methods in paths.items()]
 
 
+class RouteTable:
+    """The native routes by the number of a path's segments and its second one: few are left to be compared with a path."""
+
+    def __init__(self, routes: Iterable[BaseRoute]) -> None:
+        self._near: dict[tuple[int, bytes], list[NativeRoute]] = {}
+        for route in routes:
+            if isinstance(route, NativeRoute):
+                self._near.setdefault(route.place, []).append(route)
+
+    def match(self, scope: Scope) -> NativeRoute | None:
+        """The route of an HTTP request, the scope being told what its path names; None when no native one has that path."""
+        segments = raw_segments(scope)
+        for route in self._near.get((len(segments), segments[1] if len(segments) > 1 else b""), ()):
+            encoded = route.names_in(segments)
+            if encoded is not None:
+                scope["encoded_names"], scope["template"] = encoded, route.path
+                return route
+        return None
+
+
 def raw_segments(scope: Scope) -> list[bytes]:
     """The segments of the path as they came, still encoded, without the prefix a server put in front."""
     known: list[bytes] | None = scope.get(_SEGMENTS)
@@ -66,6 +86,11 @@ class NativeRoute(BaseRoute):
         self._desk, self._doorkeeper, self._settings, self._clock = desk, doorkeeper, settings, clock
 
     @property
+    def place(self) -> tuple[int, bytes]:
+        """Where the table looks for it: no path of ours has a variable in its first two segments."""
+        return len(self._template), self._template[1][0] if len(self._template) > 1 else b""
+
+    @property
     def allow(self) -> list[str]:
         """Methods that have an answer here."""
         return sorted({*self.methods, "OPTIONS", *(["HEAD"] if "GET" in self.methods else [])})
@@ -74,16 +99,20 @@ class NativeRoute(BaseRoute):
         """A match needs the same number of segments; a variable one takes any that is not empty."""
         if scope["type"] != "http":
             return Match.NONE, {}
-        segments = raw_segments(scope)
+        encoded = self.names_in(raw_segments(scope))
+        return (Match.NONE, {}) if encoded is None else (Match.FULL, {"encoded_names": encoded, "template": self.path})
+
+    def names_in(self, segments: Sequence[bytes]) -> dict[str, bytes] | None:
+        """What stands in a path for each variable, still encoded; None for another path."""
         if len(segments) != len(self._template):
-            return Match.NONE, {}
+            return None
         encoded: dict[str, bytes] = {}
         for (expected, name), segment in zip(self._template, segments, strict=True):
             if name and segment:
                 encoded[name] = segment
             elif expected != segment:
-                return Match.NONE, {}
-        return Match.FULL, {"encoded_names": encoded, "template": self.path}
+                return None
+        return encoded
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; a client that went away needs no answer."""
@@ -113,9 +142,15 @@ class NativeRoute(BaseRoute):
             if isinstance(answer, Stream):
                 return EventStream(answer)
         else:
-            before = without_body(caller, request, operation.verb)
-            asked = await kept(self._desk, before, _status_of, lambda: self._asked(operation, request, caller))
-            answer = await kept(self._desk, asked, _status_of, lambda: self._write(operation, request, asked))
+            asked = None
+            try:
+                asked = await self._asked(operation, request, caller)
+                answer = await self._write(operation, request, asked)
+            except SignalboxError as error:
+                # Refused at once: nothing of the body is known then.
+                told = asked or without_body(caller, request, operation.verb)
+                await note_refusal(self._desk, told, problem_of(error).status, error)
+                raise
         if answer.response is not None:
             return answer.response
         if answer.lines is not None:
@@ -172,10 +207,6 @@ class NativeRoute(BaseRoute):
             return await operation.act(call, query, decode_body(raw, operation.body))
         body = await asyncio.to_thread(decode_body, raw, operation.body)
         return await operation.act(call, query, body)
-
-
-def _status_of(error: SignalboxError) -> int:
-    return problem_of(error).status
 
 
 def _accepted(request: Request) -> str:

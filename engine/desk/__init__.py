@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -26,12 +27,12 @@ from engine.config import Config
 from engine.desk.accept import Accept, ended, withdraw_by_id
 from engine.desk.audience import Which, Wording
 from engine.desk.audit import Audited, AuditedCommand, AuditFilter, more_of, page_of_audit
-from engine.desk.bulk import SLICE, Bulk
+from engine.desk.bulk import SLICE, Bulk, whole
 from engine.desk.checks import Asked, asked, check_allowed, check_reference, second, window
 from engine.desk.entries import one_entry, page_of_entries
 from engine.desk.generic import check_names, command_named, generic_orders
 from engine.desk.lives import lives_of, page_of_lives, standings_of
-from engine.desk.once import once, recorded, refusal, refusal_row
+from engine.desk.once import Job, once, recorded, refusal, refusal_row
 from engine.desk.operations import one_operation, page_of_operations
 from engine.desk.orders import (
     Order,
@@ -59,10 +60,11 @@ from engine.desk.plans import (
 )
 from engine.desk.pollers import is_engine_alive, poller_away
 from engine.desk.readers import Readers
-from engine.desk.resolve import Found, Resolver, is_behind
+from engine.desk.resolve import Found, NotBrief, Resolver, is_behind
 from engine.desk.results import CallPlan, ResultCall, call_shown, plan_call, standings, store_call, stored_parts
 from engine.desk.subjects import subjects_of
 from engine.desk.subscribe import Feed
+from engine.desk.together import store_together
 from engine.desk.values import (
     Caller,
     CheckResult,
@@ -170,8 +172,9 @@ class Desk:
         journal = await asyncio.to_thread(self._open_journal, data)
         unsent = unsent_operations(journal.connection)
         feed = Feed(data, self._clock.now, self.config.settings.event_readers)
-        writer, waiting = GroupCommit(journal, data), Waiting(data, feed.hint)
-        opened = _Open(journal, writer, Readers(data), waiting, Bulk(writer, data, waiting.name, self._clock.now), feed)
+        readers, waiting = Readers(data), Waiting(data, feed.hint)
+        writer = GroupCommit(journal, data, readers.read_all, store_together)
+        opened = _Open(journal, writer, readers, waiting, Bulk(writer, data, waiting.name, self._clock.now), feed)
         opened.writer.start()
         opened.waiting.open()
         self._opened = opened
@@ -199,12 +202,8 @@ class Desk:
 
     async def _read(self, work: Callable[[Reader], T], *, short: bool) -> T:
         """The same. `short`: it looks up a few rows by their keys, see `Readers.run`."""
-        try:
+        with _storable():
             return await self._parts.readers.run(work, short=short)
-        except UnicodeEncodeError as error:
-            raise InvalidField("A value holds half a character (a lone surrogate): no object has such a name.") from error
-        except OverflowError as error:
-            raise InvalidField("A number is larger than any that is given out here.") from error
 
     async def find(self, caller: Caller, work: Callable[[Reader], T]) -> T:
         """Read by `work` that looks names up; a name unknown so far gets a moment.
@@ -212,9 +211,6 @@ class Desk:
         A core may just have written files that the mirror has not read yet. What is shown and what can be commanded are the same,
         so both are found here.
         """
-        return await self._find(caller, work, short=False)
-
-    async def _find(self, caller: Caller, work: Callable[[Reader], T], *, short: bool) -> T:
         deadline = self._clock.monotonic() + _CATCH_UP_S
 
         def look(reader: Reader) -> T:
@@ -228,7 +224,7 @@ class Desk:
 
         while True:
             try:
-                return await self._read(look, short=short)
+                return await self.read(look)
             except _Behind as behind:
                 if self._clock.monotonic() >= deadline:
                     raise behind.unknown from None
@@ -685,24 +681,44 @@ class Desk:
         """The way of every command that names its objects."""
         _some(targets, "targets")
 
-        def plan(reader: Reader) -> Plan:
-            found = Resolver(reader, who.caller.scope, self._pollers).all(targets, with_services=with_services)
+        def plan(reader: Reader, brief: bool = False) -> Plan:
+            resolver = Resolver(reader, who.caller.scope, self._pollers, brief)
+            found = resolver.all(targets, with_services=with_services)
             orders = [order for each in found for order in make(each)]
             return orders, _away(orders, hold)
 
         # Whether a core reads its command file is seen by opening it: that may take longer.
-        orders, away = await self._find(who.caller, plan, short=hold and len(targets) <= _FEW)
+        if hold and len(targets) <= _FEW and not with_services:
+            try:
+                return await self._planned(lambda reader: self._whole(who, plan(reader, True), store, action), len(targets))
+            except NotBrief:
+                pass
+        orders, away = await self.find(who.caller, plan)
         return await self._store(who, orders, away, store, action)
+
+    async def _planned(self, plan: Callable[[Reader], Job[T]], commands: int) -> T:
+        """Store what `plan` makes, which looks up a few rows by their keys: in the writer's thread, with that of other requests."""
+        parts = self._parts
+        with _storable():
+            return await parts.readers.until_readable(lambda: parts.writer.submit_planned(plan, commands))
+
+    def _whole(self, who: Asked, planned: Plan, store: Store, action: str) -> Job[tuple[Receipt, ...]]:
+        orders, away = planned
+        accept = self._accept(who, away, action)
+        return whole(accept, orders, store(accept))
 
     async def _store(
         self, who: Asked, orders: Sequence[Order], away: Mapping[int, PollerAway], store: Store, action: str
     ) -> tuple[Receipt, ...]:
         """All orders or none."""
         parts = self._parts
-        accept = Accept(who, self._operation(who, action), self._ids.next, away)
+        accept = self._accept(who, away, action)
         if len(orders) > SLICE:
             await self.read(lambda reader: accept.check(reader.connection, orders))
         return await parts.bulk.store(accept, orders, store(accept))
+
+    def _accept(self, who: Asked, away: Mapping[int, PollerAway], action: str) -> Accept:
+        return Accept(who, self._operation(who, action), self._ids.next, away)
 
     def _operation(self, who: Asked, action: str) -> OperationRow:
         caller = who.caller
@@ -716,6 +732,17 @@ def _away(orders: Iterable[Order], hold: bool) -> dict[int, PollerAway]:
     pollers = {order.found.poller.number: order.found for order in orders}
     looked = {number: poller_away(found.poller, found.view) for number, found in pollers.items()}
     return {number: away for number, away in looked.items() if away is not None}
+
+
+@contextmanager
+def _storable() -> Iterator[None]:
+    """Whatever is asked inside with a value no database can hold raises InvalidField."""
+    try:
+        yield
+    except UnicodeEncodeError as error:
+        raise InvalidField("A value holds half a character (a lone surrogate): no object has such a name.") from error
+    except OverflowError as error:
+        raise InvalidField("A number is larger than any that is given out here.") from error
 
 
 def _some(values: Sequence[object], field: str) -> None:

@@ -9,18 +9,28 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import orjson
 
 from engine.commands.catalogue import known_row
 from engine.commands.lifecycle import SUCCEEDED, UNFINISHED, UNWRITTEN, State
 from engine.desk.checks import Asked
+from engine.desk.lives import is_repeatable
 from engine.desk.orders import Order, Twin, same_meaning
 from engine.desk.values import Caller, Receipt
 from engine.desk.writer import Written
 from engine.errors import CallerError, NotPossible, PollerAway, UnknownObject
-from engine.journal.history import EntryRow, entries, entries_of, entry_by_id, insert_entries, update_entry
+from engine.journal.history import (
+    EntryRow,
+    EntryValues,
+    entries,
+    entries_of,
+    entry_by_id,
+    entry_values,
+    insert_entries,
+    update_entry,
+)
 from engine.journal.identities import next_ids
 from engine.journal.operations import OperationRow, note_joined, unsent_operations
 from engine.journal.store import COMMAND_COLUMNS, CommandRow, NewCommand, command_by_id, command_row, insert_new, move
@@ -123,22 +133,34 @@ class Accept:
         if error is not None:
             raise error
 
-    def _insert(self, connection: sqlite3.Connection, orders: Sequence[Order]) -> list[Receipt]:
-        ids = _minted(connection, orders)
-        commands: list[NewCommand] = []
-        made: list[tuple[EntryRow, int, str]] = []
+    def _insert(self, connection: sqlite3.Connection, orders: Sequence[Order]) -> tuple[Receipt, ...]:
+        rows = Rows()
+        receipts = self.rows(orders, minted(connection, orders), rows)
+        insert_entries(connection, rows.entries)
+        insert_new(connection, rows.commands)
+        return receipts
+
+    def rows(self, orders: Sequence[Order], ids: Mapping[int, Iterator[int]], rows: Rows) -> tuple[Receipt, ...]:
+        """What is to be stored of orders that are new is added to `rows`. `ids`: minted for their entries, by poller."""
+        caller, operation = self.who.caller, self.operation.id
+        receipts: list[Receipt] = []
         for order in orders:
             command_id = self.new_id()
-            first = None
-            for draft in order.entries:
-                entry_id = next(ids[draft.poller])
-                first = first or entry_id
-                made.append((draft, entry_id, command_id))
-            commands.append(_command(order, self.who.caller, command_id, self.operation.id, first or order.deletes))
-        insert_entries(connection, made)
-        insert_new(connection, commands)
-        pairs = zip(orders, commands, strict=True)
-        return [_receipt(command, command.entry_id, self.operation.id, notes=order.notes) for order, command in pairs]
+            made = [entry_values(draft, next(ids[draft.poller]), command_id) for draft in order.entries]
+            entry_id = made[0][0] if made else order.deletes
+            command = _command(order, caller, command_id, operation, entry_id)
+            rows.entries += made
+            rows.commands.append(command)
+            receipts.append(_receipt(command, entry_id, operation, notes=order.notes))
+        return tuple(receipts)
+
+
+@dataclass(slots=True)
+class Rows:
+    """What new commands bring into the journal."""
+
+    commands: list[NewCommand] = field(default_factory=list)
+    entries: list[EntryValues] = field(default_factory=list)
 
 
 def refused(
@@ -159,7 +181,7 @@ def _refusal(connection: sqlite3.Connection, order: Order, away: Mapping[int, Po
     return away.get(order.found.key.poller)
 
 
-def _minted(connection: sqlite3.Connection, orders: Sequence[Order]) -> dict[int, Iterator[int]]:
+def minted(connection: sqlite3.Connection, orders: Sequence[Order]) -> dict[int, Iterator[int]]:
     """Fresh public ids for the entries of all these orders, by poller."""
     wanted = Counter(draft.poller for order in orders for draft in order.entries)
     return {poller: iter(next_ids(connection, poller, "entry", count)) for poller, count in wanted.items()}
@@ -330,4 +352,7 @@ def _receipt(
     command: CommandRow | NewCommand, entry_id: int | None, operation: str, joined: bool = False, notes: tuple[str, ...] = ()
 ) -> Receipt:
     service = command.service or None
-    return Receipt(command.id, command.name, command.poller, command.host, service, entry_id, joined, notes, operation)
+    return Receipt(
+        command.id, command.name, command.poller, command.host, service, entry_id, joined, notes, operation,
+        repeatable=is_repeatable(command.name, command.twin_key),
+    )  # fmt: skip

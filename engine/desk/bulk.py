@@ -18,6 +18,7 @@ from pathlib import Path
 from engine.desk.accept import Accept
 from engine.desk.once import Receipts, once, with_last_slice
 from engine.desk.orders import Order
+from engine.desk.together import Call
 from engine.desk.values import Receipt
 from engine.desk.writer import GroupCommit, Written
 from engine.errors import JournalError, SignalboxError
@@ -46,13 +47,7 @@ class Bulk:
     async def store(self, accept: Accept, orders: Sequence[Order], work: Work) -> Receipts:
         """All orders or none. Raises what an order is refused for, JournalError."""
         if len(orders) <= SLICE:
-            row = replace(accept.operation, commands=len(orders))
-
-            def whole(connection: sqlite3.Connection) -> Written[Receipts]:
-                insert_operation(connection, row)
-                return work(connection, orders)
-
-            return await self.writer.submit(once(accept.who.caller, row.id, accept.who.now, Receipts, whole), len(orders))
+            return await self.writer.submit(whole(accept, orders, work), len(orders))
         task = asyncio.create_task(self._store_slices(accept, orders, work), name="bulk")
         self._keep(task)
         return await asyncio.shield(task)  # a client that goes away does not leave half of it
@@ -119,6 +114,19 @@ class Bulk:
                 done = await self.writer.submit(lambda connection: _withdrawn(connection, operation, reason, self.now()), SLICE)
         except JournalError as error:
             log.error("operation %s could not be withdrawn yet, and none of it will be sent: %s", operation, error)
+
+
+def whole(accept: Accept, orders: Sequence[Order], work: Work) -> Callable[[sqlite3.Connection], Written[Receipts]]:
+    """The job that stores a call in one transaction."""
+    row = replace(accept.operation, commands=len(orders))
+    if work == accept.orders:
+        return Call(replace(accept, operation=row), orders)
+
+    def store(connection: sqlite3.Connection) -> Written[Receipts]:
+        insert_operation(connection, row)
+        return work(connection, orders)
+
+    return once(accept.who.caller, row.id, accept.who.now, Receipts, store)
 
 
 def _withdrawn(connection: sqlite3.Connection, operation: str, reason: str, at: float) -> Written[bool]:

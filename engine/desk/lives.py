@@ -141,7 +141,7 @@ def advice(row: CommandRow, poller: Poller | None) -> str:
         case State.CONFIRMED | State.CANCELLED:
             return ""
         case State.ACCEPTED | State.WRITING:
-            return f"Wait a moment, it is on its way into {pipe}; if it stays so, see whether the engine process runs; {again}."
+            return _on_its_way(pipe, again)
         case State.HELD:
             until = datetime.fromtimestamp(row.deadline_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
             return (
@@ -183,9 +183,24 @@ def advice(row: CommandRow, poller: Poller | None) -> str:
             )
 
 
+def advice_when_accepted(poller: Poller, repeatable: bool) -> str:
+    """The same of a command that was just stored."""
+    return _on_its_way(str(poller.command_file), _SAFE if repeatable else _COUNTS)
+
+
+def _on_its_way(pipe: str, again: str) -> str:
+    return f"Wait a moment, it is on its way into {pipe}; if it stays so, see whether the engine process runs; {again}."
+
+
+_SAFE = "repeating the request is safe"
+_COUNTS = "do not repeat the request meanwhile, each result counts"
+
+
 def _repeating(row: CommandRow) -> str:
+    return _SAFE if is_repeatable(row.name, row.twin_key) else _COUNTS
+
+
+def is_repeatable(name: str, twin_key: str | None) -> bool:
     """Repeats of what makes an entry join this command; repeats of what is idempotent change nothing."""
-    known = row_of(row.name)
-    if row.twin_key is not None or (known is not None and known.idempotent):
-        return "repeating the request is safe"
-    return "do not repeat the request meanwhile, each result counts"
+    known = row_of(name)
+    return twin_key is not None or (known is not None and known.idempotent)

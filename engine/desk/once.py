@@ -92,11 +92,22 @@ def refusal(row: AuditRow, connection: sqlite3.Connection) -> Written[None]:
 def _record(
     connection: sqlite3.Connection, caller: Caller, operation: str, now: float, value: object, links: Sequence[str]
 ) -> None:
+    key, row = key_and_audit(caller, operation, now, value)
+    if key is not None:
+        insert_key(connection, key)
+    if row is not None:
+        add_audit(connection, row, [*links, *_others(value)])
+
+
+def key_and_audit(caller: Caller, operation: str, now: float, value: object) -> tuple[KeyRow | None, AuditRow | None]:
+    """What is stored with what a request made; `value` is what it is given."""
     request = caller.request
-    if request is not None and request.key:
-        answer = orjson.dumps(value)
-        insert_key(connection, KeyRow(caller.user, request.key, request.fingerprint, operation, answer, now, request.conflicts))
-    add_audit(connection, _row(caller, now, operation=operation), [*links, *_others(value)])
+    if request is None:
+        return None, None
+    row = _row(caller, now, operation=operation)
+    if not request.key:
+        return None, row
+    return KeyRow(caller.user, request.key, request.fingerprint, operation, orjson.dumps(value), now, request.conflicts), row
 
 
 def _others(value: object) -> list[str]:

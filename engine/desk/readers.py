@@ -10,7 +10,7 @@ import asyncio
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,7 +49,7 @@ class Readers:
 
     def __post_init__(self) -> None:
         self._pool = ThreadPoolExecutor(self.threads, "desk-reader")
-        self._short = Carrier("desk-short-reads", self._read_all)
+        self._short = Carrier("desk-short-reads", self.read_all)
 
     async def run(self, work: Callable[[Reader], T], *, short: bool = False) -> T:
         """Return what `work` returns. Raises PollerError when the engine has not made its view yet, or what `work` raises.
@@ -57,11 +57,15 @@ class Readers:
         `short`: a few look-ups by key; many such share one thread and one transaction. It may be run again when reading fails.
         """
         loop = asyncio.get_running_loop()
+        if short:
+            return await self.until_readable(lambda: self._short.run(work))
+        return await self.until_readable(lambda: loop.run_in_executor(self._pool, self._read, work))
+
+    async def until_readable(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """What `ask` gives, which reads by `run` or `read_all`; asked again while the engine has just been started."""
         while True:
             try:
-                if short:
-                    return await self._short.run(work)
-                return await loop.run_in_executor(self._pool, self._read, work)
+                return await ask()
             except _NotYet as not_yet:
                 if time.monotonic() >= self._started + _START_GRACE_S:
                     raise not_yet.error from not_yet
@@ -90,8 +94,8 @@ class Readers:
             reason = PollerError(f"The view of the cores cannot be read: {error}. See whether the engine process runs.")
             raise _NotYet(reason) from error
 
-    def _read_all(self, works: Sequence[Callable[[Reader], object]]) -> list[Outcome]:
-        """All in one transaction; each on its own when that cannot be."""
+    def read_all(self, works: Sequence[Callable[[Reader], object]]) -> list[Outcome]:
+        """All in one transaction; each on its own when that cannot be. For any one thread, which gets a connection of its own."""
         try:
             reader = self._reader()
             with reader.snapshot():

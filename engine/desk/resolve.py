@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from engine.commands.wire import check_name
 from engine.config import Poller
 from engine.desk.values import Target
 from engine.errors import Ambiguous, StatusFileStale, UnknownHost, UnknownPoller, UnknownService
-from engine.model import HostStatus, HostView, ObjectKey, PollerView, ServiceStatus, ServiceView
+from engine.model import HostStatus, ObjectKey, PollerView, ServiceStatus
 from engine.state.scope import Scope
 from engine.state.views import Reader
 
@@ -25,6 +25,11 @@ class Glance(NamedTuple):
     last_state_change: float
     last_check: float
     checks_enabled: int
+
+
+_GLANCE = ", ".join(f"o.{column}" for column in Glance._fields)
+_HOST = f"SELECT o.poller, {_GLANCE} FROM state.host o WHERE o.name = ?"
+_SERVICE = f"SELECT o.poller, {_GLANCE} FROM state.service o WHERE o.host_name = ? AND o.description = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +57,18 @@ class Found:
         return self.view.clock_offset_s if self.view is not None else 0.0
 
 
+class NotBrief(Exception):
+    """A name does not lead to just one object: why, and what it may have meant, takes longer to find."""
+
+
 @dataclass(slots=True)
 class Resolver:
-    """Resolves the targets of one call over one reader."""
+    """Resolves the targets of one call over one reader. `brief`: raises NotBrief instead of looking for what is to be said."""
 
     reader: Reader
     scope: Scope
     pollers: Mapping[int, Poller]
+    brief: bool = False
     _views: dict[int, PollerView | None] = field(default_factory=dict)
 
     def all(self, targets: Iterable[Target], *, with_services: bool = False) -> list[Found]:
@@ -71,14 +81,16 @@ class Resolver:
         if target.service is not None:
             check_name(target.service, "service")
         if target.poller is not None and self._view(target.poller) is None:
+            if self.brief:
+                raise NotBrief
             raise self._unknown_poller(target.poller)
-        views = self._service(target, target.service) if target.service is not None else self._host(target)
-        if len(views) > 1:
-            raise self._ambiguous(target, [view.poller for view in views])
-        (view,) = views
-        key = ObjectKey(view.poller, target.host, target.service)
-        services = self.reader.service_names(view.poller, target.host) if with_services and target.service is None else ()
-        return Found(key, self.pollers[view.poller], self._view(view.poller), view.status, services)
+        seen = self._seen(target)
+        if len(seen) != 1:
+            raise self._unfound(target, [number for number, _ in seen])
+        ((number, glance),) = seen
+        key = ObjectKey(number, target.host, target.service)
+        services = self.reader.service_names(number, target.host) if with_services and target.service is None else ()
+        return Found(key, self.pollers[number], self._view(number), glance, services)
 
     def stored(self, key: ObjectKey) -> Found:
         """The object of an entry the caller may see. Raises UnknownPoller when its poller is no longer configured."""
@@ -108,21 +120,27 @@ class Resolver:
             self._views[number] = self.reader.poller(self.scope, number)
         return self._views[number]
 
-    def _host(self, target: Target) -> Sequence[HostView]:
-        views = [view for view in self.reader.host(self.scope, target.host, target.poller) if view.poller in self.pollers]
-        if not views:
-            raise self._unknown_host(target)
-        return views
+    def _seen(self, target: Target) -> list[tuple[int, Glance]]:
+        """The object on each poller that has it, by number."""
+        where, values = self.scope.sql("o.poller", "o.host_name" if target.service is not None else "o.name")
+        on = "o.poller IN (SELECT number FROM state.poller)" if target.poller is None else "o.poller = ?"
+        given = [] if target.poller is None else [target.poller]
+        names = [target.host] if target.service is None else [target.host, target.service]
+        query = _HOST if target.service is None else _SERVICE
+        found = self.reader.connection.execute(f"{query} AND {on} AND {where} ORDER BY o.poller", [*names, *given, *values])
+        return [(number, Glance(*seen)) for number, *seen in found if number in self.pollers]
 
-    def _service(self, target: Target, service: str) -> Sequence[ServiceView]:
-        found = self.reader.service(self.scope, target.host, service, target.poller)
-        views = [view for view in found if view.poller in self.pollers]
-        if views:
-            return views
-        self._host(target)
-        near = self.reader.near_services(self.scope, target.host, service)
-        message = f"{target.host} has no service {service!r}.{_perhaps(near)}"
-        raise UnknownService(message, host=target.host, service=service, near=list(near))
+    def _unfound(self, target: Target, numbers: Sequence[int]) -> UnknownHost | UnknownService | StatusFileStale | Ambiguous:
+        """Why a target is not one object; `numbers`: of the pollers that have it."""
+        if self.brief:
+            raise NotBrief
+        if numbers:
+            return self._ambiguous(target, numbers)
+        if target.service is None or not self._seen(replace(target, service=None)):
+            return self._unknown_host(target)
+        near = self.reader.near_services(self.scope, target.host, target.service)
+        message = f"{target.host} has no service {target.service!r}.{_perhaps(near)}"
+        return UnknownService(message, host=target.host, service=target.service, near=list(near))
 
     def _unknown_host(self, target: Target) -> UnknownHost | StatusFileStale:
         by_number = Scope(pollers=self.scope.pollers)  # group members are not known before the first status file either

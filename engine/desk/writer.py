@@ -1,8 +1,10 @@
 """Accepts of many requests share one commit: the thread of an API worker that writes journal.db.
 
-Theory of operation. A request hands in a job (a function of the writer connection). The thread takes what is waiting, up to 500
-commands, opens one `Journal.transaction`, runs each job inside a SAVEPOINT of its own, so that one job's error undoes that job
-only, and after the COMMIT pokes the engine and resolves the requests' futures: what a caller is told is durable.
+Theory of operation. A request hands in a job (a function of the writer connection), or a plan that makes one out of what a reader
+of state.db shows. The thread takes what is waiting, up to 500 commands, makes the plans of them in one snapshot, opens one
+`Journal.transaction` and stores in it: first, with a few statements for all of them, the jobs that can be stored together; then
+each of the others inside a SAVEPOINT of its own, so that one job's error undoes that job only. Nobody can tell the order: none of
+them has been answered. After the COMMIT it pokes the engine and resolves the requests' futures: what a caller is told is durable.
 """
 
 from __future__ import annotations
@@ -16,10 +18,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from engine.carrier import Outcome as Planned
 from engine.errors import JournalError
 from engine.faults import AFTER_COMMIT, crash_point
 from engine.hints import poke_engine, tell_desks
 from engine.journal.store import Journal
+from engine.state.views import Reader
 
 T = TypeVar("T")
 
@@ -36,11 +40,18 @@ class Written(Generic[T]):
     moved: tuple[str, ...] = ()  # commands whose life went on, for other desks
 
 
+Work = Callable[[sqlite3.Connection], Written[T]]
+Plan = Callable[[Reader], Work[T]]
+# Stores those works that need nothing but rows of their own; None for each that has to be run.
+Together = Callable[[sqlite3.Connection, Sequence[Work[Any]]], Sequence[Written[Any] | None]]
+
+
 @dataclass(slots=True)
 class _Job:
-    work: Callable[[sqlite3.Connection], Written[Any]]
+    work: Work[Any] | None
     commands: int
     future: asyncio.Future[Any]
+    plan: Plan[Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +66,8 @@ class GroupCommit:
 
     journal: Journal
     data: Path
+    read: Callable[[Sequence[Plan[Any]]], Sequence[Planned]] = lambda plans: []  # makes plans, in this thread
+    together: Together = lambda connection, works: [None] * len(works)  # see engine/desk/together.py
     _jobs: deque[_Job] = field(default_factory=deque)
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _closing: bool = False
@@ -80,23 +93,51 @@ class GroupCommit:
         Raises what `work` raised (then nothing of it was stored), or JournalError. A request that goes away before its job's turn
         takes the job with it; after that the job stands.
         """
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         async with self._room:
-            future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-            with self._changed:
-                if self._closing:
-                    raise JournalError("This worker is shutting down: nothing was accepted, ask again.")
-                self._jobs.append(_Job(work, commands, future))
-                self._changed.notify()
+            self._hand_in(_Job(work, commands, future))
             return await future
+
+    async def submit_planned(self, plan: Plan[T], commands: int = 1) -> T:
+        """The same of what `plan` makes out of a reader just before. Raises what it raises, too."""
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        async with self._room:
+            self._hand_in(_Job(None, commands, future, plan))
+            return await future
+
+    def _hand_in(self, job: _Job) -> None:
+        with self._changed:
+            if self._closing:
+                raise JournalError("This worker is shutting down: nothing was accepted, ask again.")
+            self._jobs.append(job)
+            self._changed.notify()
 
     def _run(self) -> None:
         while jobs := self._next_jobs():
-            outcomes = self._commit(jobs)
+            outcomes = self._stored(jobs)
             crash_point(AFTER_COMMIT)
             self._wake(outcomes)
             loop = jobs[0].future.get_loop()
             if not loop.is_closed():
                 loop.call_soon_threadsafe(_deliver, jobs, outcomes)
+
+    def _stored(self, jobs: Sequence[_Job]) -> list[_Outcome]:
+        """Make the plans, then store all that could be planned."""
+        outcomes = self._planned(jobs)
+        ready = [place for place, outcome in enumerate(outcomes) if outcome is None]
+        for place, outcome in zip(ready, self._commit([jobs[place] for place in ready]) if ready else (), strict=True):
+            outcomes[place] = outcome
+        return [outcome or _Outcome() for outcome in outcomes]
+
+    def _planned(self, jobs: Sequence[_Job]) -> list[_Outcome | None]:
+        """What went wrong with the plans; None for each job that has its work now."""
+        outcomes: list[_Outcome | None] = [None] * len(jobs)
+        some = [(place, job, job.plan) for place, job in enumerate(jobs) if job.plan is not None]
+        if some:
+            for (place, job, _), (work, error) in zip(some, self.read([plan for _, _, plan in some]), strict=True):
+                job.work = work
+                outcomes[place] = None if error is None else _Outcome(error=error)
+        return outcomes
 
     def _next_jobs(self) -> list[_Job]:
         """What shares the next transaction; at least one job, [] when closing and done."""
@@ -113,9 +154,27 @@ class GroupCommit:
     def _commit(self, jobs: Sequence[_Job]) -> list[_Outcome]:
         try:
             with self.journal.transaction() as connection:
-                return [_run_job(connection, job) for job in jobs]
+                done = self._stored_together(connection, jobs)
+                return [
+                    _run_job(connection, job) if written is None else _Outcome(written)
+                    for job, written in zip(jobs, done, strict=True)
+                ]
         except JournalError as error:
             return [_Outcome(error=error) for _ in jobs]
+
+    def _stored_together(self, connection: sqlite3.Connection, jobs: Sequence[_Job]) -> Sequence[Written[Any] | None]:
+        """What could be stored with few statements for all. If anything is wrong with that, nothing: each is run, and shows it."""
+        connection.execute("SAVEPOINT together")
+        try:
+            works = [_gone if job.work is None or job.future.cancelled() else job.work for job in jobs]
+            written = self.together(connection, works)
+        except (sqlite3.OperationalError, sqlite3.InternalError, sqlite3.NotSupportedError):
+            raise
+        except Exception:  # noqa: BLE001 - it comes up again in the job whose it is
+            connection.execute("ROLLBACK TO together")
+            written = [None] * len(jobs)
+        connection.execute("RELEASE together")
+        return written
 
     def _wake(self, outcomes: Sequence[_Outcome]) -> None:
         written = [outcome.written for outcome in outcomes if outcome.written is not None]
@@ -127,9 +186,14 @@ class GroupCommit:
             tell_desks(self.data, moved)
 
 
+def _gone(connection: sqlite3.Connection) -> Written[None]:
+    """The work of a request that went away."""
+    return Written(None)
+
+
 def _run_job(connection: sqlite3.Connection, job: _Job) -> _Outcome:
     """One job inside its own SAVEPOINT. What breaks the database breaks the transaction; anything else is the job's own."""
-    if job.future.cancelled():
+    if job.future.cancelled() or job.work is None:
         return _Outcome()
     connection.execute("SAVEPOINT job")
     try:

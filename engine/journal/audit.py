@@ -11,10 +11,12 @@ from __future__ import annotations
 import getpass
 import hashlib
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from engine.journal.accounts import Verb
+from engine.journal.rows import insert_rows
 
 BODY_BYTES = 16 * 1024  # a longer body is cut; its size and SHA-256 are kept
 RESULT_BODY_BYTES = 512  # bodies of passive results come by the thousand: longer ones are not kept at all
@@ -50,15 +52,22 @@ class AuditRow:
 
 
 AUDIT_COLUMNS = ", ".join(AuditRow.__slots__)
-_INSERT = f"INSERT INTO audit ({AUDIT_COLUMNS}) VALUES ({','.join('?' * len(AuditRow.__slots__))})"
+_INTO = f"INSERT INTO audit ({AUDIT_COLUMNS})"
+_INSERT = f"{_INTO} VALUES ({','.join('?' * len(AuditRow.__slots__))})"
+_values = attrgetter(*AuditRow.__slots__)
 
 
 def add_audit(connection: sqlite3.Connection, row: AuditRow, command_ids: Iterable[str] = ()) -> None:
     """Add a row. `command_ids`: commands of other operations that the request joined or withdrew."""
-    cursor = connection.execute(_INSERT, [getattr(row, name) for name in AuditRow.__slots__])
+    cursor = connection.execute(_INSERT, _values(row))
     links = [(cursor.lastrowid, command_id) for command_id in command_ids]
     if links:
         connection.executemany("INSERT OR IGNORE INTO audit_link VALUES (?, ?)", links)
+
+
+def insert_audit(connection: sqlite3.Connection, rows: Sequence[AuditRow]) -> None:
+    """Add rows that are linked to nothing else."""
+    insert_rows(connection, _INTO, len(AuditRow.__slots__), [_values(row) for row in rows])
 
 
 def kept_of_body(body: bytes, verb: str) -> tuple[bytes, int, str]:

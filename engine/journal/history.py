@@ -11,9 +11,11 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
+from typing import Any
 
 from engine.commands.proof import Content, Known, bind, comment_content, downtime_content
 from engine.journal.identities import next_ids
+from engine.journal.rows import insert_rows
 from engine.model import CommentStatus, DowntimeStatus
 
 USER_COMMENT = 1
@@ -77,9 +79,13 @@ class Acknowledged:
     comment: CommentStatus | None  # its newest acknowledgement comment
 
 
-_INSERT = f"INSERT INTO entry ({ENTRY_COLUMNS}) VALUES ({','.join('?' * len(EntryRow.__slots__))})"
+_INTO = f"INSERT INTO entry ({ENTRY_COLUMNS})"
+_INSERT = f"{_INTO} VALUES ({','.join('?' * len(EntryRow.__slots__))})"
 _values = attrgetter(*EntryRow.__slots__)
-_ID, _COMMAND = EntryRow.__slots__.index("id"), EntryRow.__slots__.index("command_id")
+_AFTER_ID = attrgetter(*EntryRow.__slots__[1:])
+_COMMAND = EntryRow.__slots__.index("command_id") - 1
+EntryValues = tuple[Any, ...]
+"""The columns of a row of `entry`, the id first."""
 
 
 def insert_entry(connection: sqlite3.Connection, row: EntryRow) -> None:
@@ -87,15 +93,15 @@ def insert_entry(connection: sqlite3.Connection, row: EntryRow) -> None:
     connection.execute(_INSERT, _values(row))
 
 
-def insert_entries(connection: sqlite3.Connection, drafts: Iterable[tuple[EntryRow, int, str]]) -> None:
-    """Store new entries: each a draft, its id, and the command that makes it."""
+def entry_values(draft: EntryRow, entry_id: int, command_id: str) -> EntryValues:
+    """What is stored of a draft under that id, made by that command."""
+    columns = _AFTER_ID(draft)
+    return (entry_id, *columns[:_COMMAND], command_id, *columns[_COMMAND + 1 :])
 
-    def values(draft: EntryRow, entry_id: int, command_id: str) -> list[object]:
-        columns = list(_values(draft))
-        columns[_ID], columns[_COMMAND] = entry_id, command_id
-        return columns
 
-    connection.executemany(_INSERT, (values(*draft) for draft in drafts))
+def insert_entries(connection: sqlite3.Connection, rows: Sequence[EntryValues]) -> None:
+    """Store new entries."""
+    insert_rows(connection, _INTO, len(EntryRow.__slots__), rows)
 
 
 def revive(connection: sqlite3.Connection, gone: EntryRow, block: EntryRow) -> None:

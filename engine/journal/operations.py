@@ -9,13 +9,14 @@ of `Journal.transaction()`, reads any that has the journal attached. Times are e
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from operator import attrgetter
 
 from engine.commands.lifecycle import UNWRITTEN, State
 from engine.errors import JournalError
+from engine.journal.rows import insert_rows
 from engine.journal.store import COMMAND_COLUMNS, command_row, move
 
 
@@ -46,13 +47,18 @@ class OperationRow:
 
 
 OPERATION_COLUMNS = ", ".join(OperationRow.__slots__)
-_INSERT = f"INSERT INTO operation ({OPERATION_COLUMNS}) VALUES ({','.join('?' * len(OperationRow.__slots__))})"
+_INTO = f"INSERT INTO operation ({OPERATION_COLUMNS})"
 _values = attrgetter(*OperationRow.__slots__)
 
 
 def insert_operation(connection: sqlite3.Connection, row: OperationRow) -> None:
     """Store a new operation."""
-    connection.execute(_INSERT, _values(row))
+    insert_operations(connection, [row])
+
+
+def insert_operations(connection: sqlite3.Connection, rows: Sequence[OperationRow]) -> None:
+    """Store new operations."""
+    insert_rows(connection, _INTO, len(OperationRow.__slots__), [_values(row) for row in rows])
 
 
 def note_joined(connection: sqlite3.Connection, operation: str, command_ids: Iterable[str]) -> None:

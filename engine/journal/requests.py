@@ -8,7 +8,13 @@ what is stored and never carried out. A refused request leaves no row. Functions
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
+
+import orjson
+
+from engine.journal.rows import insert_rows
 
 LONGEST_KEY = 255  # characters
 
@@ -30,12 +36,28 @@ class KeyRow:
 
 
 _COLUMNS = ", ".join(KeyRow.__slots__)
+_values = attrgetter(*KeyRow.__slots__)
 
 
 def insert_key(connection: sqlite3.Connection, row: KeyRow) -> None:
     """Store a key with what its request made."""
-    values = [getattr(row, name) for name in KeyRow.__slots__]
-    connection.execute(f"INSERT INTO request_key ({_COLUMNS}) VALUES ({','.join('?' * len(values))})", values)
+    insert_keys(connection, [row])
+
+
+def insert_keys(connection: sqlite3.Connection, rows: Sequence[KeyRow]) -> None:
+    """Store keys with what their requests made."""
+    insert_rows(connection, f"INSERT INTO request_key ({_COLUMNS})", len(KeyRow.__slots__), [_values(row) for row in rows])
+
+
+def known_keys(connection: sqlite3.Connection, keys: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Those of these (user, key) pairs that are stored."""
+    if not keys:
+        return set()
+    query = (
+        "SELECT k.user, k.key FROM json_each(?) asked CROSS JOIN request_key k"
+        " ON k.user = asked.value ->> 0 AND k.key = asked.value ->> 1"
+    )
+    return set(connection.execute(query, (orjson.dumps(list(keys)).decode(),)))
 
 
 def key_row(connection: sqlite3.Connection, user: str, key: str, schema: str = "main") -> KeyRow | None:

@@ -25,6 +25,8 @@ import orjson
 from engine.commands.lifecycle import LATE, State, check_move
 from engine.errors import JournalError
 from engine.figures import command_moved
+from engine.journal.accounts_version import AccountsVersion
+from engine.journal.rows import insert_rows
 from engine.journal.schema import upgrade
 
 JOURNAL_FILE = "journal.db"
@@ -91,6 +93,7 @@ class NewCommand(NamedTuple):
     user: str
     address: str
     token: str
+    state: str = str(State.ACCEPTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +136,7 @@ class Journal:
             self._lock, self._turn = (
                 os.open(data / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660) for name in (LOCK_FILE, TURN_FILE)
             )
+            self._accounts = AccountsVersion(data)
             self._connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=10)
             with self._mutex, self._flock():
                 self._prepare()
@@ -150,8 +154,13 @@ class Journal:
         """Close the connection and the lock file."""
         with self._mutex:
             self._connection.close()
+            self._accounts.close()
             os.close(self._lock)
             os.close(self._turn)
+
+    def accounts_version(self) -> int:
+        """See `AccountsVersion`. Takes no time."""
+        return self._accounts.number()
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -179,6 +188,7 @@ class Journal:
                             self._connection.execute("ROLLBACK")
                         raise
                     self._connection.execute("COMMIT")
+                    self._accounts.committed()
             except (sqlite3.OperationalError, sqlite3.DatabaseError, OSError) as error:
                 if isinstance(error, sqlite3.IntegrityError):
                     raise
@@ -209,6 +219,7 @@ class Journal:
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=FULL")
         upgrade(self._connection, self.path)
+        self._accounts.watch(self._connection)
 
 
 # --- commands ---------------------------------------------------------------------------------------------------------------
@@ -220,9 +231,7 @@ _inserted = attrgetter(*_INSERTED)
 _ARGUMENTS, _STATE, _CORE_IDS = (_INSERTED.index(name) for name in ("arguments", "state", "core_ids"))
 
 
-_INSERT_NEW = (
-    f"INSERT INTO command (state, {', '.join(NewCommand._fields)}) VALUES ('accepted', {','.join('?' * len(NewCommand._fields))})"
-)
+_INTO_NEW = f"INSERT INTO command ({', '.join(NewCommand._fields)})"
 
 
 def insert_command(connection: sqlite3.Connection, row: CommandRow) -> None:
@@ -233,9 +242,9 @@ def insert_command(connection: sqlite3.Connection, row: CommandRow) -> None:
 
 def insert_new(connection: sqlite3.Connection, commands: Sequence[NewCommand]) -> None:
     """Store commands just accepted, in their order, each with its first step."""
-    connection.executemany(_INSERT_NEW, commands)
-    steps = ((command.id, command.accepted_at) for command in commands)
-    connection.executemany("INSERT INTO step (command_id, state, at) VALUES (?, 'accepted', ?)", steps)
+    insert_rows(connection, _INTO_NEW, len(NewCommand._fields), commands)
+    steps = [(command.id, command.state, command.accepted_at) for command in commands]
+    insert_rows(connection, "INSERT INTO step (command_id, state, at)", 3, steps)
 
 
 def _insert_values(row: CommandRow) -> list[object]:

@@ -141,6 +141,25 @@ def test_requests_do_not_write_more_often_than_each_minute(house: House) -> None
     assert sum(writes) == 2
 
 
+def test_a_token_is_looked_up_once_a_second_while_nothing_changes(house: House) -> None:
+    secret = house.login().secret
+    run(house.keeper.caller_of(secret, HERE))
+    house.journal.connection.execute("UPDATE user SET author = 'behind our back'")
+    seen = run(house.keeper.caller_of(secret, THERE))
+    assert (seen.address, seen.author) == (THERE, "Ann A."), "as if a process had died between its commit and saying so"
+    house.clock.at += 1
+    assert run(house.keeper.caller_of(secret, HERE)).author == "behind our back"
+
+
+@pytest.mark.parametrize("change", ["role = 'reader'", "author = 'x'", 'scope = \'{"pollers": [], "hostgroups": null}\''])
+def test_another_process_changing_a_user_is_seen_at_once(house: House, tmp_path: Path, change: str) -> None:
+    secret = house.login().secret
+    before = run(house.keeper.caller_of(secret, HERE))
+    with closing(Journal.open(tmp_path)) as other, other.transaction() as connection:
+        connection.execute(f"UPDATE user SET {change} WHERE name = 'ann'")
+    assert run(house.keeper.caller_of(secret, HERE)) != before
+
+
 def test_logout_ends_it_at_once(house: House) -> None:
     secret = house.login().secret
     run(house.keeper.logout(secret))

@@ -219,7 +219,7 @@ def test_what_is_stored_with_a_command_is_stored_or_lost_with_it(front: Front, m
         raise sqlite3.OperationalError("disk I/O error")
 
     with monkeypatch.context() as patched:
-        patched.setattr(importlib.import_module("engine.desk.once"), "add_audit", breaks)
+        patched.setattr(importlib.import_module("engine.desk.together"), "insert_audit", breaks)
         front.post("/v1/downtimes", DOWNTIME).problem(503, "journal_error")
     assert rows(front) == [] and front.get("/v1/commands").json["total"] == 0
 

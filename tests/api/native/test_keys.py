@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -208,9 +209,8 @@ def test_a_call_of_results_is_carried_out_once(front: Front) -> None:
 
 def test_a_repeat_is_not_shown_what_its_token_may_not_see(front: Front) -> None:
     front.by("wim").post("/v1/downtimes", DOWNTIME, idempotency_key="k")
-    with sqlite3.connect(front.desk.config.data / "journal.db") as connection:
+    with closing(Journal.open(front.desk.config.data)) as journal, journal.transaction() as connection:
         connection.execute("UPDATE user SET scope = '{\"pollers\": [2], \"hostgroups\": null}' WHERE name = 'wim'")
-    connection.close()
     front.by("wim").post("/v1/downtimes", DOWNTIME, idempotency_key="k").problem(404, "unknown_object")
 
 
@@ -262,12 +262,12 @@ def test_many_at_once_make_one(front: Front, services: tuple[str, ...], monkeypa
 
 
 def test_a_key_and_what_it_made_are_stored_together_or_not_at_all(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = importlib.import_module("engine.desk.once")
+    module = importlib.import_module("engine.desk.together")
 
     def breaks(*_: object) -> None:
         raise sqlite3.OperationalError("disk I/O error")
 
-    monkeypatch.setattr(module, "insert_key", breaks)
+    monkeypatch.setattr(module, "insert_keys", breaks)
     front.post("/v1/downtimes", DOWNTIME, idempotency_key="k").problem(503, "journal_error")
     assert commands(front) == 0
     monkeypatch.undo()

@@ -145,7 +145,6 @@ def test_what_was_changed_on_the_way_is_said(front: Front) -> None:
     [
         ("", {}, "processed", 1.5, None),
         ("?wait=7", {}, "final", 7, None),
-        ("?wait=0", {}, "final", 0, None),
         ("?wait=2.5", {}, "final", 2.5, None),
         ("?wait=61", {}, "final", 60, None),
         ("?wait=inf", {}, "final", 60, None),
@@ -165,6 +164,19 @@ def test_how_long(front: Front, target: str, headers: dict[str, str], until: str
     assert (asked, waited_s) == (until, timeout_s)
     assert list(ids) == [reply.headers["signalbox-command"]]
     assert reply.headers.get("preference-applied") == applied
+
+
+def test_who_does_not_wait_is_told_what_was_stored(front: Front) -> None:
+    told = front.post("/v1/downtimes?wait=0", DOWNTIME)
+    assert front.desk.waits == [], "nothing is read again"
+    shown = front.get(told.headers["location"]).json
+    (command,) = told.json["commands"]
+    assert (told.status, told.json["state"], told.json["total"]) == (202, "accepted", 1)
+    same = ("command", "poller", "host", "service", "state", "detail", "advice")
+    assert {name: command[name] for name in same if name in shown} == {name: shown[name] for name in same if name in shown}
+    assert (command["command_id"], command["id"]) == (shown["id"], shown["entry_id"])
+    assert front.post("/v1/downtimes", DOWNTIME, prefer="wait=0").json["joined"] is True, "a twin is looked at as it stands"
+    assert front.post("/v1/comments", {"host": "web01", "comment": "x"}, prefer="wait=0").headers["preference-applied"] == "wait=0"
 
 
 def test_one_command_can_be_waited_for(front: Front) -> None:

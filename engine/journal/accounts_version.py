@@ -1,0 +1,62 @@
+"""Whether users or tokens changed, for those who remember what they read of them.
+
+Theory of operation. A number in a file of the data folder, which every process maps into its memory: looking at it costs no call
+of the system. Whoever commits a change that takes something away (temporary triggers of its connection notice) raises it after
+the COMMIT, still holding the journal's lock. A process that dies between the two leaves it as it was: so what is remembered is
+remembered for a second at most.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import sqlite3
+from pathlib import Path
+
+FILE = "journal.accounts"
+_BYTES = 8
+_FUNCTION = "accounts_changed"
+_NOTICED = {
+    "token_gone": "DELETE ON token",
+    "token_changed": "UPDATE OF user_id, fingerprint, expires_at, idle_s, verbs, pollers ON token",
+    "user_gone": "DELETE ON user",
+    "user_changed": "UPDATE OF name, role, author, scope ON user",
+}
+
+
+class AccountsVersion:
+    """See the module. Belongs to one `Journal`."""
+
+    def __init__(self, data: Path) -> None:
+        descriptor = os.open(data / FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
+        try:
+            if os.fstat(descriptor).st_size < _BYTES:
+                os.posix_fallocate(descriptor, 0, _BYTES)  # a full disk is found out here, not when the number is raised
+            self._mapped = mmap.mmap(descriptor, _BYTES)
+        finally:
+            os.close(descriptor)
+        self._is_changed = False
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._mapped.close()
+
+    def number(self) -> int:
+        """Another one than before: something was taken away from somebody."""
+        return int.from_bytes(self._mapped[:_BYTES])
+
+    def watch(self, connection: sqlite3.Connection) -> None:
+        """Notice what that connection changes."""
+        connection.execute("PRAGMA temp_store = MEMORY")
+        connection.create_function(_FUNCTION, 0, self._noticed)
+        for name, change in _NOTICED.items():
+            connection.execute(f"CREATE TEMP TRIGGER {name} AFTER {change} BEGIN SELECT {_FUNCTION}(); END")
+
+    def committed(self) -> None:
+        """A transaction of that connection is durable, and nobody else writes yet."""
+        if self._is_changed:
+            self._is_changed = False
+            self._mapped[:_BYTES] = ((self.number() + 1) % 2 ** (8 * _BYTES)).to_bytes(_BYTES)
+
+    def _noticed(self) -> None:
+        self._is_changed = True
