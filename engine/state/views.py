@@ -186,10 +186,10 @@ class Reader:
 
     # --- pollers ----------------------------------------------------------------------------------------------------------
 
-    def pollers(self, scope: Scope) -> tuple[PollerView, ...]:
-        """The pollers within scope, by number."""
-        where, values = _poller_scope(scope)
-        found = self.connection.execute(f"{_POLLER_SELECT} WHERE {where} ORDER BY number", values)
+    def pollers(self, scope: Scope, *, condition: Condition = ("1", ()), order: str = "number") -> tuple[PollerView, ...]:
+        """The pollers within scope (that a condition over the alias `p` leaves), by number."""
+        where, values = _all_of([_poller_scope(scope), condition])
+        found = self.connection.execute(f"{_POLLER_SELECT} WHERE {where} ORDER BY {order}", values)
         return tuple(PollerView._make(row) for row in found)
 
     def poller(self, scope: Scope, number_or_name: int | str) -> PollerView | None:
