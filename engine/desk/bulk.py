@@ -72,7 +72,7 @@ class Bulk:
     async def _store_slices(self, accept: Accept, orders: Sequence[Order], work: Work) -> Receipts:
         operation = accept.operation.id
         parts = [orders[start : start + SLICE] for start in range(0, len(orders), SLICE)]
-        row = replace(accept.operation, commands=len(orders), state=Storing.INCOMPLETE, desk=self.desk)
+        row = accept.operation._replace(commands=len(orders), state=Storing.INCOMPLETE, desk=self.desk)
         pollers: set[int] = set()
 
         def slice_of(number: int) -> Callable[[sqlite3.Connection], Written[Receipts]]:
@@ -118,7 +118,7 @@ class Bulk:
 
 def whole(accept: Accept, orders: Sequence[Order], work: Work) -> Callable[[sqlite3.Connection], Written[Receipts]]:
     """The job that stores a call in one transaction."""
-    row = replace(accept.operation, commands=len(orders))
+    row = accept.operation._replace(commands=len(orders))
     if work == accept.orders:
         return Call(replace(accept, operation=row), orders)
 

@@ -34,7 +34,7 @@ from engine.state.members import objects_of
 from engine.state.search import Condition, Kind, where
 
 _NAMED = (UnknownHost, UnknownService, Ambiguous)
-_ENTRY = ", ".join(f"e.{name}" for name in EntryRow.__slots__)
+_ENTRY = ", ".join(f"e.{name}" for name in EntryRow._fields)
 
 
 class On(StrEnum):

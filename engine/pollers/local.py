@@ -16,7 +16,7 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from engine.clock import Clock
 from engine.commands.catalogue import Effect, known_row
@@ -29,11 +29,13 @@ from engine.config import Poller, Settings
 from engine.errors import NoReader, PipeFull, PollerError
 from engine.faults import AFTER_ACCEPT, AFTER_BATCH_ROW, AFTER_END_MARK, AFTER_WRITE, crash_point
 from engine.formats.corelog import LogKind, LogLine, parse_icinga2_line, parse_line, without_passive
+from engine.journal.moves import Writing, begin_writing, commands_by_id, note_written
 from engine.journal.store import (
     BatchRow,
     CommandRow,
     Journal,
     close_batch,
+    close_batches,
     command_by_id,
     commands_in,
     insert_batch,
@@ -246,14 +248,11 @@ class Lane:
             log.info("poller %s: %d open batches to settle", self.poller.name, len(unsettled))
 
     def _expected(self, batch: BatchRow) -> list[Expected]:
-        found = [command_by_id(self.journal.connection, command_id) for command_id in batch.command_ids]
+        found = commands_by_id(self.journal.connection, batch.command_ids)
         return [
             self._expectation(command.id, command.name, command.line)
-            for command in found
-            if command is not None
-            and command.line is not None
-            and command.state in IN_FLIGHT | {State.UNKNOWN}
-            and command.batch == batch.token
+            for command in (found[command_id] for command_id in batch.command_ids if command_id in found)
+            if command.line is not None and command.state in IN_FLIGHT | {State.UNKNOWN} and command.batch == batch.token
         ]
 
     def _listen(self, command: CommandRow, echoed: bool = False) -> None:
@@ -369,10 +368,10 @@ class Lane:
     def _store_verdicts(self, verdicts: Sequence[Verdict], tokens: Sequence[str]) -> None:
         at = self.clock.now()
         with self.journal.transaction() as connection:
+            moved, rest = self.prover.take_executed(connection, verdicts, dict(self._unsaved_written), at)
             written = self._store_written(connection)
-            moved = [verdict.command_id for verdict in verdicts if self.prover.take_verdict(connection, verdict, at)]
-            for token in tokens:
-                close_batch(connection, token)
+            moved |= {verdict.command_id for verdict in rest if self.prover.take_verdict(connection, verdict, at)}
+            close_batches(connection, tokens)
         self.reports.moved(sorted({*moved, *written}))
 
     # --- the status file -------------------------------------------------------------------------------------------------
@@ -634,43 +633,36 @@ class Lane:
         at = self.clock.now()
         place = self.tail.position()
         position = place.dump() if place is not None else ""
+        tokens = [secrets.token_hex(8) for _ in parts]
+        lines = [
+            Writing(line.command.id, line.text, line.epoch, token)
+            for token, part in zip(tokens, parts, strict=True)
+            for line in part
+        ]
         rows: list[BatchRow] = []
         with self.journal.transaction() as connection:
             self._store_written(connection)
-            for part in parts:
-                token = secrets.token_hex(8)
-                lines: list[Line] = []
-                for line in part:
-                    now = command_by_id(connection, line.command.id)
-                    if now is None or now.state not in UNWRITTEN:
-                        continue
-                    move(
-                        connection,
-                        now,
-                        State.WRITING,
-                        at,
-                        line=line.text,
-                        epoch=line.epoch,
-                        batch=token,
-                        attempts=now.attempts + 1,
-                        executed_at=None,
-                        watch_from=None,
-                    )
-                    lines.append(line)
-                if lines:
-                    framed = self._framed(token, b"".join(line.text for line in lines))
-                    ids = tuple(line.command.id for line in lines)
+            taken = begin_writing(connection, lines, at)
+            for token, part in zip(tokens, parts, strict=True):
+                left = [line for line in part if line.command.id in taken]
+                if left:
+                    framed = self._framed(token, b"".join([line.text for line in left]))
+                    ids = tuple([line.command.id for line in left])
                     row = BatchRow(token, self.poller.number, framed, ids, identity, position, program_start)
                     insert_batch(connection, row, at)
                     rows.append(row)
-                    for line in lines:
-                        self._listen(replace(line.command, line=line.text))
-                        if known_row(line.command.name).bulk:
-                            self.results.note_written(line.command.host, line.command.service, line.epoch)
-                    expected = [self._expectation(line.command.id, line.command.name, line.text) for line in lines]
-                    self.watch.add(WatchedBatch(token, expected))
-                    self.prover.reruns.wrote(token, [one.echo for one in expected])
+                    self._watch(token, left)
         return rows
+
+    def _watch(self, token: str, lines: Sequence[Line]) -> None:
+        """From now on the log may show these lines of a batch."""
+        for line in lines:
+            self._listen(line.command._replace(line=line.text))
+            if known_row(line.command.name).bulk:
+                self.results.note_written(line.command.host, line.command.service, line.epoch)
+        expected = [self._expectation(line.command.id, line.command.name, line.text) for line in lines]
+        self.watch.add(WatchedBatch(token, expected))
+        self.prover.reruns.wrote(token, [one.echo for one in expected])
 
     def _journal_results(self, parts: list[Part], identity: str, program_start: float) -> None:
         """The same for parts of calls of results, none of which has a life of its own; they are ready to be written then."""
@@ -717,10 +709,8 @@ class Lane:
     def _store_written(self, connection: sqlite3.Connection) -> list[str]:
         unsaved, self._unsaved_written = self._unsaved_written, []
         self._unsaved_results_since = None
-        for command_id, written_at in unsaved:
-            now = command_by_id(connection, command_id)
-            if now is not None and now.state is State.WRITING:
-                move(connection, now, State.WRITTEN, written_at)
+        if unsaved:
+            note_written(connection, dict(unsaved))
         return [*(command_id for command_id, _ in unsaved), *self.results.save(connection, self.clock.now())]
 
     def _note_unsaved(self) -> None:

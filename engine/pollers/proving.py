@@ -44,6 +44,7 @@ from engine.commands.wire import stored_comment
 from engine.config import Settings
 from engine.journal import history
 from engine.journal.history import Acknowledged, EntryRow, Moment, Written, entries_of, update_entry
+from engine.journal.moves import Executed, note_executed
 from engine.journal.store import COMMAND_COLUMNS, CommandRow, command_by_id, command_row, commands_watched, move, note
 from engine.model import CommentStatus, CoreKind, HostStatus, ObjectKey, ServiceStatus
 from engine.pollers.duplicates import Duplicates
@@ -98,6 +99,21 @@ class Prover:
             case Outcome.UNCLEAR:
                 self._again(connection, command, at, "the core was started again before it executed it: it will be written again")
         return True
+
+    def take_executed(
+        self, connection: sqlite3.Connection, verdicts: Sequence[Verdict], written: Mapping[str, float], at: float
+    ) -> tuple[set[str], list[Verdict]]:
+        """Store at once what was executed as it should be. Returns the ids that moved, and the verdicts left to `take_verdict`.
+
+        `written`: when lines went out of which that is not stored yet.
+        """
+        plain = {verdict.command_id: verdict for verdict in verdicts if _is_plain(verdict)}
+        executed = [
+            Executed(one, float(plain[one].at), plain[one].evidence, self._effect(known_row(name)) is not Effect.UNSEEN)
+            for one, name in _names(connection, list(plain)).items()
+        ]
+        moved = note_executed(connection, executed, written, at)
+        return moved, [verdict for verdict in verdicts if verdict.command_id not in moved]
 
     def _still_unknown(self, connection: sqlite3.Connection, command: CommandRow, verdict: Verdict, at: float) -> bool:
         """Given up while the log was silent: it is not written again, whoever asked has been told and may have asked anew."""
@@ -389,6 +405,17 @@ def refused(
         "UPDATE entry SET present = 0 WHERE command_id = ? AND core_id IS NULL AND (NOT ? OR end_time <= ?)",
         (command.id, may_stand, at),
     )
+
+
+def _is_plain(verdict: Verdict) -> bool:
+    """Executed, once."""
+    return verdict.outcome is Outcome.PROCESSED and not verdict.duplicate and not verdict.extra
+
+
+def _names(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, str]:
+    """The names of these commands, by id."""
+    query = "SELECT id, name FROM command WHERE id IN (SELECT value FROM json_each(?))"
+    return dict(connection.execute(query, (orjson.dumps(ids).decode(),)).fetchall())
 
 
 def _label(key: ObjectKey) -> str:
