@@ -31,6 +31,7 @@ from engine.journal.schema import upgrade
 JOURNAL_FILE = "journal.db"
 LOCK_FILE = "journal.lock"
 TURN_FILE = "journal.turn"
+_STATEMENTS = 512  # kept prepared: those for many rows come in many lengths
 
 
 class CommandRow(NamedTuple):
@@ -137,7 +138,9 @@ class Journal:
                 os.open(data / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660) for name in (LOCK_FILE, TURN_FILE)
             )
             self._accounts = AccountsVersion(data)
-            self._connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=10)
+            self._connection = sqlite3.connect(
+                self.path, isolation_level=None, check_same_thread=False, timeout=10, cached_statements=_STATEMENTS
+            )
             with self._mutex, self._flock():
                 self._prepare()
         except (OSError, sqlite3.Error) as error:
