@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import orjson
+
 from engine.commands.proof import Content, Known, bind, comment_content, downtime_content
 from engine.journal.identities import next_ids
 from engine.journal.rows import insert_rows
@@ -128,6 +130,15 @@ def entry_by_id(connection: sqlite3.Connection, entry_id: int) -> EntryRow | Non
 def entries_of(connection: sqlite3.Connection, command_id: str) -> list[EntryRow]:
     """What one command makes."""
     return entries(connection, "command_id = ? ORDER BY id", (command_id,))
+
+
+def entries_by_command(connection: sqlite3.Connection, command_ids: Iterable[str]) -> dict[str, list[EntryRow]]:
+    """What each of these commands makes, in the order of ids; commands that make nothing are left out."""
+    made: dict[str, list[EntryRow]] = {}
+    where = "command_id IN (SELECT value FROM json_each(?)) ORDER BY id"
+    for entry in entries(connection, where, (orjson.dumps(list(command_ids)).decode(),)):
+        made.setdefault(entry.command_id or "", []).append(entry)
+    return made
 
 
 # --- reconciliation with one generation --------------------------------------------------------------------------------------

@@ -39,6 +39,14 @@ class Executed(NamedTuple):
     watched: bool
 
 
+class Confirmed(NamedTuple):
+    """A command whose effect stands in the core's files; `core_ids`: of what it created."""
+
+    command_id: str
+    evidence: str
+    core_ids: tuple[int, ...]
+
+
 class _Where(NamedTuple):
     """Where a command stands."""
 
@@ -101,6 +109,17 @@ def note_executed(
         (_json(standing),),
     )
     return set(standing)
+
+
+def note_confirmed(connection: sqlite3.Connection, seen: Sequence[Confirmed], at: float) -> None:
+    """Effects of executed commands were seen; what is said of them stays (their reason)."""
+    standing = _standing(connection, [one.command_id for one in seen], (State.PROCESSED,))
+    some = [one for one in seen if one.command_id in standing]
+    connection.executemany(
+        "UPDATE command SET state = 'confirmed', updated_at = ?, core_ids = ? WHERE id = ?",
+        ((at, orjson.dumps(one.core_ids).decode(), one.command_id) for one in some),
+    )
+    _step(connection, State.CONFIRMED, [(standing[one.command_id], at, one.evidence) for one in some])
 
 
 def _standing(connection: sqlite3.Connection, ids: Collection[str], states: Collection[State]) -> dict[str, _Where]:

@@ -64,6 +64,8 @@ RESULTS_AHEAD = 32 * WRITE_LIMIT  # journalled in one commit, before it is their
 AT_ONCE = 5000  # commands held or given up in one step
 _SLICE = 100  # of them in one transaction: others wait for the journal meanwhile
 LOOK_EVERY_S = 0.5  # pokes are hints and may be lost
+STREAM = 8  # commands written in one round: more are likely to come,
+GATHER_S = 0.025  # and are gathered for this long: a round has its price, whatever the number it carries
 WRITTEN_WITHIN_S = 0.05  # the step `written` is stored by then, with whatever else is to be stored
 PROBE_EVERY_S = 1.0
 STALLED_AFTER_S = 5.0
@@ -129,6 +131,8 @@ class Lane:
     _lone_at: float = -1e9
     _look: bool = True  # commands may wait in the journal
     _looked_at: float = -1e9
+    _gathering_until: float = -1e9  # monotonic
+    _is_gathering: bool = False  # what waits was left for then
     _log_has_more: bool = False
     _full_since: float | None = None  # the command file takes nothing more
 
@@ -215,6 +219,8 @@ class Lane:
         """Seconds until the next look at the log, poked or not: short while something is unproven, longer the longer it takes."""
         if self._log_has_more:
             return 0.0
+        if self._is_gathering:
+            return min(0.001 if self._flights else 1.0, max(0.0, self._gathering_until - self.clock.monotonic()))
         if self.results.has_to_judge(self._generation):
             return 0.001
         if not self._flights:
@@ -465,7 +471,8 @@ class Lane:
         """Write what waits, as far as the core's proof keeps up."""
         now = self.clock.monotonic()
         regular = now - self._looked_at > LOOK_EVERY_S
-        if not (self._look or regular):
+        self._is_gathering = self._look and now < self._gathering_until and not (regular or self.results.is_waiting)
+        if self._is_gathering or not (self._look or regular):
             return
         if self._recovering:
             if regular:
@@ -610,6 +617,8 @@ class Lane:
         if command_file is None:
             return
         try:
+            if sum(map(len, parts)) >= STREAM:
+                self._gathering_until = self.clock.monotonic() + GATHER_S
             rows = self._journal_batches(parts, command_file.identity, program_start)
             crash_point(AFTER_BATCH_ROW)
             for position, row in enumerate(rows):
