@@ -89,6 +89,8 @@ class HostStatus(NamedTuple):
     flap_detection_enabled: int
     process_performance_data: int
     obsess: int
+    should_be_scheduled: int
+    no_more_notifications: int
     modified_attributes: int
     last_update: float
     custom_variables: str  # a JSON object of strings, names without the underscore
@@ -144,6 +146,8 @@ class ServiceStatus(NamedTuple):
     flap_detection_enabled: int
     process_performance_data: int
     obsess: int
+    should_be_scheduled: int
+    no_more_notifications: int
     modified_attributes: int
     last_update: float
     custom_variables: str
@@ -164,6 +168,7 @@ class DowntimeStatus(NamedTuple):
     fixed: int
     duration: float
     is_in_effect: int  # -1 when that core does not write it
+    start_notification_sent: int
     author: str
     comment: str
     block_hash: int
@@ -226,6 +231,7 @@ class HostConfig(NamedTuple):
     contacts: tuple[str, ...]
     contact_groups: tuple[str, ...]
     custom_variables: str  # a JSON object of strings, names without the underscore
+    directives: str = "{}"  # a JSON object: what has no field here, as written; left out is what every core writes by default
 
 
 class ServiceConfig(NamedTuple):
@@ -249,6 +255,7 @@ class ServiceConfig(NamedTuple):
     contacts: tuple[str, ...]
     contact_groups: tuple[str, ...]
     custom_variables: str
+    directives: str = "{}"
 
 
 class GroupConfig(NamedTuple):
@@ -280,6 +287,7 @@ class ContactConfig(NamedTuple):
     host_notifications_enabled: int = 1
     service_notifications_enabled: int = 1
     custom_variables: str = "{}"  # a JSON object of strings, names without the underscore
+    directives: str = "{}"
 
 
 class TimeperiodConfig(NamedTuple):
@@ -299,6 +307,42 @@ class CommandConfig(NamedTuple):
     custom_variables: str = "{}"  # of Icinga 2: the command's own variables
 
 
+class EscalationConfig(NamedTuple):
+    """Who else is told of a host's (`service_description` "") or a service's problem from some notification on."""
+
+    host_name: str
+    service_description: str
+    first_notification: int
+    last_notification: int
+    notification_interval: float
+    escalation_period: str
+    escalation_options: str
+    contacts: tuple[str, ...]
+    contact_groups: tuple[str, ...]
+
+
+class ServiceParentConfig(NamedTuple):
+    """A service that another one hangs on (`parents` of a service in Nagios 4)."""
+
+    host_name: str
+    service_description: str
+    parent_host_name: str
+    parent_service_description: str
+
+
+class DependencyConfig(NamedTuple):
+    """What is not checked (`kind` execution) or not told (notification) while another object is in trouble."""
+
+    kind: str
+    host_name: str
+    service_description: str  # "" between hosts
+    dependent_host_name: str
+    dependent_service_description: str
+    dependency_period: str
+    inherits_parent: int
+    failure_options: str
+
+
 @dataclass(frozen=True, slots=True)
 class ObjectCache:
     """One object cache, parsed whole. `hosts` and `services` may be empty for a core that writes none."""
@@ -309,6 +353,9 @@ class ObjectCache:
     contacts: tuple[ContactConfig, ...] = ()
     timeperiods: tuple[TimeperiodConfig, ...] = ()
     commands: tuple[CommandConfig, ...] = ()
+    escalations: tuple[EscalationConfig, ...] = ()
+    dependencies: tuple[DependencyConfig, ...] = ()
+    service_parents: tuple[ServiceParentConfig, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The Centreon dialect: the paths, names and shapes of Centreon Web's REST API, in front of the same desk as every dialect.
 
 Where the original answers 204 and nothing happened, this one keeps the shape and tells the truth: 204 means the core carried it
-out. Searching and sorting downtimes and acknowledgements, and the `/monitoring/resources` family, are not served yet and say so.
+out. The `/monitoring/resources` family is not served yet and says so.
 Reading order: this table, `place` (one request), `objects`, `searching`, `downtimes`, `acknowledgements`, `outcomes`.
 """
 

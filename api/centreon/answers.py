@@ -13,7 +13,6 @@ from api.render import JSON, encode_json
 from engine.errors import InvalidField
 
 LARGEST = 2**31 - 1  # of limit and page; the original knows no maximum, SQLite's integers do
-_UNSERVED = ("search", "sort_by")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +25,6 @@ class Paging:
     @property
     def offset(self) -> int:
         return (self.page - 1) * self.limit
-
-
-def parse_paging(query: QueryParams) -> Paging:
-    """The page asked for. Raises InvalidField, also for search and sort_by: to ignore them would answer something else."""
-    for name in query:
-        if (name in _UNSERVED and query[name].strip() not in ("", "{}")) or name.startswith("filter["):
-            raise InvalidField(f"The parameter {name} is not served yet: leave it out and filter what comes back.", field=name)
-    return parse_page(query)
 
 
 def parse_page(query: QueryParams) -> Paging:

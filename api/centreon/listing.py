@@ -1,4 +1,4 @@
-"""Lists of downtimes and acknowledgements."""
+"""Lists of downtimes and acknowledgements: searched, sorted and paged as every list, over what the journal keeps."""
 
 from __future__ import annotations
 
@@ -7,21 +7,27 @@ from dataclasses import replace
 
 from starlette.responses import Response
 
-from api.centreon.answers import encoded_page, in_thread, parse_paging
+from api.centreon.answers import encoded_page, in_thread
 from api.centreon.place import Visit
+from api.centreon.searching import ACKNOWLEDGEMENT_KEYS, DOWNTIME_KEYS, parse_list
 from engine.desk import Entry, EntryFilter
+from engine.desk.entries import author_ids as ids_of_authors
 
 Shape = Callable[[Entry, Mapping[str, int | None]], dict[str, object]]
+KEYS = {"downtime": DOWNTIME_KEYS, "acknowledgement": ACKNOWLEDGEMENT_KEYS}
 
 
 async def entries_page(visit: Visit, which: EntryFilter, shape: Shape) -> Response:
-    """One page of the entries a filter finds, newest first."""
-    paging = parse_paging(visit.request.query_params)
-    page = await visit.desk.entries(visit.caller, replace(which, limit=paging.limit, offset=paging.offset))
+    """One page of what a search finds among the entries of `which`, one of the kinds above."""
+    asked = parse_list(visit.request.query_params, KEYS[which.kind or ""], visit.services.clock.now())
+    paging = asked.paging
+    found = replace(which, condition=asked.condition, order=asked.order, limit=paging.limit, offset=paging.offset)
+    page = await visit.desk.entries(visit.caller, found)
     ids = await author_ids(visit, page.rows)
-    return await in_thread(lambda: encoded_page([shape(entry, ids) for entry in page.rows], paging, page.total))
+    return await in_thread(lambda: encoded_page([shape(entry, ids) for entry in page.rows], paging, page.total, asked.echo))
 
 
 async def author_ids(visit: Visit, entries: Iterable[Entry]) -> dict[str, int | None]:
-    """The user id of each author, None for one that is no user of ours: an author is text to a core."""
-    return {author: await visit.services.doorkeeper.user_id(author) for author in {entry.author for entry in entries}}
+    """The user id of each author, None for one that is no user of ours."""
+    authors = {entry.author for entry in entries}
+    return await visit.desk.read(lambda reader: ids_of_authors(reader, authors)) if authors else {}

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from starlette.datastructures import QueryParams
 
 from api.centreon.answers import Paging, parse_page
+from engine.desk.entry_fields import ENTRIES
 from engine.errors import InvalidSearch
 from engine.state.fields import HOSTS, SERVICES, Field, Table, Type
 from engine.state.search import Condition, condition, normalised, order, parse
@@ -45,6 +46,31 @@ def _table(table: Table) -> Table:
 
 
 HOST_KEYS, SERVICE_KEYS = _table(HOSTS), _table(SERVICES)
+
+_ENTRY_ALIASES = {
+    "contact.id": "author_id",
+    "contact.name": "author_name",
+    "host_id": "host.id",
+    "poller_id": "poller.id",
+    "is_notify_contacts": "is_notified",
+    "is_persistent_comment": "is_persistent",
+}
+_NEWEST_FIRST = ("e.id DESC",)
+
+
+def _entry_table() -> Table:
+    """The same of downtimes and acknowledgements. One of a host has the service id 0 and the type 0, as it is shown."""
+    fields = ENTRIES.fields
+    aliases = _ENTRY_ALIASES | _HOST_ALIASES | _SERVICE_ALIASES
+    keys = {key: fields[name] for key, name in aliases.items() if name in fields}
+    keys["service_id"] = Field(f"iif(e.service = '', 0, {fields['service.id'].sort_value()})", Type.INTEGER)
+    keys["type"] = Field("iif(e.service = '', 0, 1)", Type.INTEGER)
+    return Table({**fields, **keys}, _NEWEST_FIRST)
+
+
+DOWNTIME_KEYS = _entry_table()
+_BY_OBJECT = tuple(DOWNTIME_KEYS.fields[key].sort_value() for key in ("host_id", "service_id"))
+ACKNOWLEDGEMENT_KEYS = replace(DOWNTIME_KEYS, tie=(*_BY_OBJECT, "e.entry_time DESC", *_NEWEST_FIRST))
 
 
 @dataclass(frozen=True, slots=True)

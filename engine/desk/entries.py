@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from engine.config import Poller
+from engine.desk.entry_fields import AUTHOR_ID
 from engine.desk.values import Entry, EntryFilter, Page
 from engine.journal.history import EntryRow
 from engine.model import ObjectKey
 from engine.state.scope import Scope
 from engine.state.views import Reader
 
+LONGEST_SEARCH_S = 10.0
 _COLUMNS = ", ".join(f"e.{name}" for name in EntryRow._fields)
 
 # An entry of ours that was refused, expired or without effect never stood in a core: it is no longer listed.
@@ -21,10 +23,17 @@ _LISTED = f"(e.present = 1 OR e.cancelled = 1 OR e.core_id IS NOT NULL OR e.proo
 
 
 def page_of_entries(reader: Reader, scope: Scope, which: EntryFilter, pollers: Mapping[int, Poller]) -> Page[Entry]:
-    """Entries within scope, newest id first."""
+    """Entries within scope, newest id first unless another order is asked for. Raises SearchTooSlow."""
+    if which.condition is None:
+        return _page(reader, scope, which, pollers)
+    with reader.limited(LONGEST_SEARCH_S):
+        return _page(reader, scope, which, pollers)
+
+
+def _page(reader: Reader, scope: Scope, which: EntryFilter, pollers: Mapping[int, Poller]) -> Page[Entry]:
     where, values = _conditions(scope, which)
     (total,) = reader.connection.execute(f"SELECT count(*) FROM journal.entry e WHERE {where}", values).fetchone()
-    query = f"SELECT {_COLUMNS} FROM journal.entry e WHERE {where} ORDER BY e.id DESC LIMIT ? OFFSET ?"
+    query = f"SELECT {_COLUMNS} FROM journal.entry e WHERE {where} ORDER BY {which.order or 'e.id DESC'} LIMIT ? OFFSET ?"
     found = reader.connection.execute(query, [*values, max(0, which.limit), max(0, which.offset)])
     return Page(tuple(_entries(reader, [EntryRow(*row) for row in found], pollers)), int(total))
 
@@ -42,6 +51,12 @@ def one_entry(
     return _entries(reader, [row], pollers)[0], row
 
 
+def author_ids(reader: Reader, authors: Iterable[str]) -> dict[str, int | None]:
+    """The id of the user of ours behind each author's name, None for nobody's: an author is text to a core."""
+    query = f"SELECT {AUTHOR_ID.format('?1')}"
+    return {author: reader.connection.execute(query, (author,)).fetchone()[0] for author in authors}
+
+
 def _conditions(scope: Scope, which: EntryFilter) -> tuple[str, list[object]]:
     scoped, values = scope.sql("e.poller", "e.host")
     conditions = [_LISTED, f"({scoped})"]
@@ -57,6 +72,9 @@ def _conditions(scope: Scope, which: EntryFilter) -> tuple[str, list[object]]:
         values.append(int(which.present))
     if which.latest_per_object:
         conditions.append(_is_latest())
+    if which.condition is not None:
+        conditions.append(which.condition[0])
+        values += which.condition[1]
     return " AND ".join(conditions), values
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from engine.journal.accounts import Verb
-from engine.state.scope import EVERYTHING, Scope
+from engine.state.scope import EVERYTHING, Condition, Scope
 
 T = TypeVar("T")
 
@@ -206,6 +206,8 @@ class EntryFilter:
     state: str | None = None  # commands: life state
     reference: str | None = None  # entries: exactly this one
     operation: str | None = None  # commands: of this one
+    condition: Condition | None = None  # entries: a search over entry_fields.ENTRIES
+    order: str = ""  # entries: a list of search.order over the same; else newest id first
     limit: int = 100
     offset: int = 0
 

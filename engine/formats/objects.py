@@ -24,10 +24,13 @@ from engine.formats.text import text_of
 from engine.model import (
     CommandConfig,
     ContactConfig,
+    DependencyConfig,
+    EscalationConfig,
     GroupConfig,
     HostConfig,
     ObjectCache,
     ServiceConfig,
+    ServiceParentConfig,
     TimeperiodConfig,
 )
 
@@ -36,6 +39,29 @@ _TEXTS = (
     "icon_image", "icon_image_alt", "notes", "notes_url", "action_url", "check_command", "check_period",
     "notification_options", "notification_period",
 )  # fmt: skip
+# What a field of the model's rows says, and what is left out of their directives: the values cores write where nobody asked for
+# others. Whoever reads directives takes an absent one for this.
+USUAL = {
+    "initial_state": "o", "importance": "0", "active_checks_enabled": "1", "passive_checks_enabled": "1", "obsess": "1",
+    "event_handler_enabled": "1", "low_flap_threshold": "0.000000", "high_flap_threshold": "0.000000",
+    "flap_detection_enabled": "1", "flap_detection_options": "a", "freshness_threshold": "0", "check_freshness": "0",
+    "notifications_enabled": "1", "first_notification_delay": "0.000000", "stalking_options": "n", "process_perf_data": "1",
+    "retain_status_information": "1", "retain_nonstatus_information": "1", "retry_interval": "1.000000", "is_volatile": "0",
+    "parallelize_check": "1", "event_handler": "", "minimum_importance": "0",
+}  # fmt: skip
+_KNOWN = frozenset((
+    *_TEXTS, "host_name", "service_description", "alias", "display_name", "address", "parents", "check_interval",
+    "notification_interval", "max_check_attempts", "contacts", "contact_groups", "contact_name", "email", "pager",
+    "can_submit_commands", "host_notifications_enabled", "service_notifications_enabled", "host_notification_commands",
+    "service_notification_commands", "host_notification_period", "service_notification_period", "host_notification_options",
+    "service_notification_options",
+))  # fmt: skip
+# Nagios 3, Icinga 1 and Centreon name these otherwise; hourly_value is what importance was called before Nagios 4.4.
+_OTHER_NAMES = {
+    "obsess_over_host": "obsess", "obsess_over_service": "obsess", "hourly_value": "importance",
+    "minimum_value": "minimum_importance",
+}  # fmt: skip
+_USUAL_ITEMS = frozenset(USUAL.items()) | {(other, USUAL[name]) for other, name in _OTHER_NAMES.items()}
 _LONGEST_NAME_IN_COMMAS = 16  # names of more parts than this are not looked for
 
 
@@ -64,6 +90,9 @@ def parse_object_cache(raw: bytes) -> ObjectCache:
     groups: list[_Definition] = []
     timeperiods: list[TimeperiodConfig] = []
     commands: list[CommandConfig] = []
+    escalations: list[EscalationConfig] = []
+    dependencies: list[DependencyConfig] = []
+    parents: list[dict[str, str]] = []
     for definition in _definitions(raw):
         values = definition.values
         match definition.kind:
@@ -71,6 +100,8 @@ def parse_object_cache(raw: bytes) -> ObjectCache:
                 hosts.append(_host(values))
             case "service" if values.get("host_name") and values.get("service_description"):
                 services.append(_service(values))
+                if "parents" in values:
+                    parents.append(values)
             case "contact" if values.get("contact_name"):
                 contacts.append(_contact(values))
             case "hostgroup" | "servicegroup" | "contactgroup":
@@ -79,9 +110,23 @@ def parse_object_cache(raw: bytes) -> ObjectCache:
                 timeperiods.append(_timeperiod(values))
             case "command" if values.get("command_name"):
                 commands.append(CommandConfig(values["command_name"], values.get("command_line", ""), _custom_variables(values)))
+            case "hostescalation" | "serviceescalation" if values.get("host_name"):
+                escalations.append(_escalation(values))
+            case "hostdependency" | "servicedependency" if values.get("dependent_host_name"):
+                dependencies += _dependencies(values)
     known = _Names(hosts, services, contacts)
     named = tuple(_group(group, known) for group in groups)
-    return ObjectCache(tuple(hosts), tuple(services), named, tuple(contacts), tuple(timeperiods), tuple(commands))
+    return ObjectCache(
+        hosts=tuple(hosts),
+        services=tuple(services),
+        groups=named,
+        contacts=tuple(contacts),
+        timeperiods=tuple(timeperiods),
+        commands=tuple(commands),
+        escalations=tuple(escalations),
+        dependencies=tuple(dependencies),
+        service_parents=tuple(parent for values in parents for parent in _service_parents(values, known)),
+    )
 
 
 def _definitions(raw: bytes) -> Iterator[_Definition]:
@@ -146,6 +191,7 @@ def _checked(values: dict[str, str]) -> dict[str, Any]:
         "contacts": _list(values, "contacts"),
         "contact_groups": _list(values, "contact_groups"),
         "custom_variables": _custom_variables(values),
+        "directives": _directives(values),
     }
 
 
@@ -157,8 +203,44 @@ def _contact(values: Mapping[str, str]) -> ContactConfig:
     more: dict[str, Any] = {key: values.get(key, "") for key in texts}
     more |= {key: int(_number(values, key, 1.0)) for key in switches} | {key: _list(values, key) for key in lists}
     return ContactConfig(
-        name, values.get("alias") or name, values.get("email", ""), custom_variables=_custom_variables(values), **more
+        name,
+        values.get("alias") or name,
+        values.get("email", ""),
+        custom_variables=_custom_variables(values),
+        directives=_directives(values),
+        **more,
     )
+
+
+def _escalation(values: Mapping[str, str]) -> EscalationConfig:
+    return EscalationConfig(
+        values["host_name"],
+        values.get("service_description", ""),
+        int(_number(values, "first_notification")),
+        int(_number(values, "last_notification")),
+        _number(values, "notification_interval"),
+        values.get("escalation_period", ""),
+        values.get("escalation_options", ""),
+        _list(values, "contacts"),
+        _list(values, "contact_groups"),
+    )
+
+
+def _dependencies(values: Mapping[str, str]) -> Iterator[DependencyConfig]:
+    """One for each kind of failure it speaks of; Nagios 4 writes two blocks, Nagios 3 one."""
+    for kind in ("notification", "execution"):
+        options = values.get(f"{kind}_failure_options")
+        if options is not None:
+            yield DependencyConfig(
+                kind,
+                values.get("host_name", ""),
+                values.get("service_description", ""),
+                values["dependent_host_name"],
+                values.get("dependent_service_description", ""),
+                values.get("dependency_period", ""),
+                int(_number(values, "inherits_parent")),
+                options,
+            )
 
 
 def _timeperiod(values: Mapping[str, str]) -> TimeperiodConfig:
@@ -184,6 +266,13 @@ def _number(values: Mapping[str, str], key: str, absent: float = 0.0) -> float:
 
 def _list(values: Mapping[str, str], key: str) -> tuple[str, ...]:
     return tuple(part for part in (piece.strip() for piece in values.get(key, "").split(",")) if part)
+
+
+def _directives(values: Mapping[str, str]) -> str:
+    """What the model has no field for and somebody asked for."""
+    items = values.items() - _USUAL_ITEMS
+    found = {_OTHER_NAMES.get(key, key): value for key, value in items if key not in _KNOWN and key[:1] != "_"}
+    return orjson.dumps(found, option=orjson.OPT_SORT_KEYS).decode() if found else "{}"
 
 
 def _custom_variables(values: Mapping[str, str]) -> str:
@@ -217,6 +306,17 @@ def _group(definition: _Definition, known: _Names) -> GroupConfig:
         members = ((member, None) for member in _single_members(parts, names))
     links = (values.get(key, "") for key in ("notes", "notes_url", "action_url"))
     return GroupConfig(kind, name, values.get("alias") or name, tuple(members), *links)
+
+
+def _service_parents(values: Mapping[str, str], known: _Names) -> Iterator[ServiceParentConfig]:
+    """`host,service,host,service`; a lone parent on the same host stands without it."""
+    host, description = values["host_name"], values["service_description"]
+    parts = [part for part in values["parents"].split(",") if part]
+    if ",".join(parts) in known.services.get(host, ()):
+        yield ServiceParentConfig(host, description, host, ",".join(parts))
+        return
+    for parent in _service_members(parts, known):
+        yield ServiceParentConfig(host, description, *parent)
 
 
 def _single_members(parts: list[str], names: Collection[str]) -> Iterator[str]:

@@ -242,6 +242,8 @@ _COMMON_END = (
     _int("flap_detection_enabled"),
     _int("process_performance_data"),
     _int("obsess"),
+    _int("should_be_scheduled"),
+    _int("no_more_notifications"),
     _int("modified_attributes"),
     _at("last_update"),
 )
@@ -273,6 +275,7 @@ _DOWNTIME = (
     _int("fixed"),
     _float("duration"),
     _int("is_in_effect", -1),
+    _int("start_notification_sent"),
     _str("author"),
     _str("comment"),
 )

@@ -20,12 +20,15 @@ from engine.model import (
     CommentStatus,
     ContactConfig,
     ContactStatus,
+    DependencyConfig,
     DowntimeStatus,
+    EscalationConfig,
     HostConfig,
     HostStatus,
     ObjectCache,
     ObjectKey,
     ServiceConfig,
+    ServiceParentConfig,
     ServiceStatus,
     TimeperiodConfig,
 )
@@ -333,6 +336,9 @@ class GenerationWriter:
         self._write_plain("contact", ContactConfig, cache.contacts)
         self._write_plain("timeperiod", TimeperiodConfig, cache.timeperiods)
         self._write_plain("check_command", CommandConfig, cache.commands)
+        self._write_plain("escalation", EscalationConfig, cache.escalations)
+        self._write_plain("dependency", DependencyConfig, cache.dependencies)
+        self._write_plain("service_parent", ServiceParentConfig, cache.service_parents)
 
     def _write_plain(self, table: str, kind: type[NamedTuple], configs: Sequence[tuple[object, ...]]) -> None:
         insert = f"INSERT OR REPLACE INTO {table} (poller, {columns(kind)}) VALUES (?, {marks(kind)})"

@@ -16,16 +16,19 @@ from engine.model import (
     CommentStatus,
     ContactConfig,
     ContactStatus,
+    DependencyConfig,
     DowntimeStatus,
+    EscalationConfig,
     HostConfig,
     HostStatus,
     ObjectKey,
     ServiceConfig,
+    ServiceParentConfig,
     ServiceStatus,
     TimeperiodConfig,
 )
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 STATE_FILE = "state.db"
 
 # A core may write `nan`; SQLite stores it as NULL, and no field of the model is NULL by accident.
@@ -246,6 +249,12 @@ CREATE INDEX group_member_group ON group_member (kind, name, poller, host_name);
 CREATE TABLE contact (poller INTEGER NOT NULL, {_typed(ContactConfig)}, PRIMARY KEY (poller, name)) WITHOUT ROWID;
 CREATE TABLE timeperiod (poller INTEGER NOT NULL, {_typed(TimeperiodConfig)}, PRIMARY KEY (poller, name)) WITHOUT ROWID;
 CREATE TABLE check_command (poller INTEGER NOT NULL, {_typed(CommandConfig)}, PRIMARY KEY (poller, name)) WITHOUT ROWID;
+CREATE TABLE escalation (poller INTEGER NOT NULL, {_typed(EscalationConfig)});
+CREATE INDEX escalation_object ON escalation (poller, host_name, service_description);
+CREATE TABLE dependency (poller INTEGER NOT NULL, {_typed(DependencyConfig)});
+CREATE TABLE service_parent (poller INTEGER NOT NULL, {_typed(ServiceParentConfig)});
+CREATE INDEX service_parent_child ON service_parent (poller, host_name, service_description);
+CREATE INDEX service_parent_parent ON service_parent (poller, parent_host_name, parent_service_description);
 
 -- Counts the commits of this file, from a number of its own on: the same number, the same content.
 CREATE TABLE change (number INTEGER NOT NULL);
@@ -253,4 +262,7 @@ INSERT INTO change VALUES (abs(random() % 1000000000000));
 """
 
 STATUS_TABLES = ("host", "service", "downtime", "comment", "contact_status", "dirty", "log_position")
-CONFIG_TABLES = ("host_config", "service_config", "object_group", "group_member", "contact", "timeperiod", "check_command")
+CONFIG_TABLES = (
+    "host_config", "service_config", "object_group", "group_member", "contact", "timeperiod", "check_command", "escalation",
+    "dependency", "service_parent",
+)  # fmt: skip

@@ -64,7 +64,8 @@ HOST = HostStatus(
     last_notification=0.0, next_notification=0.0, current_notification_number=0, execution_time=0.25, latency=0.0, check_type=0,
     check_options=0, percent_state_change=0.0, acknowledged=0, acknowledgement_type=0, acknowledgement_end_time=0.0,
     scheduled_downtime_depth=0, is_flapping=0, checks_enabled=1, accept_passive_checks=1, notifications_enabled=1,
-    event_handler_enabled=1, flap_detection_enabled=1, process_performance_data=1, obsess=1, modified_attributes=0,
+    event_handler_enabled=1, flap_detection_enabled=1, process_performance_data=1, obsess=1,
+    should_be_scheduled=1, no_more_notifications=0, modified_attributes=0,
     last_update=NOW - AGE_S, custom_variables='{"SITE":"Köln"}', block_hash=1,
 )  # fmt: skip
 SERVICE = ServiceStatus(
@@ -77,6 +78,7 @@ SERVICE = ServiceStatus(
     latency=0.0, check_type=0, check_options=0, percent_state_change=0.0, acknowledged=0, acknowledgement_type=0,
     acknowledgement_end_time=0.0, scheduled_downtime_depth=0, is_flapping=0, checks_enabled=1, accept_passive_checks=1,
     notifications_enabled=1, event_handler_enabled=1, flap_detection_enabled=1, process_performance_data=1, obsess=1,
+    should_be_scheduled=1, no_more_notifications=0,
     modified_attributes=0, last_update=NOW - AGE_S, custom_variables="{}", block_hash=2,
 )  # fmt: skip
 

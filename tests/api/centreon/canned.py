@@ -62,7 +62,8 @@ DB01 = HostStatus(
     next_notification=1_700_000_009.0, current_notification_number=11, execution_time=0.25, latency=0.0, check_type=0,
     check_options=0, percent_state_change=13.5, acknowledged=1, acknowledgement_type=2, acknowledgement_end_time=0.0,
     scheduled_downtime_depth=3, is_flapping=0, checks_enabled=0, accept_passive_checks=1, notifications_enabled=1,
-    event_handler_enabled=1, flap_detection_enabled=1, process_performance_data=1, obsess=1, modified_attributes=0,
+    event_handler_enabled=1, flap_detection_enabled=1, process_performance_data=1, obsess=1,
+    should_be_scheduled=1, no_more_notifications=0, modified_attributes=0,
     last_update=1_700_000_010.0, custom_variables='{"TIMEZONE":":Europe/Paris","CRITICALITY_LEVEL":"4"}', block_hash=1,
 )  # fmt: skip
 DB01_CONFIG = HostConfig(
@@ -82,7 +83,9 @@ DISK = ServiceStatus(
     execution_time=0.75, latency=0.125, check_type=1, check_options=0, percent_state_change=6.25, acknowledged=0,
     acknowledgement_type=0, acknowledgement_end_time=0.0, scheduled_downtime_depth=2, is_flapping=1, checks_enabled=1,
     accept_passive_checks=1, notifications_enabled=1, event_handler_enabled=1, flap_detection_enabled=1,
-    process_performance_data=1, obsess=1, modified_attributes=0, last_update=1_700_000_031.0, custom_variables="{}", block_hash=2,
+    process_performance_data=1, obsess=1,
+    should_be_scheduled=1, no_more_notifications=0, modified_attributes=0,
+    last_update=1_700_000_031.0, custom_variables="{}", block_hash=2,
 )  # fmt: skip
 DISK_CONFIG = ServiceConfig(
     host_name="db01", description="Disk /var", display_name="Disk of logs", icon_image="disk.png", icon_image_alt="a disk",

@@ -713,7 +713,7 @@ def test_result_seen_by_its_second() -> None:
 
 
 def block(core_id: int = 1, **columns: object) -> DowntimeStatus:
-    return DowntimeStatus("h1", None, core_id, 100.0, 200.0, 300.0, 0.0, 0, 1, 100.0, 0, "ann", "why", 0)._replace(**columns)
+    return DowntimeStatus("h1", None, core_id, 100.0, 200.0, 300.0, 0.0, 0, 1, 100.0, 0, 0, "ann", "why", 0)._replace(**columns)
 
 
 def test_a_fixed_downtimes_duration_is_the_cores_own_arithmetic() -> None:

@@ -95,7 +95,7 @@ def book() -> Iterator[Book]:
 
 
 def downtime(core_id: int = 1, **columns: object) -> DowntimeStatus:
-    base = DowntimeStatus("h", None, core_id, 900.0, 900.0, 2000.0, 0.0, 0, 1, 1100.0, 1, "ann", "why", 0)
+    base = DowntimeStatus("h", None, core_id, 900.0, 900.0, 2000.0, 0.0, 0, 1, 1100.0, 1, 1, "ann", "why", 0)
     return base._replace(**columns)
 
 

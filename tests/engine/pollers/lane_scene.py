@@ -244,6 +244,7 @@ class Core:
             fixed,
             end - start,
             int(start <= self.clock.at),
+            int(start <= self.clock.at),
             values["author"],
             values["comment"],
             number,

@@ -30,6 +30,7 @@ _TEXTS = (
     "plugin_output", "long_plugin_output", "perf_data", "check_command", "check_period", "notification_period", "event_handler",
     "event_handler_period",
 )  # fmt: skip
+_NOTHING: dict[str, object] = {"custom_variables": "{}", "directives": "{}"}
 Row = TypeVar("Row", HostStatus, ServiceStatus)
 
 
@@ -54,7 +55,7 @@ def _hashed(row: Row) -> Row:
 
 def downtime(host: str, service: str | None, core_id: int, comment: str = "work") -> DowntimeStatus:
     return DowntimeStatus(
-        host, service, core_id, 100.0, 100.0, 200.0, 0.0, 0, 1, 100.0, 1, "ann", comment, zlib.crc32(comment.encode())
+        host, service, core_id, 100.0, 100.0, 200.0, 0.0, 0, 1, 100.0, 1, 1, "ann", comment, zlib.crc32(comment.encode())
     )
 
 
@@ -64,7 +65,7 @@ def comment(host: str, service: str | None, core_id: int, text: str = "seen") ->
 
 def host_config(name: str, **values: object) -> HostConfig:
     plain: dict[str, object] = dict.fromkeys(HostConfig._fields, "")
-    plain |= {"name": name, "alias": f"alias of {name}", "display_name": name, "address": "127.0.0.1", "custom_variables": "{}"}
+    plain |= {"name": name, "alias": f"alias of {name}", "display_name": name, "address": "127.0.0.1"} | _NOTHING
     plain |= {"check_interval": 5.0, "notification_interval": 0.0, "max_check_attempts": 3}
     plain |= {"parents": (), "contacts": (), "contact_groups": ()} | values
     return HostConfig(**plain)  # type: ignore[arg-type]
@@ -72,7 +73,7 @@ def host_config(name: str, **values: object) -> HostConfig:
 
 def service_config(host: str, description: str, **values: object) -> ServiceConfig:
     plain: dict[str, object] = dict.fromkeys(ServiceConfig._fields, "")
-    plain |= {"host_name": host, "description": description, "display_name": description, "custom_variables": "{}"}
+    plain |= {"host_name": host, "description": description, "display_name": description} | _NOTHING
     plain |= {"check_interval": 5.0, "notification_interval": 0.0, "max_check_attempts": 3, "contacts": (), "contact_groups": ()}
     return ServiceConfig(**(plain | values))  # type: ignore[arg-type]
 

@@ -1,0 +1,62 @@
+"""The fields a search of downtimes, acknowledgements and comments may name, over the alias `e` of the journal's entries. Pure data.
+
+Rules as in engine/state/fields.py. `host.X` and `service.X` are about the object as it is now; its names are the entry's own, so
+that an entry is found when its object is gone. An author is text to a core: a user of ours is one whose author, or else whose name,
+it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from engine.state.fields import HOSTS, SERVICES, Field, Link, Table, Type
+
+# Of several users who use one author's name the first stands for it.
+AUTHOR_ID = (
+    "coalesce((SELECT min(u.id) FROM journal.user u WHERE u.author = {0}), (SELECT u.id FROM journal.user u WHERE u.name = {0}))"
+)
+_AUTHOR_ID = AUTHOR_ID.format("e.author")
+_TO_HOST = Link("e.poller, e.host", "h.poller, h.name", "state.host h", to_many=False)
+_TO_SERVICE = Link("e.poller, e.host, e.service", "s.poller, s.host_name, s.description", "state.service s", to_many=False)
+
+
+def _of(link: Link, prefix: str, fields: Mapping[str, Field]) -> dict[str, Field]:
+    return {
+        name: replace(field, links=(link, *field.links)) for name, field in fields.items() if name.startswith(f"{prefix}.")
+    }  # fmt: skip
+
+
+ENTRIES = Table(
+    {
+        **_of(_TO_HOST, "host", HOSTS.fields),
+        **_of(_TO_SERVICE, "service", SERVICES.fields),
+        "id": Field("e.id", Type.INTEGER),
+        "host.name": Field("e.host"),
+        "service.description": Field("nullif(e.service, '')"),
+        "poller.id": Field("e.poller", Type.INTEGER),
+        "poller.name": Field("(SELECT p.name FROM state.poller p WHERE p.number = e.poller)"),
+        "author": Field("e.author"),
+        "author_id": Field(_AUTHOR_ID, Type.INTEGER),
+        "author_name": Field(f"coalesce((SELECT u.name FROM journal.user u WHERE u.id = {_AUTHOR_ID}), e.author)"),
+        "comment": Field("e.comment"),
+        "reference": Field("e.reference"),
+        "proof": Field("e.proof"),
+        "is_present": Field("e.present <> 0", Type.FLAG),
+        "is_service": Field("e.service <> ''", Type.FLAG),
+        "entry_time": Field("nullif(e.entry_time, 0)", Type.TIME),
+        "start_time": Field("e.start_time", Type.TIME),
+        "end_time": Field("e.end_time", Type.TIME),
+        "actual_start_time": Field("e.actual_start", Type.TIME),
+        "actual_end_time": Field("e.actual_end", Type.TIME),
+        "deletion_time": Field("e.deleted_at", Type.TIME),
+        "duration": Field("iif(e.fixed <> 0, e.end_time - e.start_time, e.duration)", Type.REAL),
+        "is_fixed": Field("e.fixed <> 0", Type.FLAG),
+        "is_cancelled": Field("e.cancelled <> 0", Type.FLAG),
+        "is_sticky": Field("e.sticky <> 0", Type.FLAG),
+        "is_notified": Field("e.notify <> 0", Type.FLAG),
+        "is_persistent": Field("e.persistent <> 0", Type.FLAG),
+        "state": Field("e.object_state", Type.INTEGER),
+    },
+    ("e.id DESC",),
+)
