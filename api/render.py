@@ -33,12 +33,12 @@ def encode_json(content: object) -> bytes:
         return orjson.dumps(_encodable(content), option=orjson.OPT_NON_STR_KEYS)
 
 
-_FIRST_S, _LAST_S = -62_135_596_800, 253_402_300_799  # the years 1 to 9999
+_FIRST_S, LAST_S = -62_135_596_800, 253_402_300_799  # the years 1 to 9999
 
 
 def rfc3339(seconds: float) -> str:
     """An instant in UTC, e.g. 2026-11-24T09:30:00Z. Cores take any number for a time: beyond the year 9999, its last second."""
-    whole, milliseconds = divmod(round(min(_LAST_S, max(_FIRST_S, seconds)) * 1000), 1000)
+    whole, milliseconds = divmod(round(min(LAST_S, max(_FIRST_S, seconds)) * 1000), 1000)
     text = datetime.fromtimestamp(whole, UTC).isoformat()[:19]  # a fifth of strftime's time
     return f"{text}.{milliseconds:03d}Z" if milliseconds else f"{text}Z"
 
