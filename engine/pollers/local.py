@@ -16,7 +16,8 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from itertools import groupby
 
 from engine.clock import Clock
 from engine.commands.catalogue import Effect, known_row
@@ -29,11 +30,13 @@ from engine.config import Poller, Settings
 from engine.errors import NoReader, PipeFull, PollerError
 from engine.faults import AFTER_ACCEPT, AFTER_BATCH_ROW, AFTER_END_MARK, AFTER_WRITE, crash_point
 from engine.formats.corelog import LogKind, LogLine, parse_icinga2_line, parse_line, without_passive
+from engine.journal.moves import Writing, begin_writing, commands_by_id, note_written
 from engine.journal.store import (
     BatchRow,
     CommandRow,
     Journal,
     close_batch,
+    close_batches,
     command_by_id,
     commands_in,
     insert_batch,
@@ -43,7 +46,8 @@ from engine.journal.store import (
     overdue,
 )
 from engine.model import CoreKind
-from engine.pollers.bulk import Part, ResultCalls, is_of_result
+from engine.pollers.bulk import ResultCalls, is_of_result
+from engine.pollers.call import Part, stored_runs
 from engine.pollers.command_file import CommandFile, has_room, probe
 from engine.pollers.expiry import Expiry
 from engine.pollers.following import Following
@@ -61,7 +65,10 @@ RESULTS_LIMIT = UNPROVEN_LIMIT - 4 * WRITE_LIMIT  # of calls of results: people'
 RESULTS_AHEAD = 32 * WRITE_LIMIT  # journalled in one commit, before it is their turn to be written
 AT_ONCE = 5000  # commands held or given up in one step
 _SLICE = 100  # of them in one transaction: others wait for the journal meanwhile
+_ENOUGH_FLIGHTS = 8  # writes that keep a core busy for a millisecond or two
 LOOK_EVERY_S = 0.5  # pokes are hints and may be lost
+STREAM = 8  # commands written in one round: more are likely to come,
+GATHER_S = 0.025  # and are gathered for this long: a round has its price, whatever the number it carries
 WRITTEN_WITHIN_S = 0.05  # the step `written` is stored by then, with whatever else is to be stored
 PROBE_EVERY_S = 1.0
 STALLED_AFTER_S = 5.0
@@ -127,6 +134,8 @@ class Lane:
     _lone_at: float = -1e9
     _look: bool = True  # commands may wait in the journal
     _looked_at: float = -1e9
+    _gathering_until: float = -1e9  # monotonic
+    _is_gathering: bool = False  # what waits was left for then
     _log_has_more: bool = False
     _full_since: float | None = None  # the command file takes nothing more
 
@@ -205,14 +214,25 @@ class Lane:
         self._look_after_command_file()
         self.send()
         self._push_overdue()
-        since = self._unsaved_since if self._unsaved_written else self._unsaved_results_since
-        if since is not None and self.clock.monotonic() - since > WRITTEN_WITHIN_S:
+        if self._unsaved_for() > WRITTEN_WITHIN_S:
             self._save_written()
 
+    def _unsaved_for(self) -> float:
+        """For how many seconds the oldest thing waits that is to be stored; below 0 when there is nothing."""
+        since = self._unsaved_since if self._unsaved_written else self._unsaved_results_since
+        return self.clock.monotonic() - since if since is not None else -1.0
+
     def _pause(self) -> float:
-        """Seconds until the next look at the log, poked or not: short while something is unproven, longer the longer it takes."""
+        """Seconds until the next look at the log, poked or not: no longer than something waits to be stored."""
+        unsaved = self._unsaved_for()
+        return self._until_proof() if unsaved < 0 else min(self._until_proof(), max(0.0, WRITTEN_WITHIN_S - unsaved))
+
+    def _until_proof(self) -> float:
+        """Short while something is unproven, longer the longer it takes."""
         if self._log_has_more:
-            return 0.0
+            return 0.0 if len(self._flights) < _ENOUGH_FLIGHTS else 0.001
+        if self._is_gathering:
+            return min(0.001 if self._flights else 1.0, max(0.0, self._gathering_until - self.clock.monotonic()))
         if self.results.has_to_judge(self._generation):
             return 0.001
         if not self._flights:
@@ -235,25 +255,29 @@ class Lane:
         for command in commands_in(self.journal.connection, self.poller.number, IN_FLIGHT | {State.PROCESSED}):
             self._listen(command, command.state is State.PROCESSED)
         for batch in unsettled:
+            if batch.results:
+                for token, lines in self.results.taken_up(batch):
+                    # Journalled together, written by and by: what stands behind it in the journal may have been written first.
+                    self._take_up(WatchedBatch(token, [], lines=lines, may_be_later=True), WRITE_LIMIT, True)
+                continue
             expected = self._expected(batch)
-            lines = self.results.taken_up(batch) if batch.results else None
-            self.watch.add(WatchedBatch(batch.token, expected, lines=lines))
+            self._take_up(WatchedBatch(batch.token, expected), len(batch.bytes), False)
             self.prover.reruns.wrote(batch.token, [one.echo for one in expected])
-            self._flights[batch.token] = _Flight(len(batch.bytes), self.clock.monotonic(), False, bool(batch.results))
-            self._recovering.add(batch.token)
         self.results.recovered()
         if unsettled:
             log.info("poller %s: %d open batches to settle", self.poller.name, len(unsettled))
 
+    def _take_up(self, batch: WatchedBatch, size: int, of_results: bool) -> None:
+        self.watch.add(batch)
+        self._flights[batch.token] = _Flight(size, self.clock.monotonic(), False, of_results)
+        self._recovering.add(batch.token)
+
     def _expected(self, batch: BatchRow) -> list[Expected]:
-        found = [command_by_id(self.journal.connection, command_id) for command_id in batch.command_ids]
+        found = commands_by_id(self.journal.connection, batch.command_ids)
         return [
             self._expectation(command.id, command.name, command.line)
-            for command in found
-            if command is not None
-            and command.line is not None
-            and command.state in IN_FLIGHT | {State.UNKNOWN}
-            and command.batch == batch.token
+            for command in (found[command_id] for command_id in batch.command_ids if command_id in found)
+            if command.line is not None and command.state in IN_FLIGHT | {State.UNKNOWN} and command.batch == batch.token
         ]
 
     def _listen(self, command: CommandRow, echoed: bool = False) -> None:
@@ -283,6 +307,12 @@ class Lane:
             lines = without_passive(lines) if is_short else lines
             place = 0
             while place < len(lines):
+                if is_short and (whole := self.watch.take_batch(lines, place)) is not None:
+                    place += whole.lines
+                    self.prover.reruns.passed(whole.token, whole.verdict.at)
+                    settled.append(whole.token)
+                    verdicts.append(whole.verdict)
+                    continue
                 if is_short and (taken := self.watch.take_echoes(lines, place)):
                     place += taken
                     continue
@@ -361,6 +391,8 @@ class Lane:
         if self._given_up and not self._given_up - set(tokens):
             log.info("poller %s: its log speaks again", self.poller.name)
         self._given_up -= set(tokens)
+        if self._unsaved_results_since is not None and not self._flights and not self.results.is_waiting:
+            self._save_written()  # nothing follows that could share the commit
         self._lone_marks = 0
         self._look = True
         # Presence proves in any generation, and this one may be young enough to show it.
@@ -369,10 +401,10 @@ class Lane:
     def _store_verdicts(self, verdicts: Sequence[Verdict], tokens: Sequence[str]) -> None:
         at = self.clock.now()
         with self.journal.transaction() as connection:
+            moved, rest = self.prover.take_executed(connection, verdicts, dict(self._unsaved_written), at)
             written = self._store_written(connection)
-            moved = [verdict.command_id for verdict in verdicts if self.prover.take_verdict(connection, verdict, at)]
-            for token in tokens:
-                close_batch(connection, token)
+            moved |= {verdict.command_id for verdict in rest if self.prover.take_verdict(connection, verdict, at)}
+            close_batches(connection, tokens)
         self.reports.moved(sorted({*moved, *written}))
 
     # --- the status file -------------------------------------------------------------------------------------------------
@@ -466,7 +498,8 @@ class Lane:
         """Write what waits, as far as the core's proof keeps up."""
         now = self.clock.monotonic()
         regular = now - self._looked_at > LOOK_EVERY_S
-        if not (self._look or regular):
+        self._is_gathering = self._look and now < self._gathering_until and not (regular or self.results.is_waiting)
+        if self._is_gathering or not (self._look or regular):
             return
         if self._recovering:
             if regular:
@@ -488,7 +521,11 @@ class Lane:
             self._hold_accepted()
             return
         room = UNPROVEN_LIMIT - sum(flight.size for flight in self._flights.values())
-        if room >= WRITE_LIMIT and not self._is_full():
+        if room < WRITE_LIMIT or self._is_full():
+            return
+        if len(self.results.ready) > RESULTS_LIMIT // WRITE_LIMIT and not is_waiting(self.journal.connection, self.poller.number):
+            self._write_results([], 0.0, room - (UNPROVEN_LIMIT - RESULTS_LIMIT))
+        else:
             self._send(reader, room)
 
     def _is_anything_waiting(self) -> bool:
@@ -510,9 +547,11 @@ class Lane:
 
     def _hold_accepted(self) -> None:
         self._hold(commands_in(self.journal.connection, self.poller.number, frozenset({State.ACCEPTED}), AT_ONCE))
-        self._take_back(self.results.take_back(), "the core stopped reading before it was written")
-        self.results.hold(self._health[1] or self._health[0])
-        self._save_written()
+        with self.journal.transaction() as connection:
+            self.results.take_back(connection)
+            self.results.hold(self._health[1] or self._health[0])
+            written = self._store_written(connection)
+        self.reports.moved(written)
 
     def _send(self, reader: Reader, room: int) -> None:
         with reader.snapshot():
@@ -532,7 +571,7 @@ class Lane:
             decided = plan(free, situation, self.journal.connection, reader, room)
             parts = batches(decided.lines, room)
             left = room - len(parts) * WRITE_LIMIT - (UNPROVEN_LIMIT - RESULTS_LIMIT)
-            more = left >= WRITE_LIMIT and self.results.ready_bytes < RESULTS_AHEAD // 2
+            more = left >= WRITE_LIMIT and len(self.results.ready) < RESULTS_AHEAD // WRITE_LIMIT // 2
             results = self.results.plan(situation, reader, decided.blocked, RESULTS_AHEAD) if more else []
             self._note_unsaved()
         self._expire(decided.expired)
@@ -590,8 +629,9 @@ class Lane:
                 crash_point(AFTER_BATCH_ROW)
             while self.results.ready and room >= WRITE_LIMIT:
                 batch = self.results.ready[0]
+                data = self._framed(batch.token, batch.lines.text)
                 try:
-                    command_file.write(batch.row.bytes)
+                    command_file.write(data)
                 except PipeFull:
                     return
                 except NoReader as error:
@@ -599,10 +639,10 @@ class Lane:
                     self._look = True
                     return
                 crash_point(AFTER_WRITE)
-                self.watch.add(WatchedBatch(batch.row.token, [], lines=batch.lines))
-                self._flights[batch.row.token] = _Flight(len(batch.row.bytes), self.clock.monotonic(), False, True)
+                self.watch.add(WatchedBatch(batch.token, [], lines=batch.lines))
+                self._flights[batch.token] = _Flight(len(data), self.clock.monotonic(), False, True)
                 self.results.wrote()
-                room -= len(batch.row.bytes)
+                room -= len(data)
         finally:
             command_file.close()
 
@@ -611,6 +651,8 @@ class Lane:
         if command_file is None:
             return
         try:
+            if sum(map(len, parts)) >= STREAM:
+                self._gathering_until = self.clock.monotonic() + GATHER_S
             rows = self._journal_batches(parts, command_file.identity, program_start)
             crash_point(AFTER_BATCH_ROW)
             for position, row in enumerate(rows):
@@ -634,56 +676,49 @@ class Lane:
         at = self.clock.now()
         place = self.tail.position()
         position = place.dump() if place is not None else ""
+        tokens = [secrets.token_hex(8) for _ in parts]
+        lines = [
+            Writing(line.command.id, line.text, line.epoch, token)
+            for token, part in zip(tokens, parts, strict=True)
+            for line in part
+        ]
         rows: list[BatchRow] = []
         with self.journal.transaction() as connection:
             self._store_written(connection)
-            for part in parts:
-                token = secrets.token_hex(8)
-                lines: list[Line] = []
-                for line in part:
-                    now = command_by_id(connection, line.command.id)
-                    if now is None or now.state not in UNWRITTEN:
-                        continue
-                    move(
-                        connection,
-                        now,
-                        State.WRITING,
-                        at,
-                        line=line.text,
-                        epoch=line.epoch,
-                        batch=token,
-                        attempts=now.attempts + 1,
-                        executed_at=None,
-                        watch_from=None,
-                    )
-                    lines.append(line)
-                if lines:
-                    framed = self._framed(token, b"".join(line.text for line in lines))
-                    ids = tuple(line.command.id for line in lines)
+            taken = begin_writing(connection, lines, at)
+            for token, part in zip(tokens, parts, strict=True):
+                left = [line for line in part if line.command.id in taken]
+                if left:
+                    framed = self._framed(token, b"".join([line.text for line in left]))
+                    ids = tuple([line.command.id for line in left])
                     row = BatchRow(token, self.poller.number, framed, ids, identity, position, program_start)
                     insert_batch(connection, row, at)
                     rows.append(row)
-                    for line in lines:
-                        self._listen(replace(line.command, line=line.text))
-                        if known_row(line.command.name).bulk:
-                            self.results.note_written(line.command.host, line.command.service, line.epoch)
-                    expected = [self._expectation(line.command.id, line.command.name, line.text) for line in lines]
-                    self.watch.add(WatchedBatch(token, expected))
-                    self.prover.reruns.wrote(token, [one.echo for one in expected])
+                    self._watch(token, left)
         return rows
 
+    def _watch(self, token: str, lines: Sequence[Line]) -> None:
+        """From now on the log may show these lines of a batch."""
+        for line in lines:
+            self._listen(line.command._replace(line=line.text))
+            if known_row(line.command.name).bulk:
+                self.results.note_written(line.command.host, line.command.service, line.epoch)
+        expected = [self._expectation(line.command.id, line.command.name, line.text) for line in lines]
+        self.watch.add(WatchedBatch(token, expected))
+        self.prover.reruns.wrote(token, [one.echo for one in expected])
+
     def _journal_results(self, parts: list[Part], identity: str, program_start: float) -> None:
-        """The same for parts of calls of results, none of which has a life of its own; they are ready to be written then."""
+        """The same for parts of calls of results, one row for those of a call; they are ready to be written then."""
         at = self.clock.now()
         place = self.tail.position()
         position = place.dump() if place is not None else ""
         with self.journal.transaction() as connection:
-            for part in parts:
-                token = secrets.token_hex(8)
-                framed = self._framed(token, part.body)
-                row = BatchRow(token, self.poller.number, framed, (), identity, position, program_start, at, part.results)
+            for call, some in groupby(parts, key=lambda part: part.call.id):
+                of_call = list(some)
+                runs = stored_runs(call, (part.run for part in of_call))
+                row = BatchRow(secrets.token_hex(8), self.poller.number, b"", (), identity, position, program_start, at, runs)
                 insert_batch(connection, row, at)
-                self.results.launch(part, row)
+                self.results.launch(of_call, row)
             moved = self._store_written(connection)
         self.reports.moved(moved)
 
@@ -706,7 +741,6 @@ class Lane:
                     now = command_by_id(connection, command_id)
                     if now is not None and now.state is State.WRITING:
                         move(connection, now, State.ACCEPTED, at, reason=reason, batch=None, line=None, epoch=None)
-            self.results.save(connection, at)
         self.reports.moved([command_id for row in rows for command_id in row.command_ids])
 
     def _save_written(self) -> None:
@@ -717,10 +751,8 @@ class Lane:
     def _store_written(self, connection: sqlite3.Connection) -> list[str]:
         unsaved, self._unsaved_written = self._unsaved_written, []
         self._unsaved_results_since = None
-        for command_id, written_at in unsaved:
-            now = command_by_id(connection, command_id)
-            if now is not None and now.state is State.WRITING:
-                move(connection, now, State.WRITTEN, written_at)
+        if unsaved:
+            note_written(connection, dict(unsaved))
         return [*(command_id for command_id, _ in unsaved), *self.results.save(connection, self.clock.now())]
 
     def _note_unsaved(self) -> None:
@@ -743,7 +775,7 @@ class Lane:
         token = again or secrets.token_hex(8)
         mark = self._mark("L", token)
         if again is None:
-            self.watch.add(WatchedBatch(token, []))
+            self.watch.add(WatchedBatch(token, [], is_lone=True))
         try:
             command_file = CommandFile.open(self.poller.command_file)
             try:
