@@ -1,4 +1,6 @@
-"""The README's tables, contrib/commands.md and contrib/json-cgis.md, made from what they describe: `python contrib/readme.py` writes them.
+"""The README's tables, contrib/commands.md and contrib/json-cgis.md, made from what they describe.
+
+`python contrib/readme.py` writes them.
 
 tests/test_readme.py compares.
 
@@ -100,8 +102,8 @@ DIFFERENCES = json.loads(files("api.cgi.json_cgis").joinpath("differences.json")
 JSON_CGIS_HEAD = """\
 # statusjson.cgi, objectjson.cgi, archivejson.cgi
 
-What can be asked, made from `api/cgi/json_cgis/surface.json` by `python contrib/readme.py`; `query=help` answers the same as JSON, with the
-values an option may have. Options in bold must be given. Every query takes `formatoptions`, `dateformat` and `poller`.
+What can be asked, made from `api/cgi/json_cgis/surface.json` by `python contrib/readme.py`; `query=help` answers the
+same as JSON, with the values an option may have. Options in bold must be given. Every query takes `formatoptions`, `dateformat` and `poller`.
 """
 DIFFERENCES_HEAD = """
 ## What is not as in the originals
