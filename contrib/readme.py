@@ -103,7 +103,8 @@ JSON_CGIS_HEAD = """\
 # statusjson.cgi, objectjson.cgi, archivejson.cgi
 
 What can be asked, made from `api/cgi/json_cgis/surface.json` by `python contrib/readme.py`; `query=help` answers the
-same as JSON, with the values an option may have. Options in bold must be given. Every query takes `formatoptions`, `dateformat` and `poller`.
+same as JSON, with the values an option may have. Options in bold must be given.
+Every query takes `formatoptions`, `dateformat` and `poller`.
 """
 DIFFERENCES_HEAD = """
 ## What is not as in the originals
