@@ -164,13 +164,19 @@ def _wait_until_read(core: CgiCore, reader: Reader) -> None:
     created = oracle.created(core.status_file)
     paths = [core.log_file, *(core.folder / "archives").iterdir()]
 
+    sizes = sum(path.stat().st_size for path in paths)
+    seen: list[object] = []
+
     def is_read() -> bool:
         view = reader.pollers(EVERYTHING)[0]
         known = indexes(reader, EVERYTHING)
-        sizes = sum(path.stat().st_size for path in paths)
+        seen[:] = [view.created, created, known, sizes]
         return view.created == created and bool(known) and known[0].read_bytes == known[0].known_bytes == sizes
 
-    until(is_read, 20, "everything the core wrote is read")
+    try:
+        until(is_read, 20, "everything the core wrote is read")
+    except TimeoutError as error:
+        raise AssertionError(f"{error}: {seen}") from None
 
 
 # --- the questions ------------------------------------------------------------------------------------------------------------
