@@ -46,7 +46,7 @@ async def configured_servers(visit: Visit) -> Response:
 async def _page(visit: Visit, shape: Callable[[PollerView], dict[str, object]]) -> Response:
     asked = parse_list(visit.request.query_params, KEYS, visit.services.clock.now())
     scope, paging = visit.caller.scope, asked.paging
-    found = await visit.desk.read(lambda reader: reader.pollers(scope, condition=asked.condition, order=asked.order))
+    found = await visit.desk.read(lambda reader: reader.found_pollers(scope, asked.condition, asked.order))
     page = found[paging.offset : paging.offset + paging.limit]
     return await in_thread(lambda: encoded_page([shape(view) for view in page], paging, len(found), asked.echo))
 

@@ -96,6 +96,7 @@ class Reader:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
         connection.create_function(FUNCTION, 2, search, deterministic=True)
+        self._pollers: dict[Scope, tuple[PollerView, ...]] | None = None  # as one snapshot shows them
         self._file: tuple[Path, int] | None = None
         self._history: tuple[Path, int] | None = None
 
@@ -159,9 +160,11 @@ class Reader:
             yield
             return
         self.connection.execute("BEGIN")
+        self._pollers = {}
         try:
             yield
         finally:
+            self._pollers = None
             self.connection.execute("COMMIT")
 
     @contextmanager
@@ -186,8 +189,20 @@ class Reader:
 
     # --- pollers ----------------------------------------------------------------------------------------------------------
 
-    def pollers(self, scope: Scope, *, condition: Condition = ("1", ()), order: str = "number") -> tuple[PollerView, ...]:
-        """The pollers within scope (that a condition over the alias `p` leaves), by number."""
+    def pollers(self, scope: Scope) -> tuple[PollerView, ...]:
+        """The pollers within scope, by number."""
+        known = self._pollers.get(scope) if self._pollers is not None else None
+        if known is not None:
+            return known
+        where, values = _poller_scope(scope)
+        found = self.connection.execute(f"{_POLLER_SELECT} WHERE {where} ORDER BY number", values)
+        views = tuple(PollerView._make(row) for row in found)
+        if self._pollers is not None:
+            self._pollers[scope] = views
+        return views
+
+    def found_pollers(self, scope: Scope, condition: Condition, order: str) -> tuple[PollerView, ...]:
+        """The pollers within scope that a condition over the alias `p` leaves, in that order."""
         where, values = _all_of([_poller_scope(scope), condition])
         found = self.connection.execute(f"{_POLLER_SELECT} WHERE {where} ORDER BY {order}", values)
         return tuple(PollerView._make(row) for row in found)
