@@ -6,7 +6,6 @@ means that the supervisor is gone: the worker then stops as it does on SIGTERM.
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import socket
@@ -18,10 +17,10 @@ from starlette.applications import Starlette
 
 from api.app import build_app
 from api.connection import BoundedConnection
+from engine import garbage
 from engine.config import Config, Settings, decode_config
 from engine.desk import Desk
 
-GARBAGE_AFTER = 20_000  # new containers before cycles among them are looked for: a request leaves none, and makes hundreds
 GRACE_S = 12  # longer than the longest default wait of a request, so that a restart cuts nobody's answer off
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
@@ -34,18 +33,11 @@ def main() -> None:
     config = decode_config(read_first_line())
     listener = socket.socket(fileno=int(sys.argv[1]))
     server = build_server(config)
-    spare_garbage_collection()
+    garbage.spare_collection()
     threading.Thread(target=_stop_at_end_of_input, args=(server,), name="parent", daemon=True).start()
     server.run(sockets=[listener])
     if not server.started:
         sys.exit(3)
-
-
-def spare_garbage_collection() -> None:
-    """Look for cyclic garbage more rarely, and not among what is there from the start: it was a tenth of a request's time."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(GARBAGE_AFTER, 50, 100)
 
 
 class Server(uvicorn.Server):

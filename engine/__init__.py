@@ -25,11 +25,13 @@ The tour, in reading order:
    `follow.py` (the thread that carries what a log says of states into the mirror), `indexing.py` (the process that fills
    history.db), `duplicates.py` (what a core made twice of one line), `losses.py` (what it lost in a crash), `expiry.py`
    (acknowledgements that end at a time), and the lane, one thread that carries a poller's commands: `local.py` its loop,
-   `sending.py` what may be written next, `bulk.py` the same for calls of results (`last_checks.py` what it looks up of objects),
+   `sending.py` what may be written next, `bulk.py` calls of results (`call.py` one of them, `bulk_plan.py` what of them is written
+   next, `newest.py` and `last_checks.py` what it is decided by, `bulk_judge.py` what they did),
    `proving.py` what the files prove,
    `keeping.py` its successor when the journal could not be written.
 7. `runtime.py`: the engine process put together. `hints.py`: wake-ups between processes. `faults.py`: crash points for tests.
-   `figures.py`: what processes count and time, for /metrics. `carrier.py`: a thread that does many requests' short works together.
+   `figures.py`: what processes count and time, for /metrics. `garbage.py`: how often cycles are looked for. `carrier.py`: a thread
+   that does many requests' short works together.
 8. `desk/`: the front door every API dialect comes through; it runs in the API workers. `selection.py` says which objects a call is
    for, `plans.py` plans calls for many, `bulk.py` stores them in slices, `together.py` many small ones at once, `once.py` wraps
    what it stores, `subscribe.py` gives events out (`audience.py` to whom, `snapshot.py` what stands before them), `entries.py`

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from engine import hints
+from engine import garbage, hints
 from engine.clock import Clock, SystemClock
 from engine.config import Config, Poller, decode_config
 from engine.errors import ConfigError, JournalError, SignalboxError
@@ -174,6 +174,7 @@ def _run(config: Config) -> int:
     folders = {poller.command_file.parent for poller in config.pollers}
     locks = [_locked(path) for path in [config.data / LOCK_FILE, *sorted(folders)] if path.exists()]
     runtime = build(config, SystemClock())
+    garbage.spare_collection()
     try:
         serve(runtime)
     finally:

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from api.worker import spare_garbage_collection
+from engine import garbage
 from engine.config import Config, Poller, Settings
 from engine.desk import Caller, Desk
 from engine.desk.bulk import SLICE
@@ -102,7 +102,7 @@ async def one_call(data: Path, targets: int) -> tuple[float, float]:
             "kernel update",
         )
         timed.held.clear()
-        spare_garbage_collection()
+        garbage.spare_collection()
         began, before = time.perf_counter(), os.times()
         done = await desk.carry_out(CALLER, ask, How())
         took_s, after = time.perf_counter() - began, os.times()

@@ -25,6 +25,7 @@ from pathlib import Path
 
 from contrib.bench.scan import QuietCore
 from contrib.demo_cores import Host, Service, until
+from engine import garbage
 from engine.clock import SystemClock
 from engine.commands.wire import WRITE_LIMIT
 from engine.config import Config, Poller
@@ -52,6 +53,7 @@ def main() -> int:
         stack.enter_context(running(core))
         runtime = engine_of(core, folder / "data")
         stack.callback(runtime.scans[1].scanner.close)
+        garbage.spare_collection()
         floor: list[float] = []
         ours: list[float] = []
         for number in range(options.rounds):
@@ -60,8 +62,10 @@ def main() -> int:
             of_core = cpu_s(core) - of_core
             runtime.scans[1].scan()
             runtime.lanes[1].lane.follow_log()  # what the bare loop made the core say is not the lane's work
+            what = lines(f"ours {number}", options)
+            store(runtime, number, what)
             of_lane = time.thread_time()
-            ours.append(options.results / through_the_lane(runtime, number, lines(f"ours {number}", options)))
+            ours.append(options.results / through_the_lane(runtime, number, len(what)))
             of_lane = time.thread_time() - of_lane
             cpu = [f"{seconds / options.results * 1e6:.0f} us" for seconds in (of_core, of_lane)]
             print(f"round {number + 1}: bare loop {floor[-1]:.0f} results/s, the lane {ours[-1]:.0f} results/s", end="")
@@ -129,19 +133,23 @@ def engine_of(core: QuietCore, data: Path) -> Runtime:
     return runtime
 
 
-def through_the_lane(runtime: Runtime, number: int, what: list[bytes]) -> float:
-    """Seconds from a call in the journal until each of its results is processed and that is stored."""
-    lane = runtime.lanes[1].lane
+def store(runtime: Runtime, number: int, what: list[bytes]) -> None:
+    """Put a call into the journal, as a worker does that accepts it."""
     now = time.time()
     row = CallRow(
         0, f"call {number}", f"operation {number}", 1, "bench", "", "", now, now, now + 300, 0, len(what),
         counts=Counts(accepted=len(what)),
     )  # fmt: skip
-    with lane.journal.transaction() as connection:
+    with runtime.lanes[1].lane.journal.transaction() as connection:
         insert_call(connection, row, Payload.of(what, range(len(what))))
+
+
+def through_the_lane(runtime: Runtime, number: int, count: int) -> float:
+    """Seconds from a call in the journal until each of its results is processed and that is stored."""
+    lane = runtime.lanes[1].lane
     began = time.perf_counter()
     lane.poke()
-    while not is_processed(runtime, row.id, len(what)):
+    while not is_processed(runtime, f"call {number}", count):
         lane.step()
         lane.rest()
     return time.perf_counter() - began

@@ -21,7 +21,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from engine.commands.profiles import Profile
-from engine.commands.wire import MARK_PREFIX
+from engine.commands.wire import MARK_PREFIX, echo_text
 from engine.formats.corelog import LogKind, LogLine
 from engine.model import CommentStatus, DowntimeStatus, HostStatus, ServiceStatus
 
@@ -74,28 +74,49 @@ class Expected:
 class ResultLines:
     """What the log will show of a batch of passive results: the short way for thousands of lines that are as expected.
 
-    `name` and a place make the id of one result, `name` and WHOLE that of all together.
+    `name` and a place make the id of one result, `name` and WHOLE that of all together. `text` is the lines as they are written,
+    `stamp` what each of them begins with, b"" where they differ.
     """
 
     name: str
     places: Sequence[int]
-    echoes: list[bytes]
+    text: bytes
+    profile: Profile
     echoes_expected: bool
+    stamp: bytes = b""
     seen: list[bytes] = field(default_factory=list)  # raw lines of the log, one per echo from the first on
+    _echoes: list[bytes] | None = None
+
+    @property
+    def echoes(self) -> list[bytes]:
+        """The text by which the log shows each."""
+        if self._echoes is None:
+            self._echoes = [echo_text(line, self.profile) for line in self.text.split(b"\n")[:-1]]
+        return self._echoes
 
     def take(self, raws: Sequence[bytes]) -> int:
         """How many of these lines are the echoes that come next: all that can be, or else one or none."""
-        begin = len(self.seen)
-        for count in (min(len(raws), len(self.echoes) - begin), 1):
+        begin, total = len(self.seen), len(self.places)
+        for count in (min(len(raws), total - begin), 1):
             some, wanted = raws[:count], self.echoes[begin : begin + count]
             if count > 0 and [raw[_ECHO_AT:] for raw in some] == wanted and {raw[_AT_END:_ECHO_AT] for raw in some} == {_ECHO}:
                 self.seen += some
                 return count
         return 0
 
+    def are_all(self, raws: Sequence[bytes], token: str) -> bool:
+        """Are these lines of the log its marks and all its echoes, of one second, as nearly always? Compared in one go."""
+        head = raws[0][:_ECHO_AT]
+        if not self.stamp or not head.endswith(_ECHO) or not head[1:_AT_END].isdigit():
+            return False
+        begin, end = (head + f"{MARK_PREFIX}{role}{token};".encode() for role in "BE")
+        # A newline stands before a line's stamp, and nowhere else.
+        echoes = (b"\n" + self.text).replace(b"\n" + self.stamp, b"\n" + head)
+        return begin + echoes + end == b"\n".join(raws)
+
     @property
     def is_whole(self) -> bool:
-        return len(self.seen) == len(self.echoes) or not self.echoes_expected
+        return len(self.seen) == len(self.places) or not self.echoes_expected
 
     def expected(self) -> list[Expected]:
         """The same result by result."""
@@ -117,6 +138,8 @@ class WatchedBatch:
     restarted: bool = False  # the core started (or the log has a hole) between the write and now
     holed: bool = False  # of the two, it was a hole
     lines: ResultLines | None = None  # a batch of results of which all is as it should be so far; `commands` is empty then
+    is_lone: bool = False
+    may_be_later: bool = False  # of a former life of ours: it may have been written behind those that stand behind it
     _by_echo: dict[bytes, list[Expected]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -161,6 +184,14 @@ class Verdict:
     extra: int = 0  # how often it was executed beyond the first time, nobody else's line being possible there
 
 
+class WholeBatch(NamedTuple):
+    """A batch of results of which all stands in the log, in so many lines."""
+
+    token: str
+    lines: int
+    verdict: Verdict
+
+
 @dataclass(slots=True)
 class BatchWatch:
     """Follows one poller's log over its unsettled batches, oldest first."""
@@ -178,6 +209,28 @@ class BatchWatch:
         """Forget a batch whose bytes were not written after all."""
         self.batches = deque(batch for batch in self.batches if batch.token != token)
 
+    def take_batch(self, raws: Sequence[bytes], place: int) -> WholeBatch | None:
+        """The oldest batch, if it is one of results and the classic log's lines from `place` on are all of it: it is settled."""
+        batch = self.batches[0] if self.batches else None
+        lines = batch.lines if batch is not None else None
+        if batch is None or lines is None or batch.begun or lines.seen:
+            return None
+        count = len(lines.places) + 2
+        raws = raws[place : place + count]
+        if len(raws) < count or not lines.are_all(raws, batch.token):
+            return None
+        self._last_echo, self._taken = None, False
+        self.batches.popleft()
+        self._begin_anew()
+        at = int(raws[-1][1:_AT_END])
+        return WholeBatch(batch.token, count, Verdict(f"{lines.name}{WHOLE}{batch.token}", Outcome.PROCESSED, at, ""))
+
+    def _begin_anew(self) -> None:
+        """The place in the log of what is not settled yet begins here."""
+        for batch in self.batches:
+            for expected in batch.commands:
+                expected.astray = ""
+
     def take_echoes(self, raws: Sequence[bytes], place: int) -> int:
         """Take the classic log's lines from `place` on that are just what comes next of a batch of results, begin mark seen.
 
@@ -186,7 +239,7 @@ class BatchWatch:
         batch = self.batches[0] if self.batches else None
         if batch is None or batch.lines is None or not batch.begun:
             return 0
-        count = batch.lines.take(raws[place : place + len(batch.lines.echoes)])
+        count = batch.lines.take(raws[place : place + len(batch.lines.places)])
         self._taken |= count > 0
         return count
 
@@ -288,12 +341,25 @@ class BatchWatch:
             if role == "E":
                 self._forget_echoes()
             return [], []
+        position = self._let_pass(position)
         if role != "B":
             return self._settle(position + 1, token, at)
         result = self._settle(position, token, at)
         self._forget_echoes()
         self.batches[0].begun = True
         return result
+
+    def _let_pass(self, position: int) -> int:
+        """Put a batch before those that may have been written behind it. Returns its new place."""
+        batch = self.batches[position]
+        if batch.is_lone or batch.may_be_later:
+            return position
+        before = list(islice(self.batches, position))
+        later = [one for one in before if one.may_be_later and not one.begun]
+        if later:
+            first = [one for one in before if one not in later]
+            self.batches = deque([*first, batch, *later, *islice(self.batches, position + 1, None)])
+        return position - len(later)
 
     def _forget_echoes(self) -> None:
         """What the oldest batch's commands seem to have left in the log so far was another's: their own lines come later."""
@@ -319,9 +385,7 @@ class BatchWatch:
                 continue
             batch.expand()
             verdicts += [_verdict(expected, batch, batch.token == token, at) for expected in batch.commands]
-        for batch in self.batches:
-            for expected in batch.commands:
-                expected.astray = ""  # their place in the log begins here
+        self._begin_anew()
         return tokens, verdicts
 
     def _note_astray(self, count: int) -> None:

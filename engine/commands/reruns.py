@@ -71,6 +71,12 @@ class Reruns:
         elif line.kind is LogKind.START:
             self._batch = ""
 
+    def passed(self, token: str, at: int) -> None:
+        """Both marks of one of our batches were read, and between them nothing that carries a stamp."""
+        self._last_at = at
+        self._mark("B", token, at)
+        self._mark("E", token, at)
+
     def _mark(self, role: str, token: str, at: int) -> None:
         if (role, token) in self._marks:
             self._dirt.append(at)

@@ -174,10 +174,15 @@ def calls_of(connection: sqlite3.Connection, operation: str, schema: str = "main
     return [_call_row(found) for found in connection.execute(query, (operation, operation)).fetchall()]
 
 
-def lines_of(connection: sqlite3.Connection, call: str, schema: str = "main") -> list[bytes]:
-    """A call's lines, each with its newline."""
+def text_of(connection: sqlite3.Connection, call: str, schema: str = "main") -> bytes:
+    """A call's lines as they stand in its payload, each with its newline."""
     found = connection.execute(f"SELECT lines FROM {schema}.result_lines WHERE call = ?", (call,)).fetchone()
-    return [line + b"\n" for line in zlib.decompress(found[0]).split(b"\n")[:-1]] if found else []
+    return zlib.decompress(found[0]) if found else b""
+
+
+def lines_of(connection: sqlite3.Connection, call: str, schema: str = "main") -> list[bytes]:
+    """The same one by one."""
+    return [line + b"\n" for line in text_of(connection, call, schema).split(b"\n")[:-1]]
 
 
 def places_of(connection: sqlite3.Connection, call: str, schema: str = "main") -> Sequence[int] | None:

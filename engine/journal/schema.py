@@ -192,7 +192,8 @@ CREATE TABLE result_lines (call TEXT PRIMARY KEY, lines BLOB NOT NULL, places BL
 CREATE TABLE result_failure (
   call TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, state TEXT NOT NULL, words TEXT NOT NULL,
   PRIMARY KEY (call, first)) WITHOUT ROWID;
--- Which results of a call a batch holds: JSON {"call": id, "indexes": [...]}, '' in a batch of commands.
+-- Which results of a call a batch holds, '' in a batch of commands: JSON {"call": id, "parts": [[first, behind the last], ...]}, a
+-- part per write; {"of": [...]} where they do not stand side by side. The bytes of results are their call's lines.
 ALTER TABLE batch ADD COLUMN results TEXT NOT NULL DEFAULT '';
 
 -- Deletions of downtimes by meaning: who took away what.

@@ -100,7 +100,7 @@ class NewCommand(NamedTuple):
 class BatchRow:
     """One batch as written. `fifo` is device:inode, `position` the log's place before the write (tail.Position as JSON).
 
-    It holds either commands or, as `results` says, passive results of one call (see calls.py).
+    It holds either commands or, as `results` says, passive results of one call (see calls.py): as many writes as that has parts.
     """
 
     token: str
@@ -391,6 +391,11 @@ def insert_batch(connection: sqlite3.Connection, batch: BatchRow, at: float) -> 
             at,
         ),
     )
+
+
+def update_results(connection: sqlite3.Connection, token: str, results: str) -> None:
+    """A batch of results holds only these after all."""
+    connection.execute("UPDATE batch SET results = ? WHERE token = ?", (results, token))
 
 
 def close_batch(connection: sqlite3.Connection, token: str) -> None:

@@ -17,6 +17,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 
 from engine.clock import Clock
 from engine.commands.catalogue import Effect, known_row
@@ -43,7 +44,8 @@ from engine.journal.store import (
     overdue,
 )
 from engine.model import CoreKind
-from engine.pollers.bulk import Part, ResultCalls, is_of_result
+from engine.pollers.bulk import ResultCalls, is_of_result
+from engine.pollers.call import Part, stored_runs
 from engine.pollers.command_file import CommandFile, has_room, probe
 from engine.pollers.expiry import Expiry
 from engine.pollers.following import Following
@@ -61,6 +63,7 @@ RESULTS_LIMIT = UNPROVEN_LIMIT - 4 * WRITE_LIMIT  # of calls of results: people'
 RESULTS_AHEAD = 32 * WRITE_LIMIT  # journalled in one commit, before it is their turn to be written
 AT_ONCE = 5000  # commands held or given up in one step
 _SLICE = 100  # of them in one transaction: others wait for the journal meanwhile
+_ENOUGH_FLIGHTS = 8  # writes that keep a core busy for a millisecond or two
 LOOK_EVERY_S = 0.5  # pokes are hints and may be lost
 WRITTEN_WITHIN_S = 0.05  # the step `written` is stored by then, with whatever else is to be stored
 PROBE_EVERY_S = 1.0
@@ -205,14 +208,23 @@ class Lane:
         self._look_after_command_file()
         self.send()
         self._push_overdue()
-        since = self._unsaved_since if self._unsaved_written else self._unsaved_results_since
-        if since is not None and self.clock.monotonic() - since > WRITTEN_WITHIN_S:
+        if self._unsaved_for() > WRITTEN_WITHIN_S:
             self._save_written()
 
+    def _unsaved_for(self) -> float:
+        """For how many seconds the oldest thing waits that is to be stored; below 0 when there is nothing."""
+        since = self._unsaved_since if self._unsaved_written else self._unsaved_results_since
+        return self.clock.monotonic() - since if since is not None else -1.0
+
     def _pause(self) -> float:
-        """Seconds until the next look at the log, poked or not: short while something is unproven, longer the longer it takes."""
+        """Seconds until the next look at the log, poked or not: no longer than something waits to be stored."""
+        unsaved = self._unsaved_for()
+        return self._until_proof() if unsaved < 0 else min(self._until_proof(), max(0.0, WRITTEN_WITHIN_S - unsaved))
+
+    def _until_proof(self) -> float:
+        """Short while something is unproven, longer the longer it takes."""
         if self._log_has_more:
-            return 0.0
+            return 0.0 if len(self._flights) < _ENOUGH_FLIGHTS else 0.001
         if self.results.has_to_judge(self._generation):
             return 0.001
         if not self._flights:
@@ -235,15 +247,22 @@ class Lane:
         for command in commands_in(self.journal.connection, self.poller.number, IN_FLIGHT | {State.PROCESSED}):
             self._listen(command, command.state is State.PROCESSED)
         for batch in unsettled:
+            if batch.results:
+                for token, lines in self.results.taken_up(batch):
+                    # Journalled together, written by and by: what stands behind it in the journal may have been written first.
+                    self._take_up(WatchedBatch(token, [], lines=lines, may_be_later=True), WRITE_LIMIT, True)
+                continue
             expected = self._expected(batch)
-            lines = self.results.taken_up(batch) if batch.results else None
-            self.watch.add(WatchedBatch(batch.token, expected, lines=lines))
+            self._take_up(WatchedBatch(batch.token, expected), len(batch.bytes), False)
             self.prover.reruns.wrote(batch.token, [one.echo for one in expected])
-            self._flights[batch.token] = _Flight(len(batch.bytes), self.clock.monotonic(), False, bool(batch.results))
-            self._recovering.add(batch.token)
         self.results.recovered()
         if unsettled:
             log.info("poller %s: %d open batches to settle", self.poller.name, len(unsettled))
+
+    def _take_up(self, batch: WatchedBatch, size: int, of_results: bool) -> None:
+        self.watch.add(batch)
+        self._flights[batch.token] = _Flight(size, self.clock.monotonic(), False, of_results)
+        self._recovering.add(batch.token)
 
     def _expected(self, batch: BatchRow) -> list[Expected]:
         found = [command_by_id(self.journal.connection, command_id) for command_id in batch.command_ids]
@@ -283,6 +302,12 @@ class Lane:
             lines = without_passive(lines) if is_short else lines
             place = 0
             while place < len(lines):
+                if is_short and (whole := self.watch.take_batch(lines, place)) is not None:
+                    place += whole.lines
+                    self.prover.reruns.passed(whole.token, whole.verdict.at)
+                    settled.append(whole.token)
+                    verdicts.append(whole.verdict)
+                    continue
                 if is_short and (taken := self.watch.take_echoes(lines, place)):
                     place += taken
                     continue
@@ -361,6 +386,8 @@ class Lane:
         if self._given_up and not self._given_up - set(tokens):
             log.info("poller %s: its log speaks again", self.poller.name)
         self._given_up -= set(tokens)
+        if self._unsaved_results_since is not None and not self._flights and not self.results.is_waiting:
+            self._save_written()  # nothing follows that could share the commit
         self._lone_marks = 0
         self._look = True
         # Presence proves in any generation, and this one may be young enough to show it.
@@ -488,7 +515,11 @@ class Lane:
             self._hold_accepted()
             return
         room = UNPROVEN_LIMIT - sum(flight.size for flight in self._flights.values())
-        if room >= WRITE_LIMIT and not self._is_full():
+        if room < WRITE_LIMIT or self._is_full():
+            return
+        if len(self.results.ready) > RESULTS_LIMIT // WRITE_LIMIT and not is_waiting(self.journal.connection, self.poller.number):
+            self._write_results([], 0.0, room - (UNPROVEN_LIMIT - RESULTS_LIMIT))
+        else:
             self._send(reader, room)
 
     def _is_anything_waiting(self) -> bool:
@@ -510,9 +541,11 @@ class Lane:
 
     def _hold_accepted(self) -> None:
         self._hold(commands_in(self.journal.connection, self.poller.number, frozenset({State.ACCEPTED}), AT_ONCE))
-        self._take_back(self.results.take_back(), "the core stopped reading before it was written")
-        self.results.hold(self._health[1] or self._health[0])
-        self._save_written()
+        with self.journal.transaction() as connection:
+            self.results.take_back(connection)
+            self.results.hold(self._health[1] or self._health[0])
+            written = self._store_written(connection)
+        self.reports.moved(written)
 
     def _send(self, reader: Reader, room: int) -> None:
         with reader.snapshot():
@@ -532,7 +565,7 @@ class Lane:
             decided = plan(free, situation, self.journal.connection, reader, room)
             parts = batches(decided.lines, room)
             left = room - len(parts) * WRITE_LIMIT - (UNPROVEN_LIMIT - RESULTS_LIMIT)
-            more = left >= WRITE_LIMIT and self.results.ready_bytes < RESULTS_AHEAD // 2
+            more = left >= WRITE_LIMIT and len(self.results.ready) < RESULTS_AHEAD // WRITE_LIMIT // 2
             results = self.results.plan(situation, reader, decided.blocked, RESULTS_AHEAD) if more else []
             self._note_unsaved()
         self._expire(decided.expired)
@@ -590,8 +623,9 @@ class Lane:
                 crash_point(AFTER_BATCH_ROW)
             while self.results.ready and room >= WRITE_LIMIT:
                 batch = self.results.ready[0]
+                data = self._framed(batch.token, batch.lines.text)
                 try:
-                    command_file.write(batch.row.bytes)
+                    command_file.write(data)
                 except PipeFull:
                     return
                 except NoReader as error:
@@ -599,10 +633,10 @@ class Lane:
                     self._look = True
                     return
                 crash_point(AFTER_WRITE)
-                self.watch.add(WatchedBatch(batch.row.token, [], lines=batch.lines))
-                self._flights[batch.row.token] = _Flight(len(batch.row.bytes), self.clock.monotonic(), False, True)
+                self.watch.add(WatchedBatch(batch.token, [], lines=batch.lines))
+                self._flights[batch.token] = _Flight(len(data), self.clock.monotonic(), False, True)
                 self.results.wrote()
-                room -= len(batch.row.bytes)
+                room -= len(data)
         finally:
             command_file.close()
 
@@ -673,17 +707,17 @@ class Lane:
         return rows
 
     def _journal_results(self, parts: list[Part], identity: str, program_start: float) -> None:
-        """The same for parts of calls of results, none of which has a life of its own; they are ready to be written then."""
+        """The same for parts of calls of results, one row for those of a call; they are ready to be written then."""
         at = self.clock.now()
         place = self.tail.position()
         position = place.dump() if place is not None else ""
         with self.journal.transaction() as connection:
-            for part in parts:
-                token = secrets.token_hex(8)
-                framed = self._framed(token, part.body)
-                row = BatchRow(token, self.poller.number, framed, (), identity, position, program_start, at, part.results)
+            for call, some in groupby(parts, key=lambda part: part.call.id):
+                of_call = list(some)
+                runs = stored_runs(call, (part.run for part in of_call))
+                row = BatchRow(secrets.token_hex(8), self.poller.number, b"", (), identity, position, program_start, at, runs)
                 insert_batch(connection, row, at)
-                self.results.launch(part, row)
+                self.results.launch(of_call, row)
             moved = self._store_written(connection)
         self.reports.moved(moved)
 
@@ -706,7 +740,6 @@ class Lane:
                     now = command_by_id(connection, command_id)
                     if now is not None and now.state is State.WRITING:
                         move(connection, now, State.ACCEPTED, at, reason=reason, batch=None, line=None, epoch=None)
-            self.results.save(connection, at)
         self.reports.moved([command_id for row in rows for command_id in row.command_ids])
 
     def _save_written(self) -> None:
@@ -743,7 +776,7 @@ class Lane:
         token = again or secrets.token_hex(8)
         mark = self._mark("L", token)
         if again is None:
-            self.watch.add(WatchedBatch(token, []))
+            self.watch.add(WatchedBatch(token, [], is_lone=True))
         try:
             command_file = CommandFile.open(self.poller.command_file)
             try:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.commands.profiles import PROFILES
-from engine.commands.proof import WHOLE, BatchWatch, Expected, Outcome, ResultLines, WatchedBatch
+from engine.commands.proof import WHOLE, BatchWatch, Expected, Outcome, ResultLines, Verdict, WatchedBatch
 from engine.formats.corelog import parse_line, without_passive
 from engine.model import CoreKind
 
@@ -19,7 +19,9 @@ TOKENS = ("aa", "bb")
 def _watch(*, short: bool, echoes: bool) -> BatchWatch:
     watch = BatchWatch(PROFILES[CoreKind.NAGIOS])
     for token, texts in zip(TOKENS, TEXTS, strict=True):
-        lines = ResultLines(f"{token}#", range(len(texts)), list(texts), echoes)
+        text = b"".join(b"[%d] %b\n" % (AT - 1, one) for one in texts)
+        stamp = b"[%d] " % (AT - 1) if token == TOKENS[0] else b""
+        lines = ResultLines(f"{token}#", range(len(texts)), text, PROFILES[CoreKind.NAGIOS], echoes, stamp)
         if short:
             watch.add(WatchedBatch(token, [], lines=lines))
         else:
@@ -33,6 +35,11 @@ def _read(log: list[bytes], *, short: bool, echoes: bool) -> tuple[list[str], di
     at = 0
     log = without_passive(log) if short else log
     while at < len(log):
+        if short and (whole := watch.take_batch(log, at)) is not None:
+            at += whole.lines
+            tokens.append(whole.token)
+            said |= _said_of(whole.verdict, said)
+            continue
         if short and (taken := watch.take_echoes(log, at)):
             at += taken
             continue
@@ -46,11 +53,15 @@ def _read(log: list[bytes], *, short: bool, echoes: bool) -> tuple[list[str], di
         settled, verdicts = watch.feed(line)
         tokens += settled
         for verdict in verdicts:
-            name, _, place = verdict.command_id.partition("#")
-            for number in range(len(TEXTS[0])) if place.startswith(WHOLE) else [int(place)]:
-                assert f"{name}#{number}" not in said, "one result was judged twice"
-                said[f"{name}#{number}"] = (verdict.outcome, verdict.duplicate)
+            said |= _said_of(verdict, said)
     return tokens, said
+
+
+def _said_of(verdict: Verdict, before: dict[str, tuple[Outcome, bool]]) -> dict[str, tuple[Outcome, bool]]:
+    name, _, place = verdict.command_id.partition("#")
+    names = [f"{name}#{number}" for number in (range(len(TEXTS[0])) if place.startswith(WHOLE) else [int(place)])]
+    assert not before.keys() & names, "one result was judged twice"
+    return dict.fromkeys(names, (verdict.outcome, verdict.duplicate))
 
 
 def _line(text: bytes) -> bytes:

@@ -16,6 +16,7 @@ from engine import faults
 from engine.commands.lifecycle import State
 from engine.journal.calls import CallRow, Counts, Failure, Payload, calls_of, failures_of, insert_call, prune_calls
 from engine.pollers import local
+from engine.pollers.command_file import CommandFile
 from tests.engine.pollers.lane_scene import POLLER, LaneScene, lane_scene
 
 OBJECTS = [(host, service) for host in ("web", "db") for service in ("", "http", "disk")]
@@ -77,11 +78,13 @@ def test_hundreds_go_out_in_their_order_and_are_proven(scene: LaneScene) -> None
     assert scene.journal.connection.execute("SELECT count(*) FROM command").fetchone() == (0,)
 
 
-def test_no_write_is_longer_than_a_pipe_takes_at_once(scene: LaneScene) -> None:
+def test_no_write_is_longer_than_a_pipe_takes_at_once(scene: LaneScene, monkeypatch: pytest.MonkeyPatch) -> None:
     call(scene, [result(n, scene.clock.at) + b"" for n in range(3)] + [result(9, scene.clock.at)[:-1] + b"x" * 3900 + b"\n"] * 2)
+    writes: list[int] = []
+    write = CommandFile.write
+    monkeypatch.setattr(CommandFile, "write", lambda file, data: (writes.append(len(data)), write(file, data))[1])
     scene.step()
-    sizes = [len(data) for (data,) in scene.journal.connection.execute("SELECT bytes FROM batch")]
-    assert len(sizes) == 3 and max(sizes) <= 4096
+    assert len(writes) == 3 and max(writes) <= 4096
 
 
 def test_people_overtake_thousands(scene: LaneScene) -> None:
@@ -240,6 +243,51 @@ def test_each_result_is_executed_once_wherever_we_die(scene: LaneScene, monkeypa
     assert Counter(executed(scene)) == {f"result {n}": 1 for n in range(2500)}
     scene.settle(2)
     assert stands(scene).counts.confirmed == 2500
+
+
+def test_none_is_executed_twice_when_a_command_overtook_what_was_ready_and_we_die(scene: LaneScene) -> None:
+    """Results are journalled ahead of their turn: the journal's order is not that of the command file."""
+    call(scene, [result(n, scene.clock.at, "web", "http") for n in range(2500)])
+    scene.step()
+    made = scene.accept("ADD_HOST_COMMENT", "db")
+    scene.core.read()
+    scene.step()  # the command, then what of the results is ready
+    assert scene.lane.results.ready, "some are journalled and not written yet"
+    scene.crash()
+    for _ in range(20):
+        scene.turn(0.4)
+    assert scene.state(made) in (State.PROCESSED, State.CONFIRMED)
+    assert Counter(executed(scene)) == {f"result {n}": 1 for n in range(2500)}
+
+
+def test_what_was_ready_is_sent_once_by_whoever_comes_after_an_outage(scene: LaneScene) -> None:
+    """A core that stops reading takes back what was ready; the row that held it must not claim it after a crash of ours."""
+    call(scene, many(scene, 2500))
+    scene.step()
+    assert scene.lane.results.ready
+    scene.core.read()
+    scene.core.stop()
+    scene.clock.at += 2
+    scene.step()
+    assert not scene.lane.results.ready and stands(scene).held
+    scene.crash()
+    scene.clock.at += 2
+    scene.core.start()
+    scene.generation()
+    for _ in range(20):
+        scene.turn(0.4)
+    scene.crash()
+    for _ in range(5):
+        scene.turn(0.4)
+    assert Counter(executed(scene)) == {f"result {n}": 1 for n in range(2500)}
+    assert scene.journal.connection.execute("SELECT count(*) FROM batch").fetchone() == (0,)
+
+
+def test_a_burst_is_stored_when_its_last_line_is_proven(scene: LaneScene) -> None:
+    """Whoever waits for it is told at once, not at the lane's next look."""
+    call(scene, many(scene, 20))
+    scene.turn(0.0)
+    assert stands(scene).counts.processed == 20
 
 
 def test_a_log_that_stays_silent_ends_what_was_written_as_unknown(scene: LaneScene) -> None:
