@@ -12,6 +12,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from engine.formats.cgicfg import EVERYBODY, CgiConfig
+
 Condition = tuple[str, Sequence[object]]
 """A complete boolean SQL expression and its parameters."""
 
@@ -136,3 +138,16 @@ def _joined(word: str, conditions: Sequence[Condition], nothing: str) -> Conditi
     if not conditions:
         return nothing, ()
     return f"({word.join(sql for sql, _ in conditions)})", [value for _, values in conditions for value in values]
+
+
+def rights_of(config: CgiConfig, user: str, *, is_default: bool = False) -> ContactRights:
+    """What a core's CGI configuration gives that user. `is_default`: nobody logged in, and it names this user for that."""
+    named: set[Right] = set()
+    groups: dict[Right, frozenset[str]] = {}
+    for grant in config.grants:
+        right = Right(grant.right)
+        if grant.to_groups:
+            groups[right] = groups.get(right, frozenset()) | grant.names
+        elif EVERYBODY in grant.names or (user in grant.names and not (is_default and grant.before_default_user)):
+            named.add(right)
+    return ContactRights(user, frozenset(named), tuple(groups.items()), is_open=not config.use_authentication)
