@@ -59,7 +59,7 @@ class Poller:
     check_external_commands: bool = True
     temp_file: Path | None = None
     date_format: str = "us"  # us, euro, iso8601 or strict-iso8601: how its CGIs read and write times
-    timezone: str = ""  # of those times; "": this machine's
+    timezone: str | None = None  # of those times; None: that of this machine
     reapply_lost: tuple[str, ...] | None = None  # None: as the setting of that name says
 
 

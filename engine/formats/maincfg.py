@@ -40,7 +40,7 @@ class MainConfig:
     check_external_commands: bool = True
     retain_state_information: bool = False
     date_format: str = "us"
-    timezone: str = ""  # "": that of the machine the core runs on
+    timezone: str | None = None  # None: that of the machine the core runs on
 
 
 _FILES = frozenset(
