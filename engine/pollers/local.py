@@ -30,6 +30,7 @@ from engine.config import Poller, Settings
 from engine.errors import NoReader, PipeFull, PollerError
 from engine.faults import AFTER_ACCEPT, AFTER_BATCH_ROW, AFTER_END_MARK, AFTER_WRITE, crash_point
 from engine.formats.corelog import LogKind, LogLine, parse_icinga2_line, parse_line, without_passive
+from engine.journal.slices import Slices
 from engine.journal.store import (
     BatchRow,
     CommandRow,
@@ -62,7 +63,7 @@ LOGGED_WITHIN_S = 2.0  # Icinga 2 flushes its log every second
 RESULTS_LIMIT = UNPROVEN_LIMIT - 4 * WRITE_LIMIT  # of calls of results: people's commands find room at once
 RESULTS_AHEAD = 32 * WRITE_LIMIT  # journalled in one commit, before it is their turn to be written
 AT_ONCE = 5000  # commands held or given up in one step
-_SLICE = 100  # of them in one transaction: others wait for the journal meanwhile
+_JOURNALLED_TOGETHER = 4  # writes of commands
 _ENOUGH_FLIGHTS = 8  # writes that keep a core busy for a millisecond or two
 LOOK_EVERY_S = 0.5  # pokes are hints and may be lost
 WRITTEN_WITHIN_S = 0.05  # the step `written` is stored by then, with whatever else is to be stored
@@ -394,13 +395,19 @@ class Lane:
         self._generation_due |= any(verdict.at <= self._generation_created for verdict in of_commands)
 
     def _store_verdicts(self, verdicts: Sequence[Verdict], tokens: Sequence[str]) -> None:
+        """The batches are closed last: what a crash of ours leaves unstored between slices, the log proves again."""
         at = self.clock.now()
-        with self.journal.transaction() as connection:
-            written = self._store_written(connection)
-            moved = [verdict.command_id for verdict in verdicts if self.prover.take_verdict(connection, verdict, at)]
-            for token in tokens:
-                close_batch(connection, token)
-        self.reports.moved(sorted({*moved, *written}))
+        moved: list[str] = []
+        with Slices(self.journal) as slices:
+            moved += self._store_written(slices)
+            for verdict in verdicts:
+                with slices.unit() as connection:
+                    if self.prover.take_verdict(connection, verdict, at):
+                        moved.append(verdict.command_id)
+            with slices.unit() as connection:
+                for token in tokens:
+                    close_batch(connection, token)
+        self.reports.moved(sorted(set(moved)))
 
     # --- the status file -------------------------------------------------------------------------------------------------
 
@@ -417,12 +424,12 @@ class Lane:
                 return
             self.follow_log()
         crashed = self.following.is_crash(program_start)
-        with self.journal.transaction() as connection:
-            moved = self.prover.take_generation(connection, reader, self.clock.now(), self._generation_created, crashed)
+        with Slices(self.journal) as slices:
+            moved = self.prover.take_generation(slices, reader, self.clock.now(), self._generation_created, crashed)
             _, self._generation_created, _ = reader.poller_generation(self.poller.number)
             if self._is_reading() and self._generation_created > self._back_at:
                 at, ttl_s = self.clock.now(), self.settings.ttl_acknowledgement_s
-                moved += Expiry(connection, reader, self.poller.number, self.poller.kind, at, ttl_s).take_back()
+                moved += Expiry(slices, reader, self.poller.number, self.poller.kind, at, ttl_s).take_back()
         if created:
             self.following.saw(program_start)
         self._look |= crashed
@@ -541,11 +548,13 @@ class Lane:
 
     def _hold_accepted(self) -> None:
         self._hold(commands_in(self.journal.connection, self.poller.number, frozenset({State.ACCEPTED}), AT_ONCE))
-        with self.journal.transaction() as connection:
-            self.results.take_back(connection)
-            self.results.hold(self._health[1] or self._health[0])
-            written = self._store_written(connection)
-        self.reports.moved(written)
+        with Slices(self.journal) as slices:
+            with slices.unit() as connection:
+                self.results.take_back(connection)
+                self.results.hold(self._health[1] or self._health[0])
+                results = self._store_results(connection)
+            written = self._store_written(slices)
+        self.reports.moved([*results, *written])
 
     def _send(self, reader: Reader, room: int) -> None:
         with reader.snapshot():
@@ -583,26 +592,24 @@ class Lane:
         return True
 
     def _expire(self, expired: Sequence[tuple[CommandRow, str]]) -> None:
-        for start in range(0, len(expired), _SLICE):
-            some = expired[start : start + _SLICE]
-            with self.journal.transaction() as connection:
-                for command, reason in some:
+        with Slices(self.journal) as slices:
+            for command, reason in expired:
+                with slices.unit() as connection:
                     now = command_by_id(connection, command.id)
                     if now is not None and now.state in UNWRITTEN:
                         refused(connection, now, State.EXPIRED, self.clock.now(), reason=reason)
-            self.reports.moved([command.id for command, _ in some])
+        self.reports.moved([command.id for command, _ in expired])
 
     def _hold(self, commands: Sequence[CommandRow]) -> None:
-        for start in range(0, len(commands), _SLICE):
-            some = commands[start : start + _SLICE]
-            held: list[str] = []
-            with self.journal.transaction() as connection:
-                for command in some:
+        held: list[str] = []
+        with Slices(self.journal) as slices:
+            for command in commands:
+                with slices.unit() as connection:
                     now = command_by_id(connection, command.id)
                     if now is not None and now.state is State.ACCEPTED:
                         move(connection, now, State.HELD, self.clock.now(), reason=self._health[1] or self._health[0])
                         held.append(now.id)
-            self.reports.moved(held)
+        self.reports.moved(held)
 
     def _opened_command_file(self) -> CommandFile | None:
         try:
@@ -641,27 +648,35 @@ class Lane:
             command_file.close()
 
     def _write(self, parts: list[list[Line]], program_start: float) -> None:
+        """Journal, write, journal: a few writes at a time, so that others wait for the journal for moments only."""
         command_file = self._opened_command_file()
         if command_file is None:
             return
         try:
-            rows = self._journal_batches(parts, command_file.identity, program_start)
-            crash_point(AFTER_BATCH_ROW)
-            for position, row in enumerate(rows):
-                try:
-                    command_file.write(row.bytes)
-                except (PipeFull, NoReader) as error:
-                    self._take_back(rows[position:], str(error))
-                    if isinstance(error, NoReader):
-                        self._report_health("no_reader", str(error))
-                        self._look = True
+            for start in range(0, len(parts), _JOURNALLED_TOGETHER):
+                rows = self._journal_batches(parts[start : start + _JOURNALLED_TOGETHER], command_file.identity, program_start)
+                crash_point(AFTER_BATCH_ROW)
+                if not self._write_rows(command_file, rows):
                     return
-                crash_point(AFTER_WRITE)
-                self._flights[row.token] = _Flight(len(row.bytes), self.clock.monotonic(), False)
-                self._unsaved_since = self._unsaved_since if self._unsaved_written else self.clock.monotonic()
-                self._unsaved_written += [(command_id, self.clock.now()) for command_id in row.command_ids]
         finally:
             command_file.close()
+
+    def _write_rows(self, command_file: CommandFile, rows: Sequence[BatchRow]) -> bool:
+        """Write what was journalled. False: the command file took no more, the rest was taken back."""
+        for position, row in enumerate(rows):
+            try:
+                command_file.write(row.bytes)
+            except (PipeFull, NoReader) as error:
+                self._take_back(rows[position:], str(error))
+                if isinstance(error, NoReader):
+                    self._report_health("no_reader", str(error))
+                    self._look = True
+                return False
+            crash_point(AFTER_WRITE)
+            self._flights[row.token] = _Flight(len(row.bytes), self.clock.monotonic(), False)
+            self._unsaved_since = self._unsaved_since if self._unsaved_written else self.clock.monotonic()
+            self._unsaved_written += [(command_id, self.clock.now()) for command_id in row.command_ids]
+        return True
 
     def _journal_batches(self, parts: list[list[Line]], identity: str, program_start: float) -> list[BatchRow]:
         """Make the batch rows durable; commands that were cancelled meanwhile are left out."""
@@ -669,42 +684,47 @@ class Lane:
         place = self.tail.position()
         position = place.dump() if place is not None else ""
         rows: list[BatchRow] = []
-        with self.journal.transaction() as connection:
-            self._store_written(connection)
+        with Slices(self.journal) as slices:
             for part in parts:
                 token = secrets.token_hex(8)
-                lines: list[Line] = []
-                for line in part:
-                    now = command_by_id(connection, line.command.id)
-                    if now is None or now.state not in UNWRITTEN:
-                        continue
-                    move(
-                        connection,
-                        now,
-                        State.WRITING,
-                        at,
-                        line=line.text,
-                        epoch=line.epoch,
-                        batch=token,
-                        attempts=now.attempts + 1,
-                        executed_at=None,
-                        watch_from=None,
-                    )
-                    lines.append(line)
-                if lines:
-                    framed = self._framed(token, b"".join(line.text for line in lines))
-                    ids = tuple(line.command.id for line in lines)
-                    row = BatchRow(token, self.poller.number, framed, ids, identity, position, program_start)
-                    insert_batch(connection, row, at)
-                    rows.append(row)
-                    for line in lines:
-                        self._listen(replace(line.command, line=line.text))
-                        if known_row(line.command.name).bulk:
-                            self.results.note_written(line.command.host, line.command.service, line.epoch)
-                    expected = [self._expectation(line.command.id, line.command.name, line.text) for line in lines]
-                    self.watch.add(WatchedBatch(token, expected))
-                    self.prover.reruns.wrote(token, [one.echo for one in expected])
+                with slices.unit() as connection:
+                    lines = [line for line in part if self._journal_line(connection, line, token, at)]
+                    if lines:
+                        framed = self._framed(token, b"".join(line.text for line in lines))
+                        ids = tuple(line.command.id for line in lines)
+                        row = BatchRow(token, self.poller.number, framed, ids, identity, position, program_start)
+                        insert_batch(connection, row, at)
+                        rows.append(row)
+                        self._expect(token, lines)
         return rows
+
+    def _journal_line(self, connection: sqlite3.Connection, line: Line, token: str, at: float) -> bool:
+        now = command_by_id(connection, line.command.id)
+        if now is None or now.state not in UNWRITTEN:
+            return False
+        move(
+            connection,
+            now,
+            State.WRITING,
+            at,
+            line=line.text,
+            epoch=line.epoch,
+            batch=token,
+            attempts=now.attempts + 1,
+            executed_at=None,
+            watch_from=None,
+        )
+        return True
+
+    def _expect(self, token: str, lines: Sequence[Line]) -> None:
+        """The log will show these lines."""
+        for line in lines:
+            self._listen(replace(line.command, line=line.text))
+            if known_row(line.command.name).bulk:
+                self.results.note_written(line.command.host, line.command.service, line.epoch)
+        expected = [self._expectation(line.command.id, line.command.name, line.text) for line in lines]
+        self.watch.add(WatchedBatch(token, expected))
+        self.prover.reruns.wrote(token, [one.echo for one in expected])
 
     def _journal_results(self, parts: list[Part], identity: str, program_start: float) -> None:
         """The same for parts of calls of results, one row for those of a call; they are ready to be written then."""
@@ -718,7 +738,7 @@ class Lane:
                 row = BatchRow(secrets.token_hex(8), self.poller.number, b"", (), identity, position, program_start, at, runs)
                 insert_batch(connection, row, at)
                 self.results.launch(of_call, row)
-            moved = self._store_written(connection)
+            moved = self._store_results(connection)
         self.reports.moved(moved)
 
     def _framed(self, token: str, body: bytes) -> bytes:
@@ -743,18 +763,25 @@ class Lane:
         self.reports.moved([command_id for row in rows for command_id in row.command_ids])
 
     def _save_written(self) -> None:
-        with self.journal.transaction() as connection:
-            written = self._store_written(connection)
+        with Slices(self.journal) as slices:
+            written = self._store_written(slices)
         self.reports.moved(written)
 
-    def _store_written(self, connection: sqlite3.Connection) -> list[str]:
+    def _store_written(self, slices: Slices) -> list[str]:
+        """Store that lines were written, and what happened to results."""
         unsaved, self._unsaved_written = self._unsaved_written, []
-        self._unsaved_results_since = None
         for command_id, written_at in unsaved:
-            now = command_by_id(connection, command_id)
-            if now is not None and now.state is State.WRITING:
-                move(connection, now, State.WRITTEN, written_at)
-        return [*(command_id for command_id, _ in unsaved), *self.results.save(connection, self.clock.now())]
+            with slices.unit() as connection:
+                now = command_by_id(connection, command_id)
+                if now is not None and now.state is State.WRITING:
+                    move(connection, now, State.WRITTEN, written_at)
+        with slices.unit() as connection:
+            results = self._store_results(connection)
+        return [*(command_id for command_id, _ in unsaved), *results]
+
+    def _store_results(self, connection: sqlite3.Connection) -> list[str]:
+        self._unsaved_results_since = None
+        return self.results.save(connection, self.clock.now())
 
     def _note_unsaved(self) -> None:
         """Something of results may have changed that is to be stored soon."""
@@ -799,12 +826,14 @@ class Lane:
         if not set(late) - self._given_up:
             return
         given_up: list[str] = []
-        with self.journal.transaction() as connection:
-            self._store_written(connection)
+        with Slices(self.journal) as slices:
+            self._store_written(slices)
             for batch in self.watch.batches:
                 if batch.token in late and batch.token not in self._given_up:
-                    given_up += self._give_up(connection, batch)
-            given_up += self.results.save(connection, self.clock.now())
+                    with slices.unit() as connection:
+                        given_up += self._give_up(connection, batch)
+            with slices.unit() as connection:
+                given_up += self._store_results(connection)
         self.reports.moved(given_up)
 
     def _give_up(self, connection: sqlite3.Connection, batch: WatchedBatch) -> list[str]:
