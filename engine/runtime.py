@@ -49,6 +49,7 @@ LOCK_FILE = "engine.lock"
 _QUEUE_LENGTH = 1000
 _SCAN_GAP_S = 0.2  # a file that is rewritten all the time is scanned at most this often
 _FAILED_GAP_S = 1.0
+_VIEW_WITHIN_S = 60.0  # how long the index of the logs waits for the first status files to be read
 _PRUNE_EVERY_S = 1.0
 _LOCK_WITHIN_S = 1.0  # desks hold the data folder's lock for moments, to see whether an engine runs
 
@@ -67,7 +68,6 @@ class Runtime:
     lanes: dict[int, LaneKeeper] = field(default_factory=dict)
     scans: dict[int, ScanLoop] = field(default_factory=dict)
     followers: dict[int, LogFollower] = field(default_factory=dict)
-    failed: threading.Event = field(default_factory=threading.Event)
     indexer: Indexer | None = None
 
     def fail(self) -> None:
@@ -89,6 +89,7 @@ class ScanLoop:
     _generation: int = -1
     _renewed_at: float = 0.0  # monotonic
     _is_stale: bool = False
+    looked: threading.Event = field(default_factory=threading.Event)  # the first scan came to its end, good or bad
 
     def run(self) -> None:
         pause = 0.0
@@ -96,6 +97,7 @@ class ScanLoop:
             self.due.wait(self.runtime.config.settings.scan_poll_s)
             self.due.clear()
             pause = self.scan()
+            self.looked.set()
             threading.Event().wait(pause)
         self.scanner.close()
 
@@ -234,7 +236,7 @@ def serve(runtime: Runtime) -> None:
     threads.append(_thread(runtime, "retention", retention.run))
     lane_threads = [_thread(runtime, f"lane-{number}", lane.run) for number, lane in runtime.lanes.items()]
     if runtime.indexer is not None:
-        _thread(runtime, "history", runtime.indexer.run)
+        _thread(runtime, "history", lambda: _index_history(runtime))
     watch.start()
     log.info("engine up: %d pollers", len(runtime.lanes))
     try:
@@ -277,6 +279,15 @@ def _stop(runtime: Runtime, watch: FolderWatch, lane_threads: Sequence[threading
         loop.stopping = True
         loop.scanner.close()
     log.info("engine stopped")
+
+
+def _index_history(runtime: Runtime) -> None:
+    """Once the view stands: reading old logs would only keep it waiting."""
+    deadline = time.monotonic() + _VIEW_WITHIN_S
+    for loop in runtime.scans.values():
+        loop.looked.wait(max(0.0, deadline - time.monotonic()))
+    if runtime.indexer is not None:
+        runtime.indexer.run()
 
 
 def _carry_reports(runtime: Runtime) -> None:

@@ -118,7 +118,7 @@ def _choose(call: Call, query: HostsQuery, reader: Reader, poller: int | None) -
         listing = listing.narrowed(Scope(hostgroups=frozenset({query.hostgroup})).sql("h.poller", "h.name"))
     if query.problems:
         listing = listing.narrowed((problem("h"), []))
-    return Chosen([Section(listing, _COLUMNS)], [listing])
+    return Chosen([Section(listing, _COLUMNS)], listing.count)
 
 
 async def show_host(call: Call, query: PollerQuery) -> Answer:

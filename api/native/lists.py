@@ -1,8 +1,8 @@
 """Lists of hosts, services and problems: which rows, in which order, which of their members, how fresh, and in what form.
 
 Rules: a list is read and encoded in a reader's thread in one read transaction; that never waits for a client: a page is one body,
-everything goes into a spool that is sent while it grows. Members are columns of SQL and what JSON makes of them (`Member`); an
-item of a list and the object asked for alone have the same members (a test compares them). The ETag is that of state.db's
+everything goes into a spool that is sent while it grows. Items are written by SQLite (`members.py`). Everything is of one
+generation, so it is one read transaction, of LONGEST_READ_S at the most. The ETag is that of state.db's
 change, the question, and who asks; ages move without it, so it is a weak one.
 """
 
@@ -20,7 +20,7 @@ from typing import Annotated, ClassVar, Literal, TypeVar
 import orjson
 from starlette.responses import Response
 
-from api.native.members import Fresh, Items, Member, Shape
+from api.native.members import Expression, Fresh, Member, item_of
 from api.native.operation import Answer, Call, poller_number
 from api.native.pollers import View, views_of
 from api.native.requests import MOST_ROWS, PollerQuery, doc
@@ -32,6 +32,7 @@ from engine.state.search import Condition, condition, order
 from engine.state.views import Reader
 
 T = TypeVar("T")
+Items = list[str]
 
 ROWS_PER_PIECE = 500  # a piece takes the encoder some milliseconds and is some hundred KB at most
 MOST_SORT_KEYS = 10
@@ -80,13 +81,13 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What a list consists of: its sections, and listings that together count as many rows.
+    """What a list consists of: its sections, and how many rows that is.
 
     `keys`: the ORDER BY expressions of each section, and how they are ordered, where sections are to be merged by them.
     """
 
     sections: Sequence[Section]
-    counted: Sequence[Listing]
+    count: Callable[[Reader], int]
     keys: tuple[Sequence[Sequence[str]], Sequence[str]] | None = None
 
 
@@ -167,7 +168,7 @@ class _Reading:
             if _is_known(tag, self.call.headers.get("if-none-match", "")):
                 return Response(status_code=304, headers=headers)
         found = self._found(chosen)
-        total = len(found) if found is not None else sum(listing.count(self.reader) for listing in chosen.counted)
+        total = len(found) if found is not None else chosen.count(self.reader)
         if self.lines:
             headers |= {"Signalbox-Total": str(total), "Signalbox-Views": _ascii(list(fresh.values()))}
         media_type = NDJSON if self.lines else JSON
@@ -205,18 +206,18 @@ class _Reading:
 
     # --- rows to bytes --------------------------------------------------------------------------------------------------------
 
-    def _document(self, items_by_piece: Iterator[Items], fresh: Fresh, total: int) -> Iterator[bytes]:
+    def _document(self, pieces: Iterator[Items], fresh: Fresh, total: int) -> Iterator[bytes]:
         head = {"total": total, "limit": self.query.limit, "offset": self.first, "views": list(fresh.values())}
         yield orjson.dumps(head)[:-1] + b',"items":['
         between = b""
-        for items in items_by_piece:
-            yield between + orjson.dumps(items)[1:-1]
+        for items in pieces:
+            yield between + ",".join(items).encode()
             between = b","
         yield b"]}"
 
-    def _lines(self, items_by_piece: Iterator[Items]) -> Iterator[bytes]:
-        for items in items_by_piece:
-            yield b"".join([orjson.dumps(item, option=orjson.OPT_APPEND_NEWLINE) for item in items])
+    def _lines(self, pieces: Iterator[Items]) -> Iterator[bytes]:
+        for items in pieces:
+            yield ("\n".join(items) + "\n").encode()
 
     def _found(self, chosen: Chosen) -> list[int] | None:
         """What a search found, row by row, where it might be dear to search twice; None where counting is cheap."""
@@ -228,7 +229,7 @@ class _Reading:
         """Items by the piece."""
         if found is not None:
             section, page = chosen.sections[0], iter(found[self.first :][: self.query.limit or None])
-            return self._at(section.listing, self._shape(section, fresh), page)
+            return self._at(section.listing, self._item(section, fresh), page)
         return self._in_turn(chosen, fresh) if chosen.keys is None else self._merged(chosen, fresh)
 
     def _in_turn(self, chosen: Chosen, fresh: Fresh) -> Iterator[Items]:
@@ -248,22 +249,20 @@ class _Reading:
     def _merged(self, chosen: Chosen, fresh: Fresh) -> Iterator[Items]:
         assert chosen.keys is not None
         listings = [section.listing for section in chosen.sections]
-        shapes = [self._shape(section, fresh) for section in chosen.sections]
+        written = [self._item(section, fresh) for section in chosen.sections]
         found = merged(self.reader, listings, *chosen.keys, self.query.limit or ALL, self.first)
         for at, group in groupby(found, key=itemgetter(0)):
-            yield from self._at(listings[at], shapes[at], (rowid for _, rowid in group))
+            yield from self._at(listings[at], written[at], (rowid for _, rowid in group))
 
-    def _at(self, listing: Listing, shape: Shape, rowids: Iterator[int]) -> Iterator[Items]:
+    def _at(self, listing: Listing, item: Expression, rowids: Iterator[int]) -> Iterator[Items]:
         for piece in _pieces(rowids):
-            yield shape.items(list(listing.at(self.reader, shape.columns, piece)))
+            yield list(listing.at(self.reader, item, piece))
 
     def _of_section(self, section: Section, fresh: Fresh, limit: int, offset: int) -> Iterator[Items]:
-        shape = self._shape(section, fresh)
-        for piece in _pieces(section.listing.rows(self.reader, shape.columns, limit, offset)):
-            yield shape.items(piece)
+        return _pieces(section.listing.rows(self.reader, self._item(section, fresh), limit, offset))
 
-    def _shape(self, section: Section, fresh: Fresh) -> Shape:
-        return Shape(section.members, self.wanted, fresh, self.call.clock.now())
+    def _item(self, section: Section, fresh: Fresh) -> Expression:
+        return item_of(section.members, self.wanted, fresh, self.call.clock.now())
 
 
 def _pieces(rows: Iterator[T]) -> Iterator[list[T]]:

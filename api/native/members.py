@@ -1,90 +1,79 @@
-"""Members of an item of a list: columns of SQL, and what JSON makes of their values. Pure.
+"""Members of an item of a list, as SQLite writes them into its JSON. Pure.
 
-Rules: an item of a list and the object asked for alone have the same members with the same values (a test compares them). Rows
-become items column by column, so that Python is asked once per column and not once per value.
+Rules: an item of a list and the object asked for alone have the same members with the same values (a test compares them). A row
+leaves SQLite as the text of its item: no value of it is touched by Python, which a hundred thousand rows would have to wait for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
 
 from api.native.pollers import View
-from api.render import rfc3339_or_none
+from api.render import LAST_S
+from engine.state.scope import Condition
 
 Fresh = Mapping[int, View]
-Items = list[dict[str, object]]
-Convert = Callable[[Fresh, float], Callable[[Any], object]]
+Expression = Condition
+"""A complete SQL expression and its parameters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One member of an item: its column, and what is made of the value (None: nothing) given each poller's view and the time."""
+    """One member of an item: the SQL of its value, or what makes it of each poller's view and the time (epoch seconds)."""
 
     sql: str
-    convert: Convert | None = None
+    of: Callable[[Fresh, float], Expression] | None = None
 
-
-class _Times(dict[float, str | None]):
-    """Epoch seconds → RFC 3339. Many rows share their times."""
-
-    def __missing__(self, seconds: float) -> str | None:
-        self[seconds] = text = rfc3339_or_none(seconds)
-        return text
+    def expression(self, fresh: Fresh, now: float) -> Expression:
+        """The value, as json_object() takes it."""
+        return (self.sql, ()) if self.of is None else self.of(fresh, now)
 
 
 def flag(sql: str) -> Member:
     """A boolean."""
-    return Member(sql, lambda fresh, now: bool)
+    return Member(f"iif({sql}, json('true'), json('false'))")
 
 
 def time(sql: str) -> Member:
-    """A time, null for never."""
-    return Member(sql, lambda fresh, now: _Times().__getitem__)
+    """A time as `rfc3339_or_none` writes it, null for never."""
+    known = f"min({sql}, {LAST_S})"
+    whole, parts = (f"strftime('%Y-%m-%dT%H:%M:%{seconds}Z', {known}, 'unixepoch')" for seconds in "Sf")
+    return Member(
+        f"CASE WHEN {sql} = 0 THEN NULL WHEN CAST({known} * 1000 + 0.5 AS INTEGER) % 1000 = 0 THEN {whole} ELSE {parts} END"
+    )
 
 
 def age(sql: str) -> Member:
     """Seconds since a time by our clock, null for never."""
-    return Member(sql, lambda fresh, now: lambda began: None if began is None else max(0.0, round(now - began, 3)))
+    return Member(sql, lambda fresh, now: (f"max(0.0, round(? - ({sql}), 3))", (now,)))
 
 
 def words(sql: str, names: Sequence[str]) -> Member:
     """A number that stands for a word."""
-    return Member(sql, lambda fresh, now: names.__getitem__)
+    cases = " ".join(f"WHEN {number} THEN '{name}'" for number, name in enumerate(names))
+    return Member(f"CASE {sql} {cases} END")
 
 
 def nested(sql: str) -> Member:
     """What is JSON already."""
-    return Member(sql, lambda fresh, now: orjson.Fragment)
-
-
-def poller_name(sql: str) -> Member:
-    """The name of the poller of that number."""
-    return Member(sql, lambda fresh, now: {number: view.poller for number, view in fresh.items()}.__getitem__)
+    return Member(f"json({sql})")
 
 
 def view_member(sql: str) -> Member:
     """How fresh the objects of the poller of that number are."""
-    return Member(
-        sql, lambda fresh, now: {number: orjson.Fragment(orjson.dumps(view)) for number, view in fresh.items()}.__getitem__
-    )
+
+    def of(fresh: Fresh, now: float) -> Expression:
+        cases = " ".join(f"WHEN {number:d} THEN json(?)" for number in fresh)
+        return f"CASE {sql} {cases} END", [orjson.dumps(view).decode() for view in fresh.values()]
+
+    return Member(sql, of)
 
 
-class Shape:
-    """Rows of one SELECT as items: the members wanted, by name and in that order. `now`: epoch seconds."""
-
-    def __init__(self, members: Mapping[str, Member], wanted: Sequence[str], fresh: Fresh, now: float) -> None:
-        self.columns = [members[name].sql for name in wanted]
-        self._wanted = wanted
-        named = ((at, members[name].convert) for at, name in enumerate(wanted))
-        self._converts = [(at, convert(fresh, now)) for at, convert in named if convert is not None]
-
-    def items(self, rows: Sequence[tuple[object, ...]]) -> Items:
-        """Each row as an item."""
-        columns: list[Any] = list(zip(*rows, strict=True))
-        for at, convert in self._converts:
-            columns[at] = map(convert, columns[at])
-        return [dict(zip(self._wanted, row, strict=True)) for row in zip(*columns, strict=True)]
+def item_of(members: Mapping[str, Member], wanted: Sequence[str], fresh: Fresh, now: float) -> Expression:
+    """A row as the text of its item: the members wanted, in that order. `now`: epoch seconds."""
+    named = [(name, *members[name].expression(fresh, now)) for name in wanted]
+    pairs = ", ".join(f"'{name}', {sql}" for name, sql, _ in named)
+    return f"json_object({pairs})", [value for _, _, values in named for value in values]

@@ -14,6 +14,7 @@ from api.native.state import HOST_STATES, SERVICE_STATES, checked_columns, state
 from engine.state.fields import HOSTS, PROBLEM_HOSTS, PROBLEM_SERVICES, SERVICES, Table, problem
 from engine.state.lists import Listing
 from engine.state.search import order_key
+from engine.state.tactical import count_problems
 from engine.state.views import Reader
 
 
@@ -93,10 +94,16 @@ def _choose(call: Call, query: ProblemsQuery, reader: Reader, poller: int | None
     if poller is not None:
         hosts, services = hosts.narrowed(("h.poller = ?", [poller])), services.narrowed(("s.poller = ?", [poller]))
     both = Section(hosts, _HOST_COLUMNS), Section(services, _SERVICE_COLUMNS)
+
+    def count(reader: Reader) -> int:
+        if query.search or query.plain or call.caller.scope.hostgroups is not None:
+            return hosts.count(reader) + services.count(reader)
+        return count_problems(reader, call.caller.scope, poller)
+
     if query.sort:
-        return Chosen(both, (hosts, services), _merging(query))
+        return Chosen(both, count, _merging(query))
     sections = [_handled(section, table, handled) for handled in (False, True) for section, table in zip(both, _OWN, strict=True)]
-    return Chosen(sections, (hosts, services))
+    return Chosen(sections, count)
 
 
 _OWN = HOSTS, SERVICES

@@ -160,7 +160,7 @@ def _chosen(call: Call, query: HostServicesQuery, poller: int | None, host: str,
         listing = listing.narrowed(("s.description = ?", [service]))
     if query.problems:
         listing = listing.narrowed((problem("s"), []))
-    return Chosen([Section(listing, _COLUMNS)], [listing])
+    return Chosen([Section(listing, _COLUMNS)], listing.count)
 
 
 async def show_service(call: Call, query: PollerQuery) -> Answer:

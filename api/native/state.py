@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import orjson
 
-from api.native.members import Member, flag, nested, poller_name, time, view_member, words
+from api.native.members import Member, flag, nested, time, view_member, words
 from api.native.operation import Call
 from api.render import rfc3339_or_none
 from engine.errors import Ambiguous, StatusFileStale, UnknownHost, UnknownService
@@ -88,7 +88,7 @@ def checked_columns(alias: str, states: Sequence[str]) -> dict[str, Member]:
     own_name = f"{alias}.{'name' if alias == 'h' else 'description'}"
     return members | {
         "id": Member(f"{alias}.id"),
-        "poller": poller_name(f"{alias}.poller"),
+        "poller": Member("p.name"),
         "view": view_member(f"{alias}.poller"),
         "state": Member(f"{alias}.state"),
         "state_name": state_member(alias, states),

@@ -13,8 +13,12 @@ tests/golden/*/objects.cache.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -35,10 +39,7 @@ from engine.model import (
 )
 
 _BLOCK_END = b"\n\t}\n"
-_TEXTS = (
-    "icon_image", "icon_image_alt", "notes", "notes_url", "action_url", "check_command", "check_period",
-    "notification_options", "notification_period",
-)  # fmt: skip
+_TEXTS = ("icon_image", "icon_image_alt", "notes", "notes_url", "action_url", "check_command", "check_period")
 # What a field of the model's rows says, and what is left out of their directives: the values cores write where nobody asked for
 # others. Whoever reads directives takes an absent one for this.
 USUAL = {
@@ -50,11 +51,11 @@ USUAL = {
     "parallelize_check": "1", "event_handler": "", "minimum_importance": "0",
 }  # fmt: skip
 _KNOWN = frozenset((
-    *_TEXTS, "host_name", "service_description", "alias", "display_name", "address", "parents", "check_interval",
-    "notification_interval", "max_check_attempts", "contacts", "contact_groups", "contact_name", "email", "pager",
-    "can_submit_commands", "host_notifications_enabled", "service_notifications_enabled", "host_notification_commands",
-    "service_notification_commands", "host_notification_period", "service_notification_period", "host_notification_options",
-    "service_notification_options",
+    *_TEXTS, "notification_options", "notification_period", "host_name", "service_description", "alias", "display_name", "address",
+    "parents", "check_interval", "notification_interval", "max_check_attempts", "contacts", "contact_groups", "contact_name",
+    "email", "pager", "can_submit_commands", "host_notifications_enabled", "service_notifications_enabled",
+    "host_notification_commands", "service_notification_commands", "host_notification_period", "service_notification_period",
+    "host_notification_options", "service_notification_options",
 ))  # fmt: skip
 # Nagios 3, Icinga 1 and Centreon name these otherwise; hourly_value is what importance was called before Nagios 4.4.
 _OTHER_NAMES = {
@@ -62,13 +63,17 @@ _OTHER_NAMES = {
     "minimum_value": "minimum_importance",
 }  # fmt: skip
 _USUAL_ITEMS = frozenset(USUAL.items()) | {(other, USUAL[name]) for other, name in _OTHER_NAMES.items()}
+_MOST_LAYOUTS = 32  # one takes some milliseconds to make
 _LONGEST_NAME_IN_COMMAS = 16  # names of more parts than this are not looked for
 
 
 @dataclass(frozen=True, slots=True)
 class _Definition:
+    """`directives` are those of a host or service."""
+
     kind: str
     values: dict[str, str]
+    directives: str = ""
 
 
 def is_whole(raw: bytes) -> bool:
@@ -97,9 +102,9 @@ def parse_object_cache(raw: bytes) -> ObjectCache:
         values = definition.values
         match definition.kind:
             case "host" if values.get("host_name"):
-                hosts.append(_host(values))
+                hosts.append(_host(values, definition.directives))
             case "service" if values.get("host_name") and values.get("service_description"):
-                services.append(_service(values))
+                services.append(_service(values, definition.directives))
                 if "parents" in values:
                     parents.append(values)
             case "contact" if values.get("contact_name"):
@@ -130,14 +135,73 @@ def parse_object_cache(raw: bytes) -> ObjectCache:
 
 
 def _definitions(raw: bytes) -> Iterator[_Definition]:
-    for block in raw.replace(b"\n}\n", _BLOCK_END).split(_BLOCK_END)[:-1]:
-        head, *lines = text_of(block).split("\n\t")
+    layouts: list[_Layout] = []
+    for block in (raw.replace(b"\n}\n", _BLOCK_END) if b"\n}\n" in raw else raw).split(_BLOCK_END)[:-1]:
+        text = text_of(block)
+        at, known = next(((at, found) for at, layout in enumerate(layouts) if (found := layout.definition(text))), (0, None))
+        if known is not None:
+            layouts.insert(0, layouts.pop(at))
+            yield known
+            continue
+        head, *lines = text.split("\n\t")
         word, _, rest = head.rpartition("\n")[2].partition(" ")
         kind, _, brace = rest.partition(" ")
         if word != "define" or brace != "{":
             raise FormatError(f"{head[-80:]!r} begins a block where `define TYPE {{` belongs.", block=head[-80:])
         values = _values(lines)
-        yield _Definition(kind, values)
+        if kind not in ("host", "service"):
+            yield _Definition(kind, values)
+            continue
+        if len(layouts) < _MOST_LAYOUTS:
+            layouts += _layouts_of(kind, lines)
+        yield _Definition(kind, values, _directives(values))
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Definitions of hosts or services with the same keys in the same order, of which most of a core's have few.
+
+    `match` has a group for each known key, and one for all lines between two of them.
+    """
+
+    kind: str
+    keys: Sequence[str]
+    match: Callable[[str], re.Match[str] | None]
+    known: Callable[[Sequence[str]], Sequence[str]]
+    others: Callable[[Sequence[str]], tuple[str, ...]]
+
+    def definition(self, block: str) -> _Definition | None:
+        """What its lines say; None for a block of other keys."""
+        found = self.match(block)
+        if found is None:
+            return None
+        groups = found.groups()
+        values = dict(zip(self.keys, map(str.rstrip, self.known(groups)), strict=True))
+        if groups[-1]:
+            values |= _values(groups[-1].split("\n\t")[1:])
+        return _Definition(self.kind, values, _directives_of(self.others(groups)))
+
+
+def _layouts_of(kind: str, lines: Sequence[str]) -> list[_Layout]:
+    """The layout of a block with these lines, if it has any."""
+    keys = [line.partition("\t")[0] for line in lines]
+    own = [key for key in keys if not key.startswith("_")]
+    if own != keys[: len(own)] or len(set(own)) < len(own) or not all("\t" in line for line in lines):
+        return []
+    expression, at = "", 0
+    known: list[int] = []
+    others: list[int] = []
+    for is_known, run in groupby(own, _KNOWN.__contains__):
+        between = [rf"\n\t{re.escape(key)}\t{'(.*+)' if is_known else '.*+'}" for key in run]
+        expression += "".join(between) if is_known else f"({''.join(between)})"
+        count = len(between) if is_known else 1
+        (known if is_known else others).extend(range(at, at + count))
+        at += count
+    if len(known) < 2 or len(others) < 2:  # itemgetter gives a tuple of two and more
+        return []
+    whole = re.compile(rf"\n*define {kind} \{{{expression}((?:\n\t_[^\n]*+)*+)")
+    named = [key for key in own if key in _KNOWN]
+    return [_Layout(kind, named, whole.fullmatch, itemgetter(*known), itemgetter(*others))]
 
 
 def _values(lines: list[str]) -> dict[str, str]:
@@ -159,40 +223,34 @@ def _values(lines: list[str]) -> dict[str, str]:
 # --- objects --------------------------------------------------------------------------------------------------------------------
 
 
-def _host(values: dict[str, str]) -> HostConfig:
-    name = values["host_name"]
-    return HostConfig(
-        name=name,
-        alias=values.get("alias") or name,
-        display_name=values.get("display_name") or name,
-        address=values.get("address", ""),
-        parents=_list(values, "parents"),
-        **_checked(values),
-    )
+def _host(values: dict[str, str], directives: str) -> HostConfig:
+    name, get = values["host_name"], values.get
+    names = (name, get("alias") or name, get("display_name") or name, get("address", ""))
+    return HostConfig._make((*names, *_settings(values), _list(values, "parents"), *_people(values), directives))
 
 
-def _service(values: dict[str, str]) -> ServiceConfig:
+def _service(values: dict[str, str], directives: str) -> ServiceConfig:
     description = values["service_description"]
-    return ServiceConfig(
-        host_name=values["host_name"],
-        description=description,
-        display_name=values.get("display_name") or description,
-        **_checked(values),
+    names = (values["host_name"], description, values.get("display_name") or description)
+    return ServiceConfig._make((*names, *_settings(values), *_people(values), directives))
+
+
+def _settings(values: Mapping[str, str]) -> tuple[object, ...]:
+    """What is said of hosts and services alike, in the order of the model's fields."""
+    get = values.get
+    return (
+        *[get(name, "") for name in _TEXTS],
+        _number(values, "check_interval"),
+        _number(values, "notification_interval"),
+        get("notification_options", ""),
+        get("notification_period", ""),
+        int(_number(values, "max_check_attempts")),
     )
 
 
-def _checked(values: dict[str, str]) -> dict[str, Any]:
-    """What is said of hosts and services alike, by the names of the model's fields."""
-    return {
-        **{name: values.get(name, "") for name in _TEXTS},
-        "check_interval": _number(values, "check_interval"),
-        "notification_interval": _number(values, "notification_interval"),
-        "max_check_attempts": int(_number(values, "max_check_attempts")),
-        "contacts": _list(values, "contacts"),
-        "contact_groups": _list(values, "contact_groups"),
-        "custom_variables": _custom_variables(values),
-        "directives": _directives(values),
-    }
+def _people(values: Mapping[str, str]) -> tuple[object, ...]:
+    """The fields of both behind these, but for the last."""
+    return _list(values, "contacts"), _list(values, "contact_groups"), _custom_variables(values)
 
 
 def _contact(values: Mapping[str, str]) -> ContactConfig:
@@ -252,9 +310,12 @@ def _timeperiod(values: Mapping[str, str]) -> TimeperiodConfig:
 
 
 def _number(values: Mapping[str, str], key: str, absent: float = 0.0) -> float:
-    text = values.get(key, "")
-    if not text:
-        return absent
+    text = values.get(key)
+    return _number_of(key, text) if text else absent
+
+
+@lru_cache(maxsize=1 << 10)
+def _number_of(key: str, text: str) -> float:
     try:
         number = float(text)
     except ValueError:
@@ -265,7 +326,14 @@ def _number(values: Mapping[str, str], key: str, absent: float = 0.0) -> float:
 
 
 def _list(values: Mapping[str, str], key: str) -> tuple[str, ...]:
-    return tuple(part for part in (piece.strip() for piece in values.get(key, "").split(",")) if part)
+    text = values.get(key)
+    return _parts(text) if text else ()
+
+
+# Few people care for many objects: each list is taken apart once, and is one object.
+@lru_cache(maxsize=1 << 14)
+def _parts(text: str) -> tuple[str, ...]:
+    return tuple(part for part in (piece.strip() for piece in text.split(",")) if part)
 
 
 def _directives(values: Mapping[str, str]) -> str:
@@ -273,6 +341,12 @@ def _directives(values: Mapping[str, str]) -> str:
     items = values.items() - _USUAL_ITEMS
     found = {_OTHER_NAMES.get(key, key): value for key, value in items if key not in _KNOWN and key[:1] != "_"}
     return orjson.dumps(found, option=orjson.OPT_SORT_KEYS).decode() if found else "{}"
+
+
+# Most objects of a core differ from one another in nothing of this.
+@lru_cache(maxsize=1 << 10)
+def _directives_of(lines: tuple[str, ...]) -> str:
+    return _directives(_values("".join(lines).split("\n\t")[1:]))
 
 
 def _custom_variables(values: Mapping[str, str]) -> str:

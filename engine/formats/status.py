@@ -157,7 +157,7 @@ def _number(text: str) -> float:
 
 
 @_remembered
-def _time(text: str) -> float:
+def time_of(text: str) -> float:
     """Icinga 2 writes -1 for `never` where the others write 0."""
     return max(0.0, _number(text))
 
@@ -191,7 +191,7 @@ def _float(key: str) -> _Field:
 
 
 def _at(key: str) -> _Field:
-    return _Field(key, 0.0, _time)
+    return _Field(key, 0.0, time_of)
 
 
 def _str(key: str) -> _Field:
@@ -247,7 +247,7 @@ _COMMON_END = (
     _int("modified_attributes"),
     _at("last_update"),
 )
-_HOST = (
+HOST_FIELDS = (
     _str("host_name"),
     *_COMMON_BEGIN,
     _at("last_time_up"),
@@ -255,7 +255,7 @@ _HOST = (
     _at("last_time_unreachable"),
     *_COMMON_END,
 )
-_SERVICE = (
+SERVICE_FIELDS = (
     _str("host_name"),
     _str("service_description"),
     *_COMMON_BEGIN,
@@ -304,7 +304,7 @@ _CONTACT = (
 )
 # Names of other cores for the same thing: Nagios 3, Icinga 1 and Centreon (obsess_over_…), Icinga 2 (last_time_warn), Icinga 1
 # and 2 (trigger_time).
-_OTHER_NAMES = (
+OTHER_NAMES = (
     ("obsess_over_host", "obsess"),
     ("obsess_over_service", "obsess"),
     ("last_time_warn", "last_time_warning"),
@@ -361,7 +361,7 @@ def parse_row(raw: bytes, block_hash: int, created: float, ids: ObjectIds | None
     if block is None or build is None:
         return None
     values = dict(block.values)
-    for other, name in _OTHER_NAMES:
+    for other, name in OTHER_NAMES:
         if other in values:
             values.setdefault(name, values[other])
     try:
@@ -407,20 +407,20 @@ def _host_row(values: dict[str, str], raw: bytes, block_hash: int, created: floa
     if not values.get("host_name"):
         return None
     values.setdefault("last_update", repr(created))
-    return HostStatus._make([*_fields(_HOST, values), _custom_variables(values, raw), block_hash])
+    return HostStatus._make([*_fields(HOST_FIELDS, values), custom_variables_of(values, raw), block_hash])
 
 
 def _service_row(values: dict[str, str], raw: bytes, block_hash: int, created: float) -> ServiceStatus | None:
     if not values.get("host_name") or not values.get("service_description"):
         return None
     values.setdefault("last_update", repr(created))
-    return ServiceStatus._make([*_fields(_SERVICE, values), _custom_variables(values, raw), block_hash])
+    return ServiceStatus._make([*_fields(SERVICE_FIELDS, values), custom_variables_of(values, raw), block_hash])
 
 
 def _contact_row(values: dict[str, str], raw: bytes, block_hash: int, created: float) -> ContactStatus | None:
     if not values.get("contact_name"):
         return None
-    return ContactStatus._make([*_fields(_CONTACT, values), _custom_variables(values, raw), block_hash])
+    return ContactStatus._make([*_fields(_CONTACT, values), custom_variables_of(values, raw), block_hash])
 
 
 def _downtime_row(values: dict[str, str], raw: bytes, block_hash: int, created: float) -> DowntimeStatus | None:
@@ -448,7 +448,7 @@ _BUILDERS: dict[str, Callable[[dict[str, str], bytes, int, float], StatusRow | N
 }
 
 
-def _custom_variables(values: Mapping[str, str], raw: bytes) -> str:
+def custom_variables_of(values: Mapping[str, str], raw: bytes) -> str:
     """`_NAME=1;value`, where 1 says that it was changed at run time."""
     if b"\n\t_" not in raw:
         return "{}"

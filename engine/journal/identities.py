@@ -7,12 +7,14 @@ Hosts and services are known by name: a name that comes back gets its own id bac
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+
+import orjson
 
 from engine.journal.store import Journal
 from engine.model import ObjectKey
 
-_SLICE = 500  # identities per transaction, so that accepting commands never waits long for a cold start
+_SLICE = 2000  # identities per transaction, so that accepting commands never waits long for a cold start
 
 
 def next_ids(connection: sqlite3.Connection, poller: int, kind: str, count: int) -> list[int]:
@@ -43,8 +45,9 @@ class Identities:
 def _mint_slice(connection: sqlite3.Connection, poller: int, preferred: Mapping[ObjectKey, int | None]) -> dict[ObjectKey, int]:
     minted: dict[ObjectKey, int] = {}
     new: list[ObjectKey] = []
+    all_known = _known(connection, poller, preferred)
     for key, wanted in preferred.items():
-        known = _known(connection, poller, key)
+        known = all_known.get((key.host, key.service or ""))
         if wanted is not None and wanted != known and _is_free(connection, wanted):
             _store(connection, poller, {key: wanted})
             minted[key] = wanted
@@ -76,8 +79,11 @@ def _is_free(connection: sqlite3.Connection, object_id: int) -> bool:
     return connection.execute("SELECT 1 FROM identity WHERE id = ?", (object_id,)).fetchone() is None
 
 
-def _known(connection: sqlite3.Connection, poller: int, key: ObjectKey) -> int | None:
+def _known(connection: sqlite3.Connection, poller: int, keys: Iterable[ObjectKey]) -> dict[tuple[str, str], int]:
+    """The ids of the hosts of these objects and of all their services, as far as they have any."""
+    hosts = orjson.dumps(list({key.host for key in keys})).decode()
     found = connection.execute(
-        "SELECT id FROM identity WHERE poller = ? AND host = ? AND service = ?", (poller, key.host, key.service or "")
-    ).fetchone()
-    return None if found is None else int(found[0])
+        "SELECT i.host, i.service, i.id FROM json_each(?) k CROSS JOIN identity i ON i.poller = ? AND i.host = k.value",
+        (hosts, poller),
+    )
+    return {(host, service): int(number) for host, service, number in found}

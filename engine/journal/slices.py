@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
+from typing import TypeVar
 
 from engine.journal.store import Journal
 
 SLICE_S = 0.010  # with its commit still well below the 30 ms that anybody may hold the journal
+_AT_ONCE = 100
+
+T = TypeVar("T")
 
 
 class Slices:
@@ -53,3 +57,9 @@ class Slices:
         """Let others write, if this transaction has lasted for long enough."""
         if self._open is not None and time.monotonic() - self._began > SLICE_S:
             self.__exit__(None, None, None)
+
+
+def parts_of(many: Sequence[T]) -> Iterator[Sequence[T]]:
+    """As many at once as a unit may store by few statements."""
+    for start in range(0, len(many), _AT_ONCE):
+        yield many[start : start + _AT_ONCE]

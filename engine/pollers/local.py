@@ -16,7 +16,7 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import groupby
 
 from engine.clock import Clock
@@ -30,12 +30,14 @@ from engine.config import Poller, Settings
 from engine.errors import NoReader, PipeFull, PollerError
 from engine.faults import AFTER_ACCEPT, AFTER_BATCH_ROW, AFTER_END_MARK, AFTER_WRITE, crash_point
 from engine.formats.corelog import LogKind, LogLine, parse_icinga2_line, parse_line, without_passive
-from engine.journal.slices import Slices
+from engine.journal.moves import Writing, begin_writing, commands_by_id, note_written
+from engine.journal.slices import Slices, parts_of
 from engine.journal.store import (
     BatchRow,
     CommandRow,
     Journal,
     close_batch,
+    close_batches,
     command_by_id,
     commands_in,
     insert_batch,
@@ -63,9 +65,11 @@ LOGGED_WITHIN_S = 2.0  # Icinga 2 flushes its log every second
 RESULTS_LIMIT = UNPROVEN_LIMIT - 4 * WRITE_LIMIT  # of calls of results: people's commands find room at once
 RESULTS_AHEAD = 32 * WRITE_LIMIT  # journalled in one commit, before it is their turn to be written
 AT_ONCE = 5000  # commands held or given up in one step
-_JOURNALLED_TOGETHER = 4  # writes of commands
+_JOURNALLED_TOGETHER = 8  # writes of commands
 _ENOUGH_FLIGHTS = 8  # writes that keep a core busy for a millisecond or two
 LOOK_EVERY_S = 0.5  # pokes are hints and may be lost
+STREAM = 8  # commands written in one round: more are likely to come,
+GATHER_S = 0.025  # and are gathered for this long: a round has its price, whatever the number it carries
 WRITTEN_WITHIN_S = 0.05  # the step `written` is stored by then, with whatever else is to be stored
 PROBE_EVERY_S = 1.0
 STALLED_AFTER_S = 5.0
@@ -131,6 +135,8 @@ class Lane:
     _lone_at: float = -1e9
     _look: bool = True  # commands may wait in the journal
     _looked_at: float = -1e9
+    _gathering_until: float = -1e9  # monotonic
+    _is_gathering: bool = False  # what waits was left for then
     _log_has_more: bool = False
     _full_since: float | None = None  # the command file takes nothing more
 
@@ -226,6 +232,8 @@ class Lane:
         """Short while something is unproven, longer the longer it takes."""
         if self._log_has_more:
             return 0.0 if len(self._flights) < _ENOUGH_FLIGHTS else 0.001
+        if self._is_gathering:
+            return min(0.001 if self._flights else 1.0, max(0.0, self._gathering_until - self.clock.monotonic()))
         if self.results.has_to_judge(self._generation):
             return 0.001
         if not self._flights:
@@ -266,14 +274,11 @@ class Lane:
         self._recovering.add(batch.token)
 
     def _expected(self, batch: BatchRow) -> list[Expected]:
-        found = [command_by_id(self.journal.connection, command_id) for command_id in batch.command_ids]
+        found = commands_by_id(self.journal.connection, batch.command_ids)
         return [
             self._expectation(command.id, command.name, command.line)
-            for command in found
-            if command is not None
-            and command.line is not None
-            and command.state in IN_FLIGHT | {State.UNKNOWN}
-            and command.batch == batch.token
+            for command in (found[command_id] for command_id in batch.command_ids if command_id in found)
+            if command.line is not None and command.state in IN_FLIGHT | {State.UNKNOWN} and command.batch == batch.token
         ]
 
     def _listen(self, command: CommandRow, echoed: bool = False) -> None:
@@ -397,17 +402,22 @@ class Lane:
     def _store_verdicts(self, verdicts: Sequence[Verdict], tokens: Sequence[str]) -> None:
         """The batches are closed last: what a crash of ours leaves unstored between slices, the log proves again."""
         at = self.clock.now()
-        moved: list[str] = []
+        moved: set[str] = set()
         with Slices(self.journal) as slices:
-            moved += self._store_written(slices)
-            for verdict in verdicts:
+            rest: list[Verdict] = []
+            for some in parts_of(verdicts):
+                with slices.unit() as connection:
+                    executed, others = self.prover.take_executed(connection, some, dict(self._unsaved_written), at)
+                moved |= executed
+                rest += others
+            moved |= set(self._store_written(slices))
+            for verdict in rest:
                 with slices.unit() as connection:
                     if self.prover.take_verdict(connection, verdict, at):
-                        moved.append(verdict.command_id)
+                        moved.add(verdict.command_id)
             with slices.unit() as connection:
-                for token in tokens:
-                    close_batch(connection, token)
-        self.reports.moved(sorted(set(moved)))
+                close_batches(connection, tokens)
+        self.reports.moved(sorted(moved))
 
     # --- the status file -------------------------------------------------------------------------------------------------
 
@@ -500,7 +510,8 @@ class Lane:
         """Write what waits, as far as the core's proof keeps up."""
         now = self.clock.monotonic()
         regular = now - self._looked_at > LOOK_EVERY_S
-        if not (self._look or regular):
+        self._is_gathering = self._look and now < self._gathering_until and not (regular or self.results.is_waiting)
+        if self._is_gathering or not (self._look or regular):
             return
         if self._recovering:
             if regular:
@@ -653,6 +664,8 @@ class Lane:
         if command_file is None:
             return
         try:
+            if sum(map(len, parts)) >= STREAM:
+                self._gathering_until = self.clock.monotonic() + GATHER_S
             for start in range(0, len(parts), _JOURNALLED_TOGETHER):
                 rows = self._journal_batches(parts[start : start + _JOURNALLED_TOGETHER], command_file.identity, program_start)
                 crash_point(AFTER_BATCH_ROW)
@@ -683,43 +696,32 @@ class Lane:
         at = self.clock.now()
         place = self.tail.position()
         position = place.dump() if place is not None else ""
+        tokens = [secrets.token_hex(8) for _ in parts]
+        lines = [
+            Writing(line.command.id, line.text, line.epoch, token)
+            for token, part in zip(tokens, parts, strict=True)
+            for line in part
+        ]
         rows: list[BatchRow] = []
         with Slices(self.journal) as slices:
-            for part in parts:
-                token = secrets.token_hex(8)
-                with slices.unit() as connection:
-                    lines = [line for line in part if self._journal_line(connection, line, token, at)]
-                    if lines:
-                        framed = self._framed(token, b"".join(line.text for line in lines))
-                        ids = tuple(line.command.id for line in lines)
+            self._store_written(slices)
+            with slices.unit() as connection:
+                taken = begin_writing(connection, lines, at)
+                for token, part in zip(tokens, parts, strict=True):
+                    left = [line for line in part if line.command.id in taken]
+                    if left:
+                        framed = self._framed(token, b"".join([line.text for line in left]))
+                        ids = tuple([line.command.id for line in left])
                         row = BatchRow(token, self.poller.number, framed, ids, identity, position, program_start)
                         insert_batch(connection, row, at)
                         rows.append(row)
-                        self._expect(token, lines)
+                        self._watch(token, left)
         return rows
 
-    def _journal_line(self, connection: sqlite3.Connection, line: Line, token: str, at: float) -> bool:
-        now = command_by_id(connection, line.command.id)
-        if now is None or now.state not in UNWRITTEN:
-            return False
-        move(
-            connection,
-            now,
-            State.WRITING,
-            at,
-            line=line.text,
-            epoch=line.epoch,
-            batch=token,
-            attempts=now.attempts + 1,
-            executed_at=None,
-            watch_from=None,
-        )
-        return True
-
-    def _expect(self, token: str, lines: Sequence[Line]) -> None:
-        """The log will show these lines."""
+    def _watch(self, token: str, lines: Sequence[Line]) -> None:
+        """From now on the log may show these lines of a batch."""
         for line in lines:
-            self._listen(replace(line.command, line=line.text))
+            self._listen(line.command._replace(line=line.text))
             if known_row(line.command.name).bulk:
                 self.results.note_written(line.command.host, line.command.service, line.epoch)
         expected = [self._expectation(line.command.id, line.command.name, line.text) for line in lines]
@@ -770,11 +772,9 @@ class Lane:
     def _store_written(self, slices: Slices) -> list[str]:
         """Store that lines were written, and what happened to results."""
         unsaved, self._unsaved_written = self._unsaved_written, []
-        for command_id, written_at in unsaved:
+        for some in parts_of(unsaved):
             with slices.unit() as connection:
-                now = command_by_id(connection, command_id)
-                if now is not None and now.state is State.WRITING:
-                    move(connection, now, State.WRITTEN, written_at)
+                note_written(connection, dict(some))
         with slices.unit() as connection:
             results = self._store_results(connection)
         return [*(command_id for command_id, _ in unsaved), *results]

@@ -29,8 +29,9 @@ from typing import IO
 
 from engine.config import Poller
 from engine.errors import FormatError
+from engine.formats.layout import RowReader
 from engine.formats.objects import is_whole, parse_object_cache
-from engine.formats.status import Head, ObjectIds, StatusRow, blocks_of, cut, is_closed, is_named_by_ids, parse_head, parse_row
+from engine.formats.status import Head, ObjectIds, StatusRow, blocks_of, cut, is_closed, is_named_by_ids, parse_head
 from engine.model import (
     CommentStatus,
     ContactStatus,
@@ -72,6 +73,7 @@ class Known:
     hash_of: dict[_Key, int] = field(default_factory=dict)
     rowless: set[int] = field(default_factory=set)  # blocks that make no row: the head
     ids: ObjectIds = field(default_factory=ObjectIds)
+    reader: RowReader = field(default_factory=RowReader)
 
     def forget(self, keys: Iterable[ObjectKey]) -> None:
         """Make these blocks new again, without calling them gone."""
@@ -113,7 +115,7 @@ class Differences:
         for block, block_hash in zip(blocks, hashes, strict=True):
             if block_hash not in fresh:
                 continue
-            row = parse_row(block, block_hash, created, self.known.ids)
+            row = self.known.reader.row(block, block_hash, created, self.known.ids)
             if row is None:
                 if is_named_by_ids(block):
                     self.seen.discard(block_hash)  # looked at again in the next file

@@ -39,6 +39,11 @@ class Rows:
     comments: tuple[CommentStatus, ...] = ()
     contacts: tuple[ContactStatus, ...] = ()
 
+    @property
+    def kinds(self) -> tuple[tuple[object, ...], ...]:
+        """Its fields, in order."""
+        return self.hosts, self.services, self.downtimes, self.comments, self.contacts
+
 
 @dataclass(frozen=True, slots=True)
 class Gone:

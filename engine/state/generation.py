@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import orjson
@@ -31,11 +32,23 @@ from engine.model import (
     ServiceParentConfig,
     ServiceStatus,
     TimeperiodConfig,
+    group_id,
 )
 from engine.state.changes import Block, Change, Kind, Row, Standing, diff, diff_blocks, standing_of, with_log_ahead
 from engine.state.events import Draft, EventLog, known_state, of_block, of_object
 from engine.state.frames import Begin, End, Gone, Objects, Rows
-from engine.state.tables import CONFIG_TABLES, HOST, SERVICE, ObjectTable, columns, dirty_values, key_values, marks
+from engine.state.tables import (
+    BEGIN_KEEPING,
+    CONFIG_TABLES,
+    HOST,
+    SERVICE,
+    STOP_KEEPING,
+    ObjectTable,
+    columns,
+    dirty_values,
+    key_values,
+    marks,
+)
 
 Mint = Callable[[int, Mapping[ObjectKey, int | None]], dict[ObjectKey, int]]
 """Gives each object of a poller its public id. The value is the id its configuration asks for."""
@@ -74,6 +87,9 @@ class GenerationWriter:
         self.changed = False
         self.objects_reread = False
         self._dirty: dict[ObjectKey, int] = {}
+        self._is_filling = False
+        found = connection.execute("SELECT generation FROM poller WHERE number = ?", (self.poller,)).fetchone()
+        self.has_generation = found is not None and found[0] > 0
         self._hashes = self._read_hashes() if begin.first else None
         self._unnamed = set(self._hashes or ())
         self.events = EventLog(connection, self.poller)
@@ -120,6 +136,9 @@ class GenerationWriter:
                 self._blocks_before += map(kind._make, found)
             for table in ("downtime", "comment", "contact_status"):
                 self._delete(f"DELETE FROM {table} WHERE poller = ?", [(self.poller,)])
+            (is_there,) = self._connection.execute(f"SELECT EXISTS (SELECT 1 FROM {HOST.name})").fetchone()
+            self._is_filling = not is_there
+            self._execute(STOP_KEEPING if self._is_filling else ())
 
     def write(self, frame: Objects | Rows | Gone) -> None:
         """Put one admitted frame into the tables."""
@@ -137,6 +156,7 @@ class GenerationWriter:
 
     def finish(self, end: End) -> None:
         """Close the generation. Raises Diverged."""
+        self._execute(BEGIN_KEEPING if self._is_filling else ())
         self._remove(self._unnamed)
         self._tell_what_waited()
         if self.objects_reread:
@@ -145,6 +165,10 @@ class GenerationWriter:
         if not self.begin.first:
             self._check_counts(end)
         self._advance()
+
+    def _execute(self, statements: Iterable[str]) -> None:
+        for statement in statements:
+            self._connection.execute(statement)
 
     def _write_status(self, table: ObjectTable, rows: Sequence[HostStatus] | Sequence[ServiceStatus]) -> None:
         rows_by_key = {table.key(self.poller, row): row for row in rows}
@@ -254,13 +278,19 @@ class GenerationWriter:
     # --- rows -----------------------------------------------------------------------------------------------------------------
 
     def _insert(self, table: ObjectTable, rows: Mapping[ObjectKey, HostStatus | ServiceStatus]) -> None:
-        query = f"SELECT wanted_id FROM {table.config} WHERE {table.where}"
-        preferred = {}
-        for key, row in rows.items():
-            configured = self._connection.execute(query, key_values(key)).fetchone()
-            preferred[key] = configured[0] if configured and configured[0] else wanted_id(row.custom_variables, table.id_variable)
+        configured = self._configured_ids(table, rows)
+        preferred = {key: configured.get(key) or wanted_id(row.custom_variables, table.id_variable) for key, row in rows.items()}
         ids = self._mint(self.poller, preferred)
         self._connection.executemany(table.insert, ((self.poller, ids[key], *row) for key, row in rows.items()))
+
+    def _configured_ids(self, table: ObjectTable, keys: Iterable[ObjectKey]) -> dict[ObjectKey, int | None]:
+        """The ids the object cache asks for; most ask for none."""
+        wanted = f"SELECT 1 FROM {table.config} INDEXED BY {table.name}_wanted WHERE poller = ? AND wanted_id IS NOT NULL LIMIT 1"
+        if self._connection.execute(wanted, (self.poller,)).fetchone() is None:
+            return {}
+        query = f"SELECT wanted_id FROM {table.config} WHERE {table.where}"
+        found = ((key, self._connection.execute(query, key_values(key)).fetchone()) for key in keys)
+        return {key: row[0] for key, row in found if row is not None}
 
     def _write_blocks(
         self, table: str, kind: type[DowntimeStatus] | type[CommentStatus], rows: Sequence[DowntimeStatus] | Sequence[CommentStatus]
@@ -330,8 +360,8 @@ class GenerationWriter:
             self._connection.execute(f"DELETE FROM {table} WHERE poller = ?", (self.poller,))
         self._write_config(HOST, HostConfig, cache.hosts)
         self._write_config(SERVICE, ServiceConfig, cache.services)
-        groups = ((self.poller, *group[:3], *group[4:]) for group in cache.groups)
-        self._connection.executemany("INSERT OR REPLACE INTO object_group VALUES (?, ?, ?, ?, ?, ?, ?)", groups)
+        groups = ((self.poller, *group[:3], *group[4:], group_id(group.kind, group.name)) for group in cache.groups)
+        self._connection.executemany("INSERT OR REPLACE INTO object_group VALUES (?, ?, ?, ?, ?, ?, ?, ?)", groups)
         self._connection.executemany("INSERT OR IGNORE INTO group_member VALUES (?, ?, ?, ?, ?)", self._members(cache))
         self._write_plain("contact", ContactConfig, cache.contacts)
         self._write_plain("timeperiod", TimeperiodConfig, cache.timeperiods)
@@ -342,7 +372,7 @@ class GenerationWriter:
 
     def _write_plain(self, table: str, kind: type[NamedTuple], configs: Sequence[tuple[object, ...]]) -> None:
         insert = f"INSERT OR REPLACE INTO {table} (poller, {columns(kind)}) VALUES (?, {marks(kind)})"
-        self._connection.executemany(insert, ((self.poller, *map(_stored, config)) for config in configs))
+        self._connection.executemany(insert, ((self.poller, *_stored(config)) for config in configs))
 
     def _write_config(
         self,
@@ -351,7 +381,8 @@ class GenerationWriter:
         configs: Sequence[HostConfig] | Sequence[ServiceConfig],
     ) -> None:
         insert = f"INSERT OR REPLACE INTO {table.config} (poller, wanted_id, {columns(kind)}) VALUES (?, ?, {marks(kind)})"
-        rows = ((self.poller, wanted_id(config.custom_variables, table.id_variable), *map(_stored, config)) for config in configs)
+        variable = table.id_variable
+        rows = ((self.poller, wanted_id(config.custom_variables, variable), *_stored(config)) for config in configs)
         self._connection.executemany(insert, rows)
 
     def _members(self, cache: ObjectCache) -> Iterator[tuple[object, ...]]:
@@ -425,7 +456,7 @@ def _at(change: Change, row: Row, created: float) -> float:
 
 def wanted_id(custom_variables: str, name: str) -> int | None:
     """The public id a custom variable asks for; None without one, or for what cannot be one."""
-    if name not in custom_variables.upper():
+    if custom_variables == "{}" or name not in custom_variables.upper():
         return None
     variables = {key.upper(): value for key, value in orjson.loads(custom_variables).items()}
     value = str(variables.get(name, "")).strip()
@@ -434,5 +465,11 @@ def wanted_id(custom_variables: str, name: str) -> int | None:
     return int(value) if 0 < int(value) < _WANTED_BELOW else None
 
 
-def _stored(value: object) -> object:
-    return orjson.dumps(value).decode() if isinstance(value, tuple) else value
+def _stored(config: Sequence[object]) -> Sequence[object]:
+    """A configuration's values, its lists as JSON."""
+    return [_stored_list(value) if type(value) is tuple else value for value in config]
+
+
+@lru_cache(maxsize=1 << 12)
+def _stored_list(value: tuple[object, ...]) -> str:
+    return orjson.dumps(value).decode()

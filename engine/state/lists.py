@@ -1,4 +1,4 @@
-"""Lists as columns: what a condition finds of hosts or services, in an order, a page of it or all.
+"""Lists: what a condition finds of hosts or services, in an order, a page of it or all.
 
 Rules: a page is chosen from an index alone and only then joined with the wide rows; all of it is read in index order, row by row,
 so that the first is there at once. Whoever asks gives the caller's scope as the first condition.
@@ -9,12 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from operator import itemgetter
 
 from engine.state.scope import Scope
 from engine.state.search import TABLES, Condition, Kind
 from engine.state.views import Reader
 
 ALL = -1
+_FIRST = itemgetter(0)
 
 _SOURCES: dict[Kind, str] = {"host": "state.host h", "service": "state.service s"}
 _HOST_KEYS: dict[Kind, tuple[str, str]] = {"host": ("h.poller", "h.name"), "service": ("s.poller", "s.host_name")}
@@ -55,19 +58,20 @@ class Listing:
         (count,) = reader.connection.execute(f"SELECT count(*) FROM {_SOURCES[self.kind]} WHERE {where}", values).fetchone()
         return int(count)
 
-    def rows(self, reader: Reader, columns: Sequence[str], limit: int = ALL, offset: int = 0) -> Iterator[tuple[object, ...]]:
-        """These columns, over the aliases `h` or `s`, `c` its configuration, `p` its poller and, of a service, `h` its host."""
+    def rows(self, reader: Reader, item: Condition, limit: int = ALL, offset: int = 0) -> Iterator[str]:
+        """What an expression makes of each row, over the aliases `h` or `s`, `c` its configuration, `p` its poller and, of a
+        service, `h` its host."""
         where, values = self._where()
         source, order = _SOURCES[self.kind], self.order or ", ".join(TABLES[self.kind].tie)
-        chosen = ", ".join(columns)
+        chosen, own = item
         if limit == ALL and not offset and not self.order:
             whole = f"SELECT {chosen} FROM {source} {self._joins(chosen)} WHERE {where} ORDER BY {order}"
-            return reader.connection.execute(whole, values)
+            return map(_FIRST, reader.connection.execute(whole, [*own, *values]))
         alias = source[-1]
         page = f"SELECT {alias}.rowid FROM {source} WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?"
         query = f"SELECT {chosen} FROM ({page}) k CROSS JOIN {source} ON {alias}.rowid = k.rowid {self._joins(chosen)}"
         # CROSS JOIN keeps SQLite from turning the loops around, so rows come in the page's order.
-        return reader.connection.execute(query, [*values, limit, offset])
+        return map(_FIRST, reader.connection.execute(query, [*own, *values, limit, offset]))
 
     def found(self, reader: Reader) -> list[int]:
         """The numbers of all its rows, in order: one pass where counting and reading a page would be two."""
@@ -76,11 +80,11 @@ class Listing:
         query = f"SELECT {source[-1]}.rowid FROM {source} WHERE {where} ORDER BY {order}"
         return [rowid for (rowid,) in reader.connection.execute(query, values)]
 
-    def at(self, reader: Reader, columns: Sequence[str], rowids: Sequence[int]) -> Iterator[tuple[object, ...]]:
-        """These columns of the rows of these numbers, in their order."""
-        source, chosen = _SOURCES[self.kind], ", ".join(columns)
+    def at(self, reader: Reader, item: Condition, rowids: Sequence[int]) -> Iterator[str]:
+        """What an expression, as of `rows`, makes of the rows of these numbers, in their order."""
+        source, (chosen, own) = _SOURCES[self.kind], item
         joined = f"json_each(?) k CROSS JOIN {source} ON {source[-1]}.rowid = k.value {self._joins(chosen)}"
-        return reader.connection.execute(f"SELECT {chosen} FROM {joined}", [str(list(rowids))])
+        return map(_FIRST, reader.connection.execute(f"SELECT {chosen} FROM {joined}", [*own, str(list(rowids))]))
 
     def selected(self, columns: Sequence[str]) -> Condition:
         """A SELECT of these columns, for a statement of more than one kind."""
@@ -94,7 +98,12 @@ class Listing:
         )
 
     def _joins(self, columns: str) -> str:
-        return " ".join(join for alias, join in _JOINS[self.kind].items() if re.search(rf"\b{alias}\.", columns))
+        return _joins(self.kind, columns)
+
+
+@lru_cache(maxsize=256)
+def _joins(kind: Kind, columns: str) -> str:
+    return " ".join(join for alias, join in _JOINS[kind].items() if re.search(rf"\b{alias}\.", columns))
 
 
 def merged(

@@ -19,7 +19,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain, groupby
 from pathlib import Path
+from typing import cast
 
 from engine.config import Poller
 from engine.errors import JournalError
@@ -36,6 +38,7 @@ log = logging.getLogger(__name__)
 
 _ROOM_BYTES = 3 << 20  # below SQLite's 4 MB at which the write-ahead log is begun anew
 _GATHERED_ROWS = 20_000  # some 50 MB of Python objects at most wait for a scan's end
+_STREAMED_ROWS = 1500  # a step's worth of rows: their ids are minted in a transaction of the journal, in ten milliseconds or so
 _WAL_LIMIT_BYTES = 64 * 1024 * 1024
 
 
@@ -149,7 +152,8 @@ class Mirror:
             return self._unchanged(head.poller)
         with self._lock:
             writer = GenerationWriter(self._connection, self._mint, head)
-        gathered = _Gathered()
+        # Nobody sees anything of a poller before its first generation, so there is no reason to wait with it.
+        gathered = _Gathered(_GATHERED_ROWS if writer.has_generation else _STREAMED_ROWS)
         end = self._gather(scan, writer, gathered, transaction)
         self._write(writer, gathered, transaction)
         return self._finish(writer, end)
@@ -339,26 +343,37 @@ class Mirror:
 
 
 class _Gathered:
-    """Frames of a scan that wait to be written."""
+    """Frames of a scan that wait to be written, at first as many as may be held, then a step's worth at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_rows: int) -> None:
         self._frames: list[Objects | Rows | Gone] = []
         self._rows = 0
+        self._most_rows = most_rows
         self.is_streaming = False
 
     def add(self, frame: Objects | Rows | Gone) -> None:
         self._frames.append(frame)
         if isinstance(frame, Rows):
-            self._rows += len(frame.hosts) + len(frame.services) + len(frame.downtimes) + len(frame.comments) + len(frame.contacts)
+            self._rows += sum(map(len, frame.kinds))
 
     @property
     def is_full(self) -> bool:
-        return self.is_streaming or self._rows > _GATHERED_ROWS
+        return self._rows > self._most_rows
 
     def take(self) -> list[Objects | Rows | Gone]:
-        """Hand the frames out; from now on each is written as it comes."""
-        taken, self._frames, self.is_streaming = self._frames, [], True
-        return taken
+        """Hand the frames out, those of rows that follow one another as one."""
+        taken, self._frames, self._rows = self._frames, [], 0
+        self._most_rows, self.is_streaming = _STREAMED_ROWS, True
+        joined: list[Objects | Rows | Gone] = []
+        for is_rows, group in groupby(taken, lambda frame: isinstance(frame, Rows)):
+            frames = list(group)
+            joined += [_joined(cast("list[Rows]", frames))] if is_rows else frames
+        return joined
+
+
+def _joined(frames: Sequence[Rows]) -> Rows:
+    kinds = zip(*(frame.kinds for frame in frames), strict=True)
+    return Rows(*(tuple(chain.from_iterable(parts)) for parts in kinds))
 
 
 _ENDINGS = ("CANCELLED", "DISABLED")  # what only the log knows of how a downtime or flapping ended

@@ -7,6 +7,7 @@ rebuilt from the cores (rows whose block hash is unchanged would otherwise keep 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple, get_type_hints
@@ -28,7 +29,7 @@ from engine.model import (
     TimeperiodConfig,
 )
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 STATE_FILE = "state.db"
 
 # A core may write `nan`; SQLite stores it as NULL, and no field of the model is NULL by accident.
@@ -157,7 +158,7 @@ def _counting(table: str, key: dict[str, str], change: Literal["+", "-"]) -> str
     return f"{changed} INSERT INTO {table} SELECT {', '.join(key.values())}, 1 WHERE changes() = 0;"
 
 
-def _triggers(table: str, is_service: int) -> str:
+def _triggers(table: str, is_service: int) -> tuple[str, ...]:
     def counted(row: str, change: Literal["+", "-"]) -> str:
         key = {"poller": f"{row}.poller", "is_service": str(is_service), "alike": f"{row}.alike"}
         by_host = {"poller": f"{row}.poller", "host_name": f"{row}.host_name", "alike": f"{row}.alike"}
@@ -165,10 +166,41 @@ def _triggers(table: str, is_service: int) -> str:
 
     more, less = counted("new", "+"), counted("old", "-")
     return (
-        f"CREATE TRIGGER {table}_more AFTER INSERT ON {table} BEGIN {more} END;\n"
-        f"CREATE TRIGGER {table}_less AFTER DELETE ON {table} BEGIN {less} END;\n"
-        f"CREATE TRIGGER {table}_other AFTER UPDATE ON {table} WHEN old.alike <> new.alike BEGIN {less} {more} END;\n"
+        f"CREATE TRIGGER {table}_more AFTER INSERT ON {table} BEGIN {more} END",
+        f"CREATE TRIGGER {table}_less AFTER DELETE ON {table} BEGIN {less} END",
+        f"CREATE TRIGGER {table}_other AFTER UPDATE ON {table} WHEN old.alike <> new.alike BEGIN {less} {more} END",
     )
+
+
+# --- what is kept beside the rows ---------------------------------------------------------------------------------------------
+# Indexes and totals of the two tables of objects. The first rows of all go in faster without them.
+
+_INDEXES = (
+    "CREATE UNIQUE INDEX host_name ON host (poller, name)",
+    f"CREATE INDEX host_tally ON host (poller, name, alike) WHERE {COUNTED}",
+    "CREATE INDEX host_id ON host (id)",
+    f"CREATE INDEX host_problem ON host (poller, name) WHERE {PROBLEM}",
+    f"CREATE INDEX host_handled ON host (poller, name) WHERE {HANDLED}",
+    "CREATE INDEX host_acknowledged ON host (poller) WHERE acknowledged <> 0",
+    "CREATE UNIQUE INDEX service_name ON service (poller, host_name, description)",
+    f"CREATE INDEX service_tally ON service (poller, host_name, description, alike) WHERE {COUNTED}",
+    "CREATE INDEX service_id ON service (id)",
+    f"CREATE INDEX service_problem ON service (poller, host_name, description) WHERE {PROBLEM}",
+    "CREATE INDEX service_acknowledged ON service (poller) WHERE acknowledged <> 0",
+)
+_TOTALS = (
+    f"INSERT INTO tally SELECT poller, 0, alike, count(*) FROM host WHERE {COUNTED} GROUP BY 1, 3",
+    f"INSERT INTO tally SELECT poller, 1, alike, count(*) FROM service WHERE {COUNTED} GROUP BY 1, 3",
+    f"INSERT INTO tally_by_host SELECT poller, host_name, alike, count(*) FROM service WHERE {COUNTED} GROUP BY 1, 2, 3",
+)
+BEGIN_KEEPING = (*_INDEXES, *_TOTALS, *_triggers("host", 0), *_triggers("service", 1))
+STOP_KEEPING = tuple(
+    f"DROP {kind} {name}"
+    for kind, name in (
+        re.findall(r"^CREATE (?:UNIQUE )?(INDEX|TRIGGER) (\w+)", one)[0] for one in BEGIN_KEEPING if one.startswith("CREATE")
+    )
+)
+"""Statements, for tables without any object."""
 
 
 SCHEMA = f"""
@@ -195,20 +227,8 @@ CREATE TABLE log_position (poller INTEGER PRIMARY KEY, position TEXT NOT NULL);
 -- paging read small pages, not plugin output. `alike` is what totals count of a row, as one number: STATE, then CHECKED and so on.
 CREATE TABLE host (
   poller INTEGER NOT NULL, id INTEGER NOT NULL, {_typed(HostStatus)}, alike INTEGER NOT NULL AS ({_ALIKE}) STORED);
-CREATE UNIQUE INDEX host_name ON host (poller, name);
-CREATE INDEX host_tally ON host (poller, name, alike) WHERE {COUNTED};
-CREATE INDEX host_id ON host (id);
-CREATE INDEX host_problem ON host (poller, name) WHERE {PROBLEM};
-CREATE INDEX host_handled ON host (poller, name) WHERE {HANDLED};
-CREATE INDEX host_acknowledged ON host (poller) WHERE acknowledged <> 0;
-
 CREATE TABLE service (
   poller INTEGER NOT NULL, id INTEGER NOT NULL, {_typed(ServiceStatus)}, alike INTEGER NOT NULL AS ({_ALIKE}) STORED);
-CREATE UNIQUE INDEX service_name ON service (poller, host_name, description);
-CREATE INDEX service_tally ON service (poller, host_name, description, alike) WHERE {COUNTED};
-CREATE INDEX service_id ON service (id);
-CREATE INDEX service_problem ON service (poller, host_name, description) WHERE {PROBLEM};
-CREATE INDEX service_acknowledged ON service (poller) WHERE acknowledged <> 0;
 
 CREATE TABLE tally (
   poller INTEGER NOT NULL, is_service INTEGER NOT NULL, alike INTEGER NOT NULL, count INTEGER NOT NULL,
@@ -216,7 +236,8 @@ CREATE TABLE tally (
 CREATE TABLE tally_by_host (
   poller INTEGER NOT NULL, host_name TEXT NOT NULL, alike INTEGER NOT NULL, count INTEGER NOT NULL,
   PRIMARY KEY (poller, host_name, alike)) WITHOUT ROWID;
-{_triggers("host", 0)}{_triggers("service", 1)}
+{";".join(BEGIN_KEEPING)};
+
 CREATE TABLE downtime (
   poller INTEGER NOT NULL, is_service INTEGER NOT NULL, {_typed(DowntimeStatus)},
   PRIMARY KEY (poller, is_service, core_id)) WITHOUT ROWID;
@@ -237,9 +258,11 @@ CREATE TABLE host_config (
   poller INTEGER NOT NULL, wanted_id INTEGER, {_typed(HostConfig)}, PRIMARY KEY (poller, name)) WITHOUT ROWID;
 CREATE TABLE service_config (
   poller INTEGER NOT NULL, wanted_id INTEGER, {_typed(ServiceConfig)}, PRIMARY KEY (poller, host_name, description)) WITHOUT ROWID;
+CREATE INDEX host_wanted ON host_config (poller) WHERE wanted_id IS NOT NULL;
+CREATE INDEX service_wanted ON service_config (poller) WHERE wanted_id IS NOT NULL;
 CREATE TABLE object_group (
   poller INTEGER NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, alias TEXT NOT NULL,
-  notes TEXT NOT NULL, notes_url TEXT NOT NULL, action_url TEXT NOT NULL,
+  notes TEXT NOT NULL, notes_url TEXT NOT NULL, action_url TEXT NOT NULL, id INTEGER NOT NULL,
   PRIMARY KEY (poller, kind, name)) WITHOUT ROWID;
 -- Members: host_name holds a contact's name in a contactgroup; service_description is '' but in servicegroups.
 CREATE TABLE group_member (

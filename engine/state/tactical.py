@@ -114,6 +114,14 @@ def totals(
     return {key: (_host_totals(hosts.get(key, none)), _service_totals(services.get(key, none))) for key in {**hosts, **services}}
 
 
+def count_problems(reader: Reader, scope: Scope, poller: int | None = None) -> int:
+    """How many hosts and services within scope, which is not limited to hostgroups, are problems."""
+    one: list[Condition] = [("s.poller = ?", [poller])] if poller is not None else []
+    where, values = all_of([scope.sql("s.poller", "''"), *one])
+    query = f"SELECT coalesce(sum(count), 0) FROM state.tally s WHERE s.alike & {CHECKED} AND s.alike & {STATE} AND {where}"
+    return int(reader.connection.execute(query, values).fetchone()[0])
+
+
 # --- how many are alike ----------------------------------------------------------------------------------------------------------
 
 _COUNTED_ROWS: Condition = (f"s.{COUNTED}", [])

@@ -229,6 +229,15 @@ def test_members_found_are_never_invented(hosts: set[str]) -> None:
     assert ",".join(name for name, _ in found.members) == ",".join(sorted(hosts))
 
 
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*/objects*.cache")), ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_no_definition_is_read_otherwise_for_those_before_it(path: Path) -> None:
+    raw = path.read_bytes()
+    whole = parse_object_cache(raw * 2)
+    alone = [parse_object_cache(block + b"\n\t}\n") for block in raw.replace(b"\n}\n", b"\n\t}\n").split(b"\n\t}\n")[:-1]]
+    assert whole.hosts == 2 * tuple(host for one in alone for host in one.hosts)
+    assert whole.services == 2 * tuple(service for one in alone for service in one.services)
+
+
 _LINKS = b"""define service {
 \thost_name\ta,b
 \tservice_description\tC:, D:
