@@ -48,7 +48,15 @@ def settings_table() -> str:
     rows = []
     for field in dataclasses.fields(Settings):
         default = field.default
-        shown = "" if default is None else "[]" if default == () else f'"{default}"' if isinstance(default, str) else f"{default:g}"
+        shown = (
+            ""
+            if default is None
+            else "[" + ", ".join(f'"{item}"' for item in default) + "]"
+            if isinstance(default, tuple)
+            else f'"{default}"'
+            if isinstance(default, str)
+            else f"{default:g}"
+        )
         unit = f" {field.metadata['unit']}" if field.metadata["unit"] else ""
         rows.append((f"`{field.name}`", f"`{shown}`{unit}" if shown else "none", field.metadata["doc"]))
     return _table(("setting", "default", "what for"), rows)
