@@ -65,7 +65,7 @@ def test_each_unit_is_whole_and_others_may_write_in_between(tmp_path: Path, monk
     other.close()
 
 
-@pytest.mark.parametrize("number", (1, MANY, 2 * MANY - 1))
+@pytest.mark.parametrize("number", (1, MANY // 2, MANY))
 def test_a_generation_is_begun_anew_by_the_next_life(scene: LaneScene, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     made = [scene.accept("SCHEDULE_HOST_DOWNTIME", ("web", "db")[n % 2]) for n in range(MANY)]
     scene.turn()
@@ -102,7 +102,7 @@ def test_what_a_crash_of_the_core_took_is_told_once_wherever_we_die(
     assert not any(entry.present for entry in scene.entries())
 
 
-@pytest.mark.parametrize("number", (1, MANY, 2 * MANY - 1))
+@pytest.mark.parametrize("number", (0, 1))
 def test_verdicts_are_proven_again_by_the_next_life(scene: LaneScene, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     made = [scene.accept("SCHEDULE_HOST_DOWNTIME", ("web", "db")[n % 2]) for n in range(MANY)]
     scene.step()
