@@ -16,7 +16,7 @@ The tour, in reading order:
    expressions), `lists.py` what it finds, as columns. `logindex.py` writes history.db, the index of the cores' logs, `history.py`
    reads it.
 5. `journal/`: `schema.py` is its tables, version after version, `store.py` keeps commands and every step of their life
-   (`moves.py`: the same step of many),
+   (`slices.py` long work in short transactions, `moves.py` the same step of many),
    `calls.py` passive results by the thousand as one row, `operations.py` the calls they all came from, `identities.py` mints
    public ids, `own.py` stores what Signalbox itself asks for, `history.py` keeps downtimes, acknowledgements and comments,
    `accounts.py` users and tokens (`accounts_version.py`: whether they changed), `requests.py` what requests with an
