@@ -72,9 +72,11 @@ async def _connection(port: int, request: bytes, until_: float) -> list[tuple[fl
     return took
 
 
-def asked(port: int, path: str, token: str, seconds: float, connections: int = CONNECTIONS) -> list[tuple[float, float]]:
+def asked(
+    port: int, path: str, token: str, seconds: float, connections: int = CONNECTIONS, header: str = "Authorization: Bearer"
+) -> list[tuple[float, float]]:
     """(first byte, last byte) of every request, in seconds, sorted by the last."""
-    request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+    request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{header} {token}\r\n\r\n".encode()
 
     async def all_of_them() -> list[list[tuple[float, float]]]:
         end = time.monotonic() + seconds

@@ -118,7 +118,7 @@ def found_resources(
     """
     listings = {kind: _listing(scope, kind, conditions) for kind, conditions in chosen.items()}
     with reader.snapshot():
-        total = sum(listing.count(reader) for listing in listings.values())
+        total = sum(_count(reader, listing) for listing in listings.values())
         if not limit or not listings:
             return [], total
         sorting = [_sorting(at, tables[at], keys) for at, kind in enumerate(_ALIASES) if kind in listings]
@@ -132,6 +132,12 @@ def _listing(scope: Scope, kind: Kind, conditions: Sequence[Condition]) -> Listi
     # Where nothing limits them all rows are walked: through the small index then.
     asked = [condition for condition in conditions if condition[0] != "1"]
     return Listing.within(scope, kind, asked or [(f"{_ALIASES[kind]}.{COUNTED}", ())])
+
+
+def _count(reader: Reader, listing: Listing) -> int:
+    if all(sql in ("1", f"{_ALIASES[listing.kind]}.{COUNTED}") for sql, _ in listing.conditions):
+        return reader.count_all(is_service=listing.kind == "service")
+    return listing.count(reader)
 
 
 def _sorting(at: int, table: Table, keys: Sequence[tuple[str, bool]]) -> list[str]:

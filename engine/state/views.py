@@ -315,9 +315,16 @@ class Reader:
         return tuple(_service_view(row) for row in found)
 
     def _count(self, table: str, conditions: Sequence[Condition]) -> int:
+        if all(sql == "1" for sql, _ in conditions):
+            return self.count_all(is_service=table == "state.service s")
         where, values = _all_of(conditions)
         (count,) = self.connection.execute(f"SELECT count(*) FROM {table} WHERE {where}", values).fetchone()
         return int(count)
+
+    def count_all(self, *, is_service: bool) -> int:
+        """How many services, or hosts, there are on all pollers: from the totals the writer keeps."""
+        query = "SELECT coalesce(sum(count), 0) FROM state.tally WHERE is_service = ?"
+        return int(self.connection.execute(query, (int(is_service),)).fetchone()[0])
 
     # --- names ------------------------------------------------------------------------------------------------------------
 
