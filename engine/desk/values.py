@@ -42,7 +42,10 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks. `author` is what the core is told; `role` is reader, operator or admin; `verbs` None = all of the role."""
+    """Who asks. `author` is what the core is told; `role` is reader, operator or admin; `verbs` None = all of the role.
+
+    `zone` names the time zone the caller reads times in, "" for UTC.
+    """
 
     user: str
     author: str
@@ -52,6 +55,7 @@ class Caller:
     token: str = ""  # the token's public name, never its secret
     verbs: frozenset[Verb] | None = None
     request: Request | None = None  # the write being asked for
+    zone: str = ""
 
 
 @dataclass(frozen=True, slots=True)

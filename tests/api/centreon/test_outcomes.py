@@ -9,7 +9,7 @@ import pytest
 from api.centreon.outcomes import judge
 from engine.commands.lifecycle import State
 from engine.desk import Step
-from tests.api.centreon.canned import Front, life
+from tests.api.centreon.canned import Front, entry, life
 
 TABLE = {
     "processed": 204, "confirmed": 204, "refused": 422, "no_effect": 409, "partial": 409, "expired": 409, "cancelled": 409,
@@ -19,7 +19,7 @@ TABLE = {
 
 
 def delete(front: Front, *states: Any) -> Any:
-    front.desk.states = states
+    front.desk.states, front.desk.stored = states, [entry(1)]
     return front.delete("/monitoring/downtimes/1")
 
 
