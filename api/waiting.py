@@ -12,5 +12,7 @@ _PREFER_WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?(\d{1,9}(?:\.\d+)?)"?\s*(?
 
 def preferred_wait(request: Request) -> float | None:
     """Seconds of RFC 7240's `wait`; a preference that cannot be understood is ignored, as that document wants."""
+    if not any(name == b"prefer" for name, _ in request.scope["headers"]):
+        return None
     found = _PREFER_WAIT.search(",".join(request.headers.getlist("prefer")))
     return float(found[1]) if found else None

@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 
 from api.auth.doorkeeper import Doorkeeper
 from api.centreon import acknowledgements as ack
-from api.centreon import actions, downtimes, objects, sessions, users
+from api.centreon import actions, downtimes, groups, objects, sessions, users
 from api.centreon.outcomes import again
 from api.centreon.place import Nowhere, Place, Served, Services
 from engine.clock import Clock, SystemClock
@@ -63,6 +63,8 @@ PATHS: Mapping[str, Mapping[str, Served]] = {
     "/monitoring/{acks}/{acknowledgement_id}": {"GET": (ack.acknowledgement, _SEE)},
     "/monitoring/hosts/{acks}": {"GET": (ack.of_hosts, _SEE), "POST": (actions.acknowledge_hosts, _ACK)},
     "/monitoring/services/{acks}": {"GET": (ack.of_services, _SEE), "POST": (actions.acknowledge_services, _ACK)},
+    "/monitoring/hostgroups": {"GET": (groups.hostgroups, _SEE)},
+    "/monitoring/servicegroups": {"GET": (groups.servicegroups, _SEE)},
     "/monitoring/hosts": {"GET": (objects.hosts, _SEE)},
     "/monitoring/services": {"GET": (objects.services, _SEE)},
     _HOST: {"GET": (objects.host, _SEE)},
@@ -73,6 +75,7 @@ PATHS: Mapping[str, Mapping[str, Served]] = {
     f"{_SERVICE}/check": {"POST": (actions.check_service, _CHECK)},
     f"{_SERVICE}/submit": {"POST": (actions.submit_service, _RESULT)},
     f"{_SERVICE}/comments": {"POST": (actions.comment_service, _COMMENT)},
+    f"{_HOST}/hostgroups": {"GET": (groups.hostgroups_of_host, _SEE)},
     f"{_HOST}/downtimes": {"GET": (downtimes.of_host, _SEE), "POST": (downtimes.set_on_host, _DOWNTIME)},
     _HOST + "/{acks}": {
         "GET": (ack.of_host, _SEE),
@@ -80,6 +83,7 @@ PATHS: Mapping[str, Mapping[str, Served]] = {
         "DELETE": (ack.cancel_on_host, _ACK),
     },
     _SERVICE: {"GET": (objects.service, _SEE)},
+    f"{_SERVICE}/servicegroups": {"GET": (groups.servicegroups_of_service, _SEE)},
     f"{_SERVICE}/downtimes": {"GET": (downtimes.of_service, _SEE), "POST": (downtimes.set_on_service, _DOWNTIME)},
     _SERVICE + "/{acks}": {
         "GET": (ack.of_service, _SEE),

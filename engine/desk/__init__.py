@@ -28,7 +28,7 @@ from engine.desk.accept import Accept, ended, withdraw_by_id
 from engine.desk.audience import Which, Wording
 from engine.desk.audit import Audited, AuditedCommand, AuditFilter, more_of, page_of_audit
 from engine.desk.bulk import SLICE, Bulk, whole
-from engine.desk.checks import Asked, asked, check_allowed, check_reference, second, window
+from engine.desk.checks import Asked, asked, check_allowed, second, window
 from engine.desk.entries import one_entry, page_of_entries
 from engine.desk.generic import check_names, command_named, generic_orders
 from engine.desk.items import Item, ItemDone, plan_items, without_refused
@@ -166,7 +166,7 @@ class Desk:
         self.config = config
         self._open_journal = journal
         self._clock: Clock = clock or SystemClock()
-        self._pollers = {poller.number: poller for poller in config.pollers}
+        self._pollers = self.pollers = {poller.number: poller for poller in config.pollers}
         self._ids = CommandIds(self._clock.now)
         self._opened: _Open | None = None
 
@@ -678,8 +678,7 @@ class Desk:
         return self._opened
 
     def _asked(self, caller: Caller, author: str | None = None, reference: str = "", force: bool = False) -> Asked:
-        who = asked(caller, author, self._clock.now(), self.config.settings)
-        return replace(who, reference=check_reference(reference), force=force)
+        return asked(caller, author, self._clock.now(), self.config.settings, reference, force)
 
     async def _lives(self, caller: Caller, command_ids: Sequence[str]) -> tuple[Life, ...]:
         wanted = [command_id for command_id in command_ids if _is_storable(command_id)]
@@ -733,7 +732,7 @@ class Desk:
 
     def _whole(self, who: Asked, planned: Plan, store: Store, action: str) -> Job[tuple[Receipt, ...]]:
         orders, away = planned
-        accept = self._accept(who, away, action)
+        accept = self._accept(who, away, action, len(orders))
         return whole(accept, orders, store(accept))
 
     async def _store(
@@ -741,17 +740,27 @@ class Desk:
     ) -> tuple[Receipt, ...]:
         """All orders or none."""
         parts = self._parts
-        accept = self._accept(who, away, action)
+        accept = self._accept(who, away, action, len(orders))
         if len(orders) > SLICE:
             await self.read(lambda reader: accept.check(reader.connection, orders))
         return await parts.bulk.store(accept, orders, store(accept))
 
-    def _accept(self, who: Asked, away: Mapping[int, PollerAway], action: str) -> Accept:
-        return Accept(who, self._operation(who, action), self._ids.next, away)
+    def _accept(self, who: Asked, away: Mapping[int, PollerAway], action: str, commands: int) -> Accept:
+        return Accept(who, self._operation(who, action, commands), self._ids.next, away)
 
-    def _operation(self, who: Asked, action: str) -> OperationRow:
+    def _operation(self, who: Asked, action: str, commands: int = 0) -> OperationRow:
         caller = who.caller
-        return OperationRow(self._ids.next(), action, caller.user, who.author, caller.address, caller.token, who.reference, who.now)
+        return OperationRow(
+            self._ids.next(),
+            action,
+            caller.user,
+            who.author,
+            caller.address,
+            caller.token,
+            who.reference,
+            who.now,
+            commands=commands,
+        )
 
 
 def _away(orders: Iterable[Order], hold: bool) -> dict[int, PollerAway]:

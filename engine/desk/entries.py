@@ -13,7 +13,7 @@ from engine.state.scope import Scope
 from engine.state.views import Reader
 
 LONGEST_SEARCH_S = 10.0
-_COLUMNS = ", ".join(f"e.{name}" for name in EntryRow.__slots__)
+_COLUMNS = ", ".join(f"e.{name}" for name in EntryRow._fields)
 
 # An entry of ours that was refused, expired or without effect never stood in a core: it is no longer listed.
 # One whose operation is not stored whole yet may still be withdrawn: it is not listed before.

@@ -32,8 +32,7 @@ _HOST = f"SELECT o.poller, {_GLANCE} FROM state.host o WHERE o.name = ?"
 _SERVICE = f"SELECT o.poller, {_GLANCE} FROM state.service o WHERE o.host_name = ? AND o.description = ?"
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A target's object as the mirror has it, with its poller. `row` is None when only the journal still knows the object."""
 
     key: ObjectKey

@@ -8,7 +8,7 @@ a host with its children stays one command, because cores tie the children's dow
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from engine.commands.row import Members, Row, Subject
@@ -34,7 +34,7 @@ from engine.state.members import objects_of
 from engine.state.search import Condition, Kind, where
 
 _NAMED = (UnknownHost, UnknownService, Ambiguous)
-_ENTRY = ", ".join(f"e.{name}" for name in EntryRow.__slots__)
+_ENTRY = ", ".join(f"e.{name}" for name in EntryRow._fields)
 
 
 class On(StrEnum):
@@ -141,7 +141,7 @@ def _with_children(resolver: Resolver, found: Found, row: Row) -> Found:
         raise Forbidden(
             f"Below {found.key.host} stand hosts beyond your scope: name those you may command one by one.", right="scope"
         )
-    return replace(found, members=members)
+    return found._replace(members=members)
 
 
 def check_limit(count: int, limit: int) -> None:

@@ -7,7 +7,6 @@ callers whose scope is not limited to hostgroups.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from engine.commands.catalogue import Row, Subject
 from engine.commands.profiles import PROFILES
@@ -38,7 +37,7 @@ def subjects_of(resolver: Resolver, row: Row, names: Mapping[str, object], polle
             raise NotPossible(
                 f"{host} has no {_OF_A_HOST[row.on]} that {row.name} would act on: there is nothing to command.", host=host
             )
-        return [replace(found, members=members)]
+        return [found._replace(members=members)]
     if poller is not None and resolver.core(poller) is None:
         raise UnknownPoller(f"There is no poller {poller}.", poller=poller)
     if row.subject in GROUPS:
@@ -70,7 +69,7 @@ def _groups(resolver: Resolver, row: Row, names: Mapping[str, object], poller: i
     reached = {number: keys for number, keys in members.items() if keys}
     if not reached:
         raise NotPossible(f"The {row.subject.value} {name!r} has no such members: there is nothing to command.", name=name)
-    return [replace(_found(resolver, number, name), members=keys) for number, keys in reached.items()]
+    return [_found(resolver, number, name)._replace(members=keys) for number, keys in reached.items()]
 
 
 def _members(resolver: Resolver, row: Row, names: Mapping[str, object], number: int) -> tuple[ObjectKey, ...]:

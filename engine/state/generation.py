@@ -32,6 +32,7 @@ from engine.model import (
     ServiceParentConfig,
     ServiceStatus,
     TimeperiodConfig,
+    group_id,
 )
 from engine.state.changes import Block, Change, Kind, Row, Standing, diff, diff_blocks, standing_of, with_log_ahead
 from engine.state.events import Draft, EventLog, known_state, of_block, of_object
@@ -359,8 +360,8 @@ class GenerationWriter:
             self._connection.execute(f"DELETE FROM {table} WHERE poller = ?", (self.poller,))
         self._write_config(HOST, HostConfig, cache.hosts)
         self._write_config(SERVICE, ServiceConfig, cache.services)
-        groups = ((self.poller, *group[:3], *group[4:]) for group in cache.groups)
-        self._connection.executemany("INSERT OR REPLACE INTO object_group VALUES (?, ?, ?, ?, ?, ?, ?)", groups)
+        groups = ((self.poller, *group[:3], *group[4:], group_id(group.kind, group.name)) for group in cache.groups)
+        self._connection.executemany("INSERT OR REPLACE INTO object_group VALUES (?, ?, ?, ?, ?, ?, ?, ?)", groups)
         self._connection.executemany("INSERT OR IGNORE INTO group_member VALUES (?, ?, ?, ?, ?)", self._members(cache))
         self._write_plain("contact", ContactConfig, cache.contacts)
         self._write_plain("timeperiod", TimeperiodConfig, cache.timeperiods)

@@ -262,7 +262,7 @@ CREATE INDEX host_wanted ON host_config (poller) WHERE wanted_id IS NOT NULL;
 CREATE INDEX service_wanted ON service_config (poller) WHERE wanted_id IS NOT NULL;
 CREATE TABLE object_group (
   poller INTEGER NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, alias TEXT NOT NULL,
-  notes TEXT NOT NULL, notes_url TEXT NOT NULL, action_url TEXT NOT NULL,
+  notes TEXT NOT NULL, notes_url TEXT NOT NULL, action_url TEXT NOT NULL, id INTEGER NOT NULL,
   PRIMARY KEY (poller, kind, name)) WITHOUT ROWID;
 -- Members: host_name holds a contact's name in a contactgroup; service_description is '' but in servicegroups.
 CREATE TABLE group_member (

@@ -96,6 +96,7 @@ class Reader:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
         connection.create_function(FUNCTION, 2, search, deterministic=True)
+        self._pollers: dict[Scope, tuple[PollerView, ...]] | None = None  # as one snapshot shows them
         self._file: tuple[Path, int] | None = None
         self._history: tuple[Path, int] | None = None
 
@@ -159,9 +160,11 @@ class Reader:
             yield
             return
         self.connection.execute("BEGIN")
+        self._pollers = {}
         try:
             yield
         finally:
+            self._pollers = None
             self.connection.execute("COMMIT")
 
     @contextmanager
@@ -188,9 +191,15 @@ class Reader:
 
     def pollers(self, scope: Scope) -> tuple[PollerView, ...]:
         """The pollers within scope, by number."""
+        known = self._pollers.get(scope) if self._pollers is not None else None
+        if known is not None:
+            return known
         where, values = _poller_scope(scope)
         found = self.connection.execute(f"{_POLLER_SELECT} WHERE {where} ORDER BY number", values)
-        return tuple(PollerView._make(row) for row in found)
+        views = tuple(PollerView._make(row) for row in found)
+        if self._pollers is not None:
+            self._pollers[scope] = views
+        return views
 
     def poller(self, scope: Scope, number_or_name: int | str) -> PollerView | None:
         """One poller by number or by name; a text of digits that is no poller's name counts as a number."""

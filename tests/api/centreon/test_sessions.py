@@ -171,9 +171,10 @@ def test_a_reader_reads_and_does_not_command(front: Front) -> None:
     assert front.desk.calls == []
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "", "/monitoring", "/monitoring/hosts/", "/monitoring/bees", "/monitoring/metaservices/1/downtimes"]
-)
+NOWHERE = ["/", "", "/monitoring", "/monitoring/hosts/", "/monitoring/bees", "/monitoring/metaservices/1/downtimes"]
+
+
+@pytest.mark.parametrize("path", NOWHERE)
 def test_no_route(anna: Front, path: str) -> None:
     answer = anna.get(path)
     assert said(answer) == (404, {"code": 404, "message": f'No route found for "GET /centreon/api/latest{path}"'})
