@@ -187,10 +187,8 @@ def _named(own: int, parent: int | None, services: bool) -> Named:
 
 def _check_for_hosts(with_services: Sequence[bool], services: bool) -> None:
     if services and any(with_services):
-        place = list(with_services).index(True)
-        raise InvalidField(
-            f"[{place}.with_services] with_services is for hosts: leave it out for a service.", field="with_services"
-        )
+        field = f"{list(with_services).index(True)}.with_services"
+        raise InvalidField(f"[{field}] with_services is for hosts: leave it out for a service.", field=field)
 
 
 # --- one object ---------------------------------------------------------------------------------------------------------------

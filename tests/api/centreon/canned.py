@@ -7,7 +7,7 @@ Every value of `db01` and its service differs from every other, so that two fiel
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -312,8 +312,8 @@ class Front:
     def delete(self, path: str) -> Any:
         return self.send("DELETE", path)
 
-    def send(self, method: str, path: str, **more: Any) -> Any:
-        headers = {"X-AUTH-TOKEN": self.token} if self.token else {}
+    def send(self, method: str, path: str, headers_too: Mapping[str, str] | None = None, **more: Any) -> Any:
+        headers = ({"X-AUTH-TOKEN": self.token} if self.token else {}) | dict(headers_too or {})
         return self.loop.run(self.http.request(method, f"/centreon/api/{self.version}{path}", headers=headers, **more))
 
     def under(self, version: str) -> Front:
