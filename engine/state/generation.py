@@ -12,7 +12,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, get_origin, get_type_hints
 
 import orjson
 
@@ -109,7 +109,7 @@ class GenerationWriter:
 
     def admit(self, frame: Objects | Rows | Gone) -> Objects | Rows | Gone:
         """The frame without rows the mirror already has (after a scanner's restart nearly all of them)."""
-        if self._hashes is None or not isinstance(frame, Rows):
+        if not self._hashes or not isinstance(frame, Rows):
             return frame
         hosts = tuple(row for row in frame.hosts if self._is_news(HOST.key(self.poller, row), row.block_hash))
         services = tuple(row for row in frame.services if self._is_news(SERVICE.key(self.poller, row), row.block_hash))
@@ -170,7 +170,12 @@ class GenerationWriter:
             self._connection.execute(statement)
 
     def _write_status(self, table: ObjectTable, rows: Sequence[HostStatus] | Sequence[ServiceStatus]) -> None:
-        rows_by_key = {table.key(self.poller, row): row for row in rows}
+        rows_by_key: dict[ObjectKey, HostStatus | ServiceStatus] = {table.key(self.poller, row): row for row in rows}
+        if self._is_filling and rows and not self._dirty:
+            self._insert(table, rows_by_key)
+            self.changed = True
+            self._tell({}, rows_by_key)
+            return
         held = {key for key in rows_by_key if self._log_is_ahead(key)}
         current = {key: row for key, row in rows_by_key.items() if key not in held}
         # What the log never tells, such as whether notifications are on, is news all the same.
@@ -371,7 +376,8 @@ class GenerationWriter:
 
     def _write_plain(self, table: str, kind: type[NamedTuple], configs: Sequence[tuple[object, ...]]) -> None:
         insert = f"INSERT OR REPLACE INTO {table} (poller, {columns(kind)}) VALUES (?, {marks(kind)})"
-        self._connection.executemany(insert, ((self.poller, *_stored(config)) for config in configs))
+        lists = _places_of_lists(kind)
+        self._connection.executemany(insert, ((self.poller, *_stored(config, lists)) for config in configs))
 
     def _write_config(
         self,
@@ -380,8 +386,8 @@ class GenerationWriter:
         configs: Sequence[HostConfig] | Sequence[ServiceConfig],
     ) -> None:
         insert = f"INSERT OR REPLACE INTO {table.config} (poller, wanted_id, {columns(kind)}) VALUES (?, ?, {marks(kind)})"
-        variable = table.id_variable
-        rows = ((self.poller, wanted_id(config.custom_variables, variable), *_stored(config)) for config in configs)
+        variable, lists = table.id_variable, _places_of_lists(kind)
+        rows = ((self.poller, wanted_id(config.custom_variables, variable), *_stored(config, lists)) for config in configs)
         self._connection.executemany(insert, rows)
 
     def _members(self, cache: ObjectCache) -> Iterator[tuple[object, ...]]:
@@ -464,11 +470,18 @@ def wanted_id(custom_variables: str, name: str) -> int | None:
     return int(value) if 0 < int(value) < _WANTED_BELOW else None
 
 
-def _stored(config: Sequence[object]) -> Sequence[object]:
+def _places_of_lists(kind: type[NamedTuple]) -> list[int]:
+    return [at for at, type_ in enumerate(get_type_hints(kind).values()) if get_origin(type_) is tuple]
+
+
+def _stored(config: Sequence[object], lists: Iterable[int]) -> Sequence[object]:
     """A configuration's values, its lists as JSON."""
-    return [_stored_list(value) if type(value) is tuple else value for value in config]
+    values = list(config)
+    for at in lists:
+        values[at] = _stored_list(values[at])
+    return values
 
 
 @lru_cache(maxsize=1 << 12)
-def _stored_list(value: tuple[object, ...]) -> str:
+def _stored_list(value: object) -> str:
     return orjson.dumps(value).decode()
