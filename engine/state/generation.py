@@ -52,6 +52,9 @@ from engine.state.tables import (
 Mint = Callable[[int, Mapping[ObjectKey, int | None]], dict[ObjectKey, int]]
 """Gives each object of a poller its public id. The value is the id its configuration asks for."""
 
+Settle = Callable[[int], None]
+"""Makes what was minted for a poller durable: called before anybody sees it."""
+
 # Ids from 2^32 on are minted from the poller's number; one asked for there could meet one still to be minted.
 _WANTED_BELOW = 2**32
 # What lies between a core writing its file and our reading it: a whole second cut off, the slow poll, the scan's start.
@@ -78,9 +81,11 @@ class Diverged(Exception):
 class GenerationWriter:
     """Puts one scan of one poller into state.db. `changed`: a reader will see other rows than before."""
 
-    def __init__(self, connection: sqlite3.Connection, mint: Mint, begin: Begin) -> None:
+    def __init__(self, connection: sqlite3.Connection, mint: Mint, settle: Settle, begin: Begin) -> None:
         self._connection = connection
         self._mint = mint
+        self._settle = settle
+        self._has_minted = False
         self.begin = begin
         self.poller = begin.poller
         self.changed = False
@@ -163,6 +168,8 @@ class GenerationWriter:
                 self._honour_wanted_ids(table)
         if not self.begin.first:
             self._check_counts(end)
+        if self._has_minted:
+            self._settle(self.poller)
         self._advance()
 
     def _execute(self, statements: Iterable[str]) -> None:
@@ -285,6 +292,7 @@ class GenerationWriter:
         configured = self._configured_ids(table, rows)
         preferred = {key: configured.get(key) or wanted_id(row.custom_variables, table.id_variable) for key, row in rows.items()}
         ids = self._mint(self.poller, preferred)
+        self._has_minted = True
         self._connection.executemany(table.insert, ((self.poller, ids[key], *row) for key, row in rows.items()))
 
     def _configured_ids(self, table: ObjectTable, keys: Iterable[ObjectKey]) -> dict[ObjectKey, int | None]:
@@ -407,6 +415,7 @@ class GenerationWriter:
         preferred: dict[ObjectKey, int | None] = {ObjectKey(*key): wanted for wanted, *key in found}
         if preferred:
             ids = self._mint(self.poller, preferred)
+            self._has_minted = True
             update = f"UPDATE {table.name} SET id = ? WHERE {table.where}"
             self._connection.executemany(update, ((id, *key_values(key)) for key, id in ids.items()))
 
