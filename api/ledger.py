@@ -21,6 +21,7 @@ from engine.journal.accounts import Verb
 from engine.journal.requests import LONGEST_KEY
 
 HEADER = "Idempotency-Key"
+_RAW_HEADER = HEADER.lower().encode()
 REPLAYED = {"Idempotent-Replayed": "true"}
 LONGEST_PATH = 2000  # characters kept of a path with its query
 _KEY = re.compile(rf"[\x21\x23-\x7e]{{1,{LONGEST_KEY}}}", re.ASCII)
@@ -73,9 +74,9 @@ def _fingerprint(method: str, raw: bytes, query: str, body: bytes) -> bytes:
 
 def _key(request: HttpRequest) -> str:
     """The key, "" for none. It may stand in quotes, as the draft standard wants it."""
-    given = request.headers.getlist(HEADER)
-    if not given:
+    if not any(name == _RAW_HEADER for name, _ in request.scope["headers"]):
         return ""
+    given = request.headers.getlist(HEADER)
     key = given[0].strip()
     key = key[1:-1] if len(key) > 1 and key[0] == key[-1] == '"' else key
     if len(given) > 1 or not _KEY.fullmatch(key):

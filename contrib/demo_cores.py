@@ -52,11 +52,12 @@ def until(condition: Callable[[], object], deadline_s: float, what: str) -> None
 
 @dataclass(frozen=True)
 class Service:
-    """A service as configured. `custom` are custom variables without underscore."""
+    """A service as configured; `groups` are servicegroups. `custom` are custom variables without underscore."""
 
     description: str
     contacts: tuple[str, ...] = ()
     custom: tuple[tuple[str, str], ...] = ()
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -299,6 +300,9 @@ class NagiosCore(Core):
             for group, members in groups.items()
         ]
         main = _NAGIOS_MAIN.format(folder=self.folder, interval=self.interval_s, command_file=self.command_file) + self.extra
+        blocks += [
+            _nagios_block("servicegroup", {"servicegroup_name": group, "alias": group}) for group in _servicegroups(self.hosts)
+        ]
         return {self.config_file: main, self.folder / "objects.cfg": "\n".join(blocks)}
 
     def _host(self, host: Host) -> str:
@@ -322,6 +326,8 @@ class NagiosCore(Core):
             "contacts": ",".join(service.contacts or ("nobody-in-particular",)),
             "check_command": f"answer!{self._answers[host.name, service.description].name}",
         }
+        if service.groups:
+            keys["servicegroups"] = ",".join(service.groups)
         return _nagios_block("service", keys | {f"_{name}": value for name, value in service.custom})
 
     @staticmethod
@@ -354,6 +360,7 @@ class Icinga2Core(Core):
         contacts = {contact for host in self.hosts for contact in host.contacts}
         contacts.update(contact for host in self.hosts for service in host.services for contact in service.contacts)
         parts += [f"object HostGroup {_quoted(group)} {{ }}" for group in groups]
+        parts += [f"object ServiceGroup {_quoted(group)} {{ }}" for group in _servicegroups(self.hosts)]
         parts += [f"object User {_quoted(contact)} {{ enable_notifications = false }}" for contact in sorted(contacts)]
         for host in self.hosts:
             parts.append(self._host(host))
@@ -373,6 +380,7 @@ class Icinga2Core(Core):
     def _service(self, host: Host, service: Service) -> str:
         lines = [
             f"host_name = {_quoted(host.name)}",
+            f"groups = [ {', '.join(map(_quoted, service.groups))} ]",
             *self._common(host.name, service.description),
             *(f"vars[{_quoted(name)}] = {_quoted(value)}" for name, value in service.custom),
         ]
@@ -392,6 +400,10 @@ class Icinga2Core(Core):
         """The version the program says it is."""
         found = re.search(r"version: (\S+)\)", _output([ICINGA2, "--version"]))
         return found[1] if found else "?"
+
+
+def _servicegroups(hosts: Sequence[Host]) -> list[str]:
+    return sorted({group for host in hosts for service in host.services for group in service.groups})
 
 
 def has_reader(command_file: Path) -> bool:

@@ -8,6 +8,8 @@ they are this process's own. They begin anew with each start of `signalbox serve
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -54,9 +56,26 @@ _TIMED = frozenset({"processed", "confirmed"})
 
 def command_moved(poller: int, state: str, seconds: float) -> None:
     """A command reached a state, that long after it was accepted."""
-    COMMAND_STEPS.labels(poller, state).inc()
+    commands_moved(poller, state, [seconds])
+
+
+def commands_moved(poller: int, state: str, seconds: Sequence[float]) -> None:
+    """Commands did, each that long after it was accepted."""
+    _steps(poller, state).inc(len(seconds))
     if state in _TIMED:
-        COMMAND_SECONDS.labels(poller, state).observe(max(0.0, seconds))
+        observe = _seconds(poller, state).observe
+        for each in seconds:
+            observe(max(0.0, each))
+
+
+@cache  # looking a series up takes longer than counting in it
+def _steps(poller: int, state: str) -> Counter:
+    return COMMAND_STEPS.labels(poller, state)
+
+
+@cache
+def _seconds(poller: int, state: str) -> Histogram:
+    return COMMAND_SECONDS.labels(poller, state)
 
 
 def registry() -> CollectorRegistry:

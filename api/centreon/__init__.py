@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Route
 
 from api.auth.doorkeeper import Doorkeeper
 from api.centreon import acknowledgements as ack
-from api.centreon import downtimes, objects, sessions
+from api.centreon import downtimes, groups, objects, sessions
 from api.centreon.outcomes import again
 from api.centreon.place import Nowhere, Place, Served, Services
 from engine.clock import Clock, SystemClock
@@ -43,10 +43,13 @@ PATHS: Mapping[str, Mapping[str, Served]] = {
     "/monitoring/{acks}/{acknowledgement_id}": {"GET": (ack.acknowledgement, _SEE)},
     "/monitoring/hosts/{acks}": {"GET": (ack.of_hosts, _SEE)},
     "/monitoring/services/{acks}": {"GET": (ack.of_services, _SEE)},
+    "/monitoring/hostgroups": {"GET": (groups.hostgroups, _SEE)},
+    "/monitoring/servicegroups": {"GET": (groups.servicegroups, _SEE)},
     "/monitoring/hosts": {"GET": (objects.hosts, _SEE)},
     "/monitoring/services": {"GET": (objects.services, _SEE)},
     _HOST: {"GET": (objects.host, _SEE)},
     f"{_HOST}/services": {"GET": (objects.services_of_host, _SEE)},
+    f"{_HOST}/hostgroups": {"GET": (groups.hostgroups_of_host, _SEE)},
     f"{_HOST}/downtimes": {"GET": (downtimes.of_host, _SEE), "POST": (downtimes.set_on_host, _DOWNTIME)},
     _HOST + "/{acks}": {
         "GET": (ack.of_host, _SEE),
@@ -54,6 +57,7 @@ PATHS: Mapping[str, Mapping[str, Served]] = {
         "DELETE": (ack.cancel_on_host, _ACK),
     },
     _SERVICE: {"GET": (objects.service, _SEE)},
+    f"{_SERVICE}/servicegroups": {"GET": (groups.servicegroups_of_service, _SEE)},
     f"{_SERVICE}/downtimes": {"GET": (downtimes.of_service, _SEE), "POST": (downtimes.set_on_service, _DOWNTIME)},
     _SERVICE + "/{acks}": {
         "GET": (ack.of_service, _SEE),

@@ -7,7 +7,7 @@ no JSON, drops an order it does not know, or compares with `=` for an operator i
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from starlette.datastructures import QueryParams
@@ -16,12 +16,14 @@ from api.centreon.answers import Paging, parse_page
 from engine.desk.entry_fields import ENTRIES
 from engine.errors import InvalidSearch
 from engine.state.fields import HOSTS, SERVICES, Field, Table, Type
+from engine.state.grouped import HOSTGROUPS, SERVICEGROUPS
 from engine.state.search import Condition, condition, normalised, order, parse
 
 _HOST_ALIASES = {
     "host.is_acknowledged": "host.acknowledged",
     "host.downtime": "host.scheduled_downtime_depth",
     "host.output": "host.plugin_output",
+    "host_group.id": "hostgroup_id",
     "host_group.name": "hostgroup",
 }
 _SERVICE_ALIASES = {
@@ -30,12 +32,22 @@ _SERVICE_ALIASES = {
     "service.downtime": "service.scheduled_downtime_depth",
     "service.output": "service.plugin_output",
     "service.performance_data": "service.perf_data",
+    "service_group.id": "servicegroup_id",
     "service_group.name": "servicegroup",
 }
 
 
+def _to_the_second(fields: Mapping[str, Field]) -> dict[str, Field]:
+    """Times are shown in whole seconds, so they are compared in whole seconds: what was read can be searched for."""
+    return {
+        name: replace(field, sql=f"CAST({field.sql} AS INTEGER)") if field.type is Type.TIME else field
+        for name, field in fields.items()
+    }
+
+
 def _table(table: Table) -> Table:
     """The engine's fields, and what Centreon calls some of them. Lists are in the order of ids where nothing else is asked."""
+    table = replace(table, fields=_to_the_second(table.fields))
     keys = {key: table.fields[name] for key, name in (_HOST_ALIASES | _SERVICE_ALIASES).items() if name in table.fields}
     for kind in ("host", "service"):
         level = table.field(f"{kind}._CRITICALITY_LEVEL")
@@ -45,7 +57,15 @@ def _table(table: Table) -> Table:
     return Table({**table.fields, **keys}, (f"{alias}.id",), table.variables)
 
 
+def _group_table(table: Table, own: str) -> Table:
+    """The same of groups: of what stands in them, and their own id and name under both the names they have been given."""
+    fields = _to_the_second(table.fields)
+    aliases = {key: fields[name] for key, name in (_HOST_ALIASES | _SERVICE_ALIASES).items() if name in fields}
+    return replace(table, fields={**fields, **aliases} | {f"{own}.{name}": fields[name] for name in ("id", "name", "alias")})
+
+
 HOST_KEYS, SERVICE_KEYS = _table(HOSTS), _table(SERVICES)
+HOSTGROUP_KEYS, SERVICEGROUP_KEYS = _group_table(HOSTGROUPS, "host_group"), _group_table(SERVICEGROUPS, "service_group")
 
 _ENTRY_ALIASES = {
     "contact.id": "author_id",
@@ -60,7 +80,7 @@ _NEWEST_FIRST = ("e.id DESC",)
 
 def _entry_table() -> Table:
     """The same of downtimes and acknowledgements. One of a host has the service id 0 and the type 0, as it is shown."""
-    fields = ENTRIES.fields
+    fields = _to_the_second(ENTRIES.fields)
     aliases = _ENTRY_ALIASES | _HOST_ALIASES | _SERVICE_ALIASES
     keys = {key: fields[name] for key, name in aliases.items() if name in fields}
     keys["service_id"] = Field(f"iif(e.service = '', 0, {fields['service.id'].sort_value()})", Type.INTEGER)
@@ -80,6 +100,7 @@ class Asked:
     paging: Paging
     condition: Condition
     order: str
+    keys: Sequence[tuple[str, bool]]  # what it is to be sorted by: (key, descending)
     echo: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -88,7 +109,7 @@ def parse_list(query: QueryParams, table: Table, now: float) -> Asked:
     search = parse(query.get("search")) or _filters(query)
     keys = _sort_keys(query.get("sort_by", ""))
     echo = {"search": normalised(search), "sort_by": {name: "DESC" if descending else "ASC" for name, descending in keys}}
-    return Asked(parse_page(query), condition(table, json.dumps(search), (), now), order(table, keys), echo)
+    return Asked(parse_page(query), condition(table, json.dumps(search), (), now), order(table, keys), keys, echo)
 
 
 def _filters(query: QueryParams) -> dict[str, object]:

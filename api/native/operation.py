@@ -32,9 +32,17 @@ class Call:
     clock: Clock
     names: Mapping[str, str]
     prefer_wait_s: float | None = None
-    accept: str = ""  # the media types the caller takes
-    last_event_id: str | None = None  # the header of that name
     headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def accept(self) -> str:
+        """The media types the caller takes."""
+        return self.headers.get("accept", "")
+
+    @property
+    def last_event_id(self) -> str | None:
+        """The header of that name."""
+        return self.headers.get("last-event-id")
 
     async def poller(self, word: str | int | None) -> int | None:
         """See `poller_number`; costs nothing when none is named."""

@@ -148,7 +148,7 @@ def _applied(answer: Answer, query: WaitQuery, call: Call, wait_s: float) -> Ans
 def _just_accepted(call: Call, receipts: Sequence[Receipt], conflicts: Sequence[ConflictShown]) -> Answer:
     """What is true of commands that were stored a moment ago, from what storing them gave."""
     shown = receipts[:MOST_COMMANDS]
-    pollers = {poller.number: poller for poller in call.desk.config.pollers}
+    pollers = call.desk.pollers
     state, detail = str(State.ACCEPTED), SENTENCES[State.ACCEPTED]
     commands = [
         CommandOutcome(

@@ -26,6 +26,8 @@ MOST_ROWS = 1000
 WAIT_CAP_S = 60.0
 
 PLAIN = "plain"
+_SHORT_QUERY_BYTES = 32
+_MOST_QUERIES = 1000
 
 Q = TypeVar("Q")
 B = TypeVar("B")
@@ -119,6 +121,18 @@ def decode_query(raw: bytes, model: type[Q]) -> Q:
 
     A model with `plain` takes parameters of other names, too: those its `takes` knows.
     """
+    known: Q | None = _queries.get((raw, model))
+    if known is None:
+        known = _read_query(raw, model)
+        if len(raw) <= _SHORT_QUERY_BYTES and len(_queries) < _MOST_QUERIES:
+            _queries[raw, model] = known
+    return known
+
+
+_queries: dict[tuple[bytes, object], Any] = {}  # models are frozen, and few short queries are sent over and over
+
+
+def _read_query(raw: bytes, model: type[Q]) -> Q:
     pairs: dict[str, Any] = {}
     plain: list[tuple[str, str]] = []
     known: tuple[str, ...] = model.__struct_encode_fields__  # type: ignore[attr-defined]
@@ -166,7 +180,7 @@ def _parse_json(raw: bytes) -> object:
     if not raw.strip():
         raise MalformedRequest("The body is empty: send one JSON object.")
     try:
-        return json.loads(raw.decode(), object_pairs_hook=_object, parse_constant=_no_constant)
+        return _DECODER.decode(raw.decode())
     except UnicodeDecodeError as error:
         raise MalformedRequest(f"The body is not UTF-8 at byte {error.start}.", byte=error.start) from None
     except json.JSONDecodeError as error:
@@ -192,6 +206,9 @@ def _no_constant(word: str) -> object:
     raise ValueError(word)
 
 
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant)
+
+
 def _refuse_surrogates(value: object, place: str) -> None:
     """No file, database or core can hold half of a UTF-16 pair."""
     if isinstance(value, str):
@@ -212,10 +229,10 @@ def _refuse_surrogates(value: object, place: str) -> None:
 
 
 def _refuse_unknown(given: dict[str, Any], model: type[Any], noun: str) -> None:
+    if all(name in model.__struct_encode_fields__ for name in given) and PLAIN not in given:
+        return
     known = [name for name in model.__struct_encode_fields__ if name != PLAIN]
     unknown = [name for name in given if name not in known]
-    if not unknown:
-        return
     near = difflib.get_close_matches(unknown[0], known, n=1)
     remedy = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}." if known else "there is none here."
     raise InvalidField(

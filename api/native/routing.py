@@ -159,7 +159,7 @@ class NativeRoute(BaseRoute):
         return json_response(answer.status, answer.content, answer.headers, **media_type)
 
     async def _caller(self, request: Request) -> Caller:
-        token = _BEARER.fullmatch(request.headers.get("authorization", ""))
+        token = _BEARER.fullmatch(_first(request.scope, b"authorization"))
         address = request.client.host if request.client else ""
         if token is None:
             await self._doorkeeper.note_stranger(address)
@@ -183,7 +183,8 @@ class NativeRoute(BaseRoute):
         return replace(answer, headers={**answer.headers, **REPLAYED})
 
     def _call(self, operation: Operation, request: Request, caller: Caller) -> tuple[Call, Any]:
-        names = {name: decode_text(raw, f"the path's {name}") for name, raw in request.scope["encoded_names"].items()}
+        encoded = request.scope["encoded_names"]
+        names = {name: decode_text(raw, f"the path's {name}") for name, raw in encoded.items()} if encoded else {}
         call = Call(
             self._desk,
             caller,
@@ -191,9 +192,7 @@ class NativeRoute(BaseRoute):
             self._clock,
             names,
             _preferred_wait(request),
-            accept=request.headers.get("accept", ""),
-            last_event_id=request.headers.get("last-event-id"),
-            headers=request.headers,
+            request.headers,
         )
         return call, decode_query(request.scope["query_string"], operation.query)
 
@@ -209,29 +208,40 @@ class NativeRoute(BaseRoute):
         return await operation.act(call, query, body)
 
 
-def _accepted(request: Request) -> str:
-    return ",".join(request.headers.getlist("accept")).lower()
-
-
 def _preferred_wait(request: Request) -> float | None:
     """Seconds of RFC 7240's `wait`; a preference that cannot be understood is ignored, as that document wants."""
+    if not any(name == b"prefer" for name, _ in request.scope["headers"]):
+        return None
     found = _PREFER_WAIT.search(",".join(request.headers.getlist("prefer")))
     return float(found[1]) if found else None
+
+
+def _first(scope: Scope, wanted: bytes) -> str:
+    """The first header of that name, "" without one."""
+    for name, value in scope["headers"]:
+        if name == wanted:
+            return bytes(value).decode("latin-1")
+    return ""
 
 
 async def _read_body(request: Request, limit: int) -> bytes:
     """The body, as long as it is not too large; the rest of one that is too large is never read."""
     chunks: list[bytes] = []
     size = 0
-    announced = request.headers.get("content-length", "")
+    announced = _first(request.scope, b"content-length")
     if announced.isdigit() and int(announced[:20]) > limit:
         raise _too_large(limit)
-    async for chunk in request.stream():
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk = message.get("body", b"")
         size += len(chunk)
         if size > limit:
             raise _too_large(limit)
         chunks.append(chunk)
-    return b"".join(chunks)
+        if not message.get("more_body", False):
+            return b"".join(chunks)
 
 
 def _too_large(limit: int) -> BodyTooLarge:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from engine.commands.catalogue import Field, FieldType, Row
 from engine.commands.profiles import Profile
@@ -79,6 +80,7 @@ def stored_comment(text: str, row: Row, profile: Profile) -> str:
     return text.rstrip(_BLANKS)
 
 
+@lru_cache(maxsize=4096)  # the same names over and over
 def check_name(value: str, field: str) -> str:
     """Raise InvalidField if an object's name cannot be addressed by any command."""
     if not value:
@@ -92,6 +94,7 @@ def check_name(value: str, field: str) -> str:
     return _check_text(value, field)
 
 
+@lru_cache(maxsize=256)
 def check_author(value: str) -> str:
     """Raise InvalidField unless the author can be written as one field."""
     if not value.strip():

@@ -28,7 +28,7 @@ from engine.desk.accept import Accept, ended, withdraw_by_id
 from engine.desk.audience import Which, Wording
 from engine.desk.audit import Audited, AuditedCommand, AuditFilter, more_of, page_of_audit
 from engine.desk.bulk import SLICE, Bulk, whole
-from engine.desk.checks import Asked, asked, check_allowed, check_reference, second, window
+from engine.desk.checks import Asked, asked, check_allowed, second, window
 from engine.desk.entries import one_entry, page_of_entries
 from engine.desk.generic import check_names, command_named, generic_orders
 from engine.desk.lives import lives_of, page_of_lives, standings_of
@@ -62,6 +62,7 @@ from engine.desk.pollers import is_engine_alive, poller_away
 from engine.desk.readers import Readers
 from engine.desk.resolve import Found, NotBrief, Resolver, is_behind
 from engine.desk.results import CallPlan, ResultCall, call_shown, plan_call, standings, store_call, stored_parts
+from engine.desk.rights import check_objects, check_orders
 from engine.desk.subjects import subjects_of
 from engine.desk.subscribe import Feed
 from engine.desk.together import store_together
@@ -82,6 +83,7 @@ from engine.desk.values import (
 from engine.desk.waiting import Standing, Waiting
 from engine.desk.writer import GroupCommit, Written
 from engine.errors import (
+    Forbidden,
     InvalidField,
     JournalError,
     PollerAway,
@@ -162,7 +164,7 @@ class Desk:
         self.config = config
         self._open_journal = journal
         self._clock: Clock = clock or SystemClock()
-        self._pollers = {poller.number: poller for poller in config.pollers}
+        self._pollers = self.pollers = {poller.number: poller for poller in config.pollers}
         self._ids = CommandIds(self._clock.now)
         self._opened: _Open | None = None
 
@@ -285,6 +287,8 @@ class Desk:
         self, caller: Caller, which: Which, wording: Wording, *, after: str | None = None, snapshot: bool = False
     ) -> AsyncGenerator[bytes]:
         """Events as they happen, see `Feed.stream`. `after`: the place to go on from; `snapshot`: what stands comes first."""
+        if caller.scope.rights is not None:
+            raise Forbidden("Events do not say whose objects they are about: they are for who sees everything.", right="everything")
         return self._parts.feed.stream(caller, which, wording, after=after, snapshot=snapshot)
 
     def end_streams(self) -> None:
@@ -614,7 +618,10 @@ class Desk:
     async def cancel_command(self, caller: Caller, command_id: str) -> Life:
         """Withdraw a command that was not yet written. Raises UnknownObject, NotPossible."""
         who = self._asked(caller)
-        await self._lives(caller, [command_id])
+        (life,) = await self._lives(caller, [command_id])
+        if life.user != caller.user:
+            key = ObjectKey(life.poller, life.host, life.service)
+            await self.read(lambda reader: check_objects(reader, caller, [key]))
         job = once(
             caller, "", who.now, NoneType, lambda connection: withdraw_by_id(connection, command_id, caller, who.now), [command_id]
         )
@@ -649,8 +656,7 @@ class Desk:
         return self._opened
 
     def _asked(self, caller: Caller, author: str | None = None, reference: str = "", force: bool = False) -> Asked:
-        who = asked(caller, author, self._clock.now(), self.config.settings)
-        return replace(who, reference=check_reference(reference), force=force)
+        return asked(caller, author, self._clock.now(), self.config.settings, reference, force)
 
     async def _lives(self, caller: Caller, command_ids: Sequence[str]) -> tuple[Life, ...]:
         wanted = [command_id for command_id in command_ids if _is_storable(command_id)]
@@ -685,6 +691,7 @@ class Desk:
             resolver = Resolver(reader, who.caller.scope, self._pollers, brief)
             found = resolver.all(targets, with_services=with_services)
             orders = [order for each in found for order in make(each)]
+            check_orders(reader, who.caller, orders)
             return orders, _away(orders, hold)
 
         # Whether a core reads its command file is seen by opening it: that may take longer.
@@ -704,7 +711,7 @@ class Desk:
 
     def _whole(self, who: Asked, planned: Plan, store: Store, action: str) -> Job[tuple[Receipt, ...]]:
         orders, away = planned
-        accept = self._accept(who, away, action)
+        accept = self._accept(who, away, action, len(orders))
         return whole(accept, orders, store(accept))
 
     async def _store(
@@ -712,17 +719,29 @@ class Desk:
     ) -> tuple[Receipt, ...]:
         """All orders or none."""
         parts = self._parts
-        accept = self._accept(who, away, action)
+        if who.caller.rights is not None:
+            await self.read(lambda reader: check_orders(reader, who.caller, orders))
+        accept = self._accept(who, away, action, len(orders))
         if len(orders) > SLICE:
             await self.read(lambda reader: accept.check(reader.connection, orders))
         return await parts.bulk.store(accept, orders, store(accept))
 
-    def _accept(self, who: Asked, away: Mapping[int, PollerAway], action: str) -> Accept:
-        return Accept(who, self._operation(who, action), self._ids.next, away)
+    def _accept(self, who: Asked, away: Mapping[int, PollerAway], action: str, commands: int) -> Accept:
+        return Accept(who, self._operation(who, action, commands), self._ids.next, away)
 
-    def _operation(self, who: Asked, action: str) -> OperationRow:
+    def _operation(self, who: Asked, action: str, commands: int = 0) -> OperationRow:
         caller = who.caller
-        return OperationRow(self._ids.next(), action, caller.user, who.author, caller.address, caller.token, who.reference, who.now)
+        return OperationRow(
+            self._ids.next(),
+            action,
+            caller.user,
+            who.author,
+            caller.address,
+            caller.token,
+            who.reference,
+            who.now,
+            commands=commands,
+        )
 
 
 def _away(orders: Iterable[Order], hold: bool) -> dict[int, PollerAway]:

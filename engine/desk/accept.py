@@ -87,7 +87,7 @@ class Accept:
                 done = self._withdrawn(connection, standing)
                 if done is not None:
                     return done
-            return replace(order, deletes=standing.id if standing else None)
+            return order._replace(deletes=standing.id if standing else None)
 
         return self._ordered(connection, [withdrawn(order) for order in orders])
 

@@ -72,7 +72,7 @@ class Bulk:
     async def _store_slices(self, accept: Accept, orders: Sequence[Order], work: Work) -> Receipts:
         operation = accept.operation.id
         parts = [orders[start : start + SLICE] for start in range(0, len(orders), SLICE)]
-        row = replace(accept.operation, commands=len(orders), state=Storing.INCOMPLETE, desk=self.desk)
+        row = accept.operation._replace(state=Storing.INCOMPLETE, desk=self.desk)
         pollers: set[int] = set()
 
         def slice_of(number: int) -> Callable[[sqlite3.Connection], Written[Receipts]]:
@@ -118,15 +118,14 @@ class Bulk:
 
 def whole(accept: Accept, orders: Sequence[Order], work: Work) -> Callable[[sqlite3.Connection], Written[Receipts]]:
     """The job that stores a call in one transaction."""
-    row = replace(accept.operation, commands=len(orders))
     if work == accept.orders:
-        return Call(replace(accept, operation=row), orders)
+        return Call(accept, orders)
 
     def store(connection: sqlite3.Connection) -> Written[Receipts]:
-        insert_operation(connection, row)
+        insert_operation(connection, accept.operation)
         return work(connection, orders)
 
-    return once(accept.who.caller, row.id, accept.who.now, Receipts, store)
+    return once(accept.who.caller, accept.operation.id, accept.who.now, Receipts, store)
 
 
 def _withdrawn(connection: sqlite3.Connection, operation: str, reason: str, at: float) -> Written[bool]:

@@ -48,13 +48,13 @@ class Window:
     notes: tuple[str, ...] = ()
 
 
-def asked(caller: Caller, author: str | None, now: float, settings: Settings) -> Asked:
+def asked(caller: Caller, author: str | None, now: float, settings: Settings, reference: str = "", force: bool = False) -> Asked:
     """Raises Forbidden: a reader commands nothing, and only an admin speaks for somebody else."""
     if caller.role not in ("operator", "admin"):
         raise Forbidden(f"{caller.user} is a {caller.role} and may not send commands: ask an operator.", right="command")
     if author is not None and author != caller.author and caller.role != "admin":
         raise Forbidden(f"Only an admin may name another author than {caller.author}: leave author out.", right="author")
-    return Asked(caller, author if author is not None else caller.author, now, settings)
+    return Asked(caller, author if author is not None else caller.author, now, settings, check_reference(reference), force)
 
 
 def check_reference(reference: str) -> str:

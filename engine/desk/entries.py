@@ -13,7 +13,7 @@ from engine.state.scope import Scope
 from engine.state.views import Reader
 
 LONGEST_SEARCH_S = 10.0
-_COLUMNS = ", ".join(f"e.{name}" for name in EntryRow.__slots__)
+_COLUMNS = ", ".join(f"e.{name}" for name in EntryRow._fields)
 
 # An entry of ours that was refused, expired or without effect never stood in a core: it is no longer listed.
 # One whose operation is not stored whole yet may still be withdrawn: it is not listed before.
@@ -42,7 +42,7 @@ def one_entry(
     reader: Reader, scope: Scope, kind: str, entry_id: int, pollers: Mapping[int, Poller]
 ) -> tuple[Entry, EntryRow] | None:
     """One entry and its row, or None when it is unknown or out of scope."""
-    scoped, values = scope.sql("e.poller", "e.host")
+    scoped, values = scope.sql("e.poller", "e.host", "e.service")
     query = f"SELECT {_COLUMNS} FROM journal.entry e WHERE e.id = ? AND e.kind = ? AND {_LISTED} AND ({scoped})"
     found = reader.connection.execute(query, [entry_id, kind, *values]).fetchone()
     if found is None:
@@ -58,7 +58,7 @@ def author_ids(reader: Reader, authors: Iterable[str]) -> dict[str, int | None]:
 
 
 def _conditions(scope: Scope, which: EntryFilter) -> tuple[str, list[object]]:
-    scoped, values = scope.sql("e.poller", "e.host")
+    scoped, values = scope.sql("e.poller", "e.host", "e.service")
     conditions = [_LISTED, f"({scoped})"]
     for column in ("kind", "poller", "host", "service", "reference"):
         wanted = getattr(which, column)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import replace
 
 from engine.commands.catalogue import CATALOGUE, SWITCHES, Effect, Field, FieldType, Row, Subject, is_ours, row_of
 from engine.commands.wire import check_value
@@ -79,7 +78,7 @@ def generic_orders(who: Asked, found: Found, row: Row, given: Mapping[str, objec
     return [
         plain_order(
             who,
-            replace(found, key=member, name="", members=(member,)),
+            found._replace(key=member, name="", members=(member,)),
             SWITCHES[Subject.HOST if member.service is None else Subject.SERVICE][column][wanted],
             {},
         )

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.commands.catalogue import CATALOGUE, FieldType, Members, Recheck, Row
 from engine.commands.profiles import PROFILES, Profile
@@ -27,8 +26,7 @@ _CLOCK_SLACK_S = 1.0  # of a check time: callers round to whole seconds
 ANY_CORE_ID = 2**31 - 1  # the longest a core's id gets, to measure the line before the id is known
 
 
-@dataclass(frozen=True, slots=True)
-class Twin:
+class Twin(NamedTuple):
     """By what a repeated request is known. Windows are equal within 60 s; the other arguments must agree."""
 
     key: str
@@ -36,8 +34,7 @@ class Twin:
     end: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(NamedTuple):
     """One command to be journalled.
 
     `entries` are drafts whose ids are minted with the insert. `refusal` is raised unless a twin is joined or one of `excused_by`
@@ -79,7 +76,7 @@ def downtimes(who: Asked, found: Found, when: Window, comment: str, with_service
 
 def _downtime(who: Asked, found: Found, name: str, when: Window, comment: str, members: list[str] | list[str | None]) -> Order:
     keys = tuple(ObjectKey(found.key.poller, found.key.host, service) for service in members)
-    return downtime_order(who, replace(found, members=keys), _row(name, found), when, comment)
+    return downtime_order(who, found._replace(members=keys), _row(name, found), when, comment)
 
 
 def downtime_order(who: Asked, found: Found, row: Row, when: Window, comment: str, trigger: int = 0) -> Order:
@@ -239,7 +236,7 @@ def checks(who: Asked, found: Found, at: float | None, forced: bool = True, with
         # it says that the check is forced, and its checker, if it looks in between, drops the check.
         row = _row(f"{kind}_SVC_CHECK", found)
         keys = [ObjectKey(found.key.poller, found.key.host, service) for service in found.services]
-        orders += [check(who, replace(found, key=key, row=None), row, at) for key in keys]
+        orders += [check(who, found._replace(key=key, row=None), row, at) for key in keys]
     elif with_services and found.services:
         orders.append(check(who, found, _row(f"{kind}_HOST_SVC_CHECKS", found), at))
     return orders

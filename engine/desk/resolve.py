@@ -32,8 +32,7 @@ _HOST = f"SELECT o.poller, {_GLANCE} FROM state.host o WHERE o.name = ?"
 _SERVICE = f"SELECT o.poller, {_GLANCE} FROM state.service o WHERE o.host_name = ? AND o.description = ?"
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A target's object as the mirror has it, with its poller. `row` is None when only the journal still knows the object."""
 
     key: ObjectKey
@@ -122,7 +121,7 @@ class Resolver:
 
     def _seen(self, target: Target) -> list[tuple[int, Glance]]:
         """The object on each poller that has it, by number."""
-        where, values = self.scope.sql("o.poller", "o.host_name" if target.service is not None else "o.name")
+        where, values = self.scope.sql("o.poller", *(("o.name",) if target.service is None else ("o.host_name", "o.description")))
         on = "o.poller IN (SELECT number FROM state.poller)" if target.poller is None else "o.poller = ?"
         given = [] if target.poller is None else [target.poller]
         names = [target.host] if target.service is None else [target.host, target.service]

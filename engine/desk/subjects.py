@@ -7,7 +7,6 @@ callers whose scope is not limited to hostgroups.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from engine.commands.catalogue import Row, Subject
 from engine.commands.profiles import PROFILES
@@ -38,7 +37,7 @@ def subjects_of(resolver: Resolver, row: Row, names: Mapping[str, object], polle
             raise NotPossible(
                 f"{host} has no {_OF_A_HOST[row.on]} that {row.name} would act on: there is nothing to command.", host=host
             )
-        return [replace(found, members=members)]
+        return [found._replace(members=members)]
     if poller is not None and resolver.core(poller) is None:
         raise UnknownPoller(f"There is no poller {poller}.", poller=poller)
     if row.subject in GROUPS:
@@ -62,7 +61,7 @@ def _groups(resolver: Resolver, row: Row, names: Mapping[str, object], poller: i
     """The group on each poller where it has members that the command reaches."""
     name = _name(names, row.subject.value)
     members = {number: _members(resolver, row, names, number) for number in _named(resolver, row.subject, name, poller)}
-    limited = resolver.scope.hostgroups is not None
+    limited = resolver.scope.is_limited
     if limited and not any(resolver.hosts_in_scope(number) & {key.host for key in keys} for number, keys in members.items()):
         raise _unknown(row.subject, name)
     for number, keys in members.items():
@@ -70,7 +69,7 @@ def _groups(resolver: Resolver, row: Row, names: Mapping[str, object], poller: i
     reached = {number: keys for number, keys in members.items() if keys}
     if not reached:
         raise NotPossible(f"The {row.subject.value} {name!r} has no such members: there is nothing to command.", name=name)
-    return [replace(_found(resolver, number, name), members=keys) for number, keys in reached.items()]
+    return [_found(resolver, number, name)._replace(members=keys) for number, keys in reached.items()]
 
 
 def _members(resolver: Resolver, row: Row, names: Mapping[str, object], number: int) -> tuple[ObjectKey, ...]:
@@ -82,7 +81,7 @@ def _members(resolver: Resolver, row: Row, names: Mapping[str, object], number: 
 
 def _check_scope(resolver: Resolver, number: int, name: str, members: Sequence[ObjectKey]) -> None:
     """Raises Forbidden when a command would reach what the caller may not see."""
-    if resolver.scope.hostgroups is None:
+    if not resolver.scope.is_limited:
         return
     if {key.host for key in members} - resolver.hosts_in_scope(number):
         raise Forbidden(f"The command on {name} reaches hosts beyond your scope: command its members one by one.", right="scope")

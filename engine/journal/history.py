@@ -10,8 +10,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
+
+import orjson
 
 from engine.commands.proof import Content, Known, bind, comment_content, downtime_content
 from engine.journal.identities import next_ids
@@ -22,8 +23,7 @@ USER_COMMENT = 1
 ACKNOWLEDGEMENT_COMMENT = 4
 
 
-@dataclass(frozen=True, slots=True)
-class EntryRow:
+class EntryRow(NamedTuple):
     """One row of `entry`; `service` is "" for a host."""
 
     id: int
@@ -56,7 +56,7 @@ class EntryRow:
     reference: str = ""  # a change number, say
 
 
-ENTRY_COLUMNS = ", ".join(EntryRow.__slots__)
+ENTRY_COLUMNS = ", ".join(EntryRow._fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,28 +80,25 @@ class Acknowledged:
 
 
 _INTO = f"INSERT INTO entry ({ENTRY_COLUMNS})"
-_INSERT = f"{_INTO} VALUES ({','.join('?' * len(EntryRow.__slots__))})"
-_values = attrgetter(*EntryRow.__slots__)
-_AFTER_ID = attrgetter(*EntryRow.__slots__[1:])
-_COMMAND = EntryRow.__slots__.index("command_id") - 1
+_INSERT = f"{_INTO} VALUES ({','.join('?' * len(EntryRow._fields))})"
+_COMMAND = EntryRow._fields.index("command_id")
 EntryValues = tuple[Any, ...]
 """The columns of a row of `entry`, the id first."""
 
 
 def insert_entry(connection: sqlite3.Connection, row: EntryRow) -> None:
     """Store a new entry."""
-    connection.execute(_INSERT, _values(row))
+    connection.execute(_INSERT, row)
 
 
 def entry_values(draft: EntryRow, entry_id: int, command_id: str) -> EntryValues:
     """What is stored of a draft under that id, made by that command."""
-    columns = _AFTER_ID(draft)
-    return (entry_id, *columns[:_COMMAND], command_id, *columns[_COMMAND + 1 :])
+    return (entry_id, *draft[1:_COMMAND], command_id, *draft[_COMMAND + 1 :])
 
 
 def insert_entries(connection: sqlite3.Connection, rows: Sequence[EntryValues]) -> None:
     """Store new entries."""
-    insert_rows(connection, _INTO, len(EntryRow.__slots__), rows)
+    insert_rows(connection, _INTO, len(EntryRow._fields), rows)
 
 
 def revive(connection: sqlite3.Connection, gone: EntryRow, block: EntryRow) -> None:
@@ -133,6 +130,15 @@ def entry_by_id(connection: sqlite3.Connection, entry_id: int) -> EntryRow | Non
 def entries_of(connection: sqlite3.Connection, command_id: str) -> list[EntryRow]:
     """What one command makes."""
     return entries(connection, "command_id = ? ORDER BY id", (command_id,))
+
+
+def entries_by_command(connection: sqlite3.Connection, command_ids: Iterable[str]) -> dict[str, list[EntryRow]]:
+    """What each of these commands makes, in the order of ids; commands that make nothing are left out."""
+    made: dict[str, list[EntryRow]] = {}
+    where = "command_id IN (SELECT value FROM json_each(?)) ORDER BY id"
+    for entry in entries(connection, where, (orjson.dumps(list(command_ids)).decode(),)):
+        made.setdefault(entry.command_id or "", []).append(entry)
+    return made
 
 
 # --- reconciliation with one generation --------------------------------------------------------------------------------------

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
-from operator import attrgetter
+from typing import NamedTuple
 
 from engine.commands.lifecycle import UNWRITTEN, State
 from engine.errors import JournalError
@@ -29,8 +28,7 @@ class Storing(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
-@dataclass(frozen=True, slots=True)
-class OperationRow:
+class OperationRow(NamedTuple):
     """One row of `operation`. `commands`: how many it makes or joins; `desk`: the socket of who stores it."""
 
     id: str
@@ -46,9 +44,8 @@ class OperationRow:
     desk: str = ""
 
 
-OPERATION_COLUMNS = ", ".join(OperationRow.__slots__)
+OPERATION_COLUMNS = ", ".join(OperationRow._fields)
 _INTO = f"INSERT INTO operation ({OPERATION_COLUMNS})"
-_values = attrgetter(*OperationRow.__slots__)
 
 
 def insert_operation(connection: sqlite3.Connection, row: OperationRow) -> None:
@@ -58,7 +55,7 @@ def insert_operation(connection: sqlite3.Connection, row: OperationRow) -> None:
 
 def insert_operations(connection: sqlite3.Connection, rows: Sequence[OperationRow]) -> None:
     """Store new operations."""
-    insert_rows(connection, _INTO, len(OperationRow.__slots__), [_values(row) for row in rows])
+    insert_rows(connection, _INTO, len(OperationRow._fields), rows)
 
 
 def note_joined(connection: sqlite3.Connection, operation: str, command_ids: Iterable[str]) -> None:

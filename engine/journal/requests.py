@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from operator import attrgetter
+from typing import NamedTuple
 
 import orjson
 
@@ -19,8 +18,7 @@ from engine.journal.rows import insert_rows
 LONGEST_KEY = 255  # characters
 
 
-@dataclass(frozen=True, slots=True)
-class KeyRow:
+class KeyRow(NamedTuple):
     """One row of `request_key`. `answer` is the JSON of what the request was given, as its desk's method returned it.
 
     `conflicts`: packed JSON of what a call for many was told of its targets, empty for nothing.
@@ -35,8 +33,7 @@ class KeyRow:
     conflicts: bytes = b""
 
 
-_COLUMNS = ", ".join(KeyRow.__slots__)
-_values = attrgetter(*KeyRow.__slots__)
+_COLUMNS = ", ".join(KeyRow._fields)
 
 
 def insert_key(connection: sqlite3.Connection, row: KeyRow) -> None:
@@ -46,7 +43,7 @@ def insert_key(connection: sqlite3.Connection, row: KeyRow) -> None:
 
 def insert_keys(connection: sqlite3.Connection, rows: Sequence[KeyRow]) -> None:
     """Store keys with what their requests made."""
-    insert_rows(connection, f"INSERT INTO request_key ({_COLUMNS})", len(KeyRow.__slots__), [_values(row) for row in rows])
+    insert_rows(connection, f"INSERT INTO request_key ({_COLUMNS})", len(KeyRow._fields), rows)
 
 
 def known_keys(connection: sqlite3.Connection, keys: Collection[tuple[str, str]]) -> set[tuple[str, str]]:

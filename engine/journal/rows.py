@@ -11,21 +11,22 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import chain
 
-_AT_ONCE = (256, 32, 4, 1)  # rows of one statement: few different statements, so that each is prepared once
+_AT_ONCE = 256  # rows of one statement
+_FEW = 40  # up to that many, each number has a statement of its own; connections keep as many prepared
 _MOST_VALUES = 32_000  # of one statement: SQLite's own limit is 32,766
 
 
 def insert_rows(connection: sqlite3.Connection, into: str, columns: int, rows: Sequence[Sequence[object]]) -> None:
     """Insert rows in their order. `into`: the statement up to VALUES; each row has that many `columns`."""
-    start = 0
-    for count in _AT_ONCE:
-        while len(rows) - start >= count and count * columns <= _MOST_VALUES:
-            values = list(chain.from_iterable(rows[start : start + count]))
-            connection.execute(_statement(into, columns, count), values)
-            start += count
+    start, most = 0, min(_AT_ONCE, _MOST_VALUES // columns)
+    while left := len(rows) - start:
+        count = most if left >= most else min(left, _FEW)
+        values = list(chain.from_iterable(rows[start : start + count]))
+        connection.execute(_statement(into, columns, count), values)
+        start += count
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def _statement(into: str, columns: int, count: int) -> str:
     row = f"({','.join('?' * columns)})"
     return f"{into} VALUES {','.join([row] * count)}"

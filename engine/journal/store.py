@@ -16,9 +16,8 @@ import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from operator import attrgetter
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -32,10 +31,10 @@ from engine.journal.schema import upgrade
 JOURNAL_FILE = "journal.db"
 LOCK_FILE = "journal.lock"
 TURN_FILE = "journal.turn"
+_STATEMENTS = 512  # kept prepared: those for many rows come in many lengths
 
 
-@dataclass(frozen=True, slots=True)
-class CommandRow:
+class CommandRow(NamedTuple):
     """One row of `command`. `service` is "" for a host; `arguments` is the meaning, by field name."""
 
     seq: int
@@ -114,16 +113,18 @@ class BatchRow:
     results: str = ""
 
 
-COMMAND_COLUMNS = ", ".join(CommandRow.__slots__)
+COMMAND_COLUMNS = ", ".join(CommandRow._fields)
+_ARGUMENTS, _STATE, _CORE_IDS = (CommandRow._fields.index(name) for name in ("arguments", "state", "core_ids"))
+_STATES = {str(state): state for state in State}
 
 
 def command_row(values: Sequence[object]) -> CommandRow:
     """One SELECT of COMMAND_COLUMNS as a value."""
-    row = dict(zip(CommandRow.__slots__, values, strict=True))
-    row["arguments"] = orjson.loads(str(row["arguments"]))
-    row["state"] = State(str(row["state"]))
-    row["core_ids"] = tuple(orjson.loads(str(row["core_ids"])))
-    return CommandRow(**row)  # type: ignore[arg-type]
+    row: list[Any] = list(values)
+    row[_ARGUMENTS] = orjson.loads(row[_ARGUMENTS])
+    row[_STATE] = _STATES[row[_STATE]]
+    row[_CORE_IDS] = tuple(orjson.loads(row[_CORE_IDS])) if row[_CORE_IDS] != "[]" else ()
+    return CommandRow._make(row)
 
 
 class Journal:
@@ -137,7 +138,9 @@ class Journal:
                 os.open(data / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660) for name in (LOCK_FILE, TURN_FILE)
             )
             self._accounts = AccountsVersion(data)
-            self._connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=10)
+            self._connection = sqlite3.connect(
+                self.path, isolation_level=None, check_same_thread=False, timeout=10, cached_statements=_STATEMENTS
+            )
             with self._mutex, self._flock():
                 self._prepare()
         except (OSError, sqlite3.Error) as error:
@@ -239,12 +242,7 @@ class Journal:
 # --- commands ---------------------------------------------------------------------------------------------------------------
 
 
-_INSERTED = tuple(name for name in CommandRow.__slots__ if name != "seq")
-_INSERT = f"INSERT INTO command ({', '.join(_INSERTED)}) VALUES ({','.join('?' * len(_INSERTED))})"
-_inserted = attrgetter(*_INSERTED)
-_ARGUMENTS, _STATE, _CORE_IDS = (_INSERTED.index(name) for name in ("arguments", "state", "core_ids"))
-
-
+_INSERT = f"INSERT INTO command ({COMMAND_COLUMNS}) VALUES (NULL{',?' * (len(CommandRow._fields) - 1)})"
 _INTO_NEW = f"INSERT INTO command ({', '.join(NewCommand._fields)})"
 
 
@@ -262,11 +260,11 @@ def insert_new(connection: sqlite3.Connection, commands: Sequence[NewCommand]) -
 
 
 def _insert_values(row: CommandRow) -> list[object]:
-    values = list(_inserted(row))
+    values: list[object] = list(row)
     values[_ARGUMENTS] = orjson.dumps(dict(row.arguments)).decode()
     values[_STATE] = str(row.state)
     values[_CORE_IDS] = orjson.dumps(list(row.core_ids)).decode()
-    return values
+    return values[1:]
 
 
 def move(
@@ -343,6 +341,12 @@ def waiting_names(connection: sqlite3.Connection, poller: int) -> list[str]:
         " SELECT name FROM found WHERE name IS NOT NULL"
     )
     return [name for (name,) in connection.execute(query, (poller,))]
+
+
+def newest_seq(connection: sqlite3.Connection) -> int:
+    """The place of the command that was accepted last, 0 when there is none."""
+    (newest,) = connection.execute("SELECT max(seq) FROM command").fetchone()
+    return newest or 0
 
 
 def is_waiting(connection: sqlite3.Connection, poller: int) -> bool:

@@ -16,7 +16,7 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import groupby
 
 from engine.clock import Clock
@@ -30,11 +30,13 @@ from engine.config import Poller, Settings
 from engine.errors import NoReader, PipeFull, PollerError
 from engine.faults import AFTER_ACCEPT, AFTER_BATCH_ROW, AFTER_END_MARK, AFTER_WRITE, crash_point
 from engine.formats.corelog import LogKind, LogLine, parse_icinga2_line, parse_line, without_passive
+from engine.journal.moves import Writing, begin_writing, commands_by_id, note_written
 from engine.journal.store import (
     BatchRow,
     CommandRow,
     Journal,
     close_batch,
+    close_batches,
     command_by_id,
     commands_in,
     insert_batch,
@@ -65,6 +67,8 @@ AT_ONCE = 5000  # commands held or given up in one step
 _SLICE = 100  # of them in one transaction: others wait for the journal meanwhile
 _ENOUGH_FLIGHTS = 8  # writes that keep a core busy for a millisecond or two
 LOOK_EVERY_S = 0.5  # pokes are hints and may be lost
+STREAM = 8  # commands written in one round: more are likely to come,
+GATHER_S = 0.025  # and are gathered for this long: a round has its price, whatever the number it carries
 WRITTEN_WITHIN_S = 0.05  # the step `written` is stored by then, with whatever else is to be stored
 PROBE_EVERY_S = 1.0
 STALLED_AFTER_S = 5.0
@@ -130,6 +134,8 @@ class Lane:
     _lone_at: float = -1e9
     _look: bool = True  # commands may wait in the journal
     _looked_at: float = -1e9
+    _gathering_until: float = -1e9  # monotonic
+    _is_gathering: bool = False  # what waits was left for then
     _log_has_more: bool = False
     _full_since: float | None = None  # the command file takes nothing more
 
@@ -225,6 +231,8 @@ class Lane:
         """Short while something is unproven, longer the longer it takes."""
         if self._log_has_more:
             return 0.0 if len(self._flights) < _ENOUGH_FLIGHTS else 0.001
+        if self._is_gathering:
+            return min(0.001 if self._flights else 1.0, max(0.0, self._gathering_until - self.clock.monotonic()))
         if self.results.has_to_judge(self._generation):
             return 0.001
         if not self._flights:
@@ -265,14 +273,11 @@ class Lane:
         self._recovering.add(batch.token)
 
     def _expected(self, batch: BatchRow) -> list[Expected]:
-        found = [command_by_id(self.journal.connection, command_id) for command_id in batch.command_ids]
+        found = commands_by_id(self.journal.connection, batch.command_ids)
         return [
             self._expectation(command.id, command.name, command.line)
-            for command in found
-            if command is not None
-            and command.line is not None
-            and command.state in IN_FLIGHT | {State.UNKNOWN}
-            and command.batch == batch.token
+            for command in (found[command_id] for command_id in batch.command_ids if command_id in found)
+            if command.line is not None and command.state in IN_FLIGHT | {State.UNKNOWN} and command.batch == batch.token
         ]
 
     def _listen(self, command: CommandRow, echoed: bool = False) -> None:
@@ -396,10 +401,10 @@ class Lane:
     def _store_verdicts(self, verdicts: Sequence[Verdict], tokens: Sequence[str]) -> None:
         at = self.clock.now()
         with self.journal.transaction() as connection:
+            moved, rest = self.prover.take_executed(connection, verdicts, dict(self._unsaved_written), at)
             written = self._store_written(connection)
-            moved = [verdict.command_id for verdict in verdicts if self.prover.take_verdict(connection, verdict, at)]
-            for token in tokens:
-                close_batch(connection, token)
+            moved |= {verdict.command_id for verdict in rest if self.prover.take_verdict(connection, verdict, at)}
+            close_batches(connection, tokens)
         self.reports.moved(sorted({*moved, *written}))
 
     # --- the status file -------------------------------------------------------------------------------------------------
@@ -493,7 +498,8 @@ class Lane:
         """Write what waits, as far as the core's proof keeps up."""
         now = self.clock.monotonic()
         regular = now - self._looked_at > LOOK_EVERY_S
-        if not (self._look or regular):
+        self._is_gathering = self._look and now < self._gathering_until and not (regular or self.results.is_waiting)
+        if self._is_gathering or not (self._look or regular):
             return
         if self._recovering:
             if regular:
@@ -645,6 +651,8 @@ class Lane:
         if command_file is None:
             return
         try:
+            if sum(map(len, parts)) >= STREAM:
+                self._gathering_until = self.clock.monotonic() + GATHER_S
             rows = self._journal_batches(parts, command_file.identity, program_start)
             crash_point(AFTER_BATCH_ROW)
             for position, row in enumerate(rows):
@@ -668,43 +676,36 @@ class Lane:
         at = self.clock.now()
         place = self.tail.position()
         position = place.dump() if place is not None else ""
+        tokens = [secrets.token_hex(8) for _ in parts]
+        lines = [
+            Writing(line.command.id, line.text, line.epoch, token)
+            for token, part in zip(tokens, parts, strict=True)
+            for line in part
+        ]
         rows: list[BatchRow] = []
         with self.journal.transaction() as connection:
             self._store_written(connection)
-            for part in parts:
-                token = secrets.token_hex(8)
-                lines: list[Line] = []
-                for line in part:
-                    now = command_by_id(connection, line.command.id)
-                    if now is None or now.state not in UNWRITTEN:
-                        continue
-                    move(
-                        connection,
-                        now,
-                        State.WRITING,
-                        at,
-                        line=line.text,
-                        epoch=line.epoch,
-                        batch=token,
-                        attempts=now.attempts + 1,
-                        executed_at=None,
-                        watch_from=None,
-                    )
-                    lines.append(line)
-                if lines:
-                    framed = self._framed(token, b"".join(line.text for line in lines))
-                    ids = tuple(line.command.id for line in lines)
+            taken = begin_writing(connection, lines, at)
+            for token, part in zip(tokens, parts, strict=True):
+                left = [line for line in part if line.command.id in taken]
+                if left:
+                    framed = self._framed(token, b"".join([line.text for line in left]))
+                    ids = tuple([line.command.id for line in left])
                     row = BatchRow(token, self.poller.number, framed, ids, identity, position, program_start)
                     insert_batch(connection, row, at)
                     rows.append(row)
-                    for line in lines:
-                        self._listen(replace(line.command, line=line.text))
-                        if known_row(line.command.name).bulk:
-                            self.results.note_written(line.command.host, line.command.service, line.epoch)
-                    expected = [self._expectation(line.command.id, line.command.name, line.text) for line in lines]
-                    self.watch.add(WatchedBatch(token, expected))
-                    self.prover.reruns.wrote(token, [one.echo for one in expected])
+                    self._watch(token, left)
         return rows
+
+    def _watch(self, token: str, lines: Sequence[Line]) -> None:
+        """From now on the log may show these lines of a batch."""
+        for line in lines:
+            self._listen(line.command._replace(line=line.text))
+            if known_row(line.command.name).bulk:
+                self.results.note_written(line.command.host, line.command.service, line.epoch)
+        expected = [self._expectation(line.command.id, line.command.name, line.text) for line in lines]
+        self.watch.add(WatchedBatch(token, expected))
+        self.prover.reruns.wrote(token, [one.echo for one in expected])
 
     def _journal_results(self, parts: list[Part], identity: str, program_start: float) -> None:
         """The same for parts of calls of results, one row for those of a call; they are ready to be written then."""
@@ -750,10 +751,8 @@ class Lane:
     def _store_written(self, connection: sqlite3.Connection) -> list[str]:
         unsaved, self._unsaved_written = self._unsaved_written, []
         self._unsaved_results_since = None
-        for command_id, written_at in unsaved:
-            now = command_by_id(connection, command_id)
-            if now is not None and now.state is State.WRITING:
-                move(connection, now, State.WRITTEN, written_at)
+        if unsaved:
+            note_written(connection, dict(unsaved))
         return [*(command_id for command_id, _ in unsaved), *self.results.save(connection, self.clock.now())]
 
     def _note_unsaved(self) -> None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from engine.commands.catalogue import CATALOGUE, Effect, FieldType, known_row
 from engine.commands.lifecycle import MOVES, State
@@ -103,8 +103,8 @@ class Losses:
         ids = next_ids(self.connection, self.poller, "entry", len(gone))
         again = self._again(command, row, ids[0])
         for number, entry in zip(ids, gone, strict=True):
-            draft = replace(
-                entry, id=number, command_id=again, proof="accepted", present=1, core_id=None, core_start=None, cancelled=0,
+            draft = entry._replace(
+                id=number, command_id=again, proof="accepted", present=1, core_id=None, core_start=None, cancelled=0,
                 deleted_at=None, deleted_by=None, is_in_effect=None, actual_start=None, actual_end=None,
                 entry_time=float(int(self.at)),
             )  # fmt: skip

@@ -43,7 +43,8 @@ from engine.commands.row import OBJECTS
 from engine.commands.wire import stored_comment
 from engine.config import Settings
 from engine.journal import history
-from engine.journal.history import Acknowledged, EntryRow, Moment, Written, entries_of, update_entry
+from engine.journal.history import Acknowledged, EntryRow, Moment, Written, entries_by_command, entries_of, update_entry
+from engine.journal.moves import Confirmed, Executed, note_confirmed, note_executed
 from engine.journal.store import COMMAND_COLUMNS, CommandRow, command_by_id, command_row, commands_watched, move, note
 from engine.model import CommentStatus, CoreKind, HostStatus, ObjectKey, ServiceStatus
 from engine.pollers.duplicates import Duplicates
@@ -98,6 +99,21 @@ class Prover:
             case Outcome.UNCLEAR:
                 self._again(connection, command, at, "the core was started again before it executed it: it will be written again")
         return True
+
+    def take_executed(
+        self, connection: sqlite3.Connection, verdicts: Sequence[Verdict], written: Mapping[str, float], at: float
+    ) -> tuple[set[str], list[Verdict]]:
+        """Store at once what was executed as it should be. Returns the ids that moved, and the verdicts left to `take_verdict`.
+
+        `written`: when lines went out of which that is not stored yet.
+        """
+        plain = {verdict.command_id: verdict for verdict in verdicts if _is_plain(verdict)}
+        executed = [
+            Executed(one, float(plain[one].at), plain[one].evidence, self._effect(known_row(name)) is not Effect.UNSEEN)
+            for one, name in _names(connection, list(plain)).items()
+        ]
+        moved = note_executed(connection, executed, written, at)
+        return moved, [verdict for verdict in verdicts if verdict.command_id not in moved]
 
     def _still_unknown(self, connection: sqlite3.Connection, command: CommandRow, verdict: Verdict, at: float) -> bool:
         """Given up while the log was silent: it is not written again, whoever asked has been told and may have asked anew."""
@@ -182,7 +198,13 @@ class Prover:
                 told = losses.moved
             duplicates = Duplicates(connection, self.profile, self.reruns, previous, at, self.settings.ttl_comment_s)
             told += duplicates.take(strangers)
-            moved = [self._judge(connection, reader, command, created, program_start, at) for command in watched]
+            made = entries_by_command(connection, (command.id for command in watched))
+            confirmed: list[Confirmed] = []
+            moved = [
+                self._judge(connection, reader, command, made.get(command.id, ()), created, program_start, at, confirmed)
+                for command in watched
+            ]
+            note_confirmed(connection, confirmed, at)
         self._forget_lost_entries(connection, at)
         return sorted({command_id for command_id in [*moved, *told] if command_id})
 
@@ -214,24 +236,37 @@ class Prover:
 
     def _written(self, connection: sqlite3.Connection, watched: Sequence[CommandRow]) -> dict[int, Written]:
         written: dict[int, Written] = {}
+        made = entries_by_command(connection, (command.id for command in watched))
         for command in watched:
             row = known_row(command.name)
             if row.effect is not Effect.ENTRY_CREATED or command.epoch is None:
                 continue
             comment = stored_comment(str(command.arguments["comment"]), row, self.profile)
-            for entry in entries_of(connection, command.id):
+            for entry in made.get(command.id, ()):
                 if entry.core_id is None and entry.present:
                     written[entry.id] = Written(float(command.epoch), self.profile.bracket_is_entry_time, comment)
         return written
 
     def _judge(
-        self, connection: sqlite3.Connection, reader: Reader, command: CommandRow, created: float, program_start: float, at: float
+        self,
+        connection: sqlite3.Connection,
+        reader: Reader,
+        command: CommandRow,
+        made: Sequence[EntryRow],
+        created: float,
+        program_start: float,
+        at: float,
+        confirmed: list[Confirmed],
     ) -> str | None:
+        """The command's id when it moves; those that only become `confirmed` are left to the caller."""
         row = known_row(command.name)
         if command.state in LATE and row.effect not in _TELLTALE:
             return None
-        judgement = self._judgement(connection, reader, command, row, created, program_start)
+        judgement = self._judgement(connection, reader, command, row, made, created, program_start)
         match judgement.effected:
+            case Effected.YES if command.state is State.PROCESSED and row.effect is not Effect.ACKNOWLEDGED:
+                confirmed.append(Confirmed(command.id, judgement.evidence, judgement.core_ids))
+                return command.id
             case Effected.YES:
                 self._confirmed(connection, command, row, judgement, at)
                 return command.id
@@ -244,11 +279,17 @@ class Prover:
         return None
 
     def _judgement(
-        self, connection: sqlite3.Connection, reader: Reader, command: CommandRow, row: Row, created: float, program_start: float
+        self,
+        connection: sqlite3.Connection,
+        reader: Reader,
+        command: CommandRow,
+        row: Row,
+        made: Sequence[EntryRow],
+        created: float,
+        program_start: float,
     ) -> Judgement:
         executed_at = command.watch_from if command.watch_from is not None else float("inf")
         if row.effect is Effect.ENTRY_CREATED:
-            made = entries_of(connection, command.id)
             judgement = _judge_created(made, created, executed_at, row.effect_deadline_s)
             starter, started = _triggered(connection, command, made)
             if judgement.effected is not Effected.YES or starter is None:
@@ -389,6 +430,17 @@ def refused(
         "UPDATE entry SET present = 0 WHERE command_id = ? AND core_id IS NULL AND (NOT ? OR end_time <= ?)",
         (command.id, may_stand, at),
     )
+
+
+def _is_plain(verdict: Verdict) -> bool:
+    """Executed, once."""
+    return verdict.outcome is Outcome.PROCESSED and not verdict.duplicate and not verdict.extra
+
+
+def _names(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, str]:
+    """The names of these commands, by id."""
+    query = "SELECT id, name FROM command WHERE id IN (SELECT value FROM json_each(?))"
+    return dict(connection.execute(query, (orjson.dumps(ids).decode(),)).fetchall())
 
 
 def _label(key: ObjectKey) -> str:

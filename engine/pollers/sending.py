@@ -19,7 +19,7 @@ from engine.commands.profiles import Profile
 from engine.commands.wire import WRITE_LIMIT, encode
 from engine.errors import InvalidField
 from engine.journal.history import entry_by_id
-from engine.journal.store import CommandRow, has_waiting_before, waiting_named, waiting_names
+from engine.journal.store import CommandRow, has_waiting_before, newest_seq, waiting_named, waiting_names
 from engine.state.views import Reader
 
 RECHECK_AFTER_S = 5.0
@@ -102,13 +102,17 @@ def in_sending_order(journal: sqlite3.Connection, poller: int) -> Iterator[Comma
     Read as far as somebody looks: what thousands of results wait behind is not their number but the core.
     """
     deferred: list[CommandRow] = []
-    people = [name for name in waiting_names(journal, poller) if name not in _BULK]
+    newest = newest_seq(journal)
+    names = waiting_names(journal, poller)
+    people, bulk = [name for name in names if name not in _BULK], [name for name in names if name in _BULK]
     for command in _by_age(waiting_named(journal, poller, name) for name in people):
-        if has_waiting_before(journal, command, _BULK):
+        if not bulk and command.seq > newest:
+            break  # a result may have come before it: the next look tells
+        if bulk and has_waiting_before(journal, command, _BULK):
             deferred.append(command)
         else:
             yield command
-    yield from _by_age([deferred, *(waiting_named(journal, poller, name) for name in _BULK)])
+    yield from _by_age([deferred, *(waiting_named(journal, poller, name) for name in bulk)])
 
 
 def _by_age(streams: Iterable[Iterable[CommandRow]]) -> Iterator[CommandRow]:

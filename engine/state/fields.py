@@ -180,6 +180,13 @@ def _member_of(own: str, kind: str) -> Field:
     return Field("gm.name", links=(link,))
 
 
+def _group_id_of(own: str, kind: str) -> Field:
+    """The ids of an object's groups, as tables.py has them."""
+    (members,) = _member_of(own, kind).links
+    group = Link("gm.poller, gm.name", "g.poller, g.name", "state.object_group g", f"g.kind = '{kind}'", to_many=False)
+    return Field("g.id", Type.INTEGER, links=(members, group))
+
+
 def _config_field(own: str, table: str, name: str, default: str, type: Type = Type.TEXT) -> Field:
     key = "c.poller, c.name" if table == "host_config" else "c.poller, c.host_name, c.description"
     found = f"(SELECT c.{name} FROM state.{table} c WHERE ({key}) = ({own}))"
@@ -257,6 +264,7 @@ def _own_host_fields() -> dict[str, Field]:
     fields["address"] = _config_field(_HOST_KEY, "host_config", "address", "''")
     fields["parents"] = fields["parent"] = _config_list(_HOST_KEY, "host_config", "parents")
     fields["hostgroup"] = fields["groups"] = _member_of(_HOST_KEY, "hostgroup")
+    fields["hostgroup_id"] = _group_id_of(_HOST_KEY, "hostgroup")
     return fields
 
 
@@ -266,12 +274,18 @@ def _own_service_fields() -> dict[str, Field]:
     fields |= _handled_fields("s", f"({_HANDLED.format('s')} OR {_HANDLED_BY_HOST})")
     fields["service"] = fields["description"]
     fields["servicegroup"] = _member_of(_SERVICE_KEY, "servicegroup")
+    fields["servicegroup_id"] = _group_id_of(_SERVICE_KEY, "servicegroup")
     fields["hostgroup"] = _member_of(_SERVICE_HOST_KEY, "hostgroup")
+    fields["hostgroup_id"] = _group_id_of(_SERVICE_HOST_KEY, "hostgroup")
     return fields
 
 
+def _below(link: Link, field: Field) -> Field:
+    return replace(field, links=(link, *field.links))
+
+
 def _through(link: Link, prefix: str, fields: Mapping[str, Field]) -> dict[str, Field]:
-    return {f"{prefix}.{name}": replace(field, links=(link, *field.links)) for name, field in fields.items()}
+    return {f"{prefix}.{name}": _below(link, field) for name, field in fields.items()}
 
 
 _TO_HOST = Link(_SERVICE_HOST_KEY, "h.poller, h.name", "state.host h", to_many=False)
@@ -291,7 +305,7 @@ HOSTS = Table(
         **_through(_TO_SERVICES, "service", _SERVICE_FIELDS),
         "host": _HOST_FIELDS["name"],
         "service": replace(_SERVICE_FIELDS["description"], links=(_TO_SERVICES,)),
-        "servicegroup": replace(_SERVICE_FIELDS["servicegroup"], links=(_TO_SERVICES, *_SERVICE_FIELDS["servicegroup"].links)),
+        **{name: _below(_TO_SERVICES, _SERVICE_FIELDS[name]) for name in ("servicegroup", "servicegroup_id")},
     },
     ("h.poller", "h.name"),
     (

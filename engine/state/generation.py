@@ -32,6 +32,7 @@ from engine.model import (
     ServiceParentConfig,
     ServiceStatus,
     TimeperiodConfig,
+    group_id,
 )
 from engine.state.changes import Block, Change, Kind, Row, Standing, diff, diff_blocks, standing_of, with_log_ahead
 from engine.state.events import Draft, EventLog, known_state, of_block, of_object
@@ -372,12 +373,13 @@ class GenerationWriter:
             self._connection.execute(f"DELETE FROM {table} WHERE poller = ?", (self.poller,))
         self._write_config(HOST, HostConfig, cache.hosts)
         self._write_config(SERVICE, ServiceConfig, cache.services)
-        groups = ((self.poller, *group[:3], *group[4:]) for group in cache.groups)
-        self._connection.executemany("INSERT OR REPLACE INTO object_group VALUES (?, ?, ?, ?, ?, ?, ?)", groups)
+        groups = ((self.poller, *group[:3], *group[4:], group_id(group.kind, group.name)) for group in cache.groups)
+        self._connection.executemany("INSERT OR REPLACE INTO object_group VALUES (?, ?, ?, ?, ?, ?, ?, ?)", groups)
         self._connection.executemany("INSERT OR IGNORE INTO group_member VALUES (?, ?, ?, ?, ?)", self._members(cache))
         self._write_plain("contact", ContactConfig, cache.contacts)
         self._write_plain("timeperiod", TimeperiodConfig, cache.timeperiods)
         self._write_plain("check_command", CommandConfig, cache.commands)
+        self._connection.executemany("INSERT OR IGNORE INTO contact_of VALUES (?, ?, ?, ?, ?)", self._contact_of(cache))
         self._write_plain("escalation", EscalationConfig, cache.escalations)
         self._write_plain("dependency", DependencyConfig, cache.dependencies)
         self._write_plain("service_parent", ServiceParentConfig, cache.service_parents)
@@ -402,6 +404,22 @@ class GenerationWriter:
         for group in cache.groups:
             for host, service in group.members:
                 yield self.poller, group.kind, group.name, host, service or ""
+
+    def _contact_of(self, cache: ObjectCache) -> Iterator[tuple[object, ...]]:
+        for host in cache.hosts:
+            yield from self._told(host.name, "", host)
+        for service in cache.services:
+            yield from self._told(service.host_name, service.description, service)
+        for one in cache.escalations:
+            yield from self._told(one.host_name, one.service_description, one)
+
+    def _told(
+        self, host: str, description: str, config: HostConfig | ServiceConfig | EscalationConfig
+    ) -> Iterator[tuple[object, ...]]:
+        for contact in config.contacts:
+            yield "contact", contact, self.poller, host, description
+        for group in config.contact_groups:
+            yield "contactgroup", group, self.poller, host, description
 
     def _honour_wanted_ids(self, table: ObjectTable) -> None:
         """Give objects whose configuration began to ask for an id that id (if it is free)."""

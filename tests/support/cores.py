@@ -172,8 +172,9 @@ def wait_for_log(core: Core, condition: Callable[[list[bytes]], object], deadlin
 
 def wait_for_generation(core: Core, deadline_s: float = 10.0) -> None:
     """Wait for a status file created after this second, i.e. one that shows everything done until now."""
-    now = int(time.time())
-    until(lambda: oracle.created(core.status_file) > now, deadline_s, f"a newer status file of {core.folder.name}")
+    # Nagios tells whole seconds, Icinga 2 fractions: one of this very second may be older than what was just done.
+    second = int(time.time()) + 1
+    until(lambda: oracle.created(core.status_file) >= second, deadline_s, f"a newer status file of {core.folder.name}")
 
 
 def wait_for_state(core: Core, host: str, service: str, state: int, deadline_s: float = 10.0) -> None:

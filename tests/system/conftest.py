@@ -41,8 +41,17 @@ def odd_hosts() -> list[Host]:
 
 def _hosts(prefix: str) -> list[Host]:
     many = [Host(f"{prefix}{number:03}") for number in range(MANY)]
-    workers = [Host(f"{prefix}-web{number}", (Service("HTTP"), Service("Disk /var")), ("web",)) for number in range(1, 5)]
-    return [*many, *workers, Host("shared", (Service("PING"),), ("shared",)), *odd_hosts()]
+    workers = [
+        Host(f"{prefix}-web{number}", (Service("HTTP", groups=("http",)), Service("Disk /var")), ("web",)) for number in range(1, 5)
+    ]
+    central = Host(
+        f"{prefix}-central",
+        (Service("Ping", groups=("pings",)), Service("Disk /opt")),
+        ("central",),
+        alias=f"Central office {prefix}",
+        address="127.0.0.9",
+    )
+    return [*many, *workers, central, Host("shared", (Service("PING"),), ("shared",)), *odd_hosts()]
 
 
 @pytest.fixture(scope="session")

@@ -108,7 +108,14 @@ def _frames(poller: int) -> list[Any]:
     first = poller == 1
     hosts = (DB01, web) if first else (web,)
     services = (DISK, ping, http) if first else ()
-    groups = (GroupConfig("hostgroup", "databases", "Databases", (("db01", None),)),) if first else ()
+    groups = (GroupConfig("hostgroup", "every", "Everything", (("web01", None),)),)
+    if first:
+        groups = (
+            GroupConfig("hostgroup", "databases", "Databases", (("db01", None),)),
+            GroupConfig("hostgroup", "every", "Everything", (("db01", None), ("web01", None))),
+            GroupConfig("hostgroup", "nobody", "Nobody", (("gone", None),)),
+            GroupConfig("servicegroup", "disks", "Disks", (("db01", "Disk /var"),)),
+        )
     cache = ObjectCache((DB01_CONFIG,) if first else (), (DISK_CONFIG,) if first else (), groups)
     generation = Generation(NOW - 5, NOW - 500, "4.4.6", NOW - 4)
     return [Begin(poller, generation, True), Objects(cache), Rows(hosts, services), End(poller, len(hosts), len(services), 0.01)]

@@ -259,7 +259,7 @@ def test_entries_of_others_and_of_hosts_that_are_gone(scene: Scene) -> None:
     with scene.journal.transaction() as connection:
         (entry_id,) = next_ids(connection, SOUTH, "entry", 1)
         row = EntryRow(entry_id, "downtime", SOUTH, "gone", "svc", "cron", "night", "seen", 1, time.time(), fixed=0, duration=60.0)
-        insert_entry(connection, replace(row, core_id=4, is_in_effect=1))
+        insert_entry(connection, row._replace(core_id=4, is_in_effect=1))
     (entry,) = listed(scene)
     assert (entry.host_id, entry.service_id, entry.poller_name, entry.proof) == (None, None, "south", "seen")
     assert (entry.fixed, entry.is_in_effect, entry.core_id, entry.command_id) == (False, True, 4, None)

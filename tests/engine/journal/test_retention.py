@@ -61,8 +61,8 @@ class Past:
             "user": "a", "address": "", "token": "", "epoch": None, "line": f"[1] LINE;{name}\n".encode(), "batch": None,
             "attempts": 1, "executed_at": None, "watch_from": None, "core_ids": (),
         }  # fmt: skip
-        known = {key: value for key, value in (values | more).items() if key in CommandRow.__slots__}
-        defaults = {name: "" if name == "cause" else 0 for name in CommandRow.__slots__ if name not in known}
+        known = {key: value for key, value in (values | more).items() if key in CommandRow._fields}
+        defaults = {name: "" if name == "cause" else 0 for name in CommandRow._fields if name not in known}
         with self.journal.transaction() as connection:
             insert_command(connection, CommandRow(**known, **defaults))
             connection.execute("UPDATE step SET evidence = 'the core said so' WHERE command_id = ?", (name,))

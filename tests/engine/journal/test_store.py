@@ -65,7 +65,7 @@ def row(command_id: str = "c1", **columns: object) -> CommandRow:
         watch_from=None,
         core_ids=(),
     )
-    return replace(base, **columns)  # type: ignore[arg-type]
+    return base._replace(**columns)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_what_is_stored_comes_back(journal: Journal) -> None:
         insert_command(connection, stored)
     found = command_by_id(journal.connection, "c1")
     assert found is not None
-    assert replace(found, seq=0) == stored
+    assert found._replace(seq=0) == stored
     assert command_by_id(journal.connection, "c2") is None
 
 
