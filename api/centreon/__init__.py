@@ -14,9 +14,9 @@ from starlette.routing import BaseRoute, Route
 
 from api.auth.doorkeeper import Doorkeeper
 from api.centreon import acknowledgements as ack
-from api.centreon import actions, downtimes, groups, objects, sessions, users
+from api.centreon import actions, downtimes, groups, metrics, objects, platform, resources, servers, sessions, statuses, users
 from api.centreon.outcomes import again
-from api.centreon.place import Nowhere, Place, Served, Services
+from api.centreon.place import Nowhere, OpenHandler, Place, Served, Services
 from engine.clock import Clock, SystemClock
 from engine.config import Settings
 from engine.desk import Desk
@@ -65,6 +65,13 @@ PATHS: Mapping[str, Mapping[str, Served]] = {
     "/monitoring/services/{acks}": {"GET": (ack.of_services, _SEE), "POST": (actions.acknowledge_services, _ACK)},
     "/monitoring/hostgroups": {"GET": (groups.hostgroups, _SEE)},
     "/monitoring/servicegroups": {"GET": (groups.servicegroups, _SEE)},
+    "/monitoring/resources": {"GET": (resources.resources, _SEE)},
+    "/monitoring/resources/hosts/{host_id}": {"GET": (resources.host_resource, _SEE)},
+    "/monitoring/resources/hosts/{host_id}/services/{service_id}": {"GET": (resources.service_resource, _SEE)},
+    "/monitoring/servers": {"GET": (servers.servers, _SEE)},
+    "/configuration/monitoring-servers": {"GET": (servers.configured_servers, _SEE)},
+    "/monitoring/hosts/status": {"GET": (statuses.hosts_status, _SEE)},
+    "/monitoring/services/status": {"GET": (statuses.services_status, _SEE)},
     "/monitoring/hosts": {"GET": (objects.hosts, _SEE)},
     "/monitoring/services": {"GET": (objects.services, _SEE)},
     _HOST: {"GET": (objects.host, _SEE)},
@@ -83,6 +90,7 @@ PATHS: Mapping[str, Mapping[str, Served]] = {
         "DELETE": (ack.cancel_on_host, _ACK),
     },
     _SERVICE: {"GET": (objects.service, _SEE)},
+    f"{_SERVICE}/metrics": {"GET": (metrics.metrics, _SEE)},
     f"{_SERVICE}/servicegroups": {"GET": (groups.servicegroups_of_service, _SEE)},
     f"{_SERVICE}/downtimes": {"GET": (downtimes.of_service, _SEE), "POST": (downtimes.set_on_service, _DOWNTIME)},
     _SERVICE + "/{acks}": {
@@ -91,8 +99,11 @@ PATHS: Mapping[str, Mapping[str, Served]] = {
         "DELETE": (ack.cancel_on_service, _ACK),
     },
 }
-OPEN = {
+# Without a token: what clients ask before they log in.
+OPEN_PATHS: Mapping[str, Mapping[str, OpenHandler]] = {
     "/login": {"POST": sessions.login},
+    "/platform/versions": {"GET": platform.versions},
+    "/platform/installation/status": {"GET": platform.installation},
     "/authentication/providers/configurations/local": {"POST": sessions.browser_login},
 }
 SPELLINGS = ("acknowledgements", "acknowledgments")
@@ -101,7 +112,9 @@ SPELLINGS = ("acknowledgements", "acknowledgments")
 def routes(desk: Desk, doorkeeper: Doorkeeper, settings: Settings, clock: Clock | None = None) -> list[BaseRoute]:
     """Every path of the dialect; the last ones say that there is nothing else."""
     services = Services(desk, doorkeeper, settings, clock or SystemClock())
-    served = [Route(PREFIX + path, Place(services, {}, again, open_to_all=opened)) for path, opened in OPEN.items()]
+    served = [
+        Route(PREFIX + path, Place(services, {}, again, open_to_all=handlers)) for path, handlers in OPEN_PATHS.items()
+    ]  # fmt: skip
     for pattern, handlers in PATHS.items():
         place = Place(services, handlers, again)
         spelt = [pattern.replace("{acks}", spelling) for spelling in SPELLINGS] if "{acks}" in pattern else [pattern]

@@ -20,7 +20,7 @@ ALL = -1
 _FIRST = itemgetter(0)
 
 _SOURCES: dict[Kind, str] = {"host": "state.host h", "service": "state.service s"}
-_HOST_KEYS: dict[Kind, tuple[str, str]] = {"host": ("h.poller", "h.name"), "service": ("s.poller", "s.host_name")}
+_KEYS: dict[Kind, tuple[str, ...]] = {"host": ("h.poller", "h.name"), "service": ("s.poller", "s.host_name", "s.description")}
 _JOINS: dict[Kind, dict[str, str]] = {
     "host": {
         "p": "CROSS JOIN state.poller p ON p.number = h.poller",
@@ -46,7 +46,7 @@ class Listing:
     @classmethod
     def within(cls, scope: Scope, kind: Kind, conditions: Sequence[Condition], order: str = "") -> Listing:
         """One of what is within scope."""
-        return cls(kind, (scope.sql(*_HOST_KEYS[kind]), *conditions), order)
+        return cls(kind, (scope.sql(*_KEYS[kind]), *conditions), order)
 
     def narrowed(self, *conditions: Condition) -> Listing:
         """What further conditions leave of it."""
@@ -57,6 +57,12 @@ class Listing:
         where, values = self._where()
         (count,) = reader.connection.execute(f"SELECT count(*) FROM {_SOURCES[self.kind]} WHERE {where}", values).fetchone()
         return int(count)
+
+    def counted_by(self, reader: Reader, value: str) -> dict[int, int]:
+        """How many there are of each value of an expression."""
+        where, values = self._where()
+        query = f"SELECT {value}, count(*) FROM {_SOURCES[self.kind]} WHERE {where} GROUP BY 1"
+        return dict(reader.connection.execute(query, values))
 
     def rows(self, reader: Reader, item: Condition, limit: int = ALL, offset: int = 0) -> Iterator[str]:
         """What an expression makes of each row, over the aliases `h` or `s`, `c` its configuration, `p` its poller and, of a

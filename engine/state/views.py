@@ -201,6 +201,12 @@ class Reader:
             self._pollers[scope] = views
         return views
 
+    def found_pollers(self, scope: Scope, condition: Condition, order: str) -> tuple[PollerView, ...]:
+        """The pollers within scope that a condition over the alias `p` leaves, in that order."""
+        where, values = _all_of([_poller_scope(scope), condition])
+        found = self.connection.execute(f"{_POLLER_SELECT} WHERE {where} ORDER BY {order}", values)
+        return tuple(PollerView._make(row) for row in found)
+
     def poller(self, scope: Scope, number_or_name: int | str) -> PollerView | None:
         """One poller by number or by name; a text of digits that is no poller's name counts as a number."""
         views = self.pollers(scope)
@@ -269,7 +275,7 @@ class Reader:
         search: Condition | None = None,
     ) -> tuple[tuple[ServiceView, ...], int]:
         """One page of services, and how many there are in all. Problems: checked and not OK. `order`: as of `hosts`."""
-        conditions: list[Condition] = [scope.sql("s.poller", "s.host_name")]
+        conditions: list[Condition] = [scope.sql("s.poller", "s.host_name", "s.description")]
         if search is not None:
             conditions.append(search)
         if poller is not None or host is not None:
@@ -286,16 +292,16 @@ class Reader:
     def service(self, scope: Scope, host: str, description: str, poller: int | None = None) -> tuple[ServiceView, ...]:
         """The service of that name on each poller that has it."""
         named = ("s.host_name = ? AND s.description = ?", [host, description])
-        return self._service_views([scope.sql("s.poller", "s.host_name"), named, _on_poller("s", poller)])
+        return self._service_views([scope.sql("s.poller", "s.host_name", "s.description"), named, _on_poller("s", poller)])
 
     def service_by_id(self, scope: Scope, id: int) -> ServiceView | None:
         """The service with that public id."""
-        return next(iter(self._service_views([scope.sql("s.poller", "s.host_name"), ("s.id = ?", [id])])), None)
+        return next(iter(self._service_views([scope.sql("s.poller", "s.host_name", "s.description"), ("s.id = ?", [id])])), None)
 
     def services_of_hosts(self, scope: Scope, host_ids: Sequence[int]) -> dict[int, tuple[ServiceView, ...]]:
         """The services of each of these hosts, by host id; an empty tuple for a host without any (or out of scope)."""
         found: dict[int, list[ServiceView]] = {id: [] for id in host_ids}
-        for view in self._service_views([scope.sql("s.poller", "s.host_name"), _of_hosts(list(found))]):
+        for view in self._service_views([scope.sql("s.poller", "s.host_name", "s.description"), _of_hosts(list(found))]):
             found[view.host_id].append(view)
         return {id: tuple(views) for id, views in found.items()}
 
@@ -328,7 +334,8 @@ class Reader:
 
     def near_services(self, scope: Scope, host: str, description: str, limit: int = 5) -> tuple[str, ...]:
         """Descriptions of this host's services within scope that look like this one, best first."""
-        where, values = _all_of([scope.sql("s.poller", "s.host_name"), ("s.host_name = ?", [host]), _on_poller("s", None)])
+        seen = scope.sql("s.poller", "s.host_name", "s.description")
+        where, values = _all_of([seen, ("s.host_name = ?", [host]), _on_poller("s", None)])
         found = self.connection.execute(f"SELECT DISTINCT s.description FROM state.service s WHERE {where}", values)
         return _nearest(description, (candidate for (candidate,) in found), limit)
 
