@@ -21,10 +21,12 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from api import metrics
+from api.auth.contacts import ContactPolicy
 from api.auth.doorkeeper import Doorkeeper
 from api.centreon import ROOT as CENTREON_ROOT
 from api.centreon import routes as centreon_routes
 from api.centreon.errors import refusal as centreon_refusal
+from api.cgi import routes as cgi_routes
 from api.errors import MalformedRequest, MethodNotAllowed, NoSuchPath, internal_problem, problem_of
 from api.native import OPERATIONS
 from api.native.routing import RouteTable, native_routes
@@ -47,7 +49,8 @@ def build_app(config: Config) -> tuple[Starlette, Desk]:
     The journal is opened here, before the loop runs; the desk when it starts.
     """
     journal = Journal(config.data)
-    doorkeeper = Doorkeeper(journal, config.settings)
+    policy = ContactPolicy(config.settings.cgi_cfg) if config.settings.cgi_cfg is not None else None
+    doorkeeper = Doorkeeper(journal, config.settings, policy=policy)
     desk = Desk(config)
 
     @asynccontextmanager
@@ -79,6 +82,7 @@ def application(
         Route("/openapi.json", _openapi(), methods=["GET"]),
         *native_routes((*OPERATIONS, metrics.OPERATION), desk, doorkeeper, settings, clock),
         *centreon_routes(desk, doorkeeper, settings),
+        *cgi_routes(desk, doorkeeper, settings, clock),
     ]
     handlers = {SignalboxError: _signalbox_error, HTTPException: _http_error, Exception: _bug}
     app = Application(routes=routes, lifespan=lifespan, exception_handlers=handlers, middleware=[Middleware(Timing)])

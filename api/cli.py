@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from api import folder
+from api.auth.contacts import check_users, cores_of
 from api.auth.passwords import hash_password
 from engine.clock import SystemClock
 from engine.commands.danger import mistake_in
@@ -77,6 +78,11 @@ def main() -> None:
 @_config_file
 @_cores
 @click.option("--listen", metavar="HOST:PORT", help="Address to listen on; default 127.0.0.1:8080.")
+@click.option(
+    "--cgi-cfg",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A core's cgi.cfg: its rights hold in every dialect; without --core and --config, it also names the core.",
+)
 @click.option("--workers", type=int, help="API worker processes; default 1.")
 @click.option("--tls-cert", type=click.Path(path_type=Path), help="Certificate chain (PEM).")
 @click.option("--tls-key", type=click.Path(path_type=Path), help="Its private key (PEM).")
@@ -85,6 +91,7 @@ def serve(
     config_file: Path | None,
     cores: tuple[str, ...],
     listen: str | None,
+    cgi_cfg: Path | None,
     workers: int | None,
     tls_cert: Path | None,
     tls_key: Path | None,
@@ -93,9 +100,12 @@ def serve(
     """Run Signalbox until Ctrl-C or SIGTERM."""
     from api import serve as supervisor
 
-    options = {"listen": listen, "workers": workers, "tls_cert": tls_cert, "tls_key": tls_key}
+    options = {"listen": listen, "workers": workers, "tls_cert": tls_cert, "tls_key": tls_key, "cgi_cfg": cgi_cfg}
+    if cgi_cfg is not None and not cores and config_file is None:
+        cores = cores_of(cgi_cfg)
     config = load_config(config_file, cores, data=data, mistake_in_dangerous=mistake_in, **options)
     supervisor.check_tls(config.settings)
+    check_users(config.settings)
     _enter(config.data, create=True)
     with _journal(config.data) as journal:
         if not accounts.users(journal.connection):

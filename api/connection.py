@@ -13,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 HEAD_LIMIT_BYTES = 1 << 16
 HEAD_TIMEOUT_S = 30.0
 STUCK_S = 2.0  # how long an endless answer that its client does not take may keep the server from stopping
+PEER = "signalbox.peer"  # in the scope: the address of whoever made the connection, a proxy's too
 ENDLESS = "signalbox.endless"  # set in the scope of a request whose answer has no end
 
 _TOO_LARGE = b"The head of the request is too large."
@@ -62,6 +63,7 @@ class BoundedConnection(HttpToolsProtocol):
     # --- the parser's callbacks -------------------------------------------------------------------------------------------
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.scope[PEER] = self.client[0] if self.client else ""  # type: ignore[literal-required]
         self._is_in_head = True  # its time runs from the end of what arrived with it: most heads are whole by then
 
     def on_headers_complete(self) -> None:

@@ -35,7 +35,7 @@ _OPEN = (State.ACCEPTED, State.HELD, State.WRITING, State.WRITTEN)
 async def show_metrics(call: Call, query: object) -> Answer:
     """Everything, in the text format. Raises Forbidden for a caller with limits."""
     scope = call.caller.scope
-    if scope.pollers is not None or scope.hostgroups is not None:
+    if scope.pollers is not None or scope.is_limited:
         raise Forbidden("The metrics are about everything: read them with a user who is not limited.", right="everything")
     alive = bool((await call.desk.health())["engine_alive"])
     text = await call.desk.read(lambda reader: generate_latest(_registry(reader, call, alive)))

@@ -1,4 +1,6 @@
-"""The README's tables and contrib/commands.md, made from what they describe: `python contrib/readme.py` writes them.
+"""The README's tables, contrib/commands.md and contrib/json-cgis.md, made from what they describe.
+
+`python contrib/readme.py` writes them.
 
 tests/test_readme.py compares.
 
@@ -8,10 +10,13 @@ A table stands between `<!-- name -->` and `<!-- end of name -->`.
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 
+from api.cgi.json_cgis.surface import Surface, surfaces
 from api.errors import TABLE
 from engine.commands.catalogue import ROWS, Effect, Field, FieldType, Members, Row, Subject
 from engine.config import Settings
@@ -20,6 +25,7 @@ from engine.model import CoreKind
 README = Path(__file__).resolve().parent.parent / "README.md"
 
 COMMANDS = README.parent / "contrib" / "commands.md"
+JSON_CGIS = README.parent / "contrib" / "json-cgis.md"
 
 EFFECTS = {
     Effect.ENTRY_CREATED: "its blocks stand in the status file, with our text, window and time, under new ids",
@@ -42,7 +48,15 @@ def settings_table() -> str:
     rows = []
     for field in dataclasses.fields(Settings):
         default = field.default
-        shown = "" if default is None else "[]" if default == () else f'"{default}"' if isinstance(default, str) else f"{default:g}"
+        shown = (
+            ""
+            if default is None
+            else "[" + ", ".join(f'"{item}"' for item in default) + "]"
+            if isinstance(default, tuple)
+            else f'"{default}"'
+            if isinstance(default, str)
+            else f"{default:g}"
+        )
         unit = f" {field.metadata['unit']}" if field.metadata["unit"] else ""
         rows.append((f"`{field.name}`", f"`{shown}`{unit}" if shown else "none", field.metadata["doc"]))
     return _table(("setting", "default", "what for"), rows)
@@ -74,6 +88,37 @@ All {count}, made from the catalogue (`engine/commands/catalogue.py`) by `python
 `POST /v1/commands {{"command": NAME, "arguments": {{…}}}}`; `GET /v1/commands/catalogue` answers the same as this page, as JSON.
 Times are written as everywhere in the API. *Dangerous* ones are refused unless the setting `dangerous_commands` names them and you
 are an admin; so is every `_NAME` of an event-broker module.
+"""
+
+
+def json_cgis_page() -> str:
+    """The page on the JSON CGIs: what can be asked, and what is not as in the originals."""
+    parts = [JSON_CGIS_HEAD]
+    for name, surface in surfaces().items():
+        rows = [(f"`{query}`", words, _options_of(surface, query)) for query, words in surface.queries.items()]
+        parts.append(f"\n## {name}\n\n{_table(('query', 'answer', 'options besides those of all'), rows)}")
+    differences = [(entry["what"], entry["original"], entry["ours"], entry["reason"]) for entry in DIFFERENCES]
+    return "".join([*parts, DIFFERENCES_HEAD, _table(("what", "the original", "ours", "why"), differences)])
+
+
+def _options_of(surface: Surface, query: str) -> str:
+    known = (option for option in surface.options.values() if query in (*option.required, *option.optional))
+    return ", ".join(f"**`{option.name}`**" if query in option.required else f"`{option.name}`" for option in known)
+
+
+DIFFERENCES = json.loads(files("api.cgi.json_cgis").joinpath("differences.json").read_text("utf-8"))
+JSON_CGIS_HEAD = """\
+# statusjson.cgi, objectjson.cgi, archivejson.cgi
+
+What can be asked, made from `api/cgi/json_cgis/surface.json` by `python contrib/readme.py`; `query=help` answers the
+same as JSON, with the values an option may have. Options in bold must be given.
+Every query takes `formatoptions`, `dateformat` and `poller`.
+"""
+DIFFERENCES_HEAD = """
+## What is not as in the originals
+
+Everything else is compared with Nagios 4.4.6's, question by question, at every build.
+
 """
 
 
@@ -146,3 +191,4 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 if __name__ == "__main__":
     README.write_text(with_tables(README.read_text("utf-8")), encoding="utf-8")
     COMMANDS.write_text(commands_page(), encoding="utf-8")
+    JSON_CGIS.write_text(json_cgis_page(), encoding="utf-8")

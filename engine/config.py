@@ -58,6 +58,8 @@ class Poller:
     log_passive_checks: bool = True
     check_external_commands: bool = True
     temp_file: Path | None = None
+    date_format: str = "us"  # us, euro, iso8601 or strict-iso8601: how its CGIs read and write times
+    timezone: str | None = None  # of those times; None: that of this machine
     reapply_lost: tuple[str, ...] | None = None  # None: as the setting of that name says
 
 
@@ -113,6 +115,26 @@ class Settings:
     event_readers: int = setting(1000, "streams of /v1/events that one API worker serves at once", low=1)
     history_days: int = setting(
         400, "how long /v1/history goes back, as far as the cores' logs do; 0: no history is kept", "days", low=0, high=36500
+    )
+    cgi_cfg: Path | None = setting(
+        None, "a core's cgi.cfg: what it says of users and contacts holds in every dialect, besides roles and limits"
+    )
+    htpasswd: Path | None = setting(None, "a web server's password file whose users may use the CGIs (needs cgi_cfg)")
+    htdigest: Path | None = setting(None, "the same for digests, of the realm `Nagios Access` (needs cgi_cfg)")
+    remote_user_from: tuple[str, ...] = setting(
+        (), "addresses of web servers that log users in and name them in X-Remote-User (needs cgi_cfg)"
+    )
+    cgi_prefixes: tuple[str, ...] = setting(
+        (
+            "/nagios/cgi-bin", "/nagios4/cgi-bin", "/cgi-bin/nagios4", "/cgi-bin/nagios3", "/cgi-bin/icinga", "/icinga/cgi-bin",
+            "/naemon/cgi-bin",
+        ),
+        "paths below which the CGIs are served",
+    )  # fmt: skip
+    cgi_wait_s: float = setting(10.0, "how long a cmd.cgi request waits for `processed`", "s", low=0, high=300)
+    cgi_status_codes: bool = setting(False, "CGIs answer errors with real status codes; the originals always say 200")
+    basic_remembered_s: float = setting(
+        300.0, "how long a password that came with a request is not verified anew", "s", low=0, high=3600
     )
     token_idle_s: float = setting(3600.0, "a login's token ends after this long without use", "s", low=1)
 
@@ -238,6 +260,16 @@ class _Gathered:
             if role not in ROLES:
                 words = f"bulk_limit_by_role: there is no role {role!r}: there are {', '.join(ROLES)}"
                 self.mistakes.append(f"{self.places['bulk_limit_by_role']}: {words}")
+        for name in ("htpasswd", "htdigest", "remote_user_from"):
+            if getattr(settings, name) and settings.cgi_cfg is None:
+                self.mistakes.append(f"{self.places[name]}: {name} without cgi_cfg: nothing would say what those users may do")
+        for address in settings.remote_user_from:
+            if not _is_network(address):
+                words = f"remote_user_from: {address!r} is no address: give the web server's, without port"
+                self.mistakes.append(f"{self.places['remote_user_from']}: {words}")
+        for prefix in settings.cgi_prefixes:
+            if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", prefix):
+                self.mistakes.append(f"{self.places['cgi_prefixes']}: cgi_prefixes: {prefix!r} is no path such as /nagios/cgi-bin")
         for address in settings.behind_proxy:
             if not _is_network(address):
                 self.mistakes.append(

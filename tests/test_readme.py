@@ -54,6 +54,7 @@ def test_tables_are_those_of_the_code(name: str) -> None:
 
 def test_the_page_of_commands_is_that_of_the_catalogue() -> None:
     assert readme.COMMANDS.read_text("utf-8") == readme.commands_page(), "run: python contrib/readme.py"
+    assert readme.JSON_CGIS.read_text("utf-8") == readme.json_cgis_page(), "run: python contrib/readme.py"
     assert set(re.findall(r"^### (.*)$", readme.commands_page(), re.MULTILINE)) == set(CATALOGUE)
 
 

@@ -12,15 +12,19 @@ counted.
 from __future__ import annotations
 
 import asyncio
+import hmac
 import ipaddress
 import logging
 import math
+import secrets
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 
+from api.auth.contacts import ContactPolicy
+from api.auth.files import PasswordFile
 from api.auth.passwords import is_password
 from api.auth.strangers import Strangers
 from engine.carrier import Carrier, Outcome, attempt
@@ -71,19 +75,40 @@ class _Remembered:
         return self.seen if address == self.seen.address else replace(self.seen, address=address)
 
 
+@dataclass(frozen=True, slots=True)
+class _LetIn:
+    """That a password was right: when, at which version of the accounts, by which line of which file."""
+
+    at: float
+    version: int
+    line: tuple[PasswordFile, str] | None
+    user: accounts.User | None
+
+
 class Doorkeeper:
     """See the module. Belongs to one event loop; `close` ends its threads."""
 
-    def __init__(self, journal: Journal, settings: Settings, clock: Clock | None = None) -> None:
+    def __init__(
+        self, journal: Journal, settings: Settings, clock: Clock | None = None, policy: ContactPolicy | None = None
+    ) -> None:
         self._journal = journal
         self._settings = settings
         self._clock = clock or SystemClock()
+        self._policy = policy
+        self._files = password_files(settings)
+        self._salt = secrets.token_bytes(32)
+        self._let_in: dict[bytes, _LetIn] = {}  # by name and password, hashed
         self._reader = _open_reader(journal)  # the accounts thread's own
         self._known: dict[str, tuple[accounts.Token, accounts.User] | None] = {}  # what this batch of the accounts thread looked up
         self._remembered: dict[str, _Remembered] = {}  # by secret
         self._books = Carrier("accounts", self._together)
         self._strangers = Strangers(journal)
         self._guards = ThreadPoolExecutor(2, thread_name_prefix="passwords")
+
+    @property
+    def policy(self) -> ContactPolicy | None:
+        """What a core's CGI configuration says of users, where one is given."""
+        return self._policy
 
     def close(self) -> None:
         """End the threads and close the connection. Blocks for as long as a verification takes."""
@@ -102,6 +127,17 @@ class Doorkeeper:
         if remembered is not None and remembered.is_good(now, self._journal.accounts_version()):
             return remembered.caller(address)
         return await self._books.run(lambda: self._caller_of(secret, address))
+
+    async def basic(self, user: str, password: str, address: str) -> Caller:
+        """Whose name and password came with a request; verified anew after a while. Raises NotAuthenticated, TooManyLogins."""
+        known = await self._books.run(lambda: self._known_basic(user, password, address))
+        if known is not None:
+            return known
+        return await asyncio.get_running_loop().run_in_executor(self._guards, self._basic, user, password, address)
+
+    async def vouched(self, user: str, address: str, *, is_default: bool = False) -> Caller:
+        """Whom a web server we trust has logged in; `is_default`: nobody is, and the CGI configuration names somebody for that."""
+        return await self._books.run(lambda: self._vouched(user, address, is_default))
 
     async def note_stranger(self, address: str) -> None:
         """Count a request that brought no token at all."""
@@ -132,19 +168,8 @@ class Doorkeeper:
 
     def _login(self, name: str, password: str, address: str) -> Login:
         by_user = f"user {name}"
-        is_name = _is_account_name(name)
-        subjects = [f"address {_network(address)}", *([by_user] if is_name else [])]
-        with closing(_open_reader(self._journal)) as reader:
-            self._check_throttle(accounts.failures(reader, subjects))
-            user = accounts.user_by_name(reader, name) if is_name else None
-        if not is_password(password, user.password_hash if user else None) or user is None:
-            with self._journal.transaction() as connection:
-                now = self._clock.now()
-                accounts.add_failure(connection, subjects, now, FORGET_S)
-                words = "user name or password is wrong"
-                row = AuditRow(now, LOGIN, _printed(name), address=address, status=401, code=NotAuthenticated.code, detail=words)
-                add_audit(connection, row)
-            log.warning("login failed: user %r from %s", name[: accounts.LONGEST_NAME], address)
+        user = self._verified(name, password, address, lambda user: is_password(password, user.password_hash if user else None))
+        if user is None:
             raise _wrong()
         secret = accounts.new_secret()
         now = self._clock.now()
@@ -155,7 +180,80 @@ class Doorkeeper:
             accounts.sweep_logins(connection, now)
             token_name = accounts.add_login(connection, user.id, secret, now, self._settings.token_idle_s)
             add_audit(connection, AuditRow(now, LOGIN, user.name, token_name, address))
-        return Login(secret, _caller(user, token_name, address), user.id)
+        return Login(secret, self._limited(_caller(user, token_name, address)), user.id)
+
+    def _verified(
+        self, name: str, password: str, address: str, is_right: Callable[[accounts.User | None], bool]
+    ) -> accounts.User | None:
+        """The account of that name, if any, whose password was judged right. Raises NotAuthenticated, TooManyLogins."""
+        is_name = _is_account_name(name)
+        subjects = [f"address {_network(address)}", *([f"user {name}"] if is_name else [])]
+        with closing(_open_reader(self._journal)) as reader:
+            self._check_throttle(accounts.failures(reader, subjects))
+            user = accounts.user_by_name(reader, name) if is_name else None
+        if not is_right(user):
+            with self._journal.transaction() as connection:
+                now = self._clock.now()
+                accounts.add_failure(connection, subjects, now, FORGET_S)
+                words = "user name or password is wrong"
+                row = AuditRow(now, LOGIN, _printed(name), address=address, status=401, code=NotAuthenticated.code, detail=words)
+                add_audit(connection, row)
+            log.warning("login failed: user %r from %s", name[: accounts.LONGEST_NAME], address)
+            raise _wrong()
+        return user
+
+    def _basic(self, name: str, password: str, address: str) -> Caller:
+        """Verify what came with a request, and remember it."""
+        version, now = self._journal.accounts_version(), self._clock.now()
+        line = self._line(name)
+
+        def is_right(user: accounts.User | None) -> bool:
+            if line is not None:
+                return line[0].is_password(name, password, line[1])
+            return is_password(password, user.password_hash if user else None)
+
+        user = self._verified(name, password, address, is_right)
+        if user is not None:
+            with self._journal.transaction() as connection:
+                accounts.clear_failures(connection, f"user {name}")
+        if len(self._let_in) >= _MOST_REMEMBERED:
+            self._let_in.clear()
+        self._let_in[self._digest(name, password)] = _LetIn(now, version, line, user)
+        return self._named(name, user, address)
+
+    def _known_basic(self, name: str, password: str, address: str) -> Caller | None:
+        """Who was let in with the same name and password a while ago, when nothing has changed since."""
+        known = self._let_in.get(self._digest(name, password))
+        if known is None or known.version != self._journal.accounts_version() or known.line != self._line(name):
+            return None
+        if not 0 <= self._clock.now() - known.at < self._settings.basic_remembered_s:
+            return None
+        return self._named(name, known.user, address)
+
+    def _vouched(self, name: str, address: str, is_default: bool) -> Caller:
+        user = accounts.user_by_name(self._reader, name) if _is_account_name(name) else None
+        return self._named(name, user, address, is_default=is_default)
+
+    def _named(self, name: str, user: accounts.User | None, address: str, *, is_default: bool = False) -> Caller:
+        """A user of the web server, or of ours: without an account here, contact rights alone say what he may do."""
+        if user is not None:
+            return self._limited(_caller(user, "", address), is_default=is_default)
+        if self._policy is None:
+            raise _wrong()
+        return self._limited(Caller(name, name, self._policy.role_of(name), address=address), is_default=is_default)
+
+    def _limited(self, caller: Caller, *, is_default: bool = False) -> Caller:
+        return caller if self._policy is None else self._policy.limited(caller, is_default=is_default)
+
+    def _line(self, name: str) -> tuple[PasswordFile, str] | None:
+        for file in self._files:
+            line = file.line_of(name)
+            if line is not None:
+                return file, line
+        return None
+
+    def _digest(self, name: str, password: str) -> bytes:
+        return hmac.digest(self._salt, f"{len(name)} {name} {password}".encode("utf-8", "surrogatepass"), "sha256")
 
     def _check_throttle(self, failures: dict[str, tuple[int, float]]) -> None:
         now = self._clock.now()
@@ -179,6 +277,7 @@ class Doorkeeper:
             self._touch(token, now)
             del self._known[secret]
         caller = replace(_caller(user, token.name, address), scope=accounts.narrowed_scope(user, token), verbs=token.verbs)
+        caller = self._limited(caller)
         if len(self._remembered) >= _MOST_REMEMBERED:
             self._remembered.clear()
         self._remembered[secret] = _Remembered(token, caller, version, now)
@@ -216,6 +315,15 @@ def check_may(caller: Caller, verb: Verb) -> None:
             f"The token {caller.token} is narrowed to {words}: this takes one made with `--verb {verb}`.",
             right=str(verb),
         )
+
+
+REALM = "Nagios Access"  # what programs written for the CGIs look for
+
+
+def password_files(settings: Settings) -> tuple[PasswordFile, ...]:
+    """The web server's files whose users may come in."""
+    plain = (PasswordFile(settings.htpasswd),) if settings.htpasswd else ()
+    return (*plain, PasswordFile(settings.htdigest, REALM)) if settings.htdigest else plain
 
 
 def _open_reader(journal: Journal) -> sqlite3.Connection:

@@ -200,7 +200,8 @@ class _Reading:
         ):
             return None
         health = [(view.poller, view.stale, view.health) for view in fresh.values()]
-        scope = (sorted(caller.scope.pollers or ()), sorted(caller.scope.hostgroups or ()), caller.scope == type(caller.scope)())
+        limits = sorted(caller.scope.pollers or ()), sorted(caller.scope.hostgroups or ())
+        scope = (*limits, caller.scope == type(caller.scope)(), caller.scope.rights)
         about = (type(query).__name__, query, sorted(self.call.names.items()), self.lines, scope, health, self.reader.change())
         return f'W/"{blake2b(repr(about).encode("utf-8", "backslashreplace"), digest_size=12).hexdigest()}"'
 

@@ -96,7 +96,7 @@ def _choose(call: Call, query: ProblemsQuery, reader: Reader, poller: int | None
     both = Section(hosts, _HOST_COLUMNS), Section(services, _SERVICE_COLUMNS)
 
     def count(reader: Reader) -> int:
-        if query.search or query.plain or call.caller.scope.hostgroups is not None:
+        if query.search or query.plain or call.caller.scope.is_limited:
             return hosts.count(reader) + services.count(reader)
         return count_problems(reader, call.caller.scope, poller)
 

@@ -62,6 +62,7 @@ from engine.desk.pollers import is_engine_alive, poller_away
 from engine.desk.readers import Readers
 from engine.desk.resolve import Found, NotBrief, Resolver, is_behind
 from engine.desk.results import CallPlan, ResultCall, call_shown, plan_call, standings, store_call, stored_parts
+from engine.desk.rights import check_objects, check_orders
 from engine.desk.subjects import subjects_of
 from engine.desk.subscribe import Feed
 from engine.desk.together import store_together
@@ -82,6 +83,7 @@ from engine.desk.values import (
 from engine.desk.waiting import Standing, Waiting
 from engine.desk.writer import GroupCommit, Written
 from engine.errors import (
+    Forbidden,
     InvalidField,
     JournalError,
     PollerAway,
@@ -285,6 +287,8 @@ class Desk:
         self, caller: Caller, which: Which, wording: Wording, *, after: str | None = None, snapshot: bool = False
     ) -> AsyncGenerator[bytes]:
         """Events as they happen, see `Feed.stream`. `after`: the place to go on from; `snapshot`: what stands comes first."""
+        if caller.scope.rights is not None:
+            raise Forbidden("Events do not say whose objects they are about: they are for who sees everything.", right="everything")
         return self._parts.feed.stream(caller, which, wording, after=after, snapshot=snapshot)
 
     def end_streams(self) -> None:
@@ -614,7 +618,10 @@ class Desk:
     async def cancel_command(self, caller: Caller, command_id: str) -> Life:
         """Withdraw a command that was not yet written. Raises UnknownObject, NotPossible."""
         who = self._asked(caller)
-        await self._lives(caller, [command_id])
+        (life,) = await self._lives(caller, [command_id])
+        if life.user != caller.user:
+            key = ObjectKey(life.poller, life.host, life.service)
+            await self.read(lambda reader: check_objects(reader, caller, [key]))
         job = once(
             caller, "", who.now, NoneType, lambda connection: withdraw_by_id(connection, command_id, caller, who.now), [command_id]
         )
@@ -684,6 +691,7 @@ class Desk:
             resolver = Resolver(reader, who.caller.scope, self._pollers, brief)
             found = resolver.all(targets, with_services=with_services)
             orders = [order for each in found for order in make(each)]
+            check_orders(reader, who.caller, orders)
             return orders, _away(orders, hold)
 
         # Whether a core reads its command file is seen by opening it: that may take longer.
@@ -711,6 +719,8 @@ class Desk:
     ) -> tuple[Receipt, ...]:
         """All orders or none."""
         parts = self._parts
+        if who.caller.rights is not None:
+            await self.read(lambda reader: check_orders(reader, who.caller, orders))
         accept = self._accept(who, away, action, len(orders))
         if len(orders) > SLICE:
             await self.read(lambda reader: accept.check(reader.connection, orders))

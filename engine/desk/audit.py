@@ -160,7 +160,7 @@ def _some_command(condition: str, values: Sequence[object]) -> tuple[str, list[o
 def _visible(caller: Caller) -> tuple[str, list[object]]:
     if caller.scope == EVERYTHING:
         return "1", []
-    scoped, values = caller.scope.sql("c.poller", "c.host")
+    scoped, values = caller.scope.sql("c.poller", "c.host", "c.service")
     touched, told = _some_command(f"({scoped})", values)
     return f"(a.user = ? OR {touched})", [caller.user, *told]
 
@@ -179,7 +179,7 @@ def _audited(
 
 
 def _count(connection: sqlite3.Connection, scope: Scope, seq: int, operation: str) -> int:
-    scoped, values = scope.sql("c.poller", "c.host")
+    scoped, values = scope.sql("c.poller", "c.host", "c.service")
     given = [operation or None, seq, *values]
     queries = [f"SELECT count(*) FROM {table} c WHERE {_ITS} AND ({scoped})" for table in _LIVES]
     return sum(int(connection.execute(query, given).fetchone()[0]) for query in queries)
@@ -194,7 +194,7 @@ def _commands(
     most: int,
     offset: int,
 ) -> tuple[AuditedCommand, ...]:
-    scoped, values = caller.scope.sql("c.poller", "c.host")
+    scoped, values = caller.scope.sql("c.poller", "c.host", "c.service")
     parts = [
         f"SELECT {_COMMAND.format(evidence=evidence)} FROM {table} c WHERE {_ITS} AND ({scoped})"
         for table, evidence in _LIVES.items()

@@ -42,7 +42,7 @@ def one_entry(
     reader: Reader, scope: Scope, kind: str, entry_id: int, pollers: Mapping[int, Poller]
 ) -> tuple[Entry, EntryRow] | None:
     """One entry and its row, or None when it is unknown or out of scope."""
-    scoped, values = scope.sql("e.poller", "e.host")
+    scoped, values = scope.sql("e.poller", "e.host", "e.service")
     query = f"SELECT {_COLUMNS} FROM journal.entry e WHERE e.id = ? AND e.kind = ? AND {_LISTED} AND ({scoped})"
     found = reader.connection.execute(query, [entry_id, kind, *values]).fetchone()
     if found is None:
@@ -58,7 +58,7 @@ def author_ids(reader: Reader, authors: Iterable[str]) -> dict[str, int | None]:
 
 
 def _conditions(scope: Scope, which: EntryFilter) -> tuple[str, list[object]]:
-    scoped, values = scope.sql("e.poller", "e.host")
+    scoped, values = scope.sql("e.poller", "e.host", "e.service")
     conditions = [_LISTED, f"({scoped})"]
     for column in ("kind", "poller", "host", "service", "reference"):
         wanted = getattr(which, column)

@@ -44,7 +44,7 @@ def lives_of(
 
 def scoped_commands(scope: Scope, user: str) -> tuple[str, list[object]]:
     """Commands on objects within scope, and those on groups and cores that the user sent (no objects) to pollers within it."""
-    where, values = scope.sql("c.poller", "c.host")
+    where, values = scope.sql("c.poller", "c.host", "c.service")
     on_pollers, numbers = Scope(pollers=scope.pollers).sql("c.poller", "c.host")
     return f"({where}) OR (c.host = '' AND c.user = ? AND {on_pollers})", [*values, user, *numbers]
 

@@ -14,6 +14,7 @@ from engine.desk.results import may_see
 from engine.desk.values import Caller, EntryFilter, OperationView, Page
 from engine.journal.calls import CallRow, calls_of
 from engine.journal.operations import OPERATION_COLUMNS, OperationRow, Storing
+from engine.state.scope import EVERYTHING
 
 
 def page_of_operations(connection: sqlite3.Connection, caller: Caller, which: EntryFilter) -> Page[OperationView]:
@@ -36,7 +37,7 @@ def one_operation(connection: sqlite3.Connection, caller: Caller, operation: str
 
 
 def _visible(caller: Caller) -> tuple[str, list[object]]:
-    if caller.scope.pollers is None and caller.scope.hostgroups is None:
+    if caller.scope == EVERYTHING:
         return "1", []
     scoped, values = scoped_commands(caller.scope, caller.user)
     of_it = OF_OPERATION.replace("?", "o.id")

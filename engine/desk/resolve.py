@@ -121,7 +121,7 @@ class Resolver:
 
     def _seen(self, target: Target) -> list[tuple[int, Glance]]:
         """The object on each poller that has it, by number."""
-        where, values = self.scope.sql("o.poller", "o.host_name" if target.service is not None else "o.name")
+        where, values = self.scope.sql("o.poller", *(("o.name",) if target.service is None else ("o.host_name", "o.description")))
         on = "o.poller IN (SELECT number FROM state.poller)" if target.poller is None else "o.poller = ?"
         given = [] if target.poller is None else [target.poller]
         names = [target.host] if target.service is None else [target.host, target.service]

@@ -16,6 +16,7 @@ from engine.config import Poller, Settings
 from engine.desk.checks import Asked
 from engine.desk.orders import result_line
 from engine.desk.resolve import Found, Resolver
+from engine.desk.rights import check_objects
 from engine.desk.values import Caller, CheckResult, Target
 from engine.desk.writer import Written
 from engine.errors import CallerError, ResultsRefused, TooManyResults, UnknownObject
@@ -131,6 +132,7 @@ def plan_call(who: Asked, reader: Reader, pollers: Mapping[int, Poller], results
     for index, result in enumerate(results):
         try:
             found = places.found(result.target, explain=len(plan.refused) < _EXPLAINED)
+            check_objects(reader, who.caller, [found.key])
             line = result_line(who, found, result)
         except CallerError as error:
             plan.refused.append(Refused(index, result.target.host, result.target.service, error))
@@ -150,10 +152,14 @@ class _Places:
         self._views = self._resolver.visible()
         where, self._scope_values = who.caller.scope.sql("h.poller", "h.name")
         self._host_query = f"SELECT h.poller FROM state.host h WHERE h.name = ? AND h.poller = ? AND ({where})"
+        seen, self._service_values = who.caller.scope.sql("s.poller", "s.host_name", "s.description")
+        named = "s.poller = ? AND s.host_name = ? AND s.description = ?"
+        self._service_query = f"SELECT 1 FROM state.service s WHERE {named} AND ({seen})"
+        self._single = who.caller.scope.rights is not None  # services may be seen whose hosts are not
         self._hosts: dict[str, list[int]] = {}
 
     def found(self, target: Target, *, explain: bool) -> Found:
-        numbers = self._host(target.host)
+        numbers = list(self._views) if self._single and target.service is not None else self._host(target.host)
         if target.poller is not None:
             numbers = [number for number in numbers if number == target.poller]
         if target.service is not None:
@@ -179,8 +185,8 @@ class _Places:
         return known
 
     def _has_service(self, number: int, host: str, service: str) -> bool:
-        query = "SELECT 1 FROM state.service WHERE poller = ? AND host_name = ? AND description = ?"
-        return self._connection.execute(query, (number, host, service)).fetchone() is not None
+        given = (number, host, service, *self._service_values)
+        return self._connection.execute(self._service_query, given).fetchone() is not None
 
 
 @dataclass(frozen=True, slots=True)

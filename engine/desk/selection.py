@@ -137,7 +137,7 @@ def _named(resolver: Resolver, selection: Selection, limit: int) -> Selected:
 def _with_children(resolver: Resolver, found: Found, row: Row) -> Found:
     assert row.on is Members.HOST_AND_CHILDREN
     members = objects_of(resolver.reader, found.key.poller, row, {"host": found.key.host})
-    if resolver.scope.hostgroups is not None and {key.host for key in members} - resolver.hosts_in_scope(found.key.poller):
+    if resolver.scope.is_limited and {key.host for key in members} - resolver.hosts_in_scope(found.key.poller):
         raise Forbidden(
             f"Below {found.key.host} stand hosts beyond your scope: name those you may command one by one.", right="scope"
         )
@@ -158,7 +158,7 @@ def check_limit(count: int, limit: int) -> None:
 def _condition(resolver: Resolver, selection: Selection, kind: Kind, now: float) -> Condition:
     """What of that kind is meant, within the caller's scope."""
     poller, host = ("h.poller", "h.name") if kind == "host" else ("s.poller", "s.host_name")
-    parts: list[Condition] = [resolver.scope.sql(poller, host)]
+    parts: list[Condition] = [resolver.scope.sql(poller, host, None if kind == "host" else "s.description")]
     numbers = sorted(resolver.visible()) if selection.poller is None else [selection.poller]
     parts.append((f"{poller} IN ({','.join('?' * len(numbers))})", numbers))
     if selection.hostgroup:
@@ -213,7 +213,7 @@ def _no_such_group(resolver: Resolver, selection: Selection) -> UnknownObject | 
 def select_entries(resolver: Resolver, selection: EntrySelection, now: float, limit: int) -> list[EntryRow]:
     """Standing entries by what they say, newest first. Raises InvalidField if nothing narrows them, TooManyTargets …"""
     standing = f"e.kind = ? AND e.present = 1 AND {STORED_WHOLE}"
-    conditions: list[Condition] = [(standing, [selection.kind]), resolver.scope.sql("e.poller", "e.host")]
+    conditions: list[Condition] = [(standing, [selection.kind]), resolver.scope.sql("e.poller", "e.host", "e.service")]
     meaning = _meaning(resolver, selection, now)
     if not meaning:
         raise InvalidField(

@@ -61,7 +61,7 @@ def _groups(resolver: Resolver, row: Row, names: Mapping[str, object], poller: i
     """The group on each poller where it has members that the command reaches."""
     name = _name(names, row.subject.value)
     members = {number: _members(resolver, row, names, number) for number in _named(resolver, row.subject, name, poller)}
-    limited = resolver.scope.hostgroups is not None
+    limited = resolver.scope.is_limited
     if limited and not any(resolver.hosts_in_scope(number) & {key.host for key in keys} for number, keys in members.items()):
         raise _unknown(row.subject, name)
     for number, keys in members.items():
@@ -81,7 +81,7 @@ def _members(resolver: Resolver, row: Row, names: Mapping[str, object], number: 
 
 def _check_scope(resolver: Resolver, number: int, name: str, members: Sequence[ObjectKey]) -> None:
     """Raises Forbidden when a command would reach what the caller may not see."""
-    if resolver.scope.hostgroups is None:
+    if not resolver.scope.is_limited:
         return
     if {key.host for key in members} - resolver.hosts_in_scope(number):
         raise Forbidden(f"The command on {name} reaches hosts beyond your scope: command its members one by one.", right="scope")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from engine.journal.accounts import Verb
+from engine.state.rights import ContactRights
 from engine.state.scope import EVERYTHING, Condition, Scope
 
 T = TypeVar("T")
@@ -52,6 +53,7 @@ class Caller:
     token: str = ""  # the token's public name, never its secret
     verbs: frozenset[Verb] | None = None
     request: Request | None = None  # the write being asked for
+    rights: ContactRights | None = None  # what its core's own configuration lets this contact do; None = it says nothing
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ class MainConfig:
     check_external_commands: bool = True
     retain_state_information: bool = False
     date_format: str = "us"
+    timezone: str | None = None  # None: that of the machine the core runs on
 
 
 _FILES = frozenset(
@@ -63,7 +64,7 @@ def parse_main_config(text: str, path: Path) -> MainConfig:
         FormatError: A line is no setting, or the value of one that we need makes no sense; names the line.
     """
     values: dict[str, object] = {}
-    for number, line in _lines(text):
+    for number, line in logical_lines(text):
         name, separator, value = (part.strip() for part in line.partition("="))
         if not separator or not name:
             raise _no_setting(number, line)
@@ -74,12 +75,14 @@ def parse_main_config(text: str, path: Path) -> MainConfig:
             values[name] = _number(name, value, number) != 0
         elif name in _SECONDS:
             values[_SECONDS[name]] = float(_number(name, value, number))
+        elif name == "use_timezone":
+            values["timezone"] = value.removeprefix(":")
         elif name == "date_format":
             values[name] = value
     return MainConfig(main_config=path, **values)  # type: ignore[arg-type]
 
 
-def _lines(text: str) -> Iterator[tuple[int, str]]:
+def logical_lines(text: str) -> Iterator[tuple[int, str]]:
     """(number of its first line, text) of each line that says something, continued lines joined."""
     begun, started = "", 0
     for number, raw in enumerate(text.replace("\r\n", "\n").split("\n"), 1):

@@ -48,8 +48,8 @@ def _used_by_status(scope: Scope, *expressions: str) -> Condition:
     """(poller, name) is what one of these expressions over the rows of hosts and services within scope says."""
     parts: list[str] = []
     values: list[object] = []
-    for table, host in (("host", "o.name"), ("service", "o.host_name")):
-        where, more = scope.sql("o.poller", host)
+    for table, *names in (("host", "o.name"), ("service", "o.host_name", "o.description")):
+        where, more = scope.sql("o.poller", *names)
         for expression in expressions:
             parts.append(f"SELECT o.poller, {expression} FROM state.{table} o WHERE {where}")
             values += more
@@ -84,7 +84,7 @@ def configured(
 ) -> tuple[tuple[Configured[C], ...], int]:
     """One page of them by name and poller, and how many there are."""
     conditions: list[Condition] = [Scope(pollers=scope.pollers).sql("x.poller", "")]
-    conditions += [table.used(scope)] if scope.hostgroups is not None else []
+    conditions += [table.used(scope)] if scope.is_limited else []
     conditions += [("x.poller = ?", [poller])] if poller is not None else []
     conditions += [("x.name = ?", [name])] if name is not None else []
     where, bound = all_of(conditions)

@@ -366,6 +366,7 @@ class GenerationWriter:
         self._write_plain("contact", ContactConfig, cache.contacts)
         self._write_plain("timeperiod", TimeperiodConfig, cache.timeperiods)
         self._write_plain("check_command", CommandConfig, cache.commands)
+        self._connection.executemany("INSERT OR IGNORE INTO contact_of VALUES (?, ?, ?, ?, ?)", self._contact_of(cache))
         self._write_plain("escalation", EscalationConfig, cache.escalations)
         self._write_plain("dependency", DependencyConfig, cache.dependencies)
         self._write_plain("service_parent", ServiceParentConfig, cache.service_parents)
@@ -389,6 +390,22 @@ class GenerationWriter:
         for group in cache.groups:
             for host, service in group.members:
                 yield self.poller, group.kind, group.name, host, service or ""
+
+    def _contact_of(self, cache: ObjectCache) -> Iterator[tuple[object, ...]]:
+        for host in cache.hosts:
+            yield from self._told(host.name, "", host)
+        for service in cache.services:
+            yield from self._told(service.host_name, service.description, service)
+        for one in cache.escalations:
+            yield from self._told(one.host_name, one.service_description, one)
+
+    def _told(
+        self, host: str, description: str, config: HostConfig | ServiceConfig | EscalationConfig
+    ) -> Iterator[tuple[object, ...]]:
+        for contact in config.contacts:
+            yield "contact", contact, self.poller, host, description
+        for group in config.contact_groups:
+            yield "contactgroup", group, self.poller, host, description
 
     def _honour_wanted_ids(self, table: ObjectTable) -> None:
         """Give objects whose configuration began to ask for an id that id (if it is free)."""

@@ -61,10 +61,10 @@ class GroupedService(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Join:
-    """How a kind's members are reached. `keys`: poller and host of a member."""
+    """How a kind's members are reached. `keys`: poller, host and service of a member."""
 
     members: str
-    keys: tuple[str, str]
+    keys: tuple[str, ...]
 
 
 _GROUP = "state.object_group g JOIN state.group_member gm ON gm.poller = g.poller AND gm.kind = g.kind AND gm.name = g.name"
@@ -72,7 +72,8 @@ _SERVICE = "s.poller = gm.poller AND s.host_name = gm.host_name"
 _JOINS: Mapping[Kind, _Join] = {
     "hostgroup": _Join(f"{_GROUP} JOIN state.host h ON h.poller = gm.poller AND h.name = gm.host_name", ("h.poller", "h.name")),
     "servicegroup": _Join(
-        f"{_GROUP} JOIN state.service s ON {_SERVICE} AND s.description = gm.service_description", ("s.poller", "s.host_name")
+        f"{_GROUP} JOIN state.service s ON {_SERVICE} AND s.description = gm.service_description",
+        ("s.poller", "s.host_name", "s.description"),
     ),
 }
 
@@ -115,7 +116,7 @@ def hosts_in(reader: Reader, scope: Scope, kind: Kind, names: Sequence[str]) -> 
 
 def services_in(reader: Reader, scope: Scope, kind: Kind, names: Sequence[str]) -> tuple[GroupedService, ...]:
     """The services in these groups (of a hostgroup: all those of its hosts), by description."""
-    where, values = _among(scope, kind, names, ("s.poller", "s.host_name"))
+    where, values = _among(scope, kind, names, ("s.poller", "s.host_name", "s.description"))
     own = " AND s.description = gm.service_description" if kind == "servicegroup" else ""
     query = (
         "SELECT g.name, s.poller, s.host_name, s.id, s.description, coalesce(c.display_name, s.description),"
@@ -127,6 +128,6 @@ def services_in(reader: Reader, scope: Scope, kind: Kind, names: Sequence[str]) 
     return tuple(GroupedService._make(row) for row in reader.connection.execute(query, values))
 
 
-def _among(scope: Scope, kind: Kind, names: Sequence[str], keys: tuple[str, str]) -> Condition:
+def _among(scope: Scope, kind: Kind, names: Sequence[str], keys: tuple[str, ...]) -> Condition:
     named = ("g.name IN (SELECT value FROM json_each(?))", [orjson.dumps(names).decode()])
     return all_of([("g.kind = ?", [kind]), named, scope.sql(*keys)])

@@ -97,11 +97,11 @@ def _visible_groups(scope: Scope, kind: Kind, poller: int | None) -> list[Condit
     conditions: list[Condition] = [("g.kind = ?", [kind]), Scope(pollers=scope.pollers).sql("g.poller", "")]
     if poller is not None:
         conditions.append(("g.poller = ?", [poller]))
-    if scope.hostgroups is None:
+    if not scope.is_limited:
         return conditions
     if kind == "contactgroup":
         return [*conditions, named_by_objects(scope, "contact_groups", "g.poller", "g.name")]
-    where, values = scope.sql("m.poller", "m.host_name")
+    where, values = scope.sql("m.poller", "m.host_name", "m.service_description")
     member = f"SELECT m.poller, m.name FROM state.group_member m WHERE m.kind = ? AND {where}"
     return [*conditions, (f"(g.poller, g.name) IN ({member})", [kind, *values])]
 
@@ -111,15 +111,15 @@ def _members_of(scope: Scope, kind: Kind, name: str, pollers: Sequence[int]) -> 
         ("m.kind = ? AND m.name = ?", [kind, name]),
         (f"m.poller IN ({','.join('?' * len(pollers))})", list(pollers)),
     ]
-    return conditions if kind == "contactgroup" else [*conditions, scope.sql("m.poller", "m.host_name")]
+    return conditions if kind == "contactgroup" else [*conditions, scope.sql("m.poller", "m.host_name", "m.service_description")]
 
 
 def named_by_objects(scope: Scope, column: Literal["contacts", "contact_groups"], poller: str, name: str) -> Condition:
     """(poller, name) stands in that list of a host or service within scope."""
     parts: list[str] = []
     values: list[object] = []
-    for table, host in (("host_config", "c.name"), ("service_config", "c.host_name")):
-        where, more = scope.sql("c.poller", host)
+    for table, *names in (("host_config", "c.name"), ("service_config", "c.host_name", "c.description")):
+        where, more = scope.sql("c.poller", *names)
         parts.append(f"SELECT c.poller, j.value FROM state.{table} c, json_each(c.{column}) j WHERE {where}")
         values += more
     return f"({poller}, {name}) IN ({' UNION ALL '.join(parts)})", values

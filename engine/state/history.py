@@ -100,11 +100,11 @@ def _object_conditions(reader: Reader, scope: Scope, which: HistoryFilter) -> li
         own.append(("o.service = ?", [which.service]))
     if which.hostgroup is not None:
         own.append(Scope(hostgroups=frozenset({which.hostgroup})).sql("o.poller", "o.host"))
-    if scope.hostgroups is not None:
-        where, values = scope.sql("o.poller", "o.host")
+    if scope.is_limited:
+        where, values = scope.sql("o.poller", "o.host", "o.service")
         own.append((f"(o.host = '' OR ({where}))", values))
     where, values = all_of(own)
-    if which.host is None and which.hostgroup is None and scope.hostgroups is None:
+    if which.host is None and which.hostgroup is None and not scope.is_limited:
         conditions: list[Condition] = [(where, values)]
     else:
         query = f"SELECT o.id FROM history.object o WHERE {where}"
@@ -114,7 +114,7 @@ def _object_conditions(reader: Reader, scope: Scope, which: HistoryFilter) -> li
             if len(few) <= _FEW_OBJECTS
             else (f"+e.object IN ({query})", values)
         ]
-    if scope.hostgroups is not None:
+    if scope.is_limited:
         conditions.append(("(o.host <> '' OR e.type <> ?)", [int(EntryType.EXTERNAL_COMMAND)]))
     return conditions
 

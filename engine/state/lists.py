@@ -20,7 +20,7 @@ ALL = -1
 _FIRST = itemgetter(0)
 
 _SOURCES: dict[Kind, str] = {"host": "state.host h", "service": "state.service s"}
-_HOST_KEYS: dict[Kind, tuple[str, str]] = {"host": ("h.poller", "h.name"), "service": ("s.poller", "s.host_name")}
+_KEYS: dict[Kind, tuple[str, ...]] = {"host": ("h.poller", "h.name"), "service": ("s.poller", "s.host_name", "s.description")}
 _JOINS: dict[Kind, dict[str, str]] = {
     "host": {
         "p": "CROSS JOIN state.poller p ON p.number = h.poller",
@@ -46,7 +46,7 @@ class Listing:
     @classmethod
     def within(cls, scope: Scope, kind: Kind, conditions: Sequence[Condition], order: str = "") -> Listing:
         """One of what is within scope."""
-        return cls(kind, (scope.sql(*_HOST_KEYS[kind]), *conditions), order)
+        return cls(kind, (scope.sql(*_KEYS[kind]), *conditions), order)
 
     def narrowed(self, *conditions: Condition) -> Listing:
         """What further conditions leave of it."""

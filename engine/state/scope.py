@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-Condition = tuple[str, Sequence[object]]
-"""A complete boolean SQL expression and its parameters."""
+from engine.state.rights import Condition, ContactRights
+
+__all__ = ["EVERYTHING", "Condition", "ContactRights", "Scope", "all_of"]
 
 
 def all_of(conditions: Sequence[Condition]) -> tuple[str, list[object]]:
@@ -20,11 +21,19 @@ class Scope:
 
     pollers: frozenset[int] | None = None
     hostgroups: frozenset[str] | None = None
+    rights: ContactRights | None = None  # what a core's own configuration gives the caller as a contact
 
-    def sql(self, poller: str, host: str) -> tuple[str, list[object]]:
-        """Return (condition, parameters) over the SQL expressions that hold an object's poller number and host name.
+    @property
+    def is_limited(self) -> bool:
+        """Not every object of its pollers is within it."""
+        return self.hostgroups is not None or self.rights is not None
 
-        The condition is a complete boolean expression; it reads the tables `state.group_member` and `state.poller`.
+    def sql(self, poller: str, host: str, service: str | None = None) -> tuple[str, list[object]]:
+        """Return (condition, parameters) over the SQL expressions that hold an object's poller number, host and service name.
+
+        Without `service` it is about hosts; of services that hides, too, those whose host is not seen. `service` may hold '' or
+        NULL for a host. The condition is a complete boolean expression; it reads the tables `state.group_member`,
+        `state.poller` and those of `rights`.
         """
         parts: list[str] = []
         values: list[object] = []
@@ -38,12 +47,16 @@ class Scope:
             parts.append(f"{host} IN (SELECT gm.host_name FROM {member})")
             parts.append(f"({poller}, {host}) IN (SELECT gm.poller, gm.host_name FROM {member})")
             values += [*sorted(self.hostgroups), *sorted(self.hostgroups)]
+        if self.rights is not None:
+            seen, of_seen = self.rights.sees(poller, host, service)
+            parts.append(seen)
+            values += of_seen
         return " AND ".join(parts) or "1", values
 
     def allows(self, poller: int, hostgroups: Collection[str]) -> bool:
         """The same of an object on that poller that is in these hostgroups."""
-        if self.pollers is not None and poller not in self.pollers:
-            return False
+        if self.rights is not None or (self.pollers is not None and poller not in self.pollers):
+            return False  # which contacts an object had then is not known here
         return self.hostgroups is None or not self.hostgroups.isdisjoint(hostgroups)
 
 

@@ -29,7 +29,7 @@ from engine.model import (
     TimeperiodConfig,
 )
 
-SCHEMA_VERSION = 9
+SCHEMA_VERSION = 10
 STATE_FILE = "state.db"
 
 # A core may write `nan`; SQLite stores it as NULL, and no field of the model is NULL by accident.
@@ -270,6 +270,10 @@ CREATE TABLE group_member (
   PRIMARY KEY (poller, kind, host_name, name, service_description)) WITHOUT ROWID;
 CREATE INDEX group_member_group ON group_member (kind, name, poller, host_name);
 CREATE TABLE contact (poller INTEGER NOT NULL, {_typed(ContactConfig)}, PRIMARY KEY (poller, name)) WITHOUT ROWID;
+-- Whose object it is: a contact or contactgroup of it or of one of its escalations. A host's description is ''.
+CREATE TABLE contact_of (
+  kind TEXT NOT NULL, name TEXT NOT NULL, poller INTEGER NOT NULL, host_name TEXT NOT NULL, description TEXT NOT NULL,
+  PRIMARY KEY (kind, name, poller, host_name, description)) WITHOUT ROWID;
 CREATE TABLE timeperiod (poller INTEGER NOT NULL, {_typed(TimeperiodConfig)}, PRIMARY KEY (poller, name)) WITHOUT ROWID;
 CREATE TABLE check_command (poller INTEGER NOT NULL, {_typed(CommandConfig)}, PRIMARY KEY (poller, name)) WITHOUT ROWID;
 CREATE TABLE escalation (poller INTEGER NOT NULL, {_typed(EscalationConfig)});
@@ -287,5 +291,5 @@ INSERT INTO change VALUES (abs(random() % 1000000000000));
 STATUS_TABLES = ("host", "service", "downtime", "comment", "contact_status", "dirty", "log_position")
 CONFIG_TABLES = (
     "host_config", "service_config", "object_group", "group_member", "contact", "timeperiod", "check_command", "escalation",
-    "dependency", "service_parent",
+    "dependency", "service_parent", "contact_of",
 )  # fmt: skip

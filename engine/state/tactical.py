@@ -95,6 +95,12 @@ _OF_SERVICES: dict[By, _Source] = {
         "k.name", _IN_GROUP.format("state.service", "servicegroup") + " AND s.description = k.service_description", "s.alike"
     ),
 }
+# The tally by host knows nothing of who may see which of a host's services.
+_SINGLE_SERVICES = _OF_SERVICES | {
+    "hostgroup": _Source("k.name", _IN_GROUP.format("state.service", "hostgroup"), "s.alike"),
+    "poller": _Source("s.poller", "state.service s", "s.alike"),
+}
+_SINGLE_HOSTS = _Source("s.poller", "state.host s", "s.alike")
 _WITH_HOST = f" LEFT JOIN state.host h ON h.poller = s.poller AND h.name = s.host_name AND h.{COUNTED}"
 
 
@@ -103,13 +109,17 @@ def totals(
 ) -> dict[str, Totals]:
     """The totals of each poller (by its number, as text) or group that has objects within scope; `names`: of these groups only."""
     if by == "poller":
-        read = _of_whole_pollers if scope.hostgroups is None else _of_parts_of_pollers
+        read = _of_whole_pollers if not scope.is_limited else _one_by_one if scope.rights is not None else _of_parts_of_pollers
         hosts, services = read(reader, scope, poller)
     else:
         more = [("s.poller = ?", [poller])] if poller is not None else []
         hosts = _counted(reader, _OF_HOSTS[by], "0", [scope.sql("s.poller", "s.name"), _COUNTED_ROWS, *more], names)
-        of_services = [scope.sql("s.poller", "s.host_name"), *([_COUNTED_ROWS] if by == "servicegroup" else []), *more]
-        services = _counted(reader, _OF_SERVICES[by], "coalesce(h.alike, 0)", of_services, names)
+        source = _OF_SERVICES[by] if scope.rights is None else _SINGLE_SERVICES[by]
+        seen = (
+            scope.sql("s.poller", "s.host_name") if scope.rights is None else scope.sql("s.poller", "s.host_name", "s.description")
+        )
+        of_services = [seen, *([_COUNTED_ROWS] if source.count == "count(*)" else []), *more]
+        services = _counted(reader, source, "coalesce(h.alike, 0)", of_services, names)
     none: Counter[tuple[int, int]] = Counter()
     return {key: (_host_totals(hosts.get(key, none)), _service_totals(services.get(key, none))) for key in {**hosts, **services}}
 
@@ -147,6 +157,14 @@ def _of_whole_pollers(reader: Reader, scope: Scope, poller: int | None) -> tuple
         services[row, 0] -= count
         services[row, host] += count
     return found
+
+
+def _one_by_one(reader: Reader, scope: Scope, poller: int | None) -> tuple[Alikes, Alikes]:
+    """Contacts see single services: every row is looked at."""
+    more = [_COUNTED_ROWS, *([("s.poller = ?", [poller])] if poller is not None else [])]
+    hosts = _counted(reader, _SINGLE_HOSTS, "0", [scope.sql("s.poller", "s.name"), *more], None)
+    of_services = [scope.sql("s.poller", "s.host_name", "s.description"), *more]
+    return hosts, _counted(reader, _SINGLE_SERVICES["poller"], "coalesce(h.alike, 0)", of_services, None)
 
 
 # The hosts of the scope's hostgroups, found once, lead to both kinds of rows.

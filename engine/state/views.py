@@ -269,7 +269,7 @@ class Reader:
         search: Condition | None = None,
     ) -> tuple[tuple[ServiceView, ...], int]:
         """One page of services, and how many there are in all. Problems: checked and not OK. `order`: as of `hosts`."""
-        conditions: list[Condition] = [scope.sql("s.poller", "s.host_name")]
+        conditions: list[Condition] = [scope.sql("s.poller", "s.host_name", "s.description")]
         if search is not None:
             conditions.append(search)
         if poller is not None or host is not None:
@@ -286,16 +286,16 @@ class Reader:
     def service(self, scope: Scope, host: str, description: str, poller: int | None = None) -> tuple[ServiceView, ...]:
         """The service of that name on each poller that has it."""
         named = ("s.host_name = ? AND s.description = ?", [host, description])
-        return self._service_views([scope.sql("s.poller", "s.host_name"), named, _on_poller("s", poller)])
+        return self._service_views([scope.sql("s.poller", "s.host_name", "s.description"), named, _on_poller("s", poller)])
 
     def service_by_id(self, scope: Scope, id: int) -> ServiceView | None:
         """The service with that public id."""
-        return next(iter(self._service_views([scope.sql("s.poller", "s.host_name"), ("s.id = ?", [id])])), None)
+        return next(iter(self._service_views([scope.sql("s.poller", "s.host_name", "s.description"), ("s.id = ?", [id])])), None)
 
     def services_of_hosts(self, scope: Scope, host_ids: Sequence[int]) -> dict[int, tuple[ServiceView, ...]]:
         """The services of each of these hosts, by host id; an empty tuple for a host without any (or out of scope)."""
         found: dict[int, list[ServiceView]] = {id: [] for id in host_ids}
-        for view in self._service_views([scope.sql("s.poller", "s.host_name"), _of_hosts(list(found))]):
+        for view in self._service_views([scope.sql("s.poller", "s.host_name", "s.description"), _of_hosts(list(found))]):
             found[view.host_id].append(view)
         return {id: tuple(views) for id, views in found.items()}
 
@@ -328,7 +328,8 @@ class Reader:
 
     def near_services(self, scope: Scope, host: str, description: str, limit: int = 5) -> tuple[str, ...]:
         """Descriptions of this host's services within scope that look like this one, best first."""
-        where, values = _all_of([scope.sql("s.poller", "s.host_name"), ("s.host_name = ?", [host]), _on_poller("s", None)])
+        seen = scope.sql("s.poller", "s.host_name", "s.description")
+        where, values = _all_of([seen, ("s.host_name = ?", [host]), _on_poller("s", None)])
         found = self.connection.execute(f"SELECT DISTINCT s.description FROM state.service s WHERE {where}", values)
         return _nearest(description, (candidate for (candidate,) in found), limit)
 

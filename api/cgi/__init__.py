@@ -1,0 +1,28 @@
+"""The CGI dialect: the paths, parameters and pages of the Nagios CGIs, in front of the same desk as every dialect.
+
+Programs written for `/nagios/cgi-bin/*.cgi` find here what they look for, over all pollers at once. Answers are HTTP 200 as the
+originals' (a setting gives real status codes); what a page says is true. Reading order: this table, `visit` (one request),
+`csrf`, the pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from starlette.routing import BaseRoute, Route
+
+from api.auth.doorkeeper import Doorkeeper
+from api.cgi.visit import Handler, Page, Services
+from engine.clock import Clock, SystemClock
+from engine.config import Settings
+from engine.desk import Desk
+
+# What answers each CGI. A handler takes a Visit and gives an answer; it contains no `try`.
+PAGES: Mapping[str, Handler] = {}
+
+
+def routes(desk: Desk, doorkeeper: Doorkeeper, settings: Settings, clock: Clock | None = None) -> list[BaseRoute]:
+    """Every CGI below every prefix."""
+    services = Services(desk, doorkeeper, settings, clock or SystemClock())
+    pages = {name: Page(services, handler) for name, handler in PAGES.items()}
+    return [Route(f"{prefix}/{name}", page) for prefix in settings.cgi_prefixes for name, page in pages.items()]

@@ -1,0 +1,84 @@
+"""Values as the caller wants them written: times, enumerations, bit masks, durations. Pure but for the time zone of the process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from api.cgi.json_cgis.options import Asked
+from api.cgi.json_cgis.words import DOUBLED, Words
+
+Convert = Callable[[Any], object]
+_LONGEST_DATE = 1000  # characters; the originals' buffer is as large
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What `formatoptions` and `dateformat` ask for."""
+
+    whitespace: bool = False
+    enumerate: bool = False
+    bitmask: bool = False
+    duration: bool = False
+    dateformat: str | None = None
+
+    @classmethod
+    def of(cls, asked: Asked) -> Output:
+        """As asked."""
+        words = asked.words("formatoptions") or frozenset()
+        return cls("whitespace" in words, "enumerate" in words, "bitmask" in words, "duration" in words, asked.text("dateformat"))
+
+    def time(self, seconds: float) -> object:
+        """Milliseconds since 1970 (0: never), or as `dateformat` says."""
+        whole = int(seconds)
+        if self.dateformat is None:
+            return whole * 1000 if whole > 0 else 0
+        try:
+            return time.strftime(self.dateformat, time.localtime(whole))[:_LONGEST_DATE]
+        except (ValueError, OverflowError, OSError):
+            return ""
+
+    def span(self, seconds: int) -> object:
+        """A duration."""
+        if not self.duration:
+            return seconds
+        minutes, second = divmod(seconds, 60)
+        hours, minute = divmod(minutes, 60)
+        day, hour = divmod(hours, 24)
+        return f"{day}d {hour}h {minute}m {second}s"
+
+    def word(self, words: Words) -> Convert:
+        """Writes an enumeration."""
+        if not self.enumerate:
+            return int
+        names = DOUBLED | {number: word for word, number in reversed(list(words.items()))}
+        return lambda number: names.get(int(number), f"Unknown value {int(number)}")
+
+    def mask(self, words: Words) -> Convert:
+        """Writes a bit mask."""
+        if not self.bitmask:
+            return int
+        return lambda number: [word for word, bit in words.items() if int(number) & bit]
+
+    def encode(self, content: object, depth: int = 0) -> bytes:
+        """JSON, padded if asked for; `depth`: how deep it will stand."""
+        if not self.whitespace:
+            return orjson.dumps(content, option=orjson.OPT_NON_STR_KEYS)
+        padded = orjson.dumps(content, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_INDENT_2)
+        return padded.replace(b"\n", b"\n" + b"  " * depth) if depth else padded
+
+
+def real(number: float) -> float:
+    """A number with two decimals."""
+    return round(float(number), 2)
+
+
+def option_letters(letters: str, names: Mapping[str, int]) -> int:
+    """The bits of an object cache's option letters, `d,u,r`; `a` is all of them, `n` none."""
+    if letters == "a":
+        return -1
+    return sum({names[letter] for letter in letters.replace(" ", "").split(",") if letter in names})

@@ -1,0 +1,34 @@
+"""Pages: templates rendered as HTML. Everything a template is given is escaped unless it is markup made here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.responses import HTMLResponse
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline' 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'self';"
+        " base-uri 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+}
+
+
+@cache
+def _environment() -> Environment:
+    loader = PackageLoader("api.cgi", "templates")
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+
+
+def page(template: str, status: int = 200, **values: object) -> HTMLResponse:
+    """One template as an answer."""
+    return HTMLResponse(_environment().get_template(template).render(values), status, HEADERS)
+
+
+def error_page(message: str, details: Sequence[str], *, title: str = "Nagios", status: int = 200) -> HTMLResponse:
+    """A refusal in the originals' elements: the sentence programs look for, then what else there is to say."""
+    return page("error.html", status, title=title, message=message, details=details)

@@ -1,0 +1,215 @@
+"""One request to a CGI: its parameters as the originals read them, who asks, and how refusals are told.
+
+Handlers are plain functions from a `Visit` to an answer; they contain no `try`. Who asks is, in this order: whom a web server we
+trust names in X-Remote-User, who brings a name and password or a bearer token, whom the CGI configuration names for nobody.
+Unlike the originals' web server, nothing here is shown to somebody without a name.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
+
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from api.auth.doorkeeper import REALM, Doorkeeper, check_may
+from api.cgi.pages import error_page
+from api.connection import PEER
+from api.errors import problem_of
+from engine.clock import Clock
+from engine.config import Settings
+from engine.desk import Caller, Desk
+from engine.errors import NotAuthenticated, SignalboxError
+from engine.formats.cgicfg import CgiConfig
+from engine.formats.text import text_of
+from engine.journal.accounts import Verb
+from engine.state.rights import ContactRights
+
+LONGEST_BODY = 1 << 20  # bytes: forms are short
+REMOTE_USER = "X-Remote-User"
+METHODS = frozenset({"GET", "HEAD", "POST"})
+_CHALLENGE = {"WWW-Authenticate": f'Basic realm="{REALM}", charset="UTF-8"'}
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What every handler may ask."""
+
+    desk: Desk
+    doorkeeper: Doorkeeper
+    settings: Settings
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One request: who asks (`on_request`: by what came with the request itself, as programs do), and for what.
+
+    `parameters` are the pairs in order, as the originals read them; `config` is the CGIs' own configuration.
+    """
+
+    services: Services
+    request: Request
+    caller: Caller
+    on_request: bool
+    parameters: Sequence[tuple[str, str]]
+    body: bytes
+    config: CgiConfig
+
+    @property
+    def desk(self) -> Desk:
+        return self.services.desk
+
+    @property
+    def rights(self) -> ContactRights | None:
+        """What the caller may do as a contact; None where no CGI configuration is given, so that role and scope alone count."""
+        return self.caller.rights
+
+    def has(self, name: str) -> bool:
+        """A checkbox counts by its presence, whatever its value."""
+        return any(key == name for key, _ in self.parameters)
+
+    def value(self, name: str, absent: str = "") -> str:
+        """The last value of that name, as in the originals."""
+        return next((value for key, value in reversed(self.parameters) if key == name), absent)
+
+    def values(self, name: str) -> list[str]:
+        """Every value of that name."""
+        return [value for key, value in self.parameters if key == name]
+
+    def number(self, name: str) -> int:
+        """The value as atoi reads it: 0 where there is none."""
+        return atoi(self.value(name))
+
+
+Handler = Callable[[Visit], Awaitable[Response]]
+
+
+class Page:
+    """An ASGI endpoint: one CGI, by GET and POST."""
+
+    def __init__(self, services: Services, handler: Handler) -> None:
+        self._services = services
+        self._handler = handler
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        try:
+            answer = await self._answer(request)
+        except NotAuthenticated as error:
+            answer = error_page(str(error), (), status=401)
+            answer.headers.update(_CHALLENGE)
+        except SignalboxError as error:
+            status = problem_of(error).status
+            answer = error_page(str(error), (), status=status if self._services.settings.cgi_status_codes or status == 429 else 200)
+        except ClientDisconnect:
+            return
+        answer.headers.setdefault("Cache-Control", "no-store")
+        await answer(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        if request.method not in METHODS:
+            return PlainTextResponse("GET and POST are possible here.", 405, {"Allow": "GET, HEAD, POST"})
+        caller, on_request = await self._caller(request)
+        check_may(caller, Verb.READ)
+        body = await _body(request)
+        if body is None:
+            return PlainTextResponse("The form is too long.", 413)
+        query = request.scope["query_string"]
+        policy = self._services.doorkeeper.policy
+        config = policy.config if policy is not None else CgiConfig()
+        visit = Visit(self._services, request, caller, on_request, parse_parameters(body or query), body, config)
+        return await self._handler(visit)
+
+    async def _caller(self, request: Request) -> tuple[Caller, bool]:
+        """Who asks, and whether the request itself says so. Raises NotAuthenticated."""
+        doorkeeper, address = self._services.doorkeeper, address_of(request)
+        brought = request.headers.get("Authorization", "")
+        named = remote_user(request.headers, request.scope.get(PEER, ""), self._services.settings.remote_user_from)
+        if named:
+            return await doorkeeper.vouched(named, address), bool(brought)
+        scheme, _, given = brought.partition(" ")
+        if scheme.lower() == "bearer":
+            return await doorkeeper.caller_of(given.strip(), address), True
+        if scheme.lower() == "basic":
+            user, password = parse_basic(given)
+            return await doorkeeper.basic(user, password, address), True
+        policy = doorkeeper.policy
+        default = policy.config.default_user_name if policy is not None else ""
+        if default and not brought:
+            return await doorkeeper.vouched(default, address, is_default=True), False
+        await doorkeeper.note_stranger(address)
+        raise NotAuthenticated("Log in with a name and a password.")
+
+
+def address_of(request: Request) -> str:
+    """Where the request comes from, for throttling and the record."""
+    return request.client.host if request.client else ""
+
+
+def remote_user(headers: Headers, peer: str, trusted: Sequence[str]) -> str:
+    """Whom the web server at `peer` has logged in; "" when it is none of the trusted ones, or names nobody (or several)."""
+    given = headers.getlist(REMOTE_USER)
+    if not trusted or len(given) != 1 or not given[0].strip():
+        return ""
+    try:
+        address = ipaddress.ip_address(peer)
+        is_trusted = any(address in ipaddress.ip_network(network, strict=False) for network in trusted)
+    except ValueError:
+        return ""
+    return text_of(given[0].strip().encode("latin-1")) if is_trusted else ""
+
+
+def parse_basic(given: str) -> tuple[str, str]:
+    """Name and password of HTTP Basic. Raises NotAuthenticated."""
+    try:
+        raw = base64.b64decode(given.strip(), validate=True)
+    except (binascii.Error, ValueError):
+        raise NotAuthenticated("The Authorization header is no HTTP Basic.") from None
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        text = raw.decode("latin-1")  # what browsers sent before RFC 7617
+    user, _, password = text.partition(":")
+    return user, password
+
+
+def parse_parameters(raw: bytes) -> list[tuple[str, str]]:
+    """Pairs of a query or a form, in order; one without `=` has the value "".
+
+    Source: Nagios 4.4.6 cgi/getcgi.c (getcgivars): `+` is a blank, pairs end at `&` alone.
+    """
+    pairs = (pair.partition(b"=") for pair in raw.split(b"&") if pair)
+    return [(_decoded(name), _decoded(value)) for name, _, value in pairs]
+
+
+def _decoded(raw: bytes) -> str:
+    return text_of(unquote_to_bytes(raw.replace(b"+", b" ")))
+
+
+def atoi(text: str) -> int:
+    """A whole number as C reads it: what stands at the beginning, else 0."""
+    stripped = text.lstrip()
+    sign, digits = (stripped[0], stripped[1:]) if stripped[:1] in ("+", "-") else ("", stripped)
+    length = next((at for at, char in enumerate(digits) if not (char.isascii() and char.isdigit())), len(digits))
+    return int(sign + digits[: min(length, 18)]) if length else 0
+
+
+async def _body(request: Request) -> bytes | None:
+    """The body of a POST, None when it is too long."""
+    if request.method != "POST":
+        return b""
+    pieces, size = [], 0
+    async for piece in request.stream():
+        size += len(piece)
+        if size > LONGEST_BODY:
+            return None
+        pieces.append(piece)
+    return b"".join(pieces)
