@@ -9,8 +9,9 @@ The tour, in reading order:
    `proof.py` judges what the core's files prove, `reruns.py` what was executed twice.
 4. `state/`: `frames.py` is what a scanner sends, `mirror.py` the one writer of state.db (`generation.py` one scan, `changes.py` one
    log line, and what changed), `events.py` what of that is told, `views.py` the reads of hosts and services, `groups.py`,
-   `grouped.py` (groups searched by their members), `configured.py` (contacts, timeperiods, a core's commands), `tactical.py`
-   (totals) and `detail.py` (what stands around an object) further ones, `scope.py` who may see what (`rights.py`: as a contact).
+   `grouped.py` (groups searched by their members), `resources.py` (hosts and services in one list), `configured.py` (contacts,
+   timeperiods, a core's commands), `tactical.py` (totals) and `detail.py` (what stands around an object) further ones, `scope.py`
+   who may see what (`rights.py`: as a contact).
    `search.py` is the search language as SQL (`fields.py` what can be named, `operands.py` values, `patterns.py` LIKE and regular
    expressions), `lists.py` what it finds, as columns. `logindex.py` writes history.db, the index of the cores' logs, `history.py`
    reads it.

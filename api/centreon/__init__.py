@@ -1,7 +1,7 @@
 """The Centreon dialect: the paths, names and shapes of Centreon Web's REST API, in front of the same desk as every dialect.
 
 Where the original answers 204 and nothing happened, this one keeps the shape and tells the truth: 204 means the core carried it
-out. The `/monitoring/resources` family is not served yet and says so.
+out.
 Reading order: this table, `place` (one request), `objects`, `searching`, `downtimes`, `acknowledgements`, `outcomes`.
 """
 
@@ -13,9 +13,9 @@ from starlette.routing import BaseRoute, Route
 
 from api.auth.doorkeeper import Doorkeeper
 from api.centreon import acknowledgements as ack
-from api.centreon import downtimes, groups, objects, sessions
+from api.centreon import downtimes, groups, metrics, objects, platform, resources, servers, sessions, statuses
 from api.centreon.outcomes import again
-from api.centreon.place import Nowhere, Place, Served, Services
+from api.centreon.place import Nowhere, OpenHandler, Place, Served, Services
 from engine.clock import Clock, SystemClock
 from engine.config import Settings
 from engine.desk import Desk
@@ -45,6 +45,13 @@ PATHS: Mapping[str, Mapping[str, Served]] = {
     "/monitoring/services/{acks}": {"GET": (ack.of_services, _SEE)},
     "/monitoring/hostgroups": {"GET": (groups.hostgroups, _SEE)},
     "/monitoring/servicegroups": {"GET": (groups.servicegroups, _SEE)},
+    "/monitoring/resources": {"GET": (resources.resources, _SEE)},
+    "/monitoring/resources/hosts/{host_id}": {"GET": (resources.host_resource, _SEE)},
+    "/monitoring/resources/hosts/{host_id}/services/{service_id}": {"GET": (resources.service_resource, _SEE)},
+    "/monitoring/servers": {"GET": (servers.servers, _SEE)},
+    "/configuration/monitoring-servers": {"GET": (servers.configured_servers, _SEE)},
+    "/monitoring/hosts/status": {"GET": (statuses.hosts_status, _SEE)},
+    "/monitoring/services/status": {"GET": (statuses.services_status, _SEE)},
     "/monitoring/hosts": {"GET": (objects.hosts, _SEE)},
     "/monitoring/services": {"GET": (objects.services, _SEE)},
     _HOST: {"GET": (objects.host, _SEE)},
@@ -57,6 +64,7 @@ PATHS: Mapping[str, Mapping[str, Served]] = {
         "DELETE": (ack.cancel_on_host, _ACK),
     },
     _SERVICE: {"GET": (objects.service, _SEE)},
+    f"{_SERVICE}/metrics": {"GET": (metrics.metrics, _SEE)},
     f"{_SERVICE}/servicegroups": {"GET": (groups.servicegroups_of_service, _SEE)},
     f"{_SERVICE}/downtimes": {"GET": (downtimes.of_service, _SEE), "POST": (downtimes.set_on_service, _DOWNTIME)},
     _SERVICE + "/{acks}": {
@@ -65,14 +73,21 @@ PATHS: Mapping[str, Mapping[str, Served]] = {
         "DELETE": (ack.cancel_on_service, _ACK),
     },
 }
+# Without a token: what clients ask before they log in.
+OPEN_PATHS: Mapping[str, Mapping[str, OpenHandler]] = {
+    "/login": {"POST": sessions.login},
+    "/platform/versions": {"GET": platform.versions},
+    "/platform/installation/status": {"GET": platform.installation},
+}
 SPELLINGS = ("acknowledgements", "acknowledgments")
 
 
 def routes(desk: Desk, doorkeeper: Doorkeeper, settings: Settings, clock: Clock | None = None) -> list[BaseRoute]:
     """Every path of the dialect; the last ones say that there is nothing else."""
     services = Services(desk, doorkeeper, settings, clock or SystemClock())
-    login = Place(services, {}, again, open_to_all={"POST": sessions.login})
-    served = [Route(f"{PREFIX}/login", login)]
+    served = [
+        Route(PREFIX + path, Place(services, {}, again, open_to_all=handlers)) for path, handlers in OPEN_PATHS.items()
+    ]  # fmt: skip
     for pattern, handlers in PATHS.items():
         place = Place(services, handlers, again)
         spelt = [pattern.replace("{acks}", spelling) for spelling in SPELLINGS] if "{acks}" in pattern else [pattern]

@@ -171,7 +171,7 @@ def test_a_reader_reads_and_does_not_command(front: Front) -> None:
     assert front.desk.calls == []
 
 
-@pytest.mark.parametrize("path", ["/", "", "/monitoring", "/monitoring/hosts/", "/monitoring/resources", "/platform/versions"])
+@pytest.mark.parametrize("path", ["/", "", "/monitoring", "/monitoring/hosts/", "/monitoring/metaservices", "/platform"])
 def test_no_route(anna: Front, path: str) -> None:
     answer = anna.get(path)
     assert answer.status_code == 404
