@@ -2,7 +2,8 @@
 
 Where the original answers 204 and nothing happened, this one keeps the shape and tells the truth: 204 means the core carried it
 out.
-Reading order: this table, `place` (one request), `objects`, `searching`, `downtimes`, `acknowledgements`, `outcomes`.
+Reading order: this table, `place` (one request) with `cookies` and `waits`, `objects`, `searching`, `downtimes`,
+`acknowledgements`, `actions` with `named`, `outcomes`, `users`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 
 from api.auth.doorkeeper import Doorkeeper
 from api.centreon import acknowledgements as ack
-from api.centreon import downtimes, groups, metrics, objects, platform, resources, servers, sessions, statuses
+from api.centreon import actions, downtimes, groups, metrics, objects, platform, resources, servers, sessions, statuses, users
 from api.centreon.outcomes import again
 from api.centreon.place import Nowhere, OpenHandler, Place, Served, Services
 from engine.clock import Clock, SystemClock
@@ -27,22 +28,41 @@ _HOST = "/monitoring/hosts/{host_id}"
 _SERVICE = "/monitoring/hosts/{host_id}/services/{service_id}"
 
 _SEE, _DOWNTIME, _ACK = Verb.READ, Verb.DOWNTIME, Verb.ACKNOWLEDGEMENT
+_CHECK, _RESULT, _COMMENT = Verb.CHECK, Verb.RESULT, Verb.COMMENT
 
 # A path that is fixed stands before one whose variable would take it. "{acks}" is each of the two spellings.
 PATHS: Mapping[str, Mapping[str, Served]] = {
     "/logout": {"GET": (sessions.logout, _SEE)},
     "/monitoring/downtimes": {"GET": (downtimes.downtimes, _SEE)},
     "/monitoring/downtimes/{downtime_id}": {"GET": (downtimes.downtime, _SEE), "DELETE": (downtimes.cancel, _DOWNTIME)},
-    "/monitoring/hosts/downtimes": {"GET": (downtimes.hosts_downtimes, _SEE)},
-    "/monitoring/services/downtimes": {"GET": (downtimes.services_downtimes, _SEE)},
+    "/authentication/logout": {"GET": (sessions.logout, _SEE), "POST": (sessions.logout, _SEE)},
+    "/users/acl/actions": {"GET": (users.actions, _SEE)},
+    "/configuration/users/current/parameters": {"GET": (users.parameters, _SEE)},
+    "/monitoring/hosts/downtimes": {
+        "GET": (downtimes.hosts_downtimes, _SEE),
+        "POST": (actions.set_hosts_downtimes, _DOWNTIME),
+    },
+    "/monitoring/services/downtimes": {
+        "GET": (downtimes.services_downtimes, _SEE),
+        "POST": (actions.set_services_downtimes, _DOWNTIME),
+    },
+    "/monitoring/resources/acknowledge": {"POST": (actions.acknowledge, _ACK)},
+    "/monitoring/resources/disacknowledge": {"POST": (actions.disacknowledge, _ACK)},
+    "/monitoring/resources/{acks}": {"DELETE": (actions.disacknowledge, _ACK)},
+    "/monitoring/resources/downtime": {"POST": (actions.set_downtime, _DOWNTIME)},
+    "/monitoring/resources/check": {"POST": (actions.check, _CHECK)},
+    "/monitoring/resources/submit": {"POST": (actions.submit, _RESULT)},
+    "/monitoring/resources/comments": {"POST": (actions.comment, _COMMENT)},
+    "/monitoring/hosts/check": {"POST": (actions.check_hosts, _CHECK)},
+    "/monitoring/services/check": {"POST": (actions.check_services, _CHECK)},
     "/{acks}/hosts": {"GET": (ack.latest_of_hosts, _SEE), "POST": (ack.add_by_host_id, _ACK)},
     "/{acks}/services": {"GET": (ack.latest_of_services, _SEE), "POST": (ack.add_by_service_id, _ACK)},
     "/{acks}/hosts/{host_id}": {"DELETE": (ack.cancel_on_host, _ACK)},
     "/{acks}/hosts/{host_id}/services/{service_id}": {"DELETE": (ack.cancel_on_service, _ACK)},
     "/monitoring/{acks}": {"GET": (ack.acknowledgements, _SEE)},
     "/monitoring/{acks}/{acknowledgement_id}": {"GET": (ack.acknowledgement, _SEE)},
-    "/monitoring/hosts/{acks}": {"GET": (ack.of_hosts, _SEE)},
-    "/monitoring/services/{acks}": {"GET": (ack.of_services, _SEE)},
+    "/monitoring/hosts/{acks}": {"GET": (ack.of_hosts, _SEE), "POST": (actions.acknowledge_hosts, _ACK)},
+    "/monitoring/services/{acks}": {"GET": (ack.of_services, _SEE), "POST": (actions.acknowledge_services, _ACK)},
     "/monitoring/hostgroups": {"GET": (groups.hostgroups, _SEE)},
     "/monitoring/servicegroups": {"GET": (groups.servicegroups, _SEE)},
     "/monitoring/resources": {"GET": (resources.resources, _SEE)},
@@ -56,6 +76,12 @@ PATHS: Mapping[str, Mapping[str, Served]] = {
     "/monitoring/services": {"GET": (objects.services, _SEE)},
     _HOST: {"GET": (objects.host, _SEE)},
     f"{_HOST}/services": {"GET": (objects.services_of_host, _SEE)},
+    f"{_HOST}/check": {"POST": (actions.check_host, _CHECK)},
+    f"{_HOST}/submit": {"POST": (actions.submit_host, _RESULT)},
+    f"{_HOST}/comments": {"POST": (actions.comment_host, _COMMENT)},
+    f"{_SERVICE}/check": {"POST": (actions.check_service, _CHECK)},
+    f"{_SERVICE}/submit": {"POST": (actions.submit_service, _RESULT)},
+    f"{_SERVICE}/comments": {"POST": (actions.comment_service, _COMMENT)},
     f"{_HOST}/hostgroups": {"GET": (groups.hostgroups_of_host, _SEE)},
     f"{_HOST}/downtimes": {"GET": (downtimes.of_host, _SEE), "POST": (downtimes.set_on_host, _DOWNTIME)},
     _HOST + "/{acks}": {
@@ -78,6 +104,7 @@ OPEN_PATHS: Mapping[str, Mapping[str, OpenHandler]] = {
     "/login": {"POST": sessions.login},
     "/platform/versions": {"GET": platform.versions},
     "/platform/installation/status": {"GET": platform.installation},
+    "/authentication/providers/configurations/local": {"POST": sessions.browser_login},
 }
 SPELLINGS = ("acknowledgements", "acknowledgments")
 
