@@ -9,14 +9,32 @@ Reading order: this table, `place` (one request) with `cookies` and `waits`, `ob
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
+from typing import Any
 
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from api.auth.doorkeeper import Doorkeeper
 from api.centreon import acknowledgements as ack
-from api.centreon import actions, downtimes, groups, metrics, objects, platform, resources, servers, sessions, statuses, users
+from api.centreon import (
+    actions,
+    downtimes,
+    groups,
+    metrics,
+    objects,
+    openapi,
+    platform,
+    resources,
+    servers,
+    sessions,
+    statuses,
+    users,
+)
 from api.centreon.outcomes import again
 from api.centreon.place import Nowhere, OpenHandler, Place, Served, Services
+from api.render import json_response
 from engine.clock import Clock, SystemClock
 from engine.config import Settings
 from engine.desk import Desk
@@ -117,6 +135,25 @@ def routes(desk: Desk, doorkeeper: Doorkeeper, settings: Settings, clock: Clock 
     ]  # fmt: skip
     for pattern, handlers in PATHS.items():
         place = Place(services, handlers, again)
-        spelt = [pattern.replace("{acks}", spelling) for spelling in SPELLINGS] if "{acks}" in pattern else [pattern]
-        served += [Route(PREFIX + path, place) for path in spelt]
-    return [*served, Route(ROOT, Nowhere()), Route(ROOT + "/{rest:path}", Nowhere())]
+        served += [Route(PREFIX + path, place) for path in _spelt(pattern)]
+    described = Route(f"{ROOT}/openapi.json", _openapi, methods=["GET"])
+    return [described, *served, Route(ROOT, Nowhere()), Route(ROOT + "/{rest:path}", Nowhere())]
+
+
+def _spelt(pattern: str) -> list[str]:
+    return [pattern.replace("{acks}", spelling) for spelling in SPELLINGS] if "{acks}" in pattern else [pattern]
+
+
+@cache
+def described_api() -> dict[str, Any]:
+    """The dialect's OpenAPI document, from the very rows above."""
+    paths = {
+        path: {method: handler for method, (handler, _) in handlers.items()}
+        for pattern, handlers in PATHS.items()
+        for path in _spelt(pattern)
+    }
+    return openapi.document(paths, OPEN_PATHS, ROOT, platform.own_version())
+
+
+async def _openapi(request: Request) -> Response:
+    return json_response(200, described_api())

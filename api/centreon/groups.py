@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from starlette.responses import Response
 
-from api.centreon.answers import encoded_page, in_thread, is_true
+from api.centreon.answers import encoded_page, is_true, list_answer
 from api.centreon.objects import LONGEST_READ_S, host_of, service_of
 from api.centreon.place import Visit
 from api.centreon.searching import HOSTGROUP_KEYS, SERVICEGROUP_KEYS, parse_list
@@ -72,7 +72,7 @@ async def _page(visit: Visit, kind: Kind, *more: Condition) -> Response:
         return _shapes(found, hosts if with_hosts else None, services if with_services else None), total
 
     rows, total = await visit.desk.read(read)
-    return await in_thread(lambda: encoded_page(rows, asked.paging, total, asked.echo))
+    return await list_answer(len(rows), lambda: encoded_page(rows, asked.paging, total, asked.echo))
 
 
 def _shapes(

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from starlette.responses import Response
 
-from api.centreon.answers import encoded_page, in_thread, is_true
+from api.centreon.answers import encoded_page, is_true, list_answer
 from api.centreon.entry_shapes import acknowledgement_shape, downtime_shape
 from api.centreon.listing import author_ids
 from api.centreon.place import Visit
@@ -43,7 +43,10 @@ async def hosts(visit: Visit) -> Response:
         return views, total, _services_by_host(reader, scope, [view.id for view in views]) if with_services else None
 
     views, total, services = await visit.desk.read(read)
-    return await in_thread(lambda: encoded_page(_host_rows(views, services, manner), paging, total, asked.echo))
+    return await list_answer(
+        len(views) + sum(map(len, (services or {}).values())),
+        lambda: encoded_page(_host_rows(views, services, manner), paging, total, asked.echo),
+    )
 
 
 async def host(visit: Visit) -> Response:
@@ -162,7 +165,9 @@ async def _services_page(visit: Visit, host_id: int | None) -> Response:
             )  # fmt: skip
 
     views, total = await visit.desk.read(read)
-    return await in_thread(lambda: encoded_page(_service_rows(views, manner, with_host=host_id is None), paging, total, asked.echo))
+    return await list_answer(
+        len(views), lambda: encoded_page(_service_rows(views, manner, with_host=host_id is None), paging, total, asked.echo)
+    )
 
 
 async def standing(visit: Visit, target: Target) -> dict[str, object]:

@@ -18,7 +18,7 @@ async def versions(services: Services, request: Request, spoken: Version) -> Res
     """The version of Centreon whose clients understand this, all in texts; what it really is stands under `signalbox`."""
     major, minor, fix = SPOKEN
     web = {"version": ".".join(SPOKEN), "major": major, "minor": minor, "fix": fix}
-    return json_response(200, {"web": web, "modules": {}, "widgets": {}, "signalbox": {"version": _own_version()}})
+    return json_response(200, {"web": web, "modules": {}, "widgets": {}, "signalbox": {"version": own_version()}})
 
 
 async def installation(services: Services, request: Request, spoken: Version) -> Response:
@@ -26,7 +26,8 @@ async def installation(services: Services, request: Request, spoken: Version) ->
     return json_response(200, {"is_installed": True, "has_upgrade_available": False})
 
 
-def _own_version() -> str:
+def own_version() -> str:
+    """The version of what answers."""
     try:
         return version("signalbox")
     except PackageNotFoundError:

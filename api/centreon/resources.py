@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from api.centreon.answers import encoded_page, in_thread
+from api.centreon.answers import encoded_page, list_answer
 from api.centreon.objects import LONGEST_READ_S, host_of, host_target, service_of, service_target, standing
 from api.centreon.place import Visit
 from api.centreon.resource_filters import TABLES, parse_resources
@@ -36,7 +36,9 @@ async def resources(visit: Visit) -> Response:
             )  # fmt: skip
 
     rows, total = await visit.desk.read(read)
-    return await in_thread(lambda: encoded_page([resource_shape(row, frame) for row in rows], asked.paging, total, asked.echo))
+    return await list_answer(
+        len(rows), lambda: encoded_page([resource_shape(row, frame) for row in rows], asked.paging, total, asked.echo)
+    )
 
 
 async def host_resource(visit: Visit) -> Response:

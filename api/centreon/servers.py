@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from starlette.responses import Response
 
-from api.centreon.answers import encoded_page, in_thread
+from api.centreon.answers import encoded_page, list_answer
 from api.centreon.place import Visit
 from api.centreon.searching import parse_list
 from api.centreon.times import iso_time
@@ -48,7 +48,7 @@ async def _page(visit: Visit, shape: Callable[[PollerView], dict[str, object]]) 
     scope, paging = visit.caller.scope, asked.paging
     found = await visit.desk.read(lambda reader: reader.found_pollers(scope, asked.condition, asked.order))
     page = found[paging.offset : paging.offset + paging.limit]
-    return await in_thread(lambda: encoded_page([shape(view) for view in page], paging, len(found), asked.echo))
+    return await list_answer(len(page), lambda: encoded_page([shape(view) for view in page], paging, len(found), asked.echo))
 
 
 def _running(view: PollerView, now: float) -> dict[str, object]:
