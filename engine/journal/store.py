@@ -13,6 +13,7 @@ import fcntl
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -133,6 +134,7 @@ class Journal:
     def __init__(self, data: Path) -> None:
         self.path = data / JOURNAL_FILE
         self._mutex = threading.RLock()
+        self.held_s = 0.0  # for how long the last transaction kept others from writing
         try:
             self._lock, self._turn = (
                 os.open(data / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660) for name in (LOCK_FILE, TURN_FILE)
@@ -176,13 +178,17 @@ class Journal:
             return int(self._connection.execute("PRAGMA synchronous").fetchone()[0])
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Yield the writer connection; what was written is durable when the block has ended. Does not nest. Raises JournalError."""
+    def transaction(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
+        """Yield the writer connection; what was written is durable when the block has ended. Does not nest. Raises JournalError.
+
+        `durable=False`: it is with the next transaction of anybody that is; a machine that stops before that has lost it.
+        """
         with self._mutex:
             if self._is_open():
                 raise RuntimeError("transactions of the journal do not nest")
             try:
-                with self._flock():
+                with self._flock(), self._synchronous(durable):
+                    began = time.perf_counter()
                     self._connection.execute("BEGIN IMMEDIATE")
                     try:
                         yield self._connection
@@ -192,6 +198,7 @@ class Journal:
                         raise
                     self._connection.execute("COMMIT")
                     self._accounts.committed()
+                    self.held_s = time.perf_counter() - began
             except (sqlite3.OperationalError, sqlite3.DatabaseError, OSError) as error:
                 if isinstance(error, sqlite3.IntegrityError):
                     raise
@@ -200,6 +207,17 @@ class Journal:
                 raise JournalError(
                     f"The journal {self.path} cannot be written: {error}. Nothing was accepted; check space and rights."
                 ) from error
+
+    @contextmanager
+    def _synchronous(self, durable: bool) -> Iterator[None]:
+        if durable:
+            yield
+            return
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        try:
+            yield
+        finally:
+            self._connection.execute("PRAGMA synchronous = FULL")
 
     def _is_open(self) -> bool:
         return self._connection.in_transaction
