@@ -194,6 +194,8 @@ def user() -> None:
     """Who may log in."""
 
 
+_ZONE = "Times in the Centreon dialect are told in this time zone, such as Europe/Paris; default: UTC."
+_EMAIL = "A mail address, for programs that show it."
 _password_stdin = click.option("--password-stdin", is_flag=True, help="Read the password from the first line of standard input.")
 
 
@@ -210,6 +212,8 @@ _password_stdin = click.option("--password-stdin", is_flag=True, help="Read the 
 @click.option(
     "--poller", "pollers", multiple=True, metavar="P", help="See and command this poller (number or name) only; repeatable."
 )
+@click.option("--zone", default="", metavar="ZONE", help=_ZONE)
+@click.option("--email", default="", help=_EMAIL)
 @_password_stdin
 @_data
 def add_user(
@@ -218,21 +222,39 @@ def add_user(
     author: str | None,
     hostgroups: tuple[str, ...],
     pollers: tuple[str, ...],
+    zone: str,
+    email: str,
     password_stdin: bool,
     data: Path | None,
 ) -> None:
     """Make a user."""
     accounts.check_account_name(name)
+    accounts.check_zone(zone)
+    accounts.check_email(email)
     check_author(author or name)
     password_hash = hash_password(_password(password_stdin))
     found = _enter(data, create=True)
     numbers = frozenset(_poller_number(found, word) for word in pollers)
     scope = Scope(pollers=numbers or None, hostgroups=frozenset(hostgroups) or None)
     with _journal(found) as journal, journal.transaction() as connection:
-        accounts.add_user(connection, name, accounts.Role(role), password_hash, time.time(), author=author, scope=scope)
+        role_of = accounts.Role(role)
+        accounts.add_user(connection, name, role_of, password_hash, time.time(), author=author, scope=scope, zone=zone, email=email)
         limits = f"hostgroups {_limits(scope.hostgroups)}, pollers {_limits(scope.pollers)}, author {author or name}"
         _note(connection, f"user add {name} --role {role}", limits)
     click.echo(f"user {name} ({role}) added")
+
+
+@user.command("set")
+@click.argument("name")
+@click.option("--zone", metavar="ZONE", help=_ZONE)
+@click.option("--email", help=_EMAIL)
+@_data
+def set_user(name: str, zone: str | None, email: str | None, data: Path | None) -> None:
+    """Change where a user reads times, or the address; "" for none."""
+    with _journal(_enter(data)) as journal, journal.transaction() as connection:
+        accounts.set_person(connection, name, zone=zone, email=email)
+        _note(connection, f"user set {name}", f"zone {zone}, email {email}")
+    click.echo(f"user {name} changed")
 
 
 @user.command("list")

@@ -21,6 +21,7 @@ from engine import garbage
 from engine.config import Config, Settings, decode_config
 from engine.desk import Desk
 
+SWITCH_S = 0.001  # a reader's thread may keep the loop waiting for the interpreter that long, and there are several
 GRACE_S = 12  # longer than the longest default wait of a request, so that a restart cuts nobody's answer off
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
@@ -30,6 +31,7 @@ def main() -> None:
     """Serve until told to stop."""
     logging.basicConfig(format=LOG_FORMAT, level=logging.INFO)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # the supervisor says when workers come and go
+    sys.setswitchinterval(SWITCH_S)
     config = decode_config(read_first_line())
     listener = socket.socket(fileno=int(sys.argv[1]))
     server = build_server(config)

@@ -9,13 +9,14 @@ The tour, in reading order:
    `proof.py` judges what the core's files prove, `reruns.py` what was executed twice.
 4. `state/`: `frames.py` is what a scanner sends, `mirror.py` the one writer of state.db (`generation.py` one scan, `changes.py` one
    log line, and what changed), `events.py` what of that is told, `views.py` the reads of hosts and services, `groups.py`,
-   `grouped.py` (groups searched by their members), `configured.py` (contacts, timeperiods, a core's commands), `tactical.py`
-   (totals) and `detail.py` (what stands around an object) further ones, `scope.py` who may see what (`rights.py`: as a contact).
+   `grouped.py` (groups searched by their members), `resources.py` (hosts and services in one list), `configured.py` (contacts,
+   timeperiods, a core's commands), `tactical.py` (totals) and `detail.py` (what stands around an object) further ones, `scope.py`
+   who may see what (`rights.py`: as a contact).
    `search.py` is the search language as SQL (`fields.py` what can be named, `operands.py` values, `patterns.py` LIKE and regular
    expressions), `lists.py` what it finds, as columns. `logindex.py` writes history.db, the index of the cores' logs, `history.py`
    reads it.
 5. `journal/`: `schema.py` is its tables, version after version, `store.py` keeps commands and every step of their life
-   (`moves.py`: the same step of many),
+   (`slices.py` long work in short transactions, `moves.py` the same step of many),
    `calls.py` passive results by the thousand as one row, `operations.py` the calls they all came from, `identities.py` mints
    public ids, `own.py` stores what Signalbox itself asks for, `history.py` keeps downtimes, acknowledgements and comments,
    `accounts.py` users and tokens (`accounts_version.py`: whether they changed), `requests.py` what requests with an
@@ -34,10 +35,10 @@ The tour, in reading order:
    `figures.py`: what processes count and time, for /metrics. `garbage.py`: how often cycles are looked for. `carrier.py`: a thread
    that does many requests' short works together.
 8. `desk/`: the front door every API dialect comes through; it runs in the API workers. `selection.py` says which objects a call is
-   for, `plans.py` plans calls for many, `bulk.py` stores them in slices, `together.py` many small ones at once, `once.py` wraps
-   what it stores, `rights.py` says what a contact of the core may command,
-   `subscribe.py` gives events out (`audience.py` to whom, `snapshot.py` what stands before them), `entries.py`
-   lists downtimes, acknowledgements and comments (`entry_fields.py` what can be named in a search of them).
+   for, `plans.py` plans calls for many, `items.py` calls whose parts stand or fall one by one, `bulk.py` stores them in slices,
+   `together.py` many small ones at once, `once.py` wraps what it stores, `rights.py` says what a contact of the core may command,
+   `subscribe.py` gives events out (`audience.py` to whom, `snapshot.py` what stands before them), `entries.py` lists downtimes,
+   acknowledgements and comments (`entry_fields.py` what can be named in a search of them).
 
 Where we differ from the first design, and why: a lane is a thread with synchronous code, so that the order "journal, write,
 journal" can be read off the page; a generation is one transaction of state.db, so that readers see it whole without a second

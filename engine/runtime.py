@@ -188,7 +188,8 @@ def _run(config: Config) -> int:
 def build(config: Config, clock: Clock) -> Runtime:
     """Open the databases and put the parts together; nothing runs yet."""
     journal = Journal.open(config.data)
-    mirror = Mirror.open(config.data / STATE_FILE, Identities(journal).mint)
+    identities = Identities(journal)
+    mirror = Mirror.open(config.data / STATE_FILE, identities.mint, identities.settle)
     mirror.configure(config.pollers)
     mirror.told = lambda: hints.tell_desks(config.data, [hints.NEW_EVENTS])
     runtime = Runtime(config, clock, journal, mirror, indexer=Indexer(config) if config.settings.history_days else None)

@@ -154,10 +154,13 @@ class Doorkeeper:
         user = await self._books.run(lambda: accounts.user_by_name(self._reader, name))
         return user.id if user else None
 
-    async def user_name(self, user_id: int) -> str | None:
-        """The name of a user by id, None when there is no such user."""
-        user = await self._books.run(lambda: accounts.user_by_id(self._reader, user_id))
-        return user.name if user else None
+    async def user(self, user_id: int) -> accounts.User | None:
+        """The user of that id, None when there is none."""
+        return await self._books.run(lambda: accounts.user_by_id(self._reader, user_id))
+
+    async def user_named(self, name: str) -> accounts.User | None:
+        """The user of that name, None when there is none."""
+        return await self._books.run(lambda: accounts.user_by_name(self._reader, name))
 
     # --- in threads ------------------------------------------------------------------------------------------------------
 
@@ -300,6 +303,11 @@ class Doorkeeper:
                 add_audit(connection, AuditRow(self._clock.now(), LOGOUT, known[1].name, known[0].name))
 
 
+def may(caller: Caller, verb: Verb) -> bool:
+    """Do the caller's role and token allow it?"""
+    return verb in accounts.ROLES[accounts.Role(caller.role)] and (caller.verbs is None or verb in caller.verbs)
+
+
 def check_may(caller: Caller, verb: Verb) -> None:
     """Raise Forbidden if the caller's role, or what narrows the token, lacks the verb."""
     if verb not in accounts.ROLES[accounts.Role(caller.role)]:
@@ -337,7 +345,8 @@ def _wrong() -> NotAuthenticated:
 
 
 def _caller(user: accounts.User, token_name: str, address: str) -> Caller:
-    return Caller(user=user.name, author=user.author, role=str(user.role), scope=user.scope, address=address, token=token_name)
+    who = (user.name, user.author, str(user.role))
+    return Caller(*who, scope=user.scope, address=address, token=token_name, zone=user.zone)
 
 
 def _wait(subject: str, count: int, last_at: float, now: float) -> float:

@@ -19,13 +19,13 @@ from api.centreon.bodies import (
 )
 from api.centreon.entry_shapes import acknowledgement_shape
 from api.centreon.listing import author_ids, entries_page
+from api.centreon.named import in_trouble, target_of
 from api.centreon.objects import host_by_id, host_of, host_target, service_by_id, service_of, service_target
 from api.centreon.outcomes import outcome
 from api.centreon.place import Visit
 from api.render import json_response
 from engine.desk import EntryFilter, Target
 from engine.errors import UnknownObject
-from engine.model import HostView
 
 # --- lists --------------------------------------------------------------------------------------------------------------------
 
@@ -98,8 +98,11 @@ async def add_on_host(visit: Visit) -> Response:
     """Acknowledge the host the path names and, if asked, those of its services that have a problem."""
     found = await host_of(visit)
     body = visit.body(HostAcknowledgementBody)
-    services = await _services_in_trouble(visit, found) if body.with_services else []
-    return await _add(visit, [host_target(found), *services], body)
+    if not body.with_services:
+        return await _add(visit, [host_target(found)], body)
+    scope = visit.caller.scope
+    services = await visit.desk.read(lambda reader: reader.services_of_hosts(scope, [found.id])[found.id])
+    return await _add(visit, [target_of(view) for view in in_trouble(found, services)], body)
 
 
 async def add_on_service(visit: Visit) -> Response:
@@ -119,12 +122,6 @@ async def _add(visit: Visit, targets: Sequence[Target], body: AcknowledgementBod
         hold=False,
     )
     return await outcome(visit, receipts)
-
-
-async def _services_in_trouble(visit: Visit, host: HostView) -> list[Target]:
-    scope = visit.caller.scope
-    services = await visit.desk.read(lambda reader: reader.services_of_hosts(scope, [host.id])[host.id])
-    return [service_target(view) for view in services if view.status.has_been_checked and view.status.state]
 
 
 # --- cancel -------------------------------------------------------------------------------------------------------------------

@@ -5,6 +5,8 @@ unseen. Accepted without effect, and this is the whole list:
 
 - `duration` of a fixed downtime: the original demands it, the core ignores it, the window decides.
 - `author_id` that names the caller: the author is the caller anyway.
+- `parent` of a host among resources: a host has none, and some clients send its own id.
+- `date` of a comment, if it is now (within COMMENT_SLACK_S): a core dates a comment when it reads it.
 
 Bodies are JSON whatever their Content-Type says: known clients send none.
 """
@@ -13,7 +15,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from starlette.requests import Request
@@ -22,9 +24,12 @@ from api.errors import BodyTooLarge
 from engine.errors import InvalidField
 
 Id = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+ReturnCode = Annotated[int, msgspec.Meta(ge=0, le=3)]
 Seconds = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 
-LIMIT_BYTES = 1 << 16  # every body here is one small object
+LIMIT_BYTES = 1 << 16  # of a body that is read before anybody is known
+BULK_LIMIT_BYTES = 1 << 22  # thousands of objects
+COMMENT_SLACK_S = 300.0  # clients' clocks differ
 
 _UNKNOWN_FIELD = re.compile(r"Object contains unknown field `(?P<name>.*?)`(?: - at `\$\.?(?P<path>.*)`)?", re.DOTALL)
 _MISSING_FIELD = re.compile(r"Object missing required field `(?P<name>.*?)`(?: - at `\$\.?(?P<path>.*)`)?", re.DOTALL)
@@ -35,26 +40,26 @@ class Body(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
     """A body that refuses what it does not know."""
 
 
-class NoFields(Body, frozen=True):
+class NoFields(Body, frozen=True, kw_only=True):
     """For requests that take no body."""
 
 
-class Credentials(Body, frozen=True):
+class Credentials(Body, frozen=True, kw_only=True):
     """Missing ones count as empty, hence as wrong."""
 
     login: str = ""
     password: str = ""
 
 
-class LoginSecurity(Body, frozen=True):
+class LoginSecurity(Body, frozen=True, kw_only=True):
     credentials: Credentials = Credentials()
 
 
-class LoginBody(Body, frozen=True):
+class LoginBody(Body, frozen=True, kw_only=True):
     security: LoginSecurity = LoginSecurity()
 
 
-class DowntimeBody(Body, frozen=True):
+class DowntimeBody(Body, frozen=True, kw_only=True):
     """A downtime on a service. Times are parsed by the handler."""
 
     start_time: str
@@ -65,11 +70,11 @@ class DowntimeBody(Body, frozen=True):
     author_id: Id | None = None
 
 
-class HostDowntimeBody(DowntimeBody, frozen=True):
+class HostDowntimeBody(DowntimeBody, frozen=True, kw_only=True):
     with_services: bool = False
 
 
-class AcknowledgementBody(Body, frozen=True):
+class AcknowledgementBody(Body, frozen=True, kw_only=True):
     """The original demands all four; a guess of ours could be the opposite of what the caller means."""
 
     comment: str
@@ -78,21 +83,137 @@ class AcknowledgementBody(Body, frozen=True):
     is_sticky: bool
 
 
-class HostAcknowledgementBody(AcknowledgementBody, frozen=True):
+class HostAcknowledgementBody(AcknowledgementBody, frozen=True, kw_only=True):
     """Under a host's own path."""
 
     with_services: bool = False
 
 
-class ListedHostAcknowledgementBody(AcknowledgementBody, frozen=True):
+class ListedHostAcknowledgementBody(AcknowledgementBody, frozen=True, kw_only=True):
     """Under the list of the first generations, where the body names the host."""
 
     host_id: Id
 
 
-class ListedServiceAcknowledgementBody(AcknowledgementBody, frozen=True):
+class ListedServiceAcknowledgementBody(AcknowledgementBody, frozen=True, kw_only=True):
     host_id: Id
     service_id: Id
+
+
+class DowntimeItem(HostDowntimeBody, frozen=True, kw_only=True):
+    """One item of an array: of a host, or of a service with its host."""
+
+    resource_id: Id
+    parent_resource_id: Id | None = None
+
+
+class AcknowledgementItem(HostAcknowledgementBody, frozen=True, kw_only=True):
+    """One item of an array: of a host, or of a service with its host."""
+
+    resource_id: Id
+    parent_resource_id: Id | None = None
+
+
+class CheckBody(Body, frozen=True, kw_only=True):
+    """The first generations had no word for it: a check was forced."""
+
+    is_forced: bool = True
+
+
+class HostCheckBody(CheckBody, frozen=True, kw_only=True):
+    with_services: bool = False
+
+
+class CheckItem(HostCheckBody, frozen=True, kw_only=True):
+    """One item of an array: of a host, or of a service with its host."""
+
+    resource_id: Id
+    parent_resource_id: Id | None = None
+
+
+class SubmitBody(Body, frozen=True, kw_only=True):
+    """A passive result."""
+
+    status: ReturnCode
+    output: str | None = None
+    performance_data: str | None = None
+
+
+class CommentBody(Body, frozen=True, kw_only=True):
+    """A comment."""
+
+    comment: str
+    date: str | None = None
+
+
+class Parent(Body, frozen=True, kw_only=True):
+    id: Id | None = None
+
+
+class Resource(Body, frozen=True, kw_only=True):
+    """A host, or a service with its host. The further types are of the original only: there are no such objects here."""
+
+    type: Literal["host", "service", "metaservice", "anomaly-detection", "business-activity"]
+    id: Id
+    parent: Parent | None = None
+
+
+class SubmittedResource(Resource, frozen=True, kw_only=True):
+    """With its result."""
+
+    status: ReturnCode
+    output: str | None = None
+    performance_data: str | None = None
+
+
+class CommentedResource(Resource, frozen=True, kw_only=True):
+    """With its comment."""
+
+    comment: str
+    date: str | None = None
+
+
+class ResourceAcknowledgement(Body, frozen=True, kw_only=True):
+    """What is not said is as the original's own pages send it: the comment stays, and the acknowledgement until OK or UP."""
+
+    comment: str
+    is_notify_contacts: bool
+    is_persistent_comment: bool = True
+    is_sticky: bool = True
+    with_services: bool = False
+    force_active_checks: bool = False
+
+
+class Disacknowledgement(Body, frozen=True, kw_only=True):
+    with_services: bool = False
+
+
+class ResourcesAcknowledgeBody(Body, frozen=True, kw_only=True):
+    acknowledgement: ResourceAcknowledgement
+    resources: list[Resource]
+
+
+class ResourcesDisacknowledgeBody(Body, frozen=True, kw_only=True):
+    disacknowledgement: Disacknowledgement = Disacknowledgement()
+    resources: list[Resource]
+
+
+class ResourcesDowntimeBody(Body, frozen=True, kw_only=True):
+    downtime: HostDowntimeBody
+    resources: list[Resource]
+
+
+class ResourcesCheckBody(Body, frozen=True, kw_only=True):
+    check: CheckBody = CheckBody()
+    resources: list[Resource]
+
+
+class ResourcesSubmitBody(Body, frozen=True, kw_only=True):
+    resources: list[SubmittedResource]
+
+
+class ResourcesCommentBody(Body, frozen=True, kw_only=True):
+    resources: list[CommentedResource]
 
 
 B = TypeVar("B", bound=Body)
@@ -103,19 +224,29 @@ async def read_body(request: Request, kind: type[B]) -> B:
     return parse_body(await raw_body(request), kind)
 
 
-async def raw_body(request: Request) -> bytes:
+async def raw_body(request: Request, limit: int = LIMIT_BYTES) -> bytes:
     """The request's body as it came. Raises BodyTooLarge."""
     raw = bytearray()
     async for chunk in request.stream():
         raw += chunk
-        if len(raw) > LIMIT_BYTES:
-            raise BodyTooLarge(f"The body is longer than {LIMIT_BYTES} bytes.", limit=LIMIT_BYTES)
+        if len(raw) > limit:
+            raise BodyTooLarge(f"The body is longer than {limit} bytes.", limit=limit)
     return bytes(raw)
 
 
 def parse_body(raw: bytes, kind: type[B]) -> B:
     """The body as values; none at all is an empty object. Raises InvalidField, in the form of the original's schema messages."""
-    text = raw if raw.strip() else b"{}"
+    body: B = _parsed(raw if raw.strip() else b"{}", kind)
+    return body
+
+
+def parse_array(raw: bytes, kind: type[B]) -> list[B]:
+    """The same of an array of such bodies, which must be there."""
+    items: list[B] = _parsed(raw if raw.strip() else b"null", list[kind])  # type: ignore[valid-type]
+    return items
+
+
+def _parsed(text: bytes, kind: Any) -> Any:
     try:
         body = msgspec.json.decode(text, type=kind)
     except msgspec.ValidationError as error:
@@ -135,19 +266,25 @@ def _refuse_repeated(pairs: list[tuple[str, object]]) -> None:
 
 def _invalid(text: str) -> InvalidField:
     if found := _UNKNOWN_FIELD.fullmatch(text):
-        where = _joined(found["path"], found["name"])
+        where = _joined(_path(found["path"]), found["name"])
         return InvalidField(
             f"[{where}] The property {found['name']} is not defined and the definition does not allow additional properties: "
             "it would have no effect here.",
             field=where,
         )
     if found := _MISSING_FIELD.fullmatch(text):
-        where = _joined(found["path"], found["name"])
+        where = _joined(_path(found["path"]), found["name"])
         return InvalidField(f"[{where}] The property {found['name']} is required", field=where)
     if found := _AT.fullmatch(text):
-        return InvalidField(f"[{found['path']}] {found['what']}", field=found["path"])
+        where = _path(found["path"])
+        return InvalidField(f"[{where}] {found['what']}", field=where)
     return InvalidField(text, field="")
 
 
-def _joined(path: str | None, name: str) -> str:
+def _path(path: str | None) -> str:
+    """`resources[2].id` as `resources.2.id`."""
+    return (path or "").replace("[", ".").replace("]", "").lstrip(".")
+
+
+def _joined(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name

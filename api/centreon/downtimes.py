@@ -14,14 +14,18 @@ from api.centreon.bodies import DowntimeBody, HostDowntimeBody, NoFields
 from api.centreon.entry_shapes import downtime_shape
 from api.centreon.listing import Shape, author_ids, entries_page
 from api.centreon.objects import host_of, host_target, service_of, service_target
-from api.centreon.outcomes import outcome
+from api.centreon.outcomes import nothing_to_do, outcome
 from api.centreon.place import Visit
 from api.centreon.times import parse_time
 from api.render import json_response
-from engine.desk import EntryFilter, Target
+from engine.desk import Entry, EntryFilter, Target
+from engine.desk.checks import Window, window
+from engine.desk.plans import DeletionAsked, Done, How
+from engine.desk.selection import EntrySelection
 from engine.errors import Forbidden, InvalidField, UnknownObject
 
 ALL = EntryFilter(kind="downtime")
+MOST_TOGETHER = 10_000  # downtimes on one host's services
 
 
 async def downtimes(visit: Visit) -> Response:
@@ -76,21 +80,47 @@ async def set_on_service(visit: Visit) -> Response:
 
 
 async def cancel(visit: Visit) -> Response:
-    """Cancel a downtime; one that was not yet written to its core is withdrawn."""
+    """Cancel a downtime; one that was not yet written to its core is withdrawn, of one that is over nothing is left to do.
+
+    A host's with `with_services=true`: those of its services that were set together with it, too.
+    """
     visit.body(NoFields)
-    receipts = await visit.desk.delete_entry(visit.caller, "downtime", _id(visit), hold=False)
+    entry = await visit.desk.entry(visit.caller, "downtime", _id(visit))
+    if entry.service is None and is_true(visit.request.query_params, "with_services"):
+        return await _cancel_together(visit, entry)
+    if not entry.present:
+        return await nothing_to_do(visit, _over(entry))
+    receipts = await visit.desk.delete_entry(visit.caller, "downtime", entry.id, hold=False)
     return await outcome(visit, receipts, deletes=True)
 
 
+async def _cancel_together(visit: Visit, host: Entry) -> Response:
+    here = EntryFilter(kind="downtime", poller=host.poller, host=host.host, services=True, present=True, limit=MOST_TOGETHER)
+    others = (await visit.desk.entries(visit.caller, here)).rows
+    if not host.present and not any(_meaning(one) == _meaning(host) for one in others):
+        return await nothing_to_do(visit, _over(host))
+    ask = DeletionAsked(EntrySelection("downtime", id=host.id, with_services=True))
+    done = await visit.desk.carry_out(visit.caller, ask, How(), hold=False)
+    return await outcome(visit, done.receipts if isinstance(done, Done) else (), deletes=True)
+
+
+def _meaning(entry: Entry) -> tuple[object, ...]:
+    return entry.author, entry.comment, entry.start_time, entry.end_time, entry.fixed
+
+
+def _over(entry: Entry) -> str:
+    return f"The downtime {entry.id} {'was cancelled already' if entry.cancelled else 'has ended already'}."
+
+
 async def _set(visit: Visit, target: Target, body: DowntimeBody, *, with_services: bool = False) -> Response:
-    author = await _author(visit, body.author_id)
+    author, when = await author_of(visit, body.author_id), window_of(body)
     receipts = await visit.desk.schedule_downtime(
         visit.caller,
         [target],
-        start=parse_time(body.start_time, "start_time"),
-        end=parse_time(body.end_time, "end_time"),
-        fixed=body.is_fixed,
-        duration=_flexible_duration(body),
+        start=when.start,
+        end=when.end,
+        fixed=when.fixed,
+        duration=None if when.fixed else float(when.duration),
         comment=body.comment,
         with_services=with_services,
         author=author,
@@ -99,26 +129,34 @@ async def _set(visit: Visit, target: Target, body: DowntimeBody, *, with_service
     return await outcome(visit, receipts)
 
 
-def _flexible_duration(body: DowntimeBody) -> float | None:
-    """A flexible downtime lasts as long as its duration says; a fixed one from start to end."""
+def window_of(body: DowntimeBody, where: str = "") -> Window:
+    """The window a body asks for; `where` stands before the names of its fields. Raises InvalidField.
+
+    A flexible downtime lasts as long as its duration says, a fixed one from start to end.
+    """
+    start, end = parse_time(body.start_time, f"{where}start_time"), parse_time(body.end_time, f"{where}end_time")
+    if end <= start:
+        field = f"{where}end_time"
+        raise InvalidField(f"[{field}] end_time must lie after start_time.", field=field)
     if body.is_fixed:
-        return None
+        return window(start, end, True, None)
     if not body.duration:
-        raise InvalidField("[duration] The property duration is required and above 0 when is_fixed is false", field="duration")
-    return float(body.duration)
+        field = f"{where}duration"
+        raise InvalidField(f"[{field}] The property duration is required and above 0 when is_fixed is false", field=field)
+    return window(start, end, False, float(body.duration))
 
 
-async def _author(visit: Visit, author_id: int | None) -> str | None:
+async def author_of(visit: Visit, author_id: int | None) -> str | None:
     """The author to tell the core, None = the caller's own. Raises Forbidden when others than admins name somebody else."""
     doorkeeper, caller = visit.services.doorkeeper, visit.caller
     if author_id is None or author_id == await doorkeeper.user_id(caller.user):
         return None
     if caller.role != "admin":
         raise Forbidden(f"[author_id] Only an admin may name another author than oneself: {author_id} is not you.", right="admin")
-    name = await doorkeeper.user_name(author_id)
-    if name is None:
+    user = await doorkeeper.user(author_id)
+    if user is None:
         raise InvalidField(f"[author_id] There is no contact {author_id}.", field="author_id")
-    return name
+    return user.author
 
 
 def _id(visit: Visit) -> int:

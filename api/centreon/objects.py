@@ -53,7 +53,7 @@ async def host(visit: Visit) -> Response:
     services = await visit.desk.read(lambda reader: reader.services_of_hosts(scope, [found.id])[found.id])
     shape = host_shape(found, Level.FULL)
     shape["services"] = [service_shape(service, Level.MIN, manner) for service in services]
-    return json_response(200, shape | await _standing(visit, host_target(found)))
+    return json_response(200, shape | await standing(visit, host_target(found)))
 
 
 async def services(visit: Visit) -> Response:
@@ -71,7 +71,7 @@ async def service(visit: Visit) -> Response:
     """One service with everything known of it."""
     found = await service_of(visit)
     shape = service_shape(found, Level.FULL, _manner(visit))
-    return json_response(200, shape | await _standing(visit, service_target(found)))
+    return json_response(200, shape | await standing(visit, service_target(found)))
 
 
 # --- from ids to objects ------------------------------------------------------------------------------------------------------
@@ -165,7 +165,7 @@ async def _services_page(visit: Visit, host_id: int | None) -> Response:
     return await in_thread(lambda: encoded_page(_service_rows(views, manner, with_host=host_id is None), paging, total, asked.echo))
 
 
-async def _standing(visit: Visit, target: Target) -> dict[str, object]:
+async def standing(visit: Visit, target: Target) -> dict[str, object]:
     """The downtimes on an object and its acknowledgement, as they stand now."""
     here = EntryFilter(
         poller=target.poller, host=target.host, service=target.service, services=target.service is not None, present=True

@@ -14,9 +14,12 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from api.auth.doorkeeper import Doorkeeper, check_may
-from api.centreon.bodies import Body, parse_body, raw_body
+from api.centreon.bodies import BULK_LIMIT_BYTES, Body, parse_array, parse_body, raw_body
+from api.centreon.cookies import Credential, check_same_origin, credential_of
 from api.centreon.errors import NoRoute, error_answer, refusal, status_of
+from api.centreon.times import in_zone
 from api.centreon.versions import NEWEST, Version, parse_version
+from api.centreon.waits import Wait, parse_wait
 from api.ledger import REPLAYED, as_asked, kept, without_body
 from engine.clock import Clock
 from engine.config import Settings
@@ -24,7 +27,6 @@ from engine.desk import Caller, Desk, Recorded
 from engine.errors import CallerError, NotAuthenticated, SignalboxError
 from engine.journal.accounts import Verb
 
-HEADER = "X-AUTH-TOKEN"
 B = TypeVar("B", bound=Body)
 LARGEST_ID = 2**63 - 1
 NO_CREDENTIALS = "Authentication Required"
@@ -49,14 +51,28 @@ class Visit:
     request: Request
     version: Version
     caller: Caller
+    credential: Credential
 
     @property
     def desk(self) -> Desk:
         return self.services.desk
 
+    @property
+    def wait(self) -> Wait:
+        """How long a write waits, and whether its answer has a body. Raises InvalidField."""
+        return parse_wait(self.request, self.services.settings.centreon_wait_s)
+
     def body(self, kind: type[B]) -> B:
         """The body of a write as values. Raises InvalidField."""
-        return parse_body(self.caller.request.body if self.caller.request else b"", kind)
+        return parse_body(self._raw, kind)
+
+    def items(self, kind: type[B]) -> list[B]:
+        """The same of one that is an array."""
+        return parse_array(self._raw, kind)
+
+    @property
+    def _raw(self) -> bytes:
+        return self.caller.request.body if self.caller.request else b""
 
     def id(self, name: str, unknown: type[CallerError], noun: str) -> int:
         """The id in a path's segment. Raises NoRoute unless it is digits, `unknown` when no id is that large."""
@@ -112,21 +128,24 @@ class Place:
         method = "GET" if request.method == "HEAD" else request.method
         if method in self._open:
             return await self._open[method](self._services, request, version)
-        secret = request.headers.get(HEADER)
-        if not secret:
+        credential = credential_of(request)
+        if credential is None:
             await self._services.doorkeeper.note_stranger(address_of(request))
             return refusal(401, NO_CREDENTIALS)
         try:
-            caller = await self._services.doorkeeper.caller_of(secret, address_of(request))
+            caller = await self._services.doorkeeper.caller_of(credential.secret, address_of(request))
         except NotAuthenticated:
             return refusal(version.bad_token_status, NOT_FOUND_BY_IT)
-        return await self._handled(Visit(self._services, request, version, caller), method)
+        with in_zone(caller.zone):
+            return await self._handled(Visit(self._services, request, version, caller, credential), method)
 
     async def _handled(self, visit: Visit, method: str) -> Response:
         found = self._handlers.get(method)
         if found is None:
             return self._wrong_method(visit.request)
         handler, verb = found
+        if verb is not Verb.READ and visit.credential.is_cookie:
+            check_same_origin(visit.request)
         if verb is Verb.READ:
             check_may(visit.caller, verb)
             return await handler(visit)
@@ -137,6 +156,7 @@ class Place:
     async def _written(self, visit: Visit, handler: Handler, verb: Verb) -> Response:
         """What the first request with the same key was answered, or the first answer."""
         check_may(visit.caller, verb)
+        parse_wait(visit.request, 0.0)  # what is wrong with it is said before anything is done
         known = await visit.desk.recorded(visit.caller)
         if known is None:
             return await handler(visit)
@@ -152,7 +172,7 @@ class Place:
 
 
 async def _as_asked(visit: Visit, verb: Verb) -> Visit:
-    return replace(visit, caller=as_asked(visit.caller, visit.request, verb, await raw_body(visit.request)))
+    return replace(visit, caller=as_asked(visit.caller, visit.request, verb, await raw_body(visit.request, BULK_LIMIT_BYTES)))
 
 
 class Nowhere:

@@ -19,14 +19,14 @@ from engine.state.fields import HOSTS, SERVICES, Field, Table, Type
 from engine.state.grouped import HOSTGROUPS, SERVICEGROUPS
 from engine.state.search import Condition, condition, normalised, order, parse
 
-_HOST_ALIASES = {
+HOST_ALIASES = {
     "host.is_acknowledged": "host.acknowledged",
     "host.downtime": "host.scheduled_downtime_depth",
     "host.output": "host.plugin_output",
     "host_group.id": "hostgroup_id",
     "host_group.name": "hostgroup",
 }
-_SERVICE_ALIASES = {
+SERVICE_ALIASES = {
     "service.is_acknowledged": "service.acknowledged",
     "service.is_checked": "service.has_been_checked",
     "service.downtime": "service.scheduled_downtime_depth",
@@ -37,7 +37,7 @@ _SERVICE_ALIASES = {
 }
 
 
-def _to_the_second(fields: Mapping[str, Field]) -> dict[str, Field]:
+def to_the_second(fields: Mapping[str, Field]) -> dict[str, Field]:
     """Times are shown in whole seconds, so they are compared in whole seconds: what was read can be searched for."""
     return {
         name: replace(field, sql=f"CAST({field.sql} AS INTEGER)") if field.type is Type.TIME else field
@@ -47,8 +47,8 @@ def _to_the_second(fields: Mapping[str, Field]) -> dict[str, Field]:
 
 def _table(table: Table) -> Table:
     """The engine's fields, and what Centreon calls some of them. Lists are in the order of ids where nothing else is asked."""
-    table = replace(table, fields=_to_the_second(table.fields))
-    keys = {key: table.fields[name] for key, name in (_HOST_ALIASES | _SERVICE_ALIASES).items() if name in table.fields}
+    table = replace(table, fields=to_the_second(table.fields))
+    keys = {key: table.fields[name] for key, name in (HOST_ALIASES | SERVICE_ALIASES).items() if name in table.fields}
     for kind in ("host", "service"):
         level = table.field(f"{kind}._CRITICALITY_LEVEL")
         if level is not None:
@@ -59,8 +59,8 @@ def _table(table: Table) -> Table:
 
 def _group_table(table: Table, own: str) -> Table:
     """The same of groups: of what stands in them, and their own id and name under both the names they have been given."""
-    fields = _to_the_second(table.fields)
-    aliases = {key: fields[name] for key, name in (_HOST_ALIASES | _SERVICE_ALIASES).items() if name in fields}
+    fields = to_the_second(table.fields)
+    aliases = {key: fields[name] for key, name in (HOST_ALIASES | SERVICE_ALIASES).items() if name in fields}
     return replace(table, fields={**fields, **aliases} | {f"{own}.{name}": fields[name] for name in ("id", "name", "alias")})
 
 
@@ -80,8 +80,8 @@ _NEWEST_FIRST = ("e.id DESC",)
 
 def _entry_table() -> Table:
     """The same of downtimes and acknowledgements. One of a host has the service id 0 and the type 0, as it is shown."""
-    fields = _to_the_second(ENTRIES.fields)
-    aliases = _ENTRY_ALIASES | _HOST_ALIASES | _SERVICE_ALIASES
+    fields = to_the_second(ENTRIES.fields)
+    aliases = _ENTRY_ALIASES | HOST_ALIASES | SERVICE_ALIASES
     keys = {key: fields[name] for key, name in aliases.items() if name in fields}
     keys["service_id"] = Field(f"iif(e.service = '', 0, {fields['service.id'].sort_value()})", Type.INTEGER)
     keys["type"] = Field("iif(e.service = '', 0, 1)", Type.INTEGER)

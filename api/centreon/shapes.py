@@ -96,10 +96,10 @@ HOST_FIELDS: tuple[HostField, ...] = (
     HostField("passive_checks", MAIN, lambda v: bool(v.status.accept_passive_checks)),
     HostField("percent_state_change", FULL, lambda v: float(v.status.percent_state_change)),
     HostField("scheduled_downtime_depth", MAIN, lambda v: v.status.scheduled_downtime_depth),
-    HostField("criticality", MAIN, lambda v: _criticality(v)),
+    HostField("criticality", MAIN, lambda v: criticality(v)),
     HostField("state", MIN, lambda v: _state(v.status)),
     HostField("state_type", MAIN, lambda v: v.status.state_type),
-    HostField("timezone", MAIN, lambda v: (_custom(v, "TIMEZONE") or "").lstrip(":") or None),
+    HostField("timezone", MAIN, lambda v: timezone(v)),
 )
 
 SERVICE_FIELDS: tuple[ServiceField, ...] = (
@@ -111,7 +111,7 @@ SERVICE_FIELDS: tuple[ServiceField, ...] = (
     ServiceField("check_period", FULL, lambda v, _: v.status.check_period),
     ServiceField("check_type", FULL, lambda v, _: v.status.check_type),
     ServiceField("command_line", FULL, lambda v, _: None),  # the expanded line is in no file of the core
-    ServiceField("criticality", MAIN, lambda v, _: _criticality(v)),
+    ServiceField("criticality", MAIN, lambda v, _: criticality(v)),
     ServiceField("description", MIN, lambda v, _: v.status.description),
     ServiceField("display_name", MIN, lambda v, _: v.config.display_name),
     ServiceField("execution_time", FULL, lambda v, _: float(v.status.execution_time)),
@@ -139,10 +139,11 @@ SERVICE_FIELDS: tuple[ServiceField, ...] = (
     ServiceField("scheduled_downtime_depth", MAIN, lambda v, _: v.status.scheduled_downtime_depth),
     ServiceField("state", MIN, lambda v, _: _state(v.status)),
     ServiceField("state_type", MAIN, lambda v, _: v.status.state_type),
-    ServiceField("status", MAIN, lambda v, _: _service_status(_state(v.status))),
+    ServiceField("status", MAIN, lambda v, _: status_shape(_state(v.status), is_host=False)),
 )
 
 _SERVICE_WORDS = {0: ("OK", 5), 1: ("WARNING", 2), 2: ("CRITICAL", 1), 3: ("UNKNOWN", 3), PENDING: ("PENDING", 4)}
+_HOST_WORDS = {0: ("UP", 5), 1: ("DOWN", 1), 2: ("UNREACHABLE", 3), PENDING: ("PENDING", 4)}
 
 
 def host_shape(view: HostView, level: Level) -> dict[str, object]:
@@ -153,6 +154,12 @@ def host_shape(view: HostView, level: Level) -> dict[str, object]:
 def service_shape(view: ServiceView, level: Level, manner: Manner) -> dict[str, object]:
     """A service at that level."""
     return {field.key: field.value(view, manner) for field in SERVICE_FIELDS if field.level <= level}
+
+
+def status_shape(state: int, *, is_host: bool) -> dict[str, object]:
+    """A state as a status; a number that is none of a core's is unknown."""
+    name, severity = (_HOST_WORDS if is_host else _SERVICE_WORDS).get(state, ("UNREACHABLE" if is_host else "UNKNOWN", 3))
+    return {"code": state, "name": name, "severity_code": severity}
 
 
 def host_of_service_shape(view: ServiceView) -> dict[str, object]:
@@ -171,11 +178,6 @@ def _state(status: HostStatus | ServiceStatus) -> int:
     return status.state if status.has_been_checked else PENDING
 
 
-def _service_status(state: int) -> dict[str, object]:
-    name, severity = _SERVICE_WORDS.get(state, ("UNKNOWN", 3))
-    return {"code": state, "name": name, "severity_code": severity}
-
-
 def _output(status: HostStatus | ServiceStatus) -> str:
     """The plugin's first line, a line break, and what else it said."""
     return f"{status.plugin_output}\n{status.long_plugin_output}"
@@ -190,10 +192,15 @@ def _notifies(options: str, letter: str) -> bool:
     return letter in letters or "a" in letters
 
 
-def _criticality(view: HostView | ServiceView) -> int | None:
+def criticality(view: HostView | ServiceView) -> int | None:
     """Centreon's severity level, which it writes into its engines' configuration as a custom variable."""
     text = _custom(view, "CRITICALITY_LEVEL") or ""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
+def timezone(view: HostView | ServiceView) -> str | None:
+    """The zone a custom variable names; no directive of a plain core does."""
+    return (_custom(view, "TIMEZONE") or "").lstrip(":") or None
 
 
 def _custom(view: HostView | ServiceView, name: str) -> str | None:

@@ -1,19 +1,27 @@
 """Times and ages in the dialect's form: ISO 8601 with an offset. Pure.
 
-Written in UTC with `Z` and whole seconds (the original writes the offset of its contact's zone). Taken with `Z`, `+02:00` or
-`+0200`, with or without seconds and fractions; a time without offset means something else on every machine and is refused.
+Written with whole seconds in the zone of the caller whose request is being answered, in UTC with `Z` for one who has none. Taken
+with `Z`, `+02:00` or `+0200`, with or without seconds and fractions; a time without offset means something else on every machine
+and is refused.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
+from functools import lru_cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from api.render import rfc3339_or_none
 from engine.errors import InvalidField
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_SECOND = 253_402_300_799  # of the year 9999
+_LAST_DAY = _LAST_SECOND - 86_400  # whose seconds have a name in every zone
+_zone: ContextVar[ZoneInfo | None] = ContextVar("zone", default=None)
 _FORM = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?(Z|[+-][0-9]{2}:?[0-9]{2})")
 _UNITS = (("y", 31_536_000), ("M", 2_592_000), ("w", 604_800), ("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 
@@ -30,9 +38,33 @@ def parse_time(text: str, field: str) -> float:
     )
 
 
+@contextmanager
+def in_zone(name: str) -> Iterator[None]:
+    """Times are written in that zone until the block ends, in this task and the threads it waits for; "" = UTC.
+
+    A zone that this machine no longer knows is UTC, too: a time is right in any.
+    """
+    before = _zone.set(_known_zone(name))
+    try:
+        yield
+    finally:
+        _zone.reset(before)
+
+
 def iso_time(epoch: float | None) -> str | None:
-    """That second in UTC; None for "never" (0) and "not known". Beyond year 9999, which no client can read: its last second."""
-    return rfc3339_or_none(min(max(int(epoch), 0), _LAST_SECOND) if epoch else None)
+    """That second in the caller's zone; None for "never" (0) and "not known". Beyond the year 9999, which nobody reads: its end."""
+    zone = _zone.get()
+    if zone is None or not epoch:
+        return rfc3339_or_none(min(max(int(epoch), 0), _LAST_SECOND) if epoch else None)
+    return datetime.fromtimestamp(min(max(int(epoch), 1), _LAST_DAY), zone).isoformat()
+
+
+@lru_cache(maxsize=100)
+def _known_zone(name: str) -> ZoneInfo | None:
+    try:
+        return ZoneInfo(name) if name else None
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
 
 
 def age_words(since: float, now: float) -> str | None:

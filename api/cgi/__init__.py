@@ -13,13 +13,14 @@ from starlette.routing import BaseRoute, Route
 
 from api.auth.doorkeeper import Doorkeeper
 from api.cgi.cmd import cmd
+from api.cgi.json_cgis.page import JSON_PAGES
 from api.cgi.visit import Handler, Page, Services
 from engine.clock import Clock, SystemClock
 from engine.config import Settings
 from engine.desk import Desk
 
 # What answers each CGI. A handler takes a Visit and gives an answer; it contains no `try`.
-PAGES: Mapping[str, Handler] = {"cmd.cgi": cmd}
+PAGES: Mapping[str, Handler] = {"cmd.cgi": cmd, **JSON_PAGES}
 
 
 def routes(desk: Desk, doorkeeper: Doorkeeper, settings: Settings, clock: Clock | None = None) -> list[BaseRoute]:

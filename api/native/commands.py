@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from api.native.operation import Answer, Call, Operation, Verb
-from api.native.requests import WAIT_CAP_S, NoQuery, ObjectsQuery, WaitQuery, doc, refuse_service_alone
+from api.native.requests import NoQuery, ObjectsQuery, WaitQuery, doc, refuse_service_alone
 from api.render import rfc3339
+from api.waiting import WAIT_CAP_S
 from engine.desk import EntryFilter, Life, Recorded
 
 StateWord = Literal[

@@ -12,7 +12,8 @@ import msgspec
 
 from api.errors import problem_members
 from api.native.operation import Answer, Call
-from api.native.requests import WAIT_CAP_S, WaitQuery
+from api.native.requests import WaitQuery
+from api.waiting import WAIT_CAP_S
 from engine.commands.catalogue import Effect, known_row
 from engine.commands.lifecycle import State
 from engine.desk import Life, Receipt, Recorded

@@ -23,8 +23,6 @@ BODY_LIMIT_BYTES = 1 << 20
 LARGE_BODY_BYTES = 1 << 15  # decoding more than this takes milliseconds: it belongs in a thread
 MOST_TARGETS = 500
 MOST_ROWS = 1000
-WAIT_CAP_S = 60.0
-
 PLAIN = "plain"
 _SHORT_QUERY_BYTES = 32
 _MOST_QUERIES = 1000

@@ -16,9 +16,10 @@ import orjson
 from api.errors import problem_members
 from api.native.operation import Answer, Call, Operation, Verb, poller_number
 from api.native.outcome import FAILED, FAILURES, Outcome, again, outcome
-from api.native.requests import WAIT_CAP_S, Body, PollerWord, Query, Time, WaitQuery, doc
+from api.native.requests import Body, PollerWord, Query, Time, WaitQuery, doc
 from api.native.times import parse_time
 from api.render import rfc3339
+from api.waiting import WAIT_CAP_S
 from engine.commands.lifecycle import State
 from engine.desk import CheckResult, Recorded, ResultCall, Target
 from engine.errors import InvalidField

@@ -25,6 +25,7 @@ from api.native.outcome import again
 from api.native.requests import BODY_LIMIT_BYTES, LARGE_BODY_BYTES, decode_body, decode_query, decode_text
 from api.native.streaming import EventStream
 from api.render import json_response, problem_response
+from api.waiting import preferred_wait
 from engine.clock import Clock, SystemClock
 from engine.config import Settings
 from engine.desk import Caller, Desk
@@ -32,7 +33,6 @@ from engine.errors import NotAuthenticated, SignalboxError
 
 _BEARER = re.compile(r"bearer +(\S+) *", re.IGNORECASE | re.ASCII)
 _SEGMENTS = "signalbox.segments"  # of the scope: every route asks for them
-_PREFER_WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?(\d{1,9}(?:\.\d+)?)"?\s*(?=$|[,;])', re.IGNORECASE | re.ASCII)
 
 
 def native_routes(
@@ -191,7 +191,7 @@ class NativeRoute(BaseRoute):
             self._settings,
             self._clock,
             names,
-            _preferred_wait(request),
+            preferred_wait(request),
             request.headers,
         )
         return call, decode_query(request.scope["query_string"], operation.query)
@@ -206,14 +206,6 @@ class NativeRoute(BaseRoute):
             return await operation.act(call, query, decode_body(raw, operation.body))
         body = await asyncio.to_thread(decode_body, raw, operation.body)
         return await operation.act(call, query, body)
-
-
-def _preferred_wait(request: Request) -> float | None:
-    """Seconds of RFC 7240's `wait`; a preference that cannot be understood is ignored, as that document wants."""
-    if not any(name == b"prefer" for name, _ in request.scope["headers"]):
-        return None
-    found = _PREFER_WAIT.search(",".join(request.headers.getlist("prefer")))
-    return float(found[1]) if found else None
 
 
 def _first(scope: Scope, wanted: bytes) -> str:

@@ -31,6 +31,8 @@ from engine.desk.bulk import SLICE, Bulk, whole
 from engine.desk.checks import Asked, asked, check_allowed, second, window
 from engine.desk.entries import one_entry, page_of_entries
 from engine.desk.generic import check_names, command_named, generic_orders
+from engine.desk.items import Item, ItemDone, plan_items, without_refused
+from engine.desk.items import Plan as ItemPlan
 from engine.desk.lives import lives_of, page_of_lives, standings_of
 from engine.desk.once import Job, once, recorded, refusal, refusal_row
 from engine.desk.operations import one_operation, page_of_operations
@@ -112,6 +114,8 @@ __all__ = [
     "Desk",
     "Entry",
     "EntryFilter",
+    "Item",
+    "ItemDone",
     "Life",
     "OperationView",
     "Page",
@@ -420,21 +424,46 @@ class Desk:
         orders, away = await self.read(plan)
         return await self._store(who, orders, away, lambda accept: accept.deletions, f"delete {kind}")
 
-    async def carry_out(self, caller: Caller, ask: Ask, how: How, *, author: str | None = None) -> Planned | Done:
+    async def carry_out_items(
+        self, caller: Caller, items: Sequence[Item], action: str, *, removes: bool = False, hold: bool = True
+    ) -> tuple[ItemDone, ...]:
+        """Each item by itself, see engine/desk/items.py: nothing raised for one keeps the others from being carried out.
+
+        `removes`: all of them take acknowledgements back. Raises Forbidden, TooManyTargets, JournalError.
+        """
+        who = self._asked(caller)
+
+        def planned(reader: Reader) -> tuple[ItemPlan, Mapping[int, PollerAway]]:
+            made = plan_items(reader, self._pollers, who, items)
+            away = _away(made.all_orders(), hold)
+            return without_refused(reader, who, made, away), away
+
+        made, away = await self.read(planned)
+        orders = made.all_orders()
+        if not orders:
+            return made.done(())
+        if caller.request is not None and caller.request.key:
+            who = replace(who, caller=replace(caller, request=replace(caller.request, conflicts=made.told())))
+        work: Store = lambda accept: accept.removals if removes else accept.orders  # noqa: E731 - one of two
+        return made.done(await self._store(who, orders, away, work, action))
+
+    async def carry_out(
+        self, caller: Caller, ask: Ask, how: How, *, author: str | None = None, hold: bool = True
+    ) -> Planned | Done:
         """A call for many targets, planned whole: see engine/desk/plans.py. A dry run gives the plan back, its hash is kept.
 
         Raises TooManyTargets, Conflicting, PlanChanged, UnknownObject and what the single calls raise.
         """
         who = self._asked(caller, author, how.reference, how.force)
 
-        def planned(reader: Reader) -> Planned:
+        def planned(reader: Reader) -> tuple[Planned, Mapping[int, PollerAway]]:
             made = plan(reader, self._pollers, who, ask, how)
             if not how.dry_run:
                 check_plan(reader.connection, made, how, caller.user)
                 check_conflicts(made, how, self._pollers)
-            return made
+            return made, _away(made.orders, hold)
 
-        made = await self.find(caller, planned)
+        made, away = await self.find(caller, planned)
         if how.dry_run:
             targets = await self._parts.readers.call(lambda: packed(made))
             await self._parts.writer.submit(lambda connection: keep(connection, made, targets, caller.user, who.now))
@@ -444,7 +473,7 @@ class Desk:
             who = replace(who, caller=replace(caller, request=request))
         deletes = isinstance(ask, DeletionAsked)
         work: Store = lambda accept: accept.deletions if deletes else accept.orders  # noqa: E731 - one of two
-        return Done(await self._store(who, made.orders, {}, work, ask.action), made.conflicts)
+        return Done(await self._store(who, made.orders, away, work, ask.action), made.conflicts)
 
     async def schedule_check(
         self,

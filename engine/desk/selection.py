@@ -211,9 +211,15 @@ def _no_such_group(resolver: Resolver, selection: Selection) -> UnknownObject | 
 
 
 def select_entries(resolver: Resolver, selection: EntrySelection, now: float, limit: int) -> list[EntryRow]:
-    """Standing entries by what they say, newest first. Raises InvalidField if nothing narrows them, TooManyTargets …"""
-    standing = f"e.kind = ? AND e.present = 1 AND {STORED_WHOLE}"
-    conditions: list[Condition] = [(standing, [selection.kind]), resolver.scope.sql("e.poller", "e.host", "e.service")]
+    """Standing entries by what they say, newest first. Raises InvalidField if nothing narrows them, TooManyTargets …
+
+    What was set together with the one of `id` is found when that one itself stands no more, too.
+    """
+    standing = f"e.kind = ? AND (e.present = 1 OR e.id = ?) AND {STORED_WHOLE}"
+    conditions: list[Condition] = [
+        (standing, [selection.kind, selection.id]),
+        resolver.scope.sql("e.poller", "e.host", "e.service"),
+    ]
     meaning = _meaning(resolver, selection, now)
     if not meaning:
         raise InvalidField(
@@ -227,6 +233,7 @@ def select_entries(resolver: Resolver, selection: EntrySelection, now: float, li
             together = [one for one in _set_together(resolver, row) if one.id not in known]
             known |= {one.id for one in together}
             rows += together
+    rows = [row for row in rows if row.present]
     check_limit(len(rows), limit)
     return rows
 

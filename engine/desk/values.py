@@ -43,7 +43,10 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks. `author` is what the core is told; `role` is reader, operator or admin; `verbs` None = all of the role."""
+    """Who asks. `author` is what the core is told; `role` is reader, operator or admin; `verbs` None = all of the role.
+
+    `zone` names the time zone the caller reads times in, "" for UTC.
+    """
 
     user: str
     author: str
@@ -54,6 +57,7 @@ class Caller:
     verbs: frozenset[Verb] | None = None
     request: Request | None = None  # the write being asked for
     rights: ContactRights | None = None  # what its core's own configuration lets this contact do; None = it says nothing
+    zone: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import orjson
 
@@ -69,7 +70,7 @@ ROLES: Mapping[Role, frozenset[Verb]] = {
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person or program. `author` is what the core is told."""
+    """A person or program. `author` is what the core is told; `zone` names the time zone, "" for none said."""
 
     id: int
     name: str
@@ -78,6 +79,8 @@ class User:
     author: str
     scope: Scope
     created_at: float
+    zone: str = ""
+    email: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,7 @@ class Token:
         return now - self.last_used_at >= min(TOUCH_S, TOUCH_S if self.idle_s is None else self.idle_s / 4)
 
 
-_PERSON = "user.id, user.name, user.role, user.password_hash, user.author, user.scope, user.created_at"
+_PERSON = "user.id, user.name, user.role, user.password_hash, user.author, user.scope, user.created_at, user.zone, user.email"
 _GRANT = (
     "token.id, token.name, token.kind, token.user_id, token.created_at, token.expires_at, token.idle_s, token.last_used_at,"
     " token.verbs, token.pollers"
@@ -133,14 +136,16 @@ def add_user(
     *,
     author: str | None = None,
     scope: Scope = EVERYTHING,
+    zone: str = "",
+    email: str = "",
 ) -> int:
     """Store a user and return the id. Raises InvalidField for a bad name, NotPossible if the name is taken."""
     check_account_name(name)
     if user_by_name(connection, name) is not None:
         raise NotPossible(f"There is a user {name} already: choose another name, or change the password of that one.", user=name)
     cursor = connection.execute(
-        "INSERT INTO user (name, role, password_hash, author, scope, created_at) VALUES (?, ?, ?, ?, ?, ?)",
-        (name, str(role), password_hash, author or name, _encode_scope(scope), at),
+        "INSERT INTO user (name, role, password_hash, author, scope, created_at, zone, email) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (name, str(role), password_hash, author or name, _encode_scope(scope), at, check_zone(zone), check_email(email)),
     )
     return int(cursor.lastrowid or 0)
 
@@ -176,6 +181,30 @@ def set_password(connection: sqlite3.Connection, name: str, password_hash: str) 
     connection.execute("DELETE FROM token WHERE user_id = ? AND kind = 'login'", (user.id,))
 
 
+def set_person(connection: sqlite3.Connection, name: str, *, zone: str | None = None, email: str | None = None) -> None:
+    """Change where a user lives or is written to; None = as it is. Raises UnknownObject, InvalidField."""
+    user = existing_user(connection, name)
+    told = (user.zone if zone is None else check_zone(zone), user.email if email is None else check_email(email))
+    connection.execute("UPDATE user SET zone = ?, email = ? WHERE id = ?", (*told, user.id))
+
+
+def check_zone(name: str) -> str:
+    """Raise InvalidField unless this machine knows the time zone, or it is "" for none."""
+    try:
+        return name if not name or ZoneInfo(name) else ""
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise InvalidField(
+            f"This machine knows no time zone {name!r}: say one such as Europe/Paris (package tzdata has them).", field="zone"
+        ) from None
+
+
+def check_email(email: str) -> str:
+    """Raise InvalidField for what is no address, or could be another line."""
+    if email and (len(email) > 254 or not email.isprintable() or " " in email or not 0 < email.find("@") < len(email) - 1):
+        raise InvalidField(f"{email!r} is no mail address.", field="email")
+    return email
+
+
 def check_account_name(name: str) -> str:
     """Raise InvalidField unless the name can stand in a log line, a header and a command line."""
     if not name or len(name) > LONGEST_NAME or not name.isprintable() or any(c in name for c in " :;/"):
@@ -195,9 +224,9 @@ def existing_user(connection: sqlite3.Connection, name: str) -> User:
 
 
 def _user(row: Sequence[object]) -> User:
-    number, name, role, password_hash, author, scope, created_at = row
+    number, name, role, password_hash, author, scope, created_at, zone, email = row
     return User(int(str(number)), str(name), Role(str(role)), str(password_hash), str(author), _decode_scope(str(scope)),
-                float(str(created_at)))  # fmt: skip
+                float(str(created_at)), str(zone), str(email))  # fmt: skip
 
 
 def _encode_scope(scope: Scope) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -146,24 +147,20 @@ def entries_by_command(connection: sqlite3.Connection, command_ids: Iterable[str
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """The generation reconciled with. `written` gives, per own entry not seen yet, what was written; absent = nothing was."""
+    """The generation reconciled with. `written` gives, per own entry not seen yet, what was written; absent = nothing was.
+
+    Every change is stored in a `unit`, and told in it: `appeared` of an entry that nobody knew, `ended` of those of one command
+    (or of one that is none of ours) that stood before and stand no more, as they were.
+    """
 
     poller: int
     created: float
     program_start: float
     written: Mapping[int, Written]
     deleted_by: Callable[[EntryRow], str | None]  # who asked us to delete it, None when nobody did
-
-
-@dataclass(frozen=True, slots=True)
-class Reconciled:
-    """What one generation changed: ids of entries nobody knew, and those that stood before and stand no more (as they were)."""
-
-    strangers: list[int]
-    ended: list[EntryRow]
-
-    def __add__(self, other: Reconciled) -> Reconciled:
-        return Reconciled(self.strangers + other.strangers, self.ended + other.ended)
+    unit: Callable[[], AbstractContextManager[object]] = nullcontext
+    appeared: Callable[[int], None] = lambda entry_id: None
+    ended: Callable[[Sequence[EntryRow]], None] = lambda gone: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,46 +173,47 @@ class _Block:
     columns: Mapping[str, object]
 
 
-def reconcile_downtimes(connection: sqlite3.Connection, moment: Moment, blocks: Sequence[DowntimeStatus]) -> Reconciled:
+def reconcile_downtimes(connection: sqlite3.Connection, moment: Moment, blocks: Sequence[DowntimeStatus]) -> None:
     """Bind downtime blocks to entries, add those nobody knew, end those that are gone."""
     found = [_Block(downtime_content(one), one.core_id, one.entry_time, _downtime_columns(one, moment)) for one in blocks]
-    return _reconcile(connection, moment, "downtime", found)
+    _reconcile(connection, moment, "downtime", found)
 
 
-def reconcile_comments(connection: sqlite3.Connection, moment: Moment, blocks: Iterable[CommentStatus]) -> Reconciled:
+def reconcile_comments(connection: sqlite3.Connection, moment: Moment, blocks: Iterable[CommentStatus]) -> None:
     """The same for users' comments."""
     users = [block for block in blocks if block.entry_type == USER_COMMENT]
     found = [_Block(comment_content(one), one.core_id, one.entry_time, _comment_columns(one, moment)) for one in users]
-    return _reconcile(connection, moment, "comment", found)
+    _reconcile(connection, moment, "comment", found)
 
 
-def _reconcile(connection: sqlite3.Connection, moment: Moment, kind: str, blocks: Sequence[_Block]) -> Reconciled:
+def _reconcile(connection: sqlite3.Connection, moment: Moment, kind: str, blocks: Sequence[_Block]) -> None:
     open_entries = _open_entries(connection, moment, kind)
     known = [_known(entry, moment) for entry in open_entries.values()]
     bound, strangers = bind(known, [(block.content, block.core_id, block.entry_time) for block in blocks])
     for entry_id, index in bound.items():
-        _update_changed(connection, open_entries[entry_id], blocks[index].columns)
-    minted = _mint(connection, moment.poller, len(strangers))
-    for index, entry_id in zip(strangers, minted, strict=True):
-        _insert_foreign(connection, moment, kind, entry_id, blocks[index])
-    missing = [entry for entry in open_entries.values() if entry.id not in bound]
-    return Reconciled(minted, _end_missing(connection, moment, missing))
+        _update_changed(connection, moment, open_entries[entry_id], blocks[index].columns)
+    for index in strangers:
+        with moment.unit():
+            moment.appeared(_insert_foreign(connection, moment, kind, blocks[index]))
+    _end_missing(connection, moment, [entry for entry in open_entries.values() if entry.id not in bound])
 
 
-def _insert_foreign(connection: sqlite3.Connection, moment: Moment, kind: str, entry_id: int, block: _Block) -> None:
-    """A block that no command of ours made."""
+def _insert_foreign(connection: sqlite3.Connection, moment: Moment, kind: str, block: _Block) -> int:
+    """A block that no command of ours made. Returns its entry's id."""
+    (entry_id,) = next_ids(connection, moment.poller, "entry", 1)
     what = block.content
     base = EntryRow(entry_id, kind, moment.poller, what.host, what.service, what.author, what.comment, "seen", 1, block.entry_time)
     insert_entry(connection, base)
-    _update_changed(connection, base, dict(block.columns) | {"proof": "seen"})
+    _store_changed(connection, base, dict(block.columns) | {"proof": "seen"})
+    return entry_id
 
 
-def reconcile_acknowledgements(connection: sqlite3.Connection, moment: Moment, standing: Sequence[Acknowledged]) -> Reconciled:
+def reconcile_acknowledgements(connection: sqlite3.Connection, moment: Moment, standing: Sequence[Acknowledged]) -> None:
     """An acknowledged object has one standing entry: ours if its comment is that of ours, else a new one by whoever set it."""
     now_standing = {(item.host, item.service): item for item in standing}
     present = entries(connection, "poller = ? AND kind = 'acknowledgement' AND present = 1 ORDER BY id DESC", (moment.poller,))
     served: set[tuple[str, str]] = set()
-    changed = Reconciled([], [])
+    ended: list[EntryRow] = []
     for entry in present:
         key = (entry.host, entry.service)
         item = now_standing.get(key)
@@ -225,15 +223,15 @@ def reconcile_acknowledgements(connection: sqlite3.Connection, moment: Moment, s
             if item.comment is not None:
                 columns = {"core_id": item.comment.core_id, "core_start": moment.program_start}
                 if not unseen:
-                    _update_changed(connection, entry, columns)
+                    _update_changed(connection, moment, entry, columns)
         elif not unseen:
-            _end(connection, moment, entry)
-            changed.ended.append(entry)
+            ended.append(entry)
+    _end_all(connection, moment, ended)
     for key, item in now_standing.items():
         waiting = any(entry.proof == "processed" and (entry.host, entry.service) == key for entry in present)
         if key not in served and not waiting:
-            changed.strangers.append(_insert_foreign_acknowledgement(connection, moment, item))
-    return changed
+            with moment.unit():
+                moment.appeared(_insert_foreign_acknowledgement(connection, moment, item))
 
 
 def _is_acknowledgement(entry: EntryRow, item: Acknowledged) -> bool:
@@ -245,7 +243,7 @@ def _is_acknowledgement(entry: EntryRow, item: Acknowledged) -> bool:
 
 
 def _insert_foreign_acknowledgement(connection: sqlite3.Connection, moment: Moment, item: Acknowledged) -> int:
-    (entry_id,) = _mint(connection, moment.poller, 1)
+    (entry_id,) = next_ids(connection, moment.poller, "entry", 1)
     comment = item.comment
     insert_entry(
         connection,
@@ -326,25 +324,43 @@ def _comment_columns(block: CommentStatus, moment: Moment) -> dict[str, object]:
     }
 
 
-def _update_changed(connection: sqlite3.Connection, entry: EntryRow, columns: Mapping[str, object]) -> None:
+def _changed(entry: EntryRow, columns: Mapping[str, object]) -> dict[str, object]:
     changed = {name: value for name, value in columns.items() if getattr(entry, name) != value}
     if changed.get("proof") == "confirmed" and entry.proof == "seen":
         del changed["proof"]
-    if changed:
+    return changed
+
+
+def _store_changed(connection: sqlite3.Connection, entry: EntryRow, columns: Mapping[str, object]) -> None:
+    if changed := _changed(entry, columns):
         update_entry(connection, entry.id, **changed)
 
 
-def _end_missing(connection: sqlite3.Connection, moment: Moment, missing: Iterable[EntryRow]) -> list[EntryRow]:
+def _update_changed(connection: sqlite3.Connection, moment: Moment, entry: EntryRow, columns: Mapping[str, object]) -> None:
+    if _changed(entry, columns):
+        with moment.unit():
+            _store_changed(connection, entry, columns)
+
+
+def _end_missing(connection: sqlite3.Connection, moment: Moment, missing: Iterable[EntryRow]) -> None:
     """Entries that stood in the core and stand there no more. Own ones never seen are the lane's to judge, not ours."""
-    ended = [entry for entry in missing if entry.core_id is not None]
+    _end_all(connection, moment, [entry for entry in missing if entry.core_id is not None])
+
+
+def _end_all(connection: sqlite3.Connection, moment: Moment, ended: Iterable[EntryRow]) -> None:
+    together: dict[object, list[EntryRow]] = {}
     for entry in ended:
-        _end(connection, moment, entry)
-    return ended
+        together.setdefault(entry.command_id or entry.id, []).append(entry)
+    for gone in together.values():
+        asked_by = [moment.deleted_by(entry) for entry in gone]
+        with moment.unit():
+            for entry, user in zip(gone, asked_by, strict=True):
+                _end(connection, moment, entry, user)
+            moment.ended(gone)
 
 
-def _end(connection: sqlite3.Connection, moment: Moment, entry: EntryRow) -> None:
+def _end(connection: sqlite3.Connection, moment: Moment, entry: EntryRow, asked_by: str | None) -> None:
     ends = ends_by_itself(entry)
-    asked_by = moment.deleted_by(entry)
     cancelled = asked_by is not None or ends is None or ends > moment.created
     ended_at = moment.created if cancelled or ends is None else ends
     update_entry(
@@ -368,7 +384,3 @@ def ends_by_itself(entry: EntryRow) -> float | None:
     if not entry.fixed and entry.actual_start is not None:
         return entry.actual_start + (entry.duration or 0)
     return entry.end_time
-
-
-def _mint(connection: sqlite3.Connection, poller: int, count: int) -> list[int]:
-    return next_ids(connection, poller, "entry", count) if count else []

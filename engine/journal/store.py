@@ -176,13 +176,16 @@ class Journal:
             return int(self._connection.execute("PRAGMA synchronous").fetchone()[0])
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Yield the writer connection; what was written is durable when the block has ended. Does not nest. Raises JournalError."""
+    def transaction(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
+        """Yield the writer connection; what was written is durable when the block has ended. Does not nest. Raises JournalError.
+
+        `durable=False`: it is with the next transaction of anybody that is; a machine that stops before that has lost it.
+        """
         with self._mutex:
             if self._is_open():
                 raise RuntimeError("transactions of the journal do not nest")
             try:
-                with self._flock():
+                with self._flock(), self._synchronous(durable):
                     self._connection.execute("BEGIN IMMEDIATE")
                     try:
                         yield self._connection
@@ -200,6 +203,17 @@ class Journal:
                 raise JournalError(
                     f"The journal {self.path} cannot be written: {error}. Nothing was accepted; check space and rights."
                 ) from error
+
+    @contextmanager
+    def _synchronous(self, durable: bool) -> Iterator[None]:
+        if durable:
+            yield
+            return
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        try:
+            yield
+        finally:
+            self._connection.execute("PRAGMA synchronous = FULL")
 
     def _is_open(self) -> bool:
         return self._connection.in_transaction

@@ -17,6 +17,7 @@ from engine.commands.catalogue import CATALOGUE
 from engine.commands.lifecycle import UNFINISHED
 from engine.journal.history import ACKNOWLEDGEMENT_COMMENT, EntryRow, entries
 from engine.journal.own import insert_own
+from engine.journal.slices import Slices
 from engine.journal.store import CommandRow, command_by_id
 from engine.model import CommentStatus, CoreKind
 from engine.state.views import Reader
@@ -37,7 +38,7 @@ def _grace_s(kind: CoreKind) -> float:
 class Expiry:
     """Takes back one poller's acknowledgements whose time has come. `at` is now by our clock; `ttl_s` bounds a removal's wait."""
 
-    connection: sqlite3.Connection
+    slices: Slices
     reader: Reader
     poller: int
     kind: CoreKind
@@ -48,11 +49,11 @@ class Expiry:
         """Store the removals that the newest generation calls for. Returns their ids."""
         with self.reader.snapshot():
             _, created, _ = self.reader.poller_generation(self.poller)
-            made = [self._removal(entry) for entry in _due(self.connection, self.poller, created - _grace_s(self.kind))]
+            made = [self._removal(entry) for entry in _due(self.slices.connection, self.poller, created - _grace_s(self.kind))]
         return [command_id for command_id in made if command_id]
 
     def _removal(self, entry: EntryRow) -> str | None:
-        command = command_by_id(self.connection, entry.command_id or "")
+        command = command_by_id(self.slices.connection, entry.command_id or "")
         row = self.reader.object_row(self.poller, entry.host, entry.service or None)
         if command is None or row is None or not row.acknowledged or self._is_contested(command):
             return None
@@ -62,15 +63,16 @@ class Expiry:
         name = "REMOVE_SVC_ACKNOWLEDGEMENT" if entry.service else "REMOVE_HOST_ACKNOWLEDGEMENT"
         arguments = {"host": entry.host} | ({"service": entry.service} if entry.service else {})
         cause = f"the acknowledgement {entry.id} (command {command.id}) was to end at {entry.end_time:.0f}"
-        return insert_own(
-            self.connection, name, entry, arguments, self.at, self.at + self.ttl_s, cause, entry.id,
-            author=command.author, user=command.user, seen_state_change=row.last_state_change,
-        )  # fmt: skip
+        with self.slices.unit():
+            return insert_own(
+                self.slices.connection, name, entry, arguments, self.at, self.at + self.ttl_s, cause, entry.id,
+                author=command.author, user=command.user, seen_state_change=row.last_state_change,
+            )  # fmt: skip
 
     def _is_contested(self, command: CommandRow) -> bool:
         """Is a later command of ours for the object under way that acknowledges anew, or takes back?"""
         states = sorted(map(str, UNFINISHED))
-        found = self.connection.execute(
+        found = self.slices.connection.execute(
             "SELECT 1 FROM command WHERE poller = ? AND host = ? AND service = ? AND seq > ?"
             f" AND (name LIKE 'ACKNOWLEDGE_%' OR name LIKE 'REMOVE_%') AND state IN ({','.join('?' * len(states))}) LIMIT 1",
             [command.poller, command.host, command.service, command.seq, *states],

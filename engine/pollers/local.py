@@ -31,6 +31,7 @@ from engine.errors import NoReader, PipeFull, PollerError
 from engine.faults import AFTER_ACCEPT, AFTER_BATCH_ROW, AFTER_END_MARK, AFTER_WRITE, crash_point
 from engine.formats.corelog import LogKind, LogLine, parse_icinga2_line, parse_line, without_passive
 from engine.journal.moves import Writing, begin_writing, commands_by_id, note_written
+from engine.journal.slices import Slices, parts_of
 from engine.journal.store import (
     BatchRow,
     CommandRow,
@@ -64,7 +65,7 @@ LOGGED_WITHIN_S = 2.0  # Icinga 2 flushes its log every second
 RESULTS_LIMIT = UNPROVEN_LIMIT - 4 * WRITE_LIMIT  # of calls of results: people's commands find room at once
 RESULTS_AHEAD = 32 * WRITE_LIMIT  # journalled in one commit, before it is their turn to be written
 AT_ONCE = 5000  # commands held or given up in one step
-_SLICE = 100  # of them in one transaction: others wait for the journal meanwhile
+_JOURNALLED_TOGETHER = 8  # writes of commands
 _ENOUGH_FLIGHTS = 8  # writes that keep a core busy for a millisecond or two
 LOOK_EVERY_S = 0.5  # pokes are hints and may be lost
 STREAM = 8  # commands written in one round: more are likely to come,
@@ -399,13 +400,24 @@ class Lane:
         self._generation_due |= any(verdict.at <= self._generation_created for verdict in of_commands)
 
     def _store_verdicts(self, verdicts: Sequence[Verdict], tokens: Sequence[str]) -> None:
+        """The batches are closed last: what a crash of ours leaves unstored between slices, the log proves again."""
         at = self.clock.now()
-        with self.journal.transaction() as connection:
-            moved, rest = self.prover.take_executed(connection, verdicts, dict(self._unsaved_written), at)
-            written = self._store_written(connection)
-            moved |= {verdict.command_id for verdict in rest if self.prover.take_verdict(connection, verdict, at)}
-            close_batches(connection, tokens)
-        self.reports.moved(sorted({*moved, *written}))
+        moved: set[str] = set()
+        with Slices(self.journal) as slices:
+            rest: list[Verdict] = []
+            for some in parts_of(verdicts):
+                with slices.unit() as connection:
+                    executed, others = self.prover.take_executed(connection, some, dict(self._unsaved_written), at)
+                moved |= executed
+                rest += others
+            moved |= set(self._store_written(slices))
+            for verdict in rest:
+                with slices.unit() as connection:
+                    if self.prover.take_verdict(connection, verdict, at):
+                        moved.add(verdict.command_id)
+            with slices.unit() as connection:
+                close_batches(connection, tokens)
+        self.reports.moved(sorted(moved))
 
     # --- the status file -------------------------------------------------------------------------------------------------
 
@@ -422,12 +434,12 @@ class Lane:
                 return
             self.follow_log()
         crashed = self.following.is_crash(program_start)
-        with self.journal.transaction() as connection:
-            moved = self.prover.take_generation(connection, reader, self.clock.now(), self._generation_created, crashed)
+        with Slices(self.journal) as slices:
+            moved = self.prover.take_generation(slices, reader, self.clock.now(), self._generation_created, crashed)
             _, self._generation_created, _ = reader.poller_generation(self.poller.number)
             if self._is_reading() and self._generation_created > self._back_at:
                 at, ttl_s = self.clock.now(), self.settings.ttl_acknowledgement_s
-                moved += Expiry(connection, reader, self.poller.number, self.poller.kind, at, ttl_s).take_back()
+                moved += Expiry(slices, reader, self.poller.number, self.poller.kind, at, ttl_s).take_back()
         if created:
             self.following.saw(program_start)
         self._look |= crashed
@@ -547,11 +559,13 @@ class Lane:
 
     def _hold_accepted(self) -> None:
         self._hold(commands_in(self.journal.connection, self.poller.number, frozenset({State.ACCEPTED}), AT_ONCE))
-        with self.journal.transaction() as connection:
-            self.results.take_back(connection)
-            self.results.hold(self._health[1] or self._health[0])
-            written = self._store_written(connection)
-        self.reports.moved(written)
+        with Slices(self.journal) as slices:
+            with slices.unit() as connection:
+                self.results.take_back(connection)
+                self.results.hold(self._health[1] or self._health[0])
+                results = self._store_results(connection)
+            written = self._store_written(slices)
+        self.reports.moved([*results, *written])
 
     def _send(self, reader: Reader, room: int) -> None:
         with reader.snapshot():
@@ -589,26 +603,24 @@ class Lane:
         return True
 
     def _expire(self, expired: Sequence[tuple[CommandRow, str]]) -> None:
-        for start in range(0, len(expired), _SLICE):
-            some = expired[start : start + _SLICE]
-            with self.journal.transaction() as connection:
-                for command, reason in some:
+        with Slices(self.journal) as slices:
+            for command, reason in expired:
+                with slices.unit() as connection:
                     now = command_by_id(connection, command.id)
                     if now is not None and now.state in UNWRITTEN:
                         refused(connection, now, State.EXPIRED, self.clock.now(), reason=reason)
-            self.reports.moved([command.id for command, _ in some])
+        self.reports.moved([command.id for command, _ in expired])
 
     def _hold(self, commands: Sequence[CommandRow]) -> None:
-        for start in range(0, len(commands), _SLICE):
-            some = commands[start : start + _SLICE]
-            held: list[str] = []
-            with self.journal.transaction() as connection:
-                for command in some:
+        held: list[str] = []
+        with Slices(self.journal) as slices:
+            for command in commands:
+                with slices.unit() as connection:
                     now = command_by_id(connection, command.id)
                     if now is not None and now.state is State.ACCEPTED:
                         move(connection, now, State.HELD, self.clock.now(), reason=self._health[1] or self._health[0])
                         held.append(now.id)
-            self.reports.moved(held)
+        self.reports.moved(held)
 
     def _opened_command_file(self) -> CommandFile | None:
         try:
@@ -647,29 +659,37 @@ class Lane:
             command_file.close()
 
     def _write(self, parts: list[list[Line]], program_start: float) -> None:
+        """Journal, write, journal: a few writes at a time, so that others wait for the journal for moments only."""
         command_file = self._opened_command_file()
         if command_file is None:
             return
         try:
             if sum(map(len, parts)) >= STREAM:
                 self._gathering_until = self.clock.monotonic() + GATHER_S
-            rows = self._journal_batches(parts, command_file.identity, program_start)
-            crash_point(AFTER_BATCH_ROW)
-            for position, row in enumerate(rows):
-                try:
-                    command_file.write(row.bytes)
-                except (PipeFull, NoReader) as error:
-                    self._take_back(rows[position:], str(error))
-                    if isinstance(error, NoReader):
-                        self._report_health("no_reader", str(error))
-                        self._look = True
+            for start in range(0, len(parts), _JOURNALLED_TOGETHER):
+                rows = self._journal_batches(parts[start : start + _JOURNALLED_TOGETHER], command_file.identity, program_start)
+                crash_point(AFTER_BATCH_ROW)
+                if not self._write_rows(command_file, rows):
                     return
-                crash_point(AFTER_WRITE)
-                self._flights[row.token] = _Flight(len(row.bytes), self.clock.monotonic(), False)
-                self._unsaved_since = self._unsaved_since if self._unsaved_written else self.clock.monotonic()
-                self._unsaved_written += [(command_id, self.clock.now()) for command_id in row.command_ids]
         finally:
             command_file.close()
+
+    def _write_rows(self, command_file: CommandFile, rows: Sequence[BatchRow]) -> bool:
+        """Write what was journalled. False: the command file took no more, the rest was taken back."""
+        for position, row in enumerate(rows):
+            try:
+                command_file.write(row.bytes)
+            except (PipeFull, NoReader) as error:
+                self._take_back(rows[position:], str(error))
+                if isinstance(error, NoReader):
+                    self._report_health("no_reader", str(error))
+                    self._look = True
+                return False
+            crash_point(AFTER_WRITE)
+            self._flights[row.token] = _Flight(len(row.bytes), self.clock.monotonic(), False)
+            self._unsaved_since = self._unsaved_since if self._unsaved_written else self.clock.monotonic()
+            self._unsaved_written += [(command_id, self.clock.now()) for command_id in row.command_ids]
+        return True
 
     def _journal_batches(self, parts: list[list[Line]], identity: str, program_start: float) -> list[BatchRow]:
         """Make the batch rows durable; commands that were cancelled meanwhile are left out."""
@@ -683,18 +703,19 @@ class Lane:
             for line in part
         ]
         rows: list[BatchRow] = []
-        with self.journal.transaction() as connection:
-            self._store_written(connection)
-            taken = begin_writing(connection, lines, at)
-            for token, part in zip(tokens, parts, strict=True):
-                left = [line for line in part if line.command.id in taken]
-                if left:
-                    framed = self._framed(token, b"".join([line.text for line in left]))
-                    ids = tuple([line.command.id for line in left])
-                    row = BatchRow(token, self.poller.number, framed, ids, identity, position, program_start)
-                    insert_batch(connection, row, at)
-                    rows.append(row)
-                    self._watch(token, left)
+        with Slices(self.journal) as slices:
+            self._store_written(slices)
+            with slices.unit() as connection:
+                taken = begin_writing(connection, lines, at)
+                for token, part in zip(tokens, parts, strict=True):
+                    left = [line for line in part if line.command.id in taken]
+                    if left:
+                        framed = self._framed(token, b"".join([line.text for line in left]))
+                        ids = tuple([line.command.id for line in left])
+                        row = BatchRow(token, self.poller.number, framed, ids, identity, position, program_start)
+                        insert_batch(connection, row, at)
+                        rows.append(row)
+                        self._watch(token, left)
         return rows
 
     def _watch(self, token: str, lines: Sequence[Line]) -> None:
@@ -719,7 +740,7 @@ class Lane:
                 row = BatchRow(secrets.token_hex(8), self.poller.number, b"", (), identity, position, program_start, at, runs)
                 insert_batch(connection, row, at)
                 self.results.launch(of_call, row)
-            moved = self._store_written(connection)
+            moved = self._store_results(connection)
         self.reports.moved(moved)
 
     def _framed(self, token: str, body: bytes) -> bytes:
@@ -744,16 +765,23 @@ class Lane:
         self.reports.moved([command_id for row in rows for command_id in row.command_ids])
 
     def _save_written(self) -> None:
-        with self.journal.transaction() as connection:
-            written = self._store_written(connection)
+        with Slices(self.journal) as slices:
+            written = self._store_written(slices)
         self.reports.moved(written)
 
-    def _store_written(self, connection: sqlite3.Connection) -> list[str]:
+    def _store_written(self, slices: Slices) -> list[str]:
+        """Store that lines were written, and what happened to results."""
         unsaved, self._unsaved_written = self._unsaved_written, []
+        for some in parts_of(unsaved):
+            with slices.unit() as connection:
+                note_written(connection, dict(some))
+        with slices.unit() as connection:
+            results = self._store_results(connection)
+        return [*(command_id for command_id, _ in unsaved), *results]
+
+    def _store_results(self, connection: sqlite3.Connection) -> list[str]:
         self._unsaved_results_since = None
-        if unsaved:
-            note_written(connection, dict(unsaved))
-        return [*(command_id for command_id, _ in unsaved), *self.results.save(connection, self.clock.now())]
+        return self.results.save(connection, self.clock.now())
 
     def _note_unsaved(self) -> None:
         """Something of results may have changed that is to be stored soon."""
@@ -798,12 +826,14 @@ class Lane:
         if not set(late) - self._given_up:
             return
         given_up: list[str] = []
-        with self.journal.transaction() as connection:
-            self._store_written(connection)
+        with Slices(self.journal) as slices:
+            self._store_written(slices)
             for batch in self.watch.batches:
                 if batch.token in late and batch.token not in self._given_up:
-                    given_up += self._give_up(connection, batch)
-            given_up += self.results.save(connection, self.clock.now())
+                    with slices.unit() as connection:
+                        given_up += self._give_up(connection, batch)
+            with slices.unit() as connection:
+                given_up += self._store_results(connection)
         self.reports.moved(given_up)
 
     def _give_up(self, connection: sqlite3.Connection, batch: WatchedBatch) -> list[str]:

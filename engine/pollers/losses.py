@@ -24,9 +24,10 @@ from engine.commands.proof import Effected, Judgement
 from engine.commands.row import OBJECTS, Row
 from engine.config import Settings
 from engine.formats.corelog import LogLine
-from engine.journal.history import EntryRow, Reconciled, ends_by_itself, entries, entries_of, entry_by_id, insert_entry, revive
+from engine.journal.history import EntryRow, ends_by_itself, entries, entries_of, entry_by_id, insert_entry, revive
 from engine.journal.identities import next_ids
 from engine.journal.own import insert_deletion, insert_own
+from engine.journal.slices import Slices
 from engine.journal.store import COMMAND_COLUMNS, CommandRow, command_by_id, command_row, move, note
 from engine.model import HostStatus, ServiceStatus
 
@@ -41,9 +42,9 @@ LOST = "the core crashed and had not saved it"
 
 @dataclass(slots=True)
 class Losses:
-    """One crash of one core. Everything happens inside a transaction of the lane; `moved` gathers the commands it is about."""
+    """One crash of one core. Everything is stored in units of the lane; `moved` gathers the commands it is about."""
 
-    connection: sqlite3.Connection
+    slices: Slices
     poller: int
     settings: Settings
     verbs: frozenset[str]
@@ -56,24 +57,24 @@ class Losses:
     moved: list[str] = field(default_factory=list)
 
     @property
+    def _connection(self) -> sqlite3.Connection:
+        return self.slices.connection
+
+    @property
     def _where(self) -> str:
         return f"the status file of {self.created:.0f}, of the run that began at {self.program_start:.0f} after a crash"
 
     # --- what was made and is gone --------------------------------------------------------------------------------------------
 
     def take_ended(self, ended: Sequence[EntryRow]) -> None:
-        """Entries that stood before the crash and stand no more."""
-        lost: dict[str, list[EntryRow]] = {}
-        for entry in ended:
-            if entry.command_id is not None and self._is_lost(entry):
-                lost.setdefault(entry.command_id, []).append(entry)
-        for command_id, gone in lost.items():
-            command = command_by_id(self.connection, command_id)
-            if command is None or State.LOST_BY_CORE not in MOVES[command.state]:
-                continue
-            words = ", ".join(f"{entry.kind}_id={entry.core_id}" for entry in gone[:20])
-            self._lose(command, f"{words} not in {self._where}")
-            self._make_again(command, gone)
+        """Entries of one command that stood before the crash and stand no more."""
+        gone = [entry for entry in ended if entry.command_id is not None and self._is_lost(entry)]
+        command = command_by_id(self._connection, gone[0].command_id or "") if gone else None
+        if command is None or State.LOST_BY_CORE not in MOVES[command.state]:
+            return
+        words = ", ".join(f"{entry.kind}_id={entry.core_id}" for entry in gone[:20])
+        self._lose(command, f"{words} not in {self._where}")
+        self._make_again(command, gone)
 
     def _is_lost(self, entry: EntryRow) -> bool:
         ends = ends_by_itself(entry)
@@ -87,20 +88,20 @@ class Losses:
         return True
 
     def _lose(self, command: CommandRow, evidence: str) -> None:
-        move(self.connection, command, State.LOST_BY_CORE, self.at, evidence=evidence, reason=LOST)
+        move(self._connection, command, State.LOST_BY_CORE, self.at, evidence=evidence, reason=LOST)
         log.warning("command %s: lost by the core: %s", command.id, evidence)
         self.moved.append(command.id)
 
     def _make_again(self, command: CommandRow, gone: Sequence[EntryRow]) -> None:
         row = known_row(command.name)
-        if row.entry_kind not in self.verbs or len(entries_of(self.connection, command.id)) != len(gone):
+        if row.entry_kind not in self.verbs or len(entries_of(self._connection, command.id)) != len(gone):
             return
         if row.effect is Effect.ACKNOWLEDGED and not self._is_same_problem(command):
             return
         expire = command.arguments.get("expire")
         if isinstance(expire, int | float) and expire <= self.created:
             return
-        ids = next_ids(self.connection, self.poller, "entry", len(gone))
+        ids = next_ids(self._connection, self.poller, "entry", len(gone))
         again = self._again(command, row, ids[0])
         for number, entry in zip(ids, gone, strict=True):
             draft = entry._replace(
@@ -108,7 +109,7 @@ class Losses:
                 deleted_at=None, deleted_by=None, is_in_effect=None, actual_start=None, actual_end=None,
                 entry_time=float(int(self.at)),
             )  # fmt: skip
-            insert_entry(self.connection, draft)
+            insert_entry(self._connection, draft)
 
     def _is_same_problem(self, command: CommandRow) -> bool:
         row = self.row_of_object(command.host, command.service)
@@ -121,19 +122,25 @@ class Losses:
         deadline = self.at + float(getattr(self.settings, row.ttl)) if row.ttl is not None else float(str(command.arguments["end"]))
         cause = f"asked again: {LOST} what command {command.id} did"
         again = insert_own(
-            self.connection, command.name, command, command.arguments, self.at, deadline, cause, entry_id, command.author, command
+            self._connection,
+            command.name,
+            command,
+            command.arguments,
+            self.at,
+            deadline,
+            cause,
+            entry_id,
+            command.author,
+            command,
         )
         self.moved.append(again)
         return again
 
     # --- what was taken away and is back ------------------------------------------------------------------------------------
 
-    def take_back(self, changed: Reconciled) -> list[int]:
-        """Entries that the crash brought back: whoever deleted them is told. Returns the strangers that remain."""
-        return [number for number in changed.strangers if not self._is_back(number)]
-
-    def _is_back(self, number: int) -> bool:
-        block = entry_by_id(self.connection, number)
+    def is_back(self, number: int) -> bool:
+        """Is an entry that nobody knew one that the crash brought back? Whoever deleted it is told then."""
+        block = entry_by_id(self._connection, number)
         if block is None:
             return False
         if block.kind == "acknowledgement":
@@ -142,19 +149,19 @@ class Losses:
         gone = self._ended_like(block)
         if gone is None:
             return False
-        revive(self.connection, gone, block)
+        revive(self._connection, gone, block)
         for command in self._deletions_of(gone):
             self._lose(command, f"{gone.kind}_id={block.core_id} stands again in {self._where}")
             if "deletion" in self.verbs:
-                standing = entry_by_id(self.connection, gone.id)
+                standing = entry_by_id(self._connection, gone.id)
                 assert standing is not None
                 cause = f"asked again: {LOST} what command {command.id} did"
-                self.moved.append(insert_deletion(self.connection, standing, self.at, self.settings.ttl_comment_s, cause))
+                self.moved.append(insert_deletion(self._connection, standing, self.at, self.settings.ttl_comment_s, cause))
         return True
 
     def _ended_like(self, block: EntryRow) -> EntryRow | None:
         found = entries(
-            self.connection,
+            self._connection,
             "poller = ? AND host = ? AND service = ? AND kind = ? AND present = 0 AND core_id IS NOT NULL AND author = ?"
             " AND comment = ? AND entry_time = ? AND start_time IS ? AND end_time IS ? ORDER BY id DESC LIMIT 1",
             (
@@ -170,7 +177,7 @@ class Losses:
             f"SELECT {COMMAND_COLUMNS} FROM command WHERE entry_id = ? AND name LIKE 'DEL_%' AND state = 'confirmed'"
             " ORDER BY seq DESC LIMIT 1"
         )
-        return [command_row(found) for found in self.connection.execute(query, (entry.id,))]
+        return [command_row(found) for found in self._connection.execute(query, (entry.id,))]
 
     def _acknowledged_again(self, block: EntryRow) -> None:
         query = (
@@ -178,7 +185,7 @@ class Losses:
             " AND state = 'confirmed' AND executed_at >= ? ORDER BY seq DESC LIMIT 1"
         )
         values = (block.poller, block.host, block.service, block.entry_time)
-        for found in self.connection.execute(query, values).fetchall():
+        for found in self._connection.execute(query, values).fetchall():
             command = command_row(found)
             self._lose(command, f"acknowledged again in {self._where}")
             if "deletion" in self.verbs:
@@ -192,10 +199,11 @@ class Losses:
             f"SELECT {COMMAND_COLUMNS} FROM command INDEXED BY command_open WHERE poller = ? AND state = 'confirmed'"
             f" AND updated_at > ? AND overruled = 0 AND name IN ({','.join('?' * len(_SIGNED))}) ORDER BY seq DESC"
         )
-        found = self.connection.execute(query, (self.poller, self.at - _SWITCHES_SINCE_S, *_SIGNED)).fetchall()
+        found = self._connection.execute(query, (self.poller, self.at - _SWITCHES_SINCE_S, *_SIGNED)).fetchall()
         seen: set[tuple[str, str, str]] = set()
         for command in map(command_row, found):
             row = known_row(command.name)
+            self.slices.breathe()
             places = {(sign.key, command.host, command.service) for sign in row.signs}
             if not places & seen and not any((key, "", "") in seen for key, _, _ in places):
                 self._switch(command, row)
@@ -205,9 +213,10 @@ class Losses:
         judgement = self.judged(command, row)
         if judgement.effected is not Effected.NO:
             return
-        self._lose(command, judgement.reason)
-        if "switch" in self.verbs:
-            self._again(command, row, None)
+        with self.slices.unit():
+            self._lose(command, judgement.reason)
+            if "switch" in self.verbs:
+                self._again(command, row, None)
 
 
 def is_switch(text: bytes) -> bool:

@@ -1,7 +1,7 @@
 """Turns verdicts of the log and generations of the status file into steps of commands' lives. One poller, one thread.
 
-Everything here happens inside a journal transaction of the lane: it reads what the files show and stores what that proves, never
-more. The judgements themselves are pure and live in engine/commands/proof.py.
+Everything here is stored in transactions of the lane, verdicts together, a generation in slices: it reads what the files show and
+stores what that proves, never more. The judgements themselves are pure and live in engine/commands/proof.py.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import orjson
 
@@ -45,8 +46,9 @@ from engine.config import Settings
 from engine.journal import history
 from engine.journal.history import Acknowledged, EntryRow, Moment, Written, entries_by_command, entries_of, update_entry
 from engine.journal.moves import Confirmed, Executed, note_confirmed, note_executed
+from engine.journal.slices import Slices, parts_of
 from engine.journal.store import COMMAND_COLUMNS, CommandRow, command_by_id, command_row, commands_watched, move, note
-from engine.model import CommentStatus, CoreKind, HostStatus, ObjectKey, ServiceStatus
+from engine.model import CommentStatus, CoreKind, DowntimeStatus, HostStatus, ObjectKey, ServiceStatus
 from engine.pollers.duplicates import Duplicates
 from engine.pollers.losses import Losses
 from engine.state.members import contacts_of, hosts_of_group, objects_of, program_of, shown_of, shown_of_contact
@@ -62,6 +64,14 @@ _LATE_FOR_S = 3600.0  # how long an `unknown` or `no_effect` command is still lo
 _TELLTALE = frozenset({Effect.ENTRY_CREATED, Effect.ACKNOWLEDGED, Effect.RESULT_SEEN})
 
 
+class _Reconciled(NamedTuple):
+    """What entries of one kind were reconciled with last."""
+
+    program_start: float
+    written: Mapping[int, Written]
+    blocks: Sequence[DowntimeStatus] | Sequence[CommentStatus]
+
+
 @dataclass(frozen=True, slots=True)
 class Prover:
     """What one lane proves with."""
@@ -72,6 +82,7 @@ class Prover:
     settings: Settings = field(default_factory=Settings)
     reapply: frozenset[str] = frozenset()
     reruns: Reruns = field(default_factory=Reruns)
+    _reconciled: dict[str, _Reconciled] = field(default_factory=dict)
 
     # --- what the log says ----------------------------------------------------------------------------------------------------
 
@@ -168,13 +179,13 @@ class Prover:
 
     # --- what the status file says ------------------------------------------------------------------------------------------------
 
-    def take_generation(
-        self, connection: sqlite3.Connection, reader: Reader, at: float, previous: float = 0.0, crashed: bool = False
-    ) -> list[str]:
+    def take_generation(self, slices: Slices, reader: Reader, at: float, previous: float = 0.0, crashed: bool = False) -> list[str]:
         """Reconcile entries with the newest generation and judge what waits for an effect. Returns the ids that moved.
 
-        `previous`: when the generation before it was created. `crashed`: it is the first one after a crash of the core.
+        `previous`: when the generation before it was created. `crashed`: it is the first one after a crash of the core. Ended
+        half-way, it is begun anew with the next generation.
         """
+        connection = slices.connection
         with reader.snapshot():
             _, created, program_start = reader.poller_generation(self.poller)
             if not created:
@@ -183,39 +194,55 @@ class Prover:
             moment = Moment(
                 self.poller, created, program_start, self._written(connection, watched), _Deletions(connection, reader).asked_by
             )
-            changed = history.reconcile_downtimes(connection, moment, reader.downtime_blocks(self.poller))
-            comments = reader.comment_blocks(self.poller)
-            changed += history.reconcile_comments(connection, moment, comments)
-            standing = _standing(reader.acknowledged(self.poller), comments)
-            changed += history.reconcile_acknowledgements(connection, moment, standing)
             told: list[str] = []
-            strangers = changed.strangers
-            if crashed:
-                losses = self._losses(connection, reader, moment, at)
-                losses.take_ended(changed.ended)
-                strangers = losses.take_back(changed)
-                losses.take_switches()
-                told = losses.moved
             duplicates = Duplicates(connection, self.profile, self.reruns, previous, at, self.settings.ttl_comment_s)
-            told += duplicates.take(strangers)
+            losses = self._losses(slices, reader, moment, at) if crashed else None
+
+            def appeared(entry_id: int) -> None:
+                if losses is None or not losses.is_back(entry_id):
+                    told.extend(duplicates.take([entry_id]))
+
+            moment = replace(moment, unit=slices.unit, appeared=appeared)
+            self._reconcile(connection, reader, moment if losses is None else replace(moment, ended=losses.take_ended))
+            if losses is not None:
+                losses.take_switches()
+                told += losses.moved
             made = entries_by_command(connection, (command.id for command in watched))
             confirmed: list[Confirmed] = []
             moved = [
-                self._judge(connection, reader, command, made.get(command.id, ()), created, program_start, at, confirmed)
+                self._judge(slices, reader, command, made.get(command.id, ()), created, program_start, at, confirmed)
                 for command in watched
             ]
-            note_confirmed(connection, confirmed, at)
-        self._forget_lost_entries(connection, at)
+            for some in parts_of(confirmed):
+                with slices.unit():
+                    note_confirmed(connection, some, at)
+        self._forget_lost_entries(slices, at)
         return sorted({command_id for command_id in [*moved, *told] if command_id})
 
-    def _losses(self, connection: sqlite3.Connection, reader: Reader, moment: Moment, at: float) -> Losses:
+    def _reconcile(self, connection: sqlite3.Connection, reader: Reader, moment: Moment) -> None:
+        """A generation that shows no other downtimes (comments) than the one before has nothing to say of them."""
+        downtimes, comments = reader.downtime_blocks(self.poller), reader.comment_blocks(self.poller)
+        if self._is_news("downtime", moment, downtimes):
+            history.reconcile_downtimes(connection, moment, downtimes)
+        if self._is_news("comment", moment, comments):
+            history.reconcile_comments(connection, moment, comments)
+        history.reconcile_acknowledgements(connection, moment, _standing(reader.acknowledged(self.poller), comments))
+
+    def _is_news(self, kind: str, moment: Moment, blocks: Sequence[DowntimeStatus] | Sequence[CommentStatus]) -> bool:
+        now = _Reconciled(moment.program_start, moment.written, blocks)
+        if self._reconciled.get(kind) == now:
+            return False
+        self._reconciled[kind] = now
+        return True
+
+    def _losses(self, slices: Slices, reader: Reader, moment: Moment, at: float) -> Losses:
         def judged(command: CommandRow, row: Row) -> Judgement:
             # A core writes its first status file when it has read all it had saved: absence counts at once.
             when = When(moment.created, moment.created - row.effect_deadline_s - 2, row.effect_deadline_s)
             return self._judged_by_signs(reader, command, row, when)
 
         return Losses(
-            connection,
+            slices,
             self.poller,
             self.settings,
             self.reapply,
@@ -227,12 +254,15 @@ class Prover:
             judged,
         )
 
-    def _forget_lost_entries(self, connection: sqlite3.Connection, at: float) -> None:
-        connection.execute(
-            "UPDATE entry SET present = 0 WHERE poller = ? AND present = 1 AND core_id IS NULL AND command_id IN"
+    def _forget_lost_entries(self, slices: Slices, at: float) -> None:
+        found = slices.connection.execute(
+            "SELECT id FROM entry WHERE poller = ? AND present = 1 AND core_id IS NULL AND command_id IN"
             " (SELECT id FROM command WHERE poller = ? AND state = 'unknown' AND updated_at < ?)",
             (self.poller, self.poller, at - _LATE_FOR_S),
-        )
+        ).fetchall()
+        for (entry_id,) in found:
+            with slices.unit():
+                update_entry(slices.connection, entry_id, present=0)
 
     def _written(self, connection: sqlite3.Connection, watched: Sequence[CommandRow]) -> dict[int, Written]:
         written: dict[int, Written] = {}
@@ -249,7 +279,7 @@ class Prover:
 
     def _judge(
         self,
-        connection: sqlite3.Connection,
+        slices: Slices,
         reader: Reader,
         command: CommandRow,
         made: Sequence[EntryRow],
@@ -259,6 +289,8 @@ class Prover:
         confirmed: list[Confirmed],
     ) -> str | None:
         """The command's id when it moves; those that only become `confirmed` are left to the caller."""
+        slices.breathe()
+        connection = slices.connection
         row = known_row(command.name)
         if command.state in LATE and row.effect not in _TELLTALE:
             return None
@@ -268,15 +300,16 @@ class Prover:
                 confirmed.append(Confirmed(command.id, judgement.evidence, judgement.core_ids))
                 return command.id
             case Effected.YES:
-                self._confirmed(connection, command, row, judgement, at)
+                with slices.unit():
+                    self._confirmed(connection, command, row, judgement, at)
                 return command.id
             case Effected.NOT_YET:
                 return None
         if command.state in LATE or command.watch_from is None:
             return None
-        if self._absent(connection, command, row, judgement, program_start, at):
-            return command.id
-        return None
+        with slices.unit():
+            is_absent = self._absent(connection, command, row, judgement, program_start, at)
+        return command.id if is_absent else None
 
     def _judgement(
         self,

@@ -14,6 +14,7 @@ stdin, frames leave on stdout. Its stdin's end, which is its parent's end, ends 
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import pickle
@@ -23,6 +24,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import IO
@@ -52,6 +54,7 @@ _CHUNK_BYTES = 1 << 20
 # A file that is being written in place is whole again within moments; a core's restart takes longer, the next poke comes then.
 _TRIES = 5
 _TRY_AGAIN_S = 0.05
+_PIPE_BYTES = 1 << 20  # what Linux lets everybody have; a frame takes up to a quarter of it
 
 _FileIdentity = tuple[int, int, int, int]
 # What a block is about: a host or service, (word, is of a service, the core's id), or ("contact", its name).
@@ -486,6 +489,8 @@ class ScannerProcess:
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONHASHSEED": "0"},
         )
+        if process.stdout is not None:
+            _widen(process.stdout.fileno())
         if process.stdin is not None:
             _dump(self._poller, process.stdin)
         return process
@@ -503,6 +508,12 @@ class ScannerProcess:
                     pipe.close()
                 except OSError:  # what could not be flushed to a process that is gone
                     pass
+
+
+def _widen(pipe: int) -> None:
+    """Let a few frames wait in a pipe, so that reading a file and writing what was read go on side by side."""
+    with suppress(OSError):  # of a user who has too many pipes
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 def main() -> None:

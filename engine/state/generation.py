@@ -12,7 +12,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, get_origin, get_type_hints
 
 import orjson
 
@@ -53,6 +53,9 @@ from engine.state.tables import (
 Mint = Callable[[int, Mapping[ObjectKey, int | None]], dict[ObjectKey, int]]
 """Gives each object of a poller its public id. The value is the id its configuration asks for."""
 
+Settle = Callable[[int], None]
+"""Makes what was minted for a poller durable: called before anybody sees it."""
+
 # Ids from 2^32 on are minted from the poller's number; one asked for there could meet one still to be minted.
 _WANTED_BELOW = 2**32
 # What lies between a core writing its file and our reading it: a whole second cut off, the slow poll, the scan's start.
@@ -79,9 +82,11 @@ class Diverged(Exception):
 class GenerationWriter:
     """Puts one scan of one poller into state.db. `changed`: a reader will see other rows than before."""
 
-    def __init__(self, connection: sqlite3.Connection, mint: Mint, begin: Begin) -> None:
+    def __init__(self, connection: sqlite3.Connection, mint: Mint, settle: Settle, begin: Begin) -> None:
         self._connection = connection
         self._mint = mint
+        self._settle = settle
+        self._has_minted = False
         self.begin = begin
         self.poller = begin.poller
         self.changed = False
@@ -110,7 +115,7 @@ class GenerationWriter:
 
     def admit(self, frame: Objects | Rows | Gone) -> Objects | Rows | Gone:
         """The frame without rows the mirror already has (after a scanner's restart nearly all of them)."""
-        if self._hashes is None or not isinstance(frame, Rows):
+        if not self._hashes or not isinstance(frame, Rows):
             return frame
         hosts = tuple(row for row in frame.hosts if self._is_news(HOST.key(self.poller, row), row.block_hash))
         services = tuple(row for row in frame.services if self._is_news(SERVICE.key(self.poller, row), row.block_hash))
@@ -164,6 +169,8 @@ class GenerationWriter:
                 self._honour_wanted_ids(table)
         if not self.begin.first:
             self._check_counts(end)
+        if self._has_minted:
+            self._settle(self.poller)
         self._advance()
 
     def _execute(self, statements: Iterable[str]) -> None:
@@ -171,7 +178,12 @@ class GenerationWriter:
             self._connection.execute(statement)
 
     def _write_status(self, table: ObjectTable, rows: Sequence[HostStatus] | Sequence[ServiceStatus]) -> None:
-        rows_by_key = {table.key(self.poller, row): row for row in rows}
+        rows_by_key: dict[ObjectKey, HostStatus | ServiceStatus] = {table.key(self.poller, row): row for row in rows}
+        if self._is_filling and rows and not self._dirty:
+            self._insert(table, rows_by_key)
+            self.changed = True
+            self._tell({}, rows_by_key)
+            return
         held = {key for key in rows_by_key if self._log_is_ahead(key)}
         current = {key: row for key, row in rows_by_key.items() if key not in held}
         # What the log never tells, such as whether notifications are on, is news all the same.
@@ -281,6 +293,7 @@ class GenerationWriter:
         configured = self._configured_ids(table, rows)
         preferred = {key: configured.get(key) or wanted_id(row.custom_variables, table.id_variable) for key, row in rows.items()}
         ids = self._mint(self.poller, preferred)
+        self._has_minted = True
         self._connection.executemany(table.insert, ((self.poller, ids[key], *row) for key, row in rows.items()))
 
     def _configured_ids(self, table: ObjectTable, keys: Iterable[ObjectKey]) -> dict[ObjectKey, int | None]:
@@ -373,7 +386,8 @@ class GenerationWriter:
 
     def _write_plain(self, table: str, kind: type[NamedTuple], configs: Sequence[tuple[object, ...]]) -> None:
         insert = f"INSERT OR REPLACE INTO {table} (poller, {columns(kind)}) VALUES (?, {marks(kind)})"
-        self._connection.executemany(insert, ((self.poller, *_stored(config)) for config in configs))
+        lists = _places_of_lists(kind)
+        self._connection.executemany(insert, ((self.poller, *_stored(config, lists)) for config in configs))
 
     def _write_config(
         self,
@@ -382,8 +396,8 @@ class GenerationWriter:
         configs: Sequence[HostConfig] | Sequence[ServiceConfig],
     ) -> None:
         insert = f"INSERT OR REPLACE INTO {table.config} (poller, wanted_id, {columns(kind)}) VALUES (?, ?, {marks(kind)})"
-        variable = table.id_variable
-        rows = ((self.poller, wanted_id(config.custom_variables, variable), *_stored(config)) for config in configs)
+        variable, lists = table.id_variable, _places_of_lists(kind)
+        rows = ((self.poller, wanted_id(config.custom_variables, variable), *_stored(config, lists)) for config in configs)
         self._connection.executemany(insert, rows)
 
     def _members(self, cache: ObjectCache) -> Iterator[tuple[object, ...]]:
@@ -419,6 +433,7 @@ class GenerationWriter:
         preferred: dict[ObjectKey, int | None] = {ObjectKey(*key): wanted for wanted, *key in found}
         if preferred:
             ids = self._mint(self.poller, preferred)
+            self._has_minted = True
             update = f"UPDATE {table.name} SET id = ? WHERE {table.where}"
             self._connection.executemany(update, ((id, *key_values(key)) for key, id in ids.items()))
 
@@ -482,11 +497,18 @@ def wanted_id(custom_variables: str, name: str) -> int | None:
     return int(value) if 0 < int(value) < _WANTED_BELOW else None
 
 
-def _stored(config: Sequence[object]) -> Sequence[object]:
+def _places_of_lists(kind: type[NamedTuple]) -> list[int]:
+    return [at for at, type_ in enumerate(get_type_hints(kind).values()) if get_origin(type_) is tuple]
+
+
+def _stored(config: Sequence[object], lists: Iterable[int]) -> Sequence[object]:
     """A configuration's values, its lists as JSON."""
-    return [_stored_list(value) if type(value) is tuple else value for value in config]
+    values = list(config)
+    for at in lists:
+        values[at] = _stored_list(values[at])
+    return values
 
 
 @lru_cache(maxsize=1 << 12)
-def _stored_list(value: tuple[object, ...]) -> str:
+def _stored_list(value: object) -> str:
     return orjson.dumps(value).decode()

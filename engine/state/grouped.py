@@ -69,6 +69,7 @@ class _Join:
 
 _GROUP = "state.object_group g JOIN state.group_member gm ON gm.poller = g.poller AND gm.kind = g.kind AND gm.name = g.name"
 _SERVICE = "s.poller = gm.poller AND s.host_name = gm.host_name"
+_SERVICE_KEYS = ("s.poller", "s.host_name", "s.description")
 _JOINS: Mapping[Kind, _Join] = {
     "hostgroup": _Join(f"{_GROUP} JOIN state.host h ON h.poller = gm.poller AND h.name = gm.host_name", ("h.poller", "h.name")),
     "servicegroup": _Join(

@@ -58,6 +58,12 @@ class Listing:
         (count,) = reader.connection.execute(f"SELECT count(*) FROM {_SOURCES[self.kind]} WHERE {where}", values).fetchone()
         return int(count)
 
+    def counted_by(self, reader: Reader, value: str) -> dict[int, int]:
+        """How many there are of each value of an expression."""
+        where, values = self._where()
+        query = f"SELECT {value}, count(*) FROM {_SOURCES[self.kind]} WHERE {where} GROUP BY 1"
+        return dict(reader.connection.execute(query, values))
+
     def rows(self, reader: Reader, item: Condition, limit: int = ALL, offset: int = 0) -> Iterator[str]:
         """What an expression makes of each row, over the aliases `h` or `s`, `c` its configuration, `p` its poller and, of a
         service, `h` its host."""

@@ -201,6 +201,7 @@ def _connect(path: Path, *, create: bool = False) -> sqlite3.Connection | None:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT_BYTES}")
+        connection.execute("PRAGMA wal_autocheckpoint = 8000")  # pages: a checkpoint of a few goes back to the same ones soon
         connection.execute("PRAGMA cache_size = -32768")
         if create:
             connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")

@@ -31,7 +31,7 @@ from engine.state import events
 from engine.state.changes import NOTIFICATIONS, PASSIVE, Kind, after, diff, held_until, standing_of
 from engine.state.events import Draft, EventLog, of_object
 from engine.state.frames import Begin, End, Failed, Frame, Gone, Objects, Rows, Unchanged
-from engine.state.generation import Diverged, GenerationWriter, Mint
+from engine.state.generation import Diverged, GenerationWriter, Mint, Settle
 from engine.state.tables import CONFIG_TABLES, HOST, SCHEMA, SCHEMA_VERSION, SERVICE, STATUS_TABLES, dirty_values, key_values
 
 log = logging.getLogger(__name__)
@@ -74,17 +74,18 @@ class _Abandoned(Exception):
 class Mirror:
     """Writes state.db. See the module. `told` is called after each commit that holds events."""
 
-    def __init__(self, connection: sqlite3.Connection, mint: Mint) -> None:
+    def __init__(self, connection: sqlite3.Connection, mint: Mint, settle: Settle) -> None:
         self._connection = connection
         self._path = Path(connection.execute("PRAGMA database_list").fetchone()[2])
         self._inode = self._path.stat().st_ino
         self._mint = mint
+        self._settle = settle
         self._lock = threading.RLock()
         self._has_news = False
         self.told: Callable[[], None] = lambda: None
 
     @classmethod
-    def open(cls, path: Path, mint: Mint) -> Mirror:
+    def open(cls, path: Path, mint: Mint, settle: Settle = lambda poller: None) -> Mirror:
         """Open state.db, or make it anew when it is missing, damaged or of another schema."""
         connection = _connect(path)
         if connection is None:
@@ -92,7 +93,7 @@ class Mirror:
                 Path(f"{path}{suffix}").unlink(missing_ok=True)
             connection = _create(path)
         _make_room(connection)
-        return cls(connection, mint)
+        return cls(connection, mint, settle)
 
     def close(self) -> None:
         """Close the connection."""
@@ -151,7 +152,7 @@ class Mirror:
                 raise _Abandoned(head)
             return self._unchanged(head.poller)
         with self._lock:
-            writer = GenerationWriter(self._connection, self._mint, head)
+            writer = GenerationWriter(self._connection, self._mint, self._settle, head)
         # Nobody sees anything of a poller before its first generation, so there is no reason to wait with it.
         gathered = _Gathered(_GATHERED_ROWS if writer.has_generation else _STREAMED_ROWS)
         end = self._gather(scan, writer, gathered, transaction)

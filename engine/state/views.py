@@ -201,6 +201,12 @@ class Reader:
             self._pollers[scope] = views
         return views
 
+    def found_pollers(self, scope: Scope, condition: Condition, order: str) -> tuple[PollerView, ...]:
+        """The pollers within scope that a condition over the alias `p` leaves, in that order."""
+        where, values = _all_of([_poller_scope(scope), condition])
+        found = self.connection.execute(f"{_POLLER_SELECT} WHERE {where} ORDER BY {order}", values)
+        return tuple(PollerView._make(row) for row in found)
+
     def poller(self, scope: Scope, number_or_name: int | str) -> PollerView | None:
         """One poller by number or by name; a text of digits that is no poller's name counts as a number."""
         views = self.pollers(scope)

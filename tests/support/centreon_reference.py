@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 FILE = Path(__file__).parent.parent / "golden" / "centreon-reference.json"
+LATER_FILE = FILE.with_name("centreon-later.json")
 Schema = dict[str, str]
 
 _PLAIN: dict[str, tuple[type, ...]] = {
@@ -31,6 +32,13 @@ def reference() -> dict[str, Any]:
     return found
 
 
+@cache
+def later() -> dict[str, Any]:
+    """What the versions after the reference added: paths that are read and what they answer, and fields of answers that were."""
+    found: dict[str, Any] = json.loads(LATER_FILE.read_text("utf-8"))
+    return found
+
+
 def operations() -> dict[str, dict[str, Any]]:
     """Every operation by `METHOD /path`."""
     return {f"{operation['method']} {operation['path']}": operation for operation in reference()["operations"]}
@@ -38,7 +46,7 @@ def operations() -> dict[str, dict[str, Any]]:
 
 def schema(name: str) -> Schema:
     """A schema: field → type."""
-    found: Schema = reference()["schemas"][name]
+    found: Schema = (reference()["schemas"] | later()["schemas"])[name]
     return found
 
 

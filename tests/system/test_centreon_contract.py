@@ -6,6 +6,7 @@ An operation of the data that is neither read by itself (GET) nor has a test reg
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 
 from tests.support import cores, oracle
 from tests.support.box import PASSWORD, command_ids
-from tests.support.centreon_reference import operations, schema, wrong
+from tests.support.centreon_reference import later, operations, schema, wrong
 from tests.support.cores import until
 from tests.system.centreon_scene import GROUP, OUTPUT, SERVICE, SERVICEGROUP, Scene, moment, prepare, window
 from tests.system.conftest import Site
@@ -73,6 +74,92 @@ def test_every_field_of_every_version_is_there_and_of_its_type(scene: Scene, nam
             if answer.startswith("["):
                 assert body["result"], f"{name} shows nothing: nothing was looked at"
                 assert body["meta"] == {"page": 1, "limit": 1000, "search": {}, "sort_by": {}, "total": len(body["result"])}
+
+
+@pytest.mark.parametrize("path", later()["reads"])
+def test_what_later_versions_added_is_there(scene: Scene, path: str) -> None:
+    answer = later()["reads"][path]
+    for version in (*DOCUMENTED, *PRODUCT):
+        response = scene.call("GET", path, version, params={"limit": "1000"} if answer.startswith("[") else {})
+        assert response.status_code == 200, (version, response.text)
+        body = response.json()
+        if answer.startswith("["):
+            assert body["result"]
+            assert wrong(body["meta"], "Meta", "meta") == []
+            assert body["meta"]["total"] == len(body["result"])
+            body = body["result"]
+        assert wrong(body, answer) == [], version
+
+
+def test_the_worst_of_both_kinds_is_what_the_status_file_says(scene: Scene) -> None:
+    """All problems of the core and no others; the scene's own host and service among them, whole."""
+    cores.wait_for_generation(scene.core)
+    poller = json.dumps([scene.core.folder.name])
+
+    def shown() -> set[tuple[str, str]]:
+        rows = scene.rows("/monitoring/resources", monitoring_server_names=poller, states='["resources_problems"]')
+        return {(row["parent"]["name"] if row["parent"] else row["name"], row["name"] if row["parent"] else "") for row in rows}
+
+    def in_trouble() -> set[tuple[str, str]]:
+        return {
+            (keys["host_name"], keys.get("service_description", ""))
+            for kind, keys in oracle.blocks(scene.core.status_file)
+            if kind in ("hoststatus", "servicestatus") and keys["has_been_checked"] == "1" and keys["current_state"] != "0"
+        }
+
+    until(lambda: shown() == in_trouble() >= {(scene.host, ""), (scene.host, SERVICE)}, 5, "the same problems")
+    assert (
+        scene.rows(
+            "/monitoring/resources",
+            monitoring_server_names=poller,
+            states='["unhandled_problems"]',
+            search=f'{{"h.name":"{scene.host}"}}',
+        )
+        == []
+    )
+    first = scene.call("GET", "/monitoring/resources", params={"monitoring_server_names": poller, "limit": "2"}).json()["result"]
+    assert {row["status"]["name"] for row in first} <= {"DOWN", "CRITICAL"}
+
+
+NAGSTAMON_KEYS = (
+    "name", "fqdn", "id", "type", "parent", "status", "last_check", "duration", "tries", "information", "severity",
+    "severity_level", "has_passive_checks_enabled", "is_notification_enabled", "is_acknowledged", "is_in_downtime",
+    "passive_checks", "notification_enabled", "acknowledged", "in_downtime",
+)  # fmt: skip
+
+
+def test_nagstamon_reads_as_it_does(scene: Scene) -> None:
+    """Its requests in its order, with JSON in the URL as it is: no token at first, then problems of hosts and of services."""
+    versions = scene.box.client(Accept="application/json").get("/centreon/api/latest/platform/versions").json()["web"]
+    assert int(versions["major"]) >= 21
+    assert int(versions["minor"]) in (4, 10)
+    token = scene.client.headers["X-AUTH-TOKEN"]
+    status, body = _raw(scene, "/centreon/api/v22.04/monitoring/resources?limit=1", "")
+    assert (status, "message" in body) == (401, True)
+    statuses = 'statuses=["WARNING","DOWN","CRITICAL","UNKNOWN"]&limit=9999'
+    for query in (
+        f'types=["host"]&{statuses}&search={{"h.name":{{"$rg":"{scene.host}"}}}}',
+        f'types=["metaservice","service"]&{statuses}&search={{"s.description":{{"$rg":"^{SERVICE}"}}}}',
+        f'types=["host"]&search={{"h.name":"{scene.host}"}}',
+        f'types=["service"]&search={{"$and":[{{"h.name":{{"$eq":"{scene.host}"}}}},{{"s.description":{{"$eq":"{SERVICE}"}}}}]}}',
+    ):
+        status, body = _raw(scene, f"/centreon/api/v22.04/monitoring/resources?{query}", token)
+        assert status == 200, (query, body)
+        rows = [row for row in body["result"] if scene.host in (row["name"], (row["parent"] or {}).get("name"))]
+        assert [row["id"] for row in rows] == [scene.ids["host_id" if '"host"' in query else "service_id"]], query
+        assert [key for key in NAGSTAMON_KEYS if key not in rows[0]] == []
+        assert "(H)" in rows[0]["tries"]
+
+
+def _raw(scene: Scene, target: str, token: str) -> tuple[int, dict[str, Any]]:
+    """One GET whose target goes out byte for byte as given."""
+    head = f"GET {target} HTTP/1.1\r\nHost: box\r\nConnection: close\r\n" + (f"X-Auth-Token: {token}\r\n" if token else "")
+    with socket.create_connection(("127.0.0.1", scene.box.port), timeout=20) as connection:
+        connection.sendall(f"{head}\r\n".encode())
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    headers, _, body = answer.partition(b"\r\n\r\n")
+    found: dict[str, Any] = json.loads(body)
+    return int(headers.split(b" ")[1]), found
 
 
 def _notifies(definition: dict[str, str], letter: str) -> bool:

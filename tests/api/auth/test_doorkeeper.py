@@ -87,10 +87,10 @@ def test_a_login_gives_a_secret_by_which_the_caller_is_known(house: House) -> No
     assert caller.token == login.caller.token
     assert login.secret not in repr(caller)
     assert run(house.keeper.user_id("ann")) == login.user_id
-    assert run(house.keeper.user_name(login.user_id)) == "ann"
+    assert run(house.keeper.user_named("ann")) == run(house.keeper.user(login.user_id))
     assert run(house.keeper.user_id("nobody")) is None
     assert run(house.keeper.user_id("bad;name")) is None
-    assert run(house.keeper.user_name(99)) is None
+    assert run(house.keeper.user(99)) is None
 
 
 @pytest.mark.parametrize(

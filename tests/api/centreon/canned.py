@@ -7,7 +7,7 @@ Every value of `db01` and its service differs from every other, so that two fiel
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ from api.auth.doorkeeper import Doorkeeper
 from api.auth.passwords import hash_password
 from api.centreon import routes
 from engine.config import Poller, Settings
-from engine.desk import Caller, Entry, EntryFilter, Life, Page, Receipt, Recorded, Step, Target
+from engine.desk import Caller, Entry, EntryFilter, Item, ItemDone, Life, Page, Receipt, Recorded, Step, Target
 from engine.errors import UnknownObject
 from engine.journal import accounts
 from engine.journal.store import Journal
@@ -159,6 +159,13 @@ def life(command_id: str, state: str, **more: Any) -> Life:
     return Life(id=command_id, state=state, **(values | more))
 
 
+def said(answer: Any) -> tuple[int, dict[str, Any]]:
+    """Status, code and message of an answer; what its `errors` say for programs is looked at where it matters."""
+    body = answer.json()
+    assert isinstance(body["errors"], list)
+    return answer.status_code, {name: body[name] for name in ("code", "message")}
+
+
 @dataclass
 class CannedDesk:
     """Remembers what it is asked; every command comes to the states in `states`, one command for each."""
@@ -172,6 +179,8 @@ class CannedDesk:
     waits: list[tuple[list[str], str, float]] = field(default_factory=list)
     known: Recorded | None = None
     refusals: list[tuple[str, int, str]] = field(default_factory=list)
+    done: Sequence[ItemDone] = ()  # what becomes of items
+    items: list[Item] = field(default_factory=list)
 
     async def recorded(self, caller: Caller) -> Recorded | None:
         return self.known if caller.request is not None and caller.request.key else None
@@ -253,6 +262,13 @@ class CannedDesk:
     async def delete_entry(self, caller: Caller, kind: str, entry_id: int, *, hold: bool = True) -> tuple[Receipt, ...]:
         return self._receipts("delete_entry", kind=kind, entry_id=entry_id, hold=hold, user=caller.user)
 
+    async def carry_out_items(
+        self, caller: Caller, items: Sequence[Item], action: str, *, removes: bool = False, hold: bool = True
+    ) -> tuple[ItemDone, ...]:
+        self.calls.append((action, {"removes": removes, "hold": hold, "user": caller.user}))
+        self.items = list(items)
+        return tuple(self.done)
+
     async def settle(self, caller: Caller, command_ids: Sequence[str], *, until: str, timeout_s: float) -> tuple[Life, ...]:
         self.waits.append((list(command_ids), until, timeout_s))
         return tuple(
@@ -296,8 +312,8 @@ class Front:
     def delete(self, path: str) -> Any:
         return self.send("DELETE", path)
 
-    def send(self, method: str, path: str, **more: Any) -> Any:
-        headers = {"X-AUTH-TOKEN": self.token} if self.token else {}
+    def send(self, method: str, path: str, headers_too: Mapping[str, str] | None = None, **more: Any) -> Any:
+        headers = ({"X-AUTH-TOKEN": self.token} if self.token else {}) | dict(headers_too or {})
         return self.loop.run(self.http.request(method, f"/centreon/api/{self.version}{path}", headers=headers, **more))
 
     def under(self, version: str) -> Front:

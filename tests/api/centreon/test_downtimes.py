@@ -115,7 +115,7 @@ def test_a_field_said_twice(anna: Front) -> None:
 # --- on whose behalf ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("author_id", "author"), [(1, None), (3, "rita")])
+@pytest.mark.parametrize(("author_id", "author"), [(1, None), (2, "Olga Ops"), (3, "rita")])
 def test_an_admin_names_the_author(anna: Front, author_id: int, author: str | None) -> None:
     assert anna.post(HOST, BODY | {"author_id": author_id}).status_code == 204
     assert asked(anna)["author"] == author
@@ -173,6 +173,7 @@ def test_a_refusal_of_the_desk_is_the_callers_400(anna: Front) -> None:
 
 
 def test_cancel(anna: Front) -> None:
+    anna.desk.stored = [entry(329)]
     answer = anna.delete("/monitoring/downtimes/329")
     assert (answer.status_code, answer.content) == (204, b"")
     assert anna.desk.calls == [("delete_entry", {"kind": "downtime", "entry_id": 329, "hold": False, "user": "anna"})]
@@ -183,6 +184,7 @@ def test_cancel_takes_no_body(anna: Front) -> None:
     assert answer.status_code == 400
     assert "[with_services]" in answer.json()["message"]
     assert anna.desk.calls == []
+    anna.desk.stored = [entry(329)]
     assert anna.send("DELETE", "/monitoring/downtimes/329", content=b"{}").status_code == 204
 
 

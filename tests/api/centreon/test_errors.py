@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -47,7 +48,8 @@ def test_whose_fault_it_is_shows_in_every_status() -> None:
 
 def test_the_body_and_when_to_come_back() -> None:
     answer = error_answer(errors.PollerAway("central is away.", retry_after_s=3.2))
-    assert (answer.status_code, bytes(answer.body)) == (503, b'{"code":503,"message":"central is away."}')
+    told = {"type": "poller_away", "message": "central is away.", "retry_after_s": 3.2}
+    assert json.loads(bytes(answer.body)) == {"code": 503, "message": "central is away.", "errors": [told]}
     assert answer.headers["retry-after"] == "4"
     assert int(error_answer(errors.JournalError("full")).headers["retry-after"]) >= 1
 

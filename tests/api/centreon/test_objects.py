@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.centreon.canned import Front, entry
+from tests.api.centreon.canned import Front, entry, said
 from tests.api.support_desk import NOW
 
 DB01_MIN = {"id": 12, "alias": "Database one", "display_name": "DB 1", "name": "db01", "state": 1}
@@ -163,7 +163,7 @@ def test_what_a_list_cannot_honour_is_refused_by_name(anna: Front, path: str, pa
 )
 def test_unknown_ids(anna: Front, path: str, message: str) -> None:
     answer = anna.get(path)
-    assert (answer.status_code, answer.json()) == (404, {"code": 404, "message": message})
+    assert said(answer) == (404, {"code": 404, "message": message})
 
 
 @pytest.mark.parametrize("segment", ["db01", "-1", "1.0", "1e3", "１２", "12%20", "0x0c", "%2e%2e"])
@@ -178,7 +178,7 @@ def test_out_of_scope_is_unknown(front: Front) -> None:
     assert [row["name"] for row in dora.get("/monitoring/hosts").json()["result"]] == ["db01"]
     assert dora.get("/monitoring/services").json()["meta"]["total"] == 2
     for path in ("/monitoring/hosts/13", "/monitoring/hosts/13/services", "/monitoring/hosts/13/services/53"):
-        assert dora.get(path).json() == {"code": 404, "message": "Host not found"}, path
+        assert said(dora.get(path)) == (404, {"code": 404, "message": "Host not found"}), path
 
 
 def test_what_stands_on_an_object_is_shown_in_it(anna: Front) -> None:

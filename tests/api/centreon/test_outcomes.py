@@ -8,8 +8,8 @@ import pytest
 
 from api.centreon.outcomes import judge
 from engine.commands.lifecycle import State
-from engine.desk import Step
-from tests.api.centreon.canned import Front, life
+from engine.desk import ItemDone, Receipt, Step
+from tests.api.centreon.canned import Front, entry, life
 
 TABLE = {
     "processed": 204, "confirmed": 204, "refused": 422, "no_effect": 409, "partial": 409, "expired": 409, "cancelled": 409,
@@ -19,7 +19,7 @@ TABLE = {
 
 
 def delete(front: Front, *states: Any) -> Any:
-    front.desk.states = states
+    front.desk.states, front.desk.stored = states, [entry(1)]
     return front.delete("/monitoring/downtimes/1")
 
 
@@ -95,3 +95,99 @@ def test_many_commands_do_not_make_a_header_clients_refuse(anna: Front) -> None:
     assert answer.status_code == 204
     assert max(len(value) for value in answer.headers.values()) < 4000
     assert len(anna.desk.waits[0][0]) == 300
+
+
+# --- several things in one call -----------------------------------------------------------------------------------------------
+
+CHECK = {"resources": [{"type": "host", "id": 12, "parent": None}, {"type": "service", "id": 51, "parent": {"id": 12}}]}
+
+
+def receipt(number: int, **more: Any) -> Receipt:
+    return Receipt(f"cmd-{number}", "SCHEDULE_FORCED_HOST_CHECK", 1, "db01", None, None, **more)
+
+
+def items(front: Front, done: list[ItemDone], *states: Any, query: str = "") -> Any:
+    front.desk.done, front.desk.states = done, states
+    return front.post(f"/monitoring/resources/check{query}", CHECK)
+
+
+NOBODY = ItemDone((), "unknown_host", "Host not found")
+LATE = ItemDone((), "not_possible", "It is over.", "end")
+
+
+@pytest.mark.parametrize(
+    ("done", "states", "status", "codes"),
+    [
+        ([ItemDone((receipt(1),)), ItemDone((receipt(2),))], ("processed", "confirmed"), 204, None),
+        ([ItemDone((receipt(1),)), NOBODY], ("processed",), 207, [204, 404]),
+        ([ItemDone((receipt(1),)), ItemDone((receipt(2),))], ("processed", "refused"), 207, [204, 422]),
+        ([ItemDone((receipt(1),)), ItemDone((receipt(2),))], ("written", "written"), 504, [504, 504]),
+        ([ItemDone((receipt(1), receipt(2))), NOBODY], ("processed", "no_effect"), 207, [409, 404]),
+        ([NOBODY, NOBODY], (), 404, [404, 404]),
+        ([NOBODY, LATE], (), 207, [404, 409]),
+        ([ItemDone((), "poller_away", "It is away.")] * 2, (), 503, [503, 503]),
+    ],
+)
+def test_each_thing_has_a_status_of_its_own(
+    anna: Front, done: list[ItemDone], states: tuple[str, ...], status: int, codes: list[int] | None
+) -> None:
+    answer = items(anna, done, *states)
+    assert answer.status_code == status
+    if codes is None:
+        assert answer.content == b""
+        return
+    body = answer.json()
+    assert (body["code"], [result["code"] for result in body["results"]]) == (status, codes)
+    assert all((result["message"] is None) == (result["code"] == 204) for result in body["results"])
+    assert len(body["errors"]) == len([code for code in codes if code != 204])
+    assert (status == 503) == ("retry-after" in answer.headers)
+
+
+def test_what_was_wholly_refused_is_in_the_audit(anna: Front) -> None:
+    items(anna, [NOBODY, LATE])
+    assert anna.desk.refusals == [("anna", 207, "unknown_host")]
+
+
+def test_who_waits_is_told_each_command_and_each_thing(anna: Front) -> None:
+    answer = items(anna, [ItemDone((receipt(1),)), ItemDone((receipt(2),))], "confirmed", "confirmed", query="?wait=3")
+    assert answer.status_code == 200
+    assert [command["id"] for command in answer.json()["commands"]] == ["cmd-1", "cmd-2"]
+    assert answer.json()["results"] == [{"code": 204, "message": None}] * 2
+    assert anna.desk.waits == [(["cmd-1", "cmd-2"], "final", 3.0)]
+
+
+@pytest.mark.parametrize("wait", ["x", "-1", "nan", "inf", ""])
+def test_a_wait_that_is_none_is_said_before_anything_is_done(anna: Front, wait: str) -> None:
+    assert items(anna, [], query=f"?wait={wait}").status_code == 400
+    assert anna.desk.calls == []
+
+
+def test_nobody_waits_longer_than_a_minute(anna: Front) -> None:
+    anna.desk.stored = [entry(1)]
+    assert anna.delete("/monitoring/downtimes/1?wait=9999").status_code == 200
+    assert anna.desk.waits == [(["cmd-1"], "final", 60.0)]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/monitoring/resources/check", {"resources": None}, "resources"),
+        ("/monitoring/resources/check", {"resources": [{"type": "bee", "id": 1, "parent": None}]}, "resources.0.type"),
+        ("/monitoring/resources/check", {"resources": [], "check": {"is_forced": 1}}, "check.is_forced"),
+        ("/monitoring/resources/submit", {"resources": [CHECK["resources"][0]]}, "resources.0.status"),
+        (
+            "/monitoring/resources/acknowledge",
+            {"acknowledgement": {"comment": "x"}, "resources": []},
+            "acknowledgement.is_notify_contacts",
+        ),
+        ("/monitoring/hosts/check", [{"resource_id": 1}, {"resource_id": 0}], "1.resource_id"),
+        ("/monitoring/hosts/check", [{"resource_id": 1, "forced": True}], "0.forced"),
+        ("/monitoring/services/check", [{"resource_id": 1, "with_services": True}], "0.with_services"),
+        ("/monitoring/hosts/check", {"resource_id": 1}, ""),
+    ],
+)
+def test_a_body_that_cannot_be_meant_names_its_field(anna: Front, path: str, body: object, field: str) -> None:
+    answer = anna.post(path, body)
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["errors"][0].get("field", "") == field
+    assert anna.desk.calls == []

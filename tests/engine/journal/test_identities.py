@@ -38,7 +38,7 @@ def test_ids_of_a_transaction_that_failed_are_not_spent_nor_doubled(tmp_path: Pa
 
 
 def test_more_objects_than_a_slice_and_the_same_after_a_restart(tmp_path: Path) -> None:
-    keys: dict[ObjectKey, int | None] = {ObjectKey(1, f"h{n % 40}", f"s{n}" if n % 3 else None): None for n in range(1300)}
+    keys: dict[ObjectKey, int | None] = {ObjectKey(1, f"h{n % 40}", f"s{n}" if n % 3 else None): None for n in range(4100)}
     journal = Journal.open(tmp_path)
     first = Identities(journal).mint(1, keys)
     journal.close()
@@ -106,3 +106,20 @@ class Minting(RuleBasedStateMachine):
 
 Minting.TestCase.settings = settings(max_examples=25, stateful_step_count=12, deadline=None)
 TestMinting = Minting.TestCase
+
+
+def test_only_settling_waits_for_the_disk_and_the_journal_is_as_careful_as_before(tmp_path: Path) -> None:
+    journal = Journal.open(tmp_path)
+    said: list[str] = []
+    journal.connection.set_trace_callback(said.append)
+    identities = Identities(journal)
+    minted = identities.mint(1, {ObjectKey(1, "a"): None})
+    assert [line for line in said if "synchronous" in line] == ["PRAGMA synchronous = NORMAL", "PRAGMA synchronous = FULL"]
+    assert journal.synchronous() == 2
+    del said[:]
+    before = journal.connection.total_changes
+    identities.settle(1)
+    assert journal.connection.total_changes > before  # a commit of nothing is not written
+    assert not [line for line in said if "NORMAL" in line]
+    assert identities.mint(1, {ObjectKey(1, "a"): None}) == minted
+    journal.close()

@@ -397,3 +397,55 @@ def test_a_first_scan_begins_with_what_the_mirror_has(mirror: Mirror, reader: Re
     assert begin.first
     mirror.apply([begin])
     assert shown(reader) == expected(BEFORE)
+
+
+def objects_of_schema(mirror: Mirror) -> list[tuple[str, str]]:
+    found = mirror._connection.execute("SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite%' ORDER BY name")
+    return [(name, sql) for name, sql in found if name != "room"]
+
+
+TALLIES = (
+    "SELECT poller, is_service, alike, count FROM tally ORDER BY 1, 2, 3",
+    "SELECT poller, 0, alike, count(*) FROM host GROUP BY 1, 3 UNION ALL"
+    " SELECT poller, 1, alike, count(*) FROM service GROUP BY 1, 3 ORDER BY 1, 2, 3",
+)
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["whole", "broken off"])
+def test_a_first_fill_leaves_every_index_and_total_behind(
+    mirror: Mirror, reader: Reader, whole: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first rows of all go in without them: lost, a search would walk all rows and totals would stand still."""
+    monkeypatch.setattr(mirror_module, "_STREAMED_ROWS", 0)  # written as they come, so that there is something to undo
+    before = objects_of_schema(mirror)
+    frames = list(scan(BEFORE))
+    applied = mirror.apply(frames if whole else frames[:-1])
+    assert (applied.health == "fresh") is whole
+    assert objects_of_schema(mirror) == before
+    if not whole:
+        assert shown(reader) == expected(StatusFile())
+        assert mirror.apply(scan(BEFORE)).health == "fresh"
+    mirror.apply(scan(AFTER, BEFORE))  # a poller that is there, and further on one that is not
+    mirror.apply(scan(BEFORE, poller=2))
+    assert objects_of_schema(mirror) == before
+    kept, counted = (mirror._connection.execute(query).fetchall() for query in TALLIES)
+    assert kept == counted != []
+
+
+def test_nobody_sees_an_id_that_is_not_durable(tmp_path: Path) -> None:
+    """Ids are minted without waiting for the disk; a machine that stops may forget those, and give them to others."""
+    settled: list[tuple[int, int]] = []
+    mirror = Mirror.open(tmp_path / "state.db", CountingMint(), lambda number: settled.append((number, seen())))
+    mirror.configure([poller(1)])
+    reader = Reader.open(tmp_path)
+
+    def seen() -> int:
+        return reader.hosts(EVERYTHING)[1]
+
+    mirror.apply(scan(BEFORE))
+    assert settled == [(1, 0)]
+    assert seen() > 0
+    mirror.apply(scan(BEFORE, BEFORE))
+    assert settled == [(1, 0)]
+    reader.close()
+    mirror.close()
