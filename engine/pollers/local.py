@@ -163,7 +163,8 @@ class Lane:
     def poke(self) -> None:
         """Somebody accepted a command for this poller."""
         self._look = True
-        self._poked.set()
+        if not self._is_gathering:
+            self._poked.set()
 
     def generation_applied(self, generation: int) -> None:
         """The mirror shows this generation of the poller."""
@@ -233,7 +234,7 @@ class Lane:
         if self._log_has_more:
             return 0.0 if len(self._flights) < _ENOUGH_FLIGHTS else 0.001
         if self._is_gathering:
-            return min(0.001 if self._flights else 1.0, max(0.0, self._gathering_until - self.clock.monotonic()))
+            return min(0.005 if self._flights else 1.0, max(0.0, self._gathering_until - self.clock.monotonic()))
         if self.results.has_to_judge(self._generation):
             return 0.001
         if not self._flights:
