@@ -136,7 +136,7 @@ def known(line: str) -> str:
         at = 2 if "SVC_DOWNTIME" in name and "GROUP" not in name and "HOST_SVC" not in name else 1
         if fields[at + 2] == "1":
             fields[at + 4] = str(int(fields[at + 1]) - int(fields[at]))  # a fixed one lasts from start to end, whatever is said
-    if name.startswith("DELAY_") or "HOST_SVC_CHECKS" in name and name.startswith("SCHEDULE"):
+    if name.startswith("DELAY_") or ("HOST_SVC_CHECKS" in name and name.startswith("SCHEDULE")):
         minutes = (int(fields[-1]) - time.time()) / 60  # they are asked one after the other
         fields[-1] = next((f"in {about} min" for about in (0, 3, 15) if abs(minutes - about) < 0.5), fields[-1])
     return ";".join([name, *fields])
