@@ -6,7 +6,8 @@ The tour, in reading order:
 2. `formats/`: bytes of a core's files ⇄ values; no I/O.
 3. `commands/`: `catalogue.py` is THE table of external commands; `wire.py` writes a row as a line, `profiles.py` says how kinds
    of core differ, `danger.py` which dangerous names a configuration may allow, `lifecycle.py` is the life of a command as a table,
-   `proof.py` judges what the core's files prove, `reruns.py` what was executed twice.
+   `executed.py` what the log proves was executed (`expected.py` what it will show of a batch), `proof.py` what the status file
+   proves of effects, `binding.py` which of its blocks is which entry, `reruns.py` what was executed twice.
 4. `state/`: `frames.py` is what a scanner sends, `mirror.py` the one writer of state.db (`generation.py` one scan, `changes.py` one
    log line, and what changed), `events.py` what of that is told, `views.py` the reads of hosts and services, `groups.py`,
    `grouped.py` (groups searched by their members), `resources.py` (hosts and services in one list), `configured.py` (contacts,

@@ -25,14 +25,13 @@ from engine.commands.effects import (
     judge_logged,
     judge_signs,
 )
+from engine.commands.executed import Outcome, Verdict
 from engine.commands.lifecycle import IN_FLIGHT, LATE, MOVES, State
 from engine.commands.profiles import Profile
 from engine.commands.proof import (
     Effected,
     Judgement,
-    Outcome,
     Seen,
-    Verdict,
     is_decisive,
     judge_acknowledged,
     judge_checked,
@@ -191,12 +190,11 @@ class Prover:
             if not created:
                 return []
             watched = commands_watched(connection, self.poller, at - _LATE_FOR_S)
-            moment = Moment(
-                self.poller, created, program_start, self._written(connection, watched), _Deletions(connection, reader).asked_by
-            )
+            deletions = _Deletions(connection, reader)
+            moment = Moment(self.poller, created, program_start, self._written(connection, watched), deletions.asked_by)
             told: list[str] = []
             duplicates = Duplicates(connection, self.profile, self.reruns, previous, at, self.settings.ttl_comment_s)
-            losses = self._losses(slices, reader, moment, at) if crashed else None
+            losses = self._losses(slices, reader, moment, deletions, at) if crashed else None
 
             def appeared(entry_id: int) -> None:
                 if losses is None or not losses.is_back(entry_id):
@@ -235,7 +233,7 @@ class Prover:
         self._reconciled[kind] = now
         return True
 
-    def _losses(self, slices: Slices, reader: Reader, moment: Moment, at: float) -> Losses:
+    def _losses(self, slices: Slices, reader: Reader, moment: Moment, deletions: _Deletions, at: float) -> Losses:
         def judged(command: CommandRow, row: Row) -> Judgement:
             # A core writes its first status file when it has read all it had saved: absence counts at once.
             when = When(moment.created, moment.created - row.effect_deadline_s - 2, row.effect_deadline_s)
@@ -251,6 +249,7 @@ class Prover:
             at,
             lambda host, service: reader.object_row(self.poller, host, service or None),
             moment.deleted_by,
+            lambda entry: deletions.of(entry, moment.program_start),
             judged,
         )
 
@@ -567,7 +566,7 @@ def _judge_gone(entry: EntryRow | None, created: float, executed_at: float, dead
     return Judgement(Effected.NO, reason=f"id {entry.core_id} still stands in the status file of {created:.0f}")
 
 
-_DELETED = "state IN ('writing', 'written', 'processed', 'confirmed')"
+_DELETED = "(state IN ('writing', 'written', 'processed', 'confirmed') OR (state = 'lost_by_core' AND updated_at >= ?))"
 # By meaning, not by id. The index `command_wide` has the same words.
 _WIDE = (
     "name IN ('DEL_DOWNTIME_BY_HOST_NAME', 'DEL_DOWNTIME_BY_HOSTGROUP_NAME', 'DEL_DOWNTIME_BY_START_TIME_COMMENT',"
@@ -581,31 +580,37 @@ class _Deletions:
 
     connection: sqlite3.Connection
     reader: Reader
-    _wide: list[CommandRow] | None = None
+    _wide: dict[float, list[CommandRow]] = field(default_factory=dict)
 
     def asked_by(self, entry: EntryRow) -> str | None:
+        """The user of that command, None when nobody asked."""
+        found = self.of(entry)
+        return found.user if found is not None else None
+
+    def of(self, entry: EntryRow, lost_since: float = float("inf")) -> CommandRow | None:
+        """The newest command that deletes it. `lost_since`: also one that a crash of the core undid then or later."""
         object_ = (entry.poller, entry.host, entry.service)
         if entry.kind == "acknowledgement":
             # One whose time had come ends by itself, also where a removal of ours is what ends it.
             where = "poller = ? AND host = ? AND service = ? AND name LIKE 'REMOVE_%' AND cause = '' AND epoch >= ?"
-            return self._user(where, *object_, int(entry.entry_time))
-        found = self._user("entry_id = ? AND name LIKE 'DEL_%'", entry.id)
+            return self._newest(where, lost_since, *object_, int(entry.entry_time))
+        found = self._newest("entry_id = ? AND name LIKE 'DEL_%'", lost_since, entry.id)
         if found is None and entry.kind == "comment":
             where = "poller = ? AND host = ? AND service = ? AND name LIKE 'DEL_ALL_%' AND epoch >= ?"
-            found = self._user(where, *object_, int(entry.entry_time))
-        return found if found is not None or entry.kind != "downtime" else self._by_meaning(entry)
+            found = self._newest(where, lost_since, *object_, int(entry.entry_time))
+        return found if found is not None or entry.kind != "downtime" else self._by_meaning(entry, lost_since)
 
-    def _user(self, where: str, *values: object) -> str | None:
-        query = f"SELECT user FROM command WHERE {where} AND {_DELETED} ORDER BY seq DESC LIMIT 1"
-        found = self.connection.execute(query, values).fetchone()
-        return str(found[0]) if found else None
+    def _newest(self, where: str, lost_since: float, *values: object) -> CommandRow | None:
+        query = f"SELECT {COMMAND_COLUMNS} FROM command WHERE {where} AND {_DELETED} ORDER BY seq DESC LIMIT 1"
+        found = self.connection.execute(query, (*values, lost_since)).fetchone()
+        return command_row(found) if found else None
 
-    def _by_meaning(self, entry: EntryRow) -> str | None:
-        """Of the newest such command that chooses this downtime; read once per generation."""
-        if self._wide is None:
+    def _by_meaning(self, entry: EntryRow, lost_since: float) -> CommandRow | None:
+        """The newest such command that chooses this downtime; read once per generation."""
+        if lost_since not in self._wide:
             query = f"SELECT {COMMAND_COLUMNS} FROM command WHERE poller = ? AND {_WIDE} AND {_DELETED} ORDER BY seq DESC LIMIT 100"
-            self._wide = [command_row(row) for row in self.connection.execute(query, (entry.poller,))]
-        return next((one.user for one in self._wide if self._chooses(one, entry)), None)
+            self._wide[lost_since] = [command_row(row) for row in self.connection.execute(query, (entry.poller, lost_since))]
+        return next((one for one in self._wide[lost_since] if self._chooses(one, entry)), None)
 
     def _chooses(self, command: CommandRow, entry: EntryRow) -> bool:
         row, names = known_row(command.name), command.arguments
