@@ -27,6 +27,7 @@ class BoundedConnection(HttpToolsProtocol):
     """Ends when more than HEAD_LIMIT_BYTES arrived that are no body, or when a head is not whole after HEAD_TIMEOUT_S."""
 
     _without_body = 0  # bytes since the last piece of a body or the end of a head; trailers and chunk sizes count, too
+    _is_in_head = False
     _head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -46,6 +47,8 @@ class BoundedConnection(HttpToolsProtocol):
             return
         self._without_body += len(data)
         super().data_received(data)
+        if self._is_in_head and self._head_timer is None:
+            self._await_head()
 
     def shutdown(self) -> None:
         """The server stops."""
@@ -61,7 +64,7 @@ class BoundedConnection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.scope[PEER] = self.client[0] if self.client else ""  # type: ignore[literal-required]
-        self._await_head()
+        self._is_in_head = True  # its time runs from the end of what arrived with it: most heads are whole by then
 
     def on_headers_complete(self) -> None:
         self._head_came()
@@ -82,6 +85,7 @@ class BoundedConnection(HttpToolsProtocol):
 
     def _head_came(self) -> None:
         self._without_body = 0
+        self._is_in_head = False
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None

@@ -3,11 +3,11 @@
     python -m contrib.bench.many [--targets 20000] [--rounds 3]
 
 A state.db with that many services is made by the real mirror; a desk is asked for a downtime on all of them by one search, as an
-API worker does for `POST /v1/downtimes`. Measured are the seconds until all of it is durable, the longest time the journal's lock
-was held meanwhile, and beside it a bare loop that inserts the same rows with the same transactions. Best of the rounds; ends with 1
-when a budget is exceeded.
+API worker does for `POST /v1/downtimes` with an Idempotency-Key. Measured are the seconds until all of it is durable, the longest
+time the journal's lock was held meanwhile, and beside it a bare loop that inserts the same rows with the same transactions. Best of
+the rounds; ends with 1 when a budget is exceeded.
 
-Neither budget was met on two cores that others used at the same time (load 13 to 16): 7.9 s and 84 ms at best, 3.0 s of CPU.
+Of 1.3 s of CPU, 0.5 s plan and 0.6 s are SQLite's; the rows of one slice are made while the one before is stored.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pathlib import Path
 
 from engine import garbage
 from engine.config import Config, Poller, Settings
-from engine.desk import Caller, Desk
+from engine.desk import Caller, Desk, Request
 from engine.desk.bulk import SLICE
 from engine.desk.checks import Window
 from engine.desk.plans import Done, DowntimeAsked, How
@@ -40,7 +40,9 @@ BUDGET_S = 1.5
 BUDGET_HELD_S = 0.030
 PER_HOST = 20
 SEARCH = '{"host.name": {"$lk": "server%"}}'
-CALLER = Caller("bench", "bench", "admin")
+BODY = b'{"filter": {"host.name": {"$lk": "server%"}}, "on": "services", "duration": "2h", "comment": "kernel update"}'
+ASKED = Request("downtime", "POST", "/v1/downtimes", BODY, "change-4711", b"the digest of all this")
+CALLER = Caller("bench", "bench", "admin", request=ASKED)
 
 
 class TimedJournal(Journal):

@@ -1,9 +1,11 @@
 """Storing one call's orders: in one transaction, or in slices that count only with the last of them.
 
-Theory of operation. A slice is small enough that the journal's lock is held for milliseconds. The first slice brings the
-operation's row, `incomplete`; the last makes it `complete` in the same transaction, and only then are its commands sent. When a
-slice cannot be stored, what was stored is withdrawn; when this process dies in between, the next desk that opens (the dead
-worker's successor) finds an incomplete operation whose desk nobody listens for any more, and withdraws it.
+Theory of operation. A slice is small enough that the journal's lock is held for milliseconds, and smaller when it was not. Before
+the first the operation's row is stored, `incomplete`, and the public ids of all that is to be made are minted; behind the last
+it becomes `complete`, in the transaction that stores what the request gets, and only then are its commands sent. The rows of a
+slice are made beside the writer's thread, while the slice before is stored. When a slice cannot be stored, what was stored is
+withdrawn; when this process dies in between, the next desk that opens (the dead worker's successor) finds an incomplete operation
+whose desk nobody listens for any more, and withdraws it.
 """
 
 from __future__ import annotations
@@ -11,26 +13,33 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
-from engine.desk.accept import Accept
-from engine.desk.once import Receipts, once, with_last_slice
+from engine.desk.accept import Accept, Rows, minted
+from engine.desk.once import LINKS_AT_ONCE, Receipts, finished, linked, once, packed_answer
 from engine.desk.orders import Order
-from engine.desk.together import Call
+from engine.desk.together import Call, is_plain, twins_among
 from engine.desk.values import Receipt
 from engine.desk.writer import GroupCommit, Written
 from engine.errors import JournalError, SignalboxError
 from engine.faults import BETWEEN_SLICES, crash_point
 from engine.hints import is_listening
+from engine.journal.history import insert_entries
 from engine.journal.operations import Storing, go_on, insert_operation, withdraw_some
+from engine.journal.store import insert_new
 
 log = logging.getLogger(__name__)
 
-SLICE = 100  # commands per transaction of a large call: some 5 ms of the journal's lock on a quiet machine
+SLICE = 200  # commands per transaction of a large call: some 8 ms of the journal's lock on a quiet machine
+_LONG_S = 0.015  # a slice that held the lock for longer is followed by a smaller one
+_SMALLEST = 25
 
 Work = Callable[[sqlite3.Connection, Sequence[Order]], Written[Receipts]]
+Job = Callable[[sqlite3.Connection], Written[Receipts]]
+Ids = Mapping[int, Iterator[int]]
 
 
 @dataclass(slots=True)
@@ -71,40 +80,43 @@ class Bulk:
 
     async def _store_slices(self, accept: Accept, orders: Sequence[Order], work: Work) -> Receipts:
         operation = accept.operation.id
-        parts = [orders[start : start + SLICE] for start in range(0, len(orders), SLICE)]
-        row = accept.operation._replace(state=Storing.INCOMPLETE, desk=self.desk)
-        pollers: set[int] = set()
-
-        def slice_of(number: int) -> Callable[[sqlite3.Connection], Written[Receipts]]:
-            last = number == len(parts) - 1
-
-            def store(connection: sqlite3.Connection) -> Written[Receipts]:
-                if number == 0:
-                    insert_operation(connection, row)
-                else:
-                    go_on(connection, operation, Storing.COMPLETE if last else Storing.INCOMPLETE)
-                written = work(connection, parts[number])
-                pollers.update(written.pollers)
-                return replace(written, pollers=frozenset(pollers if last else ()))
-
-            return store
-
         self._running.add(operation)
-        receipts: list[Receipt] = []
         try:
-            for number, part in enumerate(parts):
-                job = slice_of(number)
-                if number == len(parts) - 1:
-                    job = with_last_slice(accept.who.caller, operation, accept.who.now, receipts, job)
-                stored = await self.writer.submit(job, len(part))
-                receipts += stored
-                crash_point(BETWEEN_SLICES)
+            ids = await self.writer.submit(partial(_begin, accept, orders, self.desk))
+            receipts = await self._slices(accept, orders, work, ids)
+            answer = await asyncio.to_thread(packed_answer, accept.who.caller, receipts)
+            end = finished(accept, receipts, answer, partial(_end, accept, orders))
+            links = await self.writer.submit(end)
         except SignalboxError:
             await self._withdraw(operation)
             raise
         finally:
             self._running.discard(operation)
-        return tuple(receipts)
+        while links:
+            links = await self.writer.submit(partial(linked, links), LINKS_AT_ONCE)
+        return receipts
+
+    async def _slices(self, accept: Accept, orders: Sequence[Order], work: Work, ids: Ids) -> Receipts:
+        """Store one slice after the other; the next is made meanwhile."""
+        receipts: list[Receipt] = []
+        size, end = SLICE, min(SLICE, len(orders))
+        made = asyncio.ensure_future(asyncio.to_thread(_slice, accept, orders[:end], work, ids))
+        while True:
+            job, count = await made
+            begin, end = end, min(end + size, len(orders))
+            if begin < end:
+                made = asyncio.ensure_future(asyncio.to_thread(_slice, accept, orders[begin:end], work, ids))
+            try:
+                stored: Receipts = await self.writer.submit(job, count)
+            except BaseException:
+                made.cancel()
+                raise
+            receipts += stored
+            crash_point(BETWEEN_SLICES)
+            if begin == end:
+                return tuple(receipts)
+            was_long = self.writer.journal.held_s > _LONG_S
+            size = min(SLICE, max(_SMALLEST, size // 2) if was_long else size * 2)
 
     async def _withdraw(self, operation: str) -> None:
         reason = "not all of its operation could be stored: nothing of it was sent"
@@ -116,7 +128,7 @@ class Bulk:
             log.error("operation %s could not be withdrawn yet, and none of it will be sent: %s", operation, error)
 
 
-def whole(accept: Accept, orders: Sequence[Order], work: Work) -> Callable[[sqlite3.Connection], Written[Receipts]]:
+def whole(accept: Accept, orders: Sequence[Order], work: Work) -> Job:
     """The job that stores a call in one transaction."""
     if work == accept.orders:
         return Call(accept, orders)
@@ -126,6 +138,36 @@ def whole(accept: Accept, orders: Sequence[Order], work: Work) -> Callable[[sqli
         return work(connection, orders)
 
     return once(accept.who.caller, accept.operation.id, accept.who.now, Receipts, store)
+
+
+def _begin(accept: Accept, orders: Sequence[Order], desk: str, connection: sqlite3.Connection) -> Written[Ids]:
+    """Store the operation, and mint the ids of all that it makes: what is not used is not used by anybody."""
+    insert_operation(connection, accept.operation._replace(state=Storing.INCOMPLETE, desk=desk))
+    return Written(minted(connection, orders))
+
+
+def _slice(accept: Accept, orders: Sequence[Order], work: Work, ids: Ids) -> tuple[Job, int]:
+    """The job that stores some of an operation's orders, and how many they are. Its rows are made here, where it can be."""
+    rows = Rows()
+    is_ready = work == accept.orders and all(is_plain(accept, order) for order in orders)
+    receipts = accept.rows(orders, ids, rows) if is_ready else ()
+    keys = [] if accept.who.force else [order.twin.key for order in orders if order.twin is not None]
+
+    def store(connection: sqlite3.Connection) -> Written[Receipts]:
+        go_on(connection, accept.operation.id, Storing.INCOMPLETE)
+        if not is_ready or twins_among(connection, keys):
+            return replace(work(connection, orders), pollers=frozenset())
+        insert_entries(connection, rows.entries)
+        insert_new(connection, rows.commands)
+        return Written(receipts)
+
+    return store, len(orders)
+
+
+def _end(accept: Accept, orders: Sequence[Order], connection: sqlite3.Connection) -> Written[None]:
+    """The operation is complete: its commands may be sent."""
+    go_on(connection, accept.operation.id, Storing.COMPLETE)
+    return Written(None, frozenset(order.found.key.poller for order in orders))
 
 
 def _withdrawn(connection: sqlite3.Connection, operation: str, reason: str, at: float) -> Written[bool]:

@@ -9,21 +9,29 @@ first, and after a crash either all of it is stored or nothing.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+import zlib
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import msgspec
 import orjson
 
+from engine.desk.accept import Accept
 from engine.desk.values import Caller, Receipt, Recorded
 from engine.desk.writer import Written
 from engine.errors import KeyInUse, KeyReused
-from engine.journal.audit import REQUEST, AuditRow, add_audit, kept_of_body
+from engine.journal.audit import REQUEST, AuditRow, add_audit, add_links, kept_of_body
 from engine.journal.requests import KeyRow, insert_key, key_row
 
 T = TypeVar("T")
 Job = Callable[[sqlite3.Connection], Written[T]]
 Receipts = tuple[Receipt, ...]
+Links = list[tuple[int, str]]
+"""Rows of the audit and commands of other requests."""
+
+LINKS_AT_ONCE = 1000  # rows of one transaction
+_LONG_ANSWER_BYTES = 1 << 16
+_COMPRESSED = b"\x78"  # how zlib begins; JSON never does
 
 
 def once(caller: Caller, operation: str, now: float, kind: type[T], job: Job[T], links: Sequence[str] = ()) -> Job[T]:
@@ -42,24 +50,46 @@ def once(caller: Caller, operation: str, now: float, kind: type[T], job: Job[T],
     return run
 
 
-def with_last_slice(caller: Caller, operation: str, now: float, before: Iterable[Receipt], job: Job[Receipts]) -> Job[Receipts]:
-    """The last slice of a call that is stored in several: `before` is what the earlier ones gave.
+def finished(accept: Accept, receipts: Receipts, answer: bytes, job: Job[None]) -> Job[Links]:
+    """The end of a call that was stored in slices: `receipts` is what they gave, `answer` the same as `packed_answer` makes it.
 
-    The job raises KeyInUse when another request with this key was stored meanwhile: the slices have to be withdrawn.
+    The job raises KeyInUse when another request with this key was stored meanwhile: the slices have to be withdrawn. It returns
+    which links from the audit are still to be stored, by `linked`: of thousands, only some are stored at a time.
     """
-    if caller.request is None:
-        return job
+    caller, operation, now = accept.who.caller, accept.operation.id, accept.who.now
 
-    def run(connection: sqlite3.Connection) -> Written[Receipts]:
+    def run(connection: sqlite3.Connection) -> Written[Links]:
         if recorded(connection, caller) is not None:
             raise KeyInUse(
                 "Another request with this Idempotency-Key was stored at the same time: repeat this one to get its answer."
             )
-        written = job(connection)
-        _record(connection, caller, operation, now, (*before, *written.value), ())
-        return written
+        done = job(connection)
+        key, row = key_and_audit(caller, operation, now, answer)
+        if key is not None:
+            insert_key(connection, key)
+        audit = add_audit(connection, row) if row is not None else 0
+        links = [(audit, command_id) for command_id in _others(receipts)] if row is not None else []
+        return Written(linked(links, connection).value, done.pollers)
 
     return run
+
+
+def linked(links: Links, connection: sqlite3.Connection) -> Written[Links]:
+    """Store some of these links from the audit; those that are left."""
+    add_links(connection, links[:LINKS_AT_ONCE])
+    return Written(links[LINKS_AT_ONCE:])
+
+
+def packed_answer(caller: Caller, value: object) -> bytes:
+    """What a repeat with the caller's key is given; nothing without a key. A long one is compressed."""
+    if caller.request is None or not caller.request.key:
+        return b""
+    answer = orjson.dumps(value)
+    return zlib.compress(answer, 1) if len(answer) > _LONG_ANSWER_BYTES else answer
+
+
+def _unpacked(answer: bytes) -> bytes:
+    return zlib.decompress(answer) if answer[:1] == _COMPRESSED else answer
 
 
 def recorded(connection: sqlite3.Connection, caller: Caller, schema: str = "main") -> Recorded | None:
@@ -75,7 +105,7 @@ def recorded(connection: sqlite3.Connection, caller: Caller, schema: str = "main
             "This Idempotency-Key was used for another request (method, path, query or body differ): take a new key for a new one.",
             key=request.key,
         )
-    return Recorded(row.operation, row.answer, row.conflicts)
+    return Recorded(row.operation, _unpacked(row.answer), row.conflicts)
 
 
 def refusal_row(caller: Caller, now: float, status: int, code: str, detail: str, host: str, service: str) -> AuditRow:
@@ -92,22 +122,22 @@ def refusal(row: AuditRow, connection: sqlite3.Connection) -> Written[None]:
 def _record(
     connection: sqlite3.Connection, caller: Caller, operation: str, now: float, value: object, links: Sequence[str]
 ) -> None:
-    key, row = key_and_audit(caller, operation, now, value)
+    key, row = key_and_audit(caller, operation, now, packed_answer(caller, value))
     if key is not None:
         insert_key(connection, key)
     if row is not None:
         add_audit(connection, row, [*links, *_others(value)])
 
 
-def key_and_audit(caller: Caller, operation: str, now: float, value: object) -> tuple[KeyRow | None, AuditRow | None]:
-    """What is stored with what a request made; `value` is what it is given."""
+def key_and_audit(caller: Caller, operation: str, now: float, answer: bytes) -> tuple[KeyRow | None, AuditRow | None]:
+    """What is stored with what a request made; `answer` is what `packed_answer` made of what it is given."""
     request = caller.request
     if request is None:
         return None, None
     row = _row(caller, now, operation=operation)
     if not request.key:
         return None, row
-    return KeyRow(caller.user, request.key, request.fingerprint, operation, orjson.dumps(value), now, request.conflicts), row
+    return KeyRow(caller.user, request.key, request.fingerprint, operation, answer, now, request.conflicts), row
 
 
 def _others(value: object) -> list[str]:

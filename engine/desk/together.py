@@ -18,7 +18,7 @@ import orjson
 
 from engine.commands.lifecycle import SUCCEEDED, UNFINISHED
 from engine.desk.accept import Accept, Rows, minted
-from engine.desk.once import Receipts, key_and_audit, once
+from engine.desk.once import Receipts, key_and_audit, once, packed_answer
 from engine.desk.orders import Order
 from engine.desk.writer import Work, Written
 from engine.journal.audit import AuditRow, insert_audit
@@ -53,8 +53,12 @@ class Call:
 
     def is_plain(self) -> bool:
         """Seen by itself, is everything taken for granted?"""
-        away = self.accept.away
-        return all(order.refusal is None and order.deletes is None and order.found.key.poller not in away for order in self.orders)
+        return all(is_plain(self.accept, order) for order in self.orders)
+
+
+def is_plain(accept: Accept, order: Order) -> bool:
+    """Nothing has to be looked up for it but whether it has a twin."""
+    return order.refusal is None and order.deletes is None and order.found.key.poller not in accept.away
 
 
 def store_together(connection: sqlite3.Connection, works: Sequence[Work[Any]]) -> list[Written[Any] | None]:
@@ -71,7 +75,8 @@ def store_together(connection: sqlite3.Connection, works: Sequence[Work[Any]]) -
     for place, call in plain.items():
         receipts = call.accept.rows(call.orders, ids, rows)
         done[place] = Written(receipts, frozenset(order.found.key.poller for order in call.orders))
-        key, audit = key_and_audit(call.accept.who.caller, call.accept.operation.id, call.accept.who.now, receipts)
+        answer = packed_answer(call.accept.who.caller, receipts)
+        key, audit = key_and_audit(call.accept.who.caller, call.accept.operation.id, call.accept.who.now, answer)
         keys += [key] if key is not None else ()
         audits += [audit] if audit is not None else ()
     insert_operations(connection, [call.accept.operation for call in plain.values()])
@@ -85,7 +90,7 @@ def store_together(connection: sqlite3.Connection, works: Sequence[Work[Any]]) -
 def _apart(connection: sqlite3.Connection, calls: dict[int, Call]) -> dict[int, Call]:
     """Those that share neither a twin nor a key with what is stored, nor with a call before them."""
     asked = {order.twin.key for call in calls.values() if not call.accept.who.force for order in call.orders if order.twin}
-    stored = _twins_among(connection, list(asked))
+    stored = twins_among(connection, list(asked))
     keys = known_keys(connection, [call.key for call in calls.values() if call.key is not None])
     apart: dict[int, Call] = {}
     said: set[str] = set()
@@ -100,7 +105,7 @@ def _apart(connection: sqlite3.Connection, calls: dict[int, Call]) -> dict[int, 
     return apart
 
 
-def _twins_among(connection: sqlite3.Connection, keys: Sequence[str]) -> set[str]:
+def twins_among(connection: sqlite3.Connection, keys: Sequence[str]) -> set[str]:
     """Those of these keys that commands have which an order may join."""
     states = [str(state) for state in UNFINISHED | SUCCEEDED]
     query = (

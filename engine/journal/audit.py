@@ -57,12 +57,17 @@ _INSERT = f"{_INTO} VALUES ({','.join('?' * len(AuditRow.__slots__))})"
 _values = attrgetter(*AuditRow.__slots__)
 
 
-def add_audit(connection: sqlite3.Connection, row: AuditRow, command_ids: Iterable[str] = ()) -> None:
-    """Add a row. `command_ids`: commands of other operations that the request joined or withdrew."""
+def add_audit(connection: sqlite3.Connection, row: AuditRow, command_ids: Iterable[str] = ()) -> int:
+    """Add a row and return its number. `command_ids`: commands of other operations that the request joined or withdrew."""
     cursor = connection.execute(_INSERT, _values(row))
-    links = [(cursor.lastrowid, command_id) for command_id in command_ids]
-    if links:
-        connection.executemany("INSERT OR IGNORE INTO audit_link VALUES (?, ?)", links)
+    number = int(cursor.lastrowid or 0)
+    add_links(connection, [(number, command_id) for command_id in command_ids])
+    return number
+
+
+def add_links(connection: sqlite3.Connection, links: Sequence[tuple[int, str]]) -> None:
+    """Link rows to commands."""
+    insert_rows(connection, "INSERT OR IGNORE INTO audit_link", 2, links)
 
 
 def insert_audit(connection: sqlite3.Connection, rows: Sequence[AuditRow]) -> None:

@@ -12,6 +12,7 @@ import zlib
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 import orjson
 
@@ -113,12 +114,12 @@ def _values(row: CallRow) -> dict[str, object]:
 
 
 def _call_row(found: Sequence[object]) -> CallRow:
-    values = dict(zip((*_PLAIN, *_COUNTS), found, strict=True))
-    counts = Counts(**{name: values.pop(name) for name in _COUNTS})  # type: ignore[arg-type]
+    values: dict[str, Any] = dict(zip((*_PLAIN, *_COUNTS), found, strict=True))
+    counts = Counts(**{name: values.pop(name) for name in _COUNTS})
     for name in ("again", "doubtful"):
         values[name] = tuple(orjson.loads(str(values[name])))
     values |= {"held": bool(values["held"]), "open": bool(values["open"])}
-    return CallRow(**values, counts=counts)  # type: ignore[arg-type]
+    return CallRow(**values, counts=counts)
 
 
 def insert_call(connection: sqlite3.Connection, row: CallRow, payload: Payload) -> None:

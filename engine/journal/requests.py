@@ -19,7 +19,7 @@ LONGEST_KEY = 255  # characters
 
 
 class KeyRow(NamedTuple):
-    """One row of `request_key`. `answer` is the JSON of what the request was given, as its desk's method returned it.
+    """One row of `request_key`. `answer` is what the request was given, as its desk's method returned it, see desk/once.py.
 
     `conflicts`: packed JSON of what a call for many was told of its targets, empty for nothing.
     """

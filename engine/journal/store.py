@@ -13,6 +13,7 @@ import fcntl
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -133,6 +134,7 @@ class Journal:
     def __init__(self, data: Path) -> None:
         self.path = data / JOURNAL_FILE
         self._mutex = threading.RLock()
+        self.held_s = 0.0  # for how long the last transaction kept others from writing
         try:
             self._lock, self._turn = (
                 os.open(data / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660) for name in (LOCK_FILE, TURN_FILE)
@@ -186,6 +188,7 @@ class Journal:
                 raise RuntimeError("transactions of the journal do not nest")
             try:
                 with self._flock(), self._synchronous(durable):
+                    began = time.perf_counter()
                     self._connection.execute("BEGIN IMMEDIATE")
                     try:
                         yield self._connection
@@ -195,6 +198,7 @@ class Journal:
                         raise
                     self._connection.execute("COMMIT")
                     self._accounts.committed()
+                    self.held_s = time.perf_counter() - began
             except (sqlite3.OperationalError, sqlite3.DatabaseError, OSError) as error:
                 if isinstance(error, sqlite3.IntegrityError):
                     raise

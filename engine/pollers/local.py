@@ -22,9 +22,10 @@ from itertools import groupby
 from engine.clock import Clock
 from engine.commands.catalogue import Effect, known_row
 from engine.commands.effects import Listener
+from engine.commands.executed import BatchWatch, Verdict
+from engine.commands.expected import Expected, WatchedBatch
 from engine.commands.lifecycle import IN_FLIGHT, UNWRITTEN, State
 from engine.commands.profiles import PROFILES, Profile
-from engine.commands.proof import BatchWatch, Expected, Verdict, WatchedBatch
 from engine.commands.wire import WRITE_LIMIT, echo_text, encode_mark
 from engine.config import Poller, Settings
 from engine.errors import NoReader, PipeFull, PollerError
@@ -163,7 +164,8 @@ class Lane:
     def poke(self) -> None:
         """Somebody accepted a command for this poller."""
         self._look = True
-        self._poked.set()
+        if not self._is_gathering:
+            self._poked.set()
 
     def generation_applied(self, generation: int) -> None:
         """The mirror shows this generation of the poller."""
@@ -233,7 +235,7 @@ class Lane:
         if self._log_has_more:
             return 0.0 if len(self._flights) < _ENOUGH_FLIGHTS else 0.001
         if self._is_gathering:
-            return min(0.001 if self._flights else 1.0, max(0.0, self._gathering_until - self.clock.monotonic()))
+            return min(0.005 if self._flights else 1.0, max(0.0, self._gathering_until - self.clock.monotonic()))
         if self.results.has_to_judge(self._generation):
             return 0.001
         if not self._flights:

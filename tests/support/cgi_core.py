@@ -413,7 +413,7 @@ class CgiCore(NagiosCore):
         found[self.folder / "cgi.cfg"] = (
             f"main_config_file={self.folder / 'cgi-main.cfg'}\nphysical_html_path=/usr/share/nagios4/htdocs\n"
             "url_html_path=/nagios\nuse_authentication=1\nresult_limit=0\nescape_html_tags=1\n"
-            + "".join(f"authorized_for_{right}={ADMIN}\n" for right in _RIGHTS)
+            + "".join(f"authorized_for_{right}={ADMIN},admin\n" for right in _RIGHTS)
         )
         return found
 

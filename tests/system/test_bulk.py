@@ -170,7 +170,7 @@ def test_nothing_of_a_call_is_sent_when_its_worker_dies_between_slices(pair: Pai
 
         until(withdrawn, 20, "the operation was withdrawn")
         (operation,) = box.api.get("/v1/operations").json()["items"]
-        assert operation["counts"] == {"cancelled": 4 * SLICE}
+        assert operation["counts"].keys() == {"cancelled"} and 4 <= operation["counts"]["cancelled"] <= 4 * SLICE
         assert box.api.get("/v1/downtimes", params={"present": "any"}).json()["total"] == 0
         last = box.api.post("/v1/comments", json={"host": pair.left.hosts[0].name, "comment": "after it"}, params={"wait": 20})
         assert last.status_code == 201, last.text

@@ -47,7 +47,7 @@ class Sight:
 
     def services(self, poller: str, host: str, description: str) -> Condition:
         """The services in sight."""
-        return all_of([self.on_pollers(poller), self.scope.sql(poller, host)])
+        return all_of([self.on_pollers(poller), self.scope.sql(poller, host, description)])
 
     def on_pollers(self, poller: str) -> Condition:
         """On a poller asked about."""
@@ -59,7 +59,8 @@ class Sight:
     @property
     def is_limited(self) -> bool:
         """The caller does not see everything on these pollers."""
-        return self.scope.hostgroups is not None
+        rights = self.scope.rights
+        return self.scope.hostgroups is not None or (rights is not None and not rights.sees_everything)
 
     @property
     def is_many(self) -> bool:
@@ -150,15 +151,18 @@ _TABLES = {
 def is_known(sight: Sight, kind: str, name: str) -> bool:
     """Is there a group, contact, timeperiod or command of that name?"""
     where, values = sight.on_pollers("x.poller")
-    if sight.scope.hostgroups is not None and kind == "hostgroup" and name not in sight.scope.hostgroups:
-        return _has_members_in_sight(sight, name)
+    if sight.is_limited and kind in ("hostgroup", "servicegroup"):
+        return _has_members_in_sight(sight, kind, name)
     return bool(sight.rows(_TABLES[kind].format(where=where), [*values, name]))
 
 
-def _has_members_in_sight(sight: Sight, hostgroup: str) -> bool:
-    where, values = sight.hosts("m.poller", "m.host_name")
-    query = f"SELECT 1 FROM state.group_member m WHERE m.kind = 'hostgroup' AND m.name = ? AND {where} LIMIT 1"
-    return bool(sight.rows(query, [hostgroup, *values]))
+def _has_members_in_sight(sight: Sight, kind: str, name: str) -> bool:
+    if kind == "hostgroup":
+        where, values = sight.hosts("m.poller", "m.host_name")
+    else:
+        where, values = sight.services("m.poller", "m.host_name", "m.service_description")
+    query = f"SELECT 1 FROM state.group_member m WHERE m.kind = ? AND m.name = ? AND {where} LIMIT 1"
+    return bool(sight.rows(query, [kind, name, *values]))
 
 
 # The options that name something, in the order in which the originals look: (option, kind, how it is called in their words).

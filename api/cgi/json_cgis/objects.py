@@ -101,14 +101,16 @@ class Around:
     def of_services(self) -> Around:
         """With what services need."""
         self._contact_members()
-        where, values = self.sight.on_pollers("r.poller")
+        below = self.sight.services("r.poller", "r.host_name", "r.service_description")
+        above = self.sight.services("r.poller", "r.parent_host_name", "r.parent_service_description")
+        where, values = all_of([below, above])
         parent = ("r.parent_host_name", "r.parent_service_description")
         child = ("r.host_name", "r.service_description")
         query = f"SELECT r.poller, {', '.join((*child, *parent))} FROM state.service_parent r WHERE {where} ORDER BY r.rowid"
         for poller, *names in self.sight.rows(query, values):
-            below, above = tuple(names[:2]), tuple(names[2:])
-            self._parents_of.setdefault((poller, *below), []).append(_member(*above))
-            self._children_of.setdefault((poller, *above), []).append(_member(*below))
+            mine, other = tuple(names[:2]), tuple(names[2:])
+            self._parents_of.setdefault((poller, *mine), []).append(_member(*other))
+            self._children_of.setdefault((poller, *other), []).append(_member(*mine))
         return self
 
     def _contact_members(self) -> None:
@@ -123,6 +125,16 @@ class Around:
         for group in orjson.loads(row["contact_groups"]):
             named += self._members.get((row["poller"], group), [])
         return sorted(set(named))
+
+    def parents(self, row: Row) -> list[str]:
+        """Those in sight."""
+        named = list(orjson.loads(row["parents"]))
+        if not named or not self.sight.is_limited:
+            return named
+        where, values = self.sight.hosts("h.poller", "h.name")
+        query = f"SELECT h.name FROM state.host h WHERE h.poller = ? AND h.name IN ({','.join('?' * len(named))}) AND {where}"
+        seen = {name for (name,) in self.sight.rows(query, [row["poller"], *named, *values])}
+        return [name for name in named if name in seen]
 
     def children(self, row: Row) -> list[str]:
         return self._children.get((row["poller"], row["name"]), [])
@@ -185,7 +197,7 @@ def host_details(row: Row, around: Around) -> dict[str, object]:
         "display_name": row["display_name"],
         "alias": row["alias"],
         "address": row["address"],
-        "parent_hosts": orjson.loads(row["parents"]),
+        "parent_hosts": around.parents(row),
         "child_hosts": around.children(row),
         "services": around.services(row),
         "check_command": row["check_command"],

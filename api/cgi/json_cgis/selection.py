@@ -43,8 +43,12 @@ def host_conditions(sight: Sight, asked: Asked, found: Found) -> list[Condition]
 
 
 def service_conditions(sight: Sight, asked: Asked, found: Found) -> list[Condition]:
-    """Which services: all selectors but the state."""
+    """Which services: all selectors but the state.
+
+    As in the originals, lists show the services of hosts in sight: a contact of a service alone sees it when asking for it.
+    """
     conditions = [sight.services("s.poller", "s.host_name", "s.description")]
+    conditions += [sight.hosts("s.poller", "s.host_name")] if sight.is_limited else []
     conditions += related(found, "s.poller", "s.host_name")
     conditions += in_hostgroup(asked, "s.poller", "s.host_name")
     conditions += in_servicegroup(asked, "s.poller", "s.host_name", "s.description")

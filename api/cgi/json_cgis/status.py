@@ -221,7 +221,7 @@ def service_count(sight: Sight, asked: Asked, found: Found, output: Output) -> D
     """How many services are in each state."""
     selectors = repeated(asked, output, _SERVICE_SELECTORS, _SERVICE_KEYS)
     conditions = service_conditions(sight, asked, found)
-    if len(conditions) == 1 and sight.scope.hostgroups is None:
+    if len(conditions) == 1 and not sight.is_limited:
         counts = _whole_count(sight)
     else:
         where, values = all_of(conditions)

@@ -271,7 +271,7 @@ def test_a_bulk_that_cannot_be_stored_whole_is_withdrawn(scene: Scene, monkeypat
     def failing(self: Journal) -> Iterator[sqlite3.Connection]:
         nonlocal calls
         calls += 1
-        if calls == 4:  # three slices, then the disk is full
+        if calls == 5:  # the operation, three slices, then the disk is full
             raise JournalError("database or disk is full")
         with real(self) as connection:
             yield connection
@@ -280,5 +280,5 @@ def test_a_bulk_that_cannot_be_stored_whole_is_withdrawn(scene: Scene, monkeypat
     with pytest.raises(JournalError):
         at_desk(scene, lambda desk: desk.add_comment(OPERATOR, targets, comment="c", persistent=True))
     assert {str(command.state) for command in scene.commands()} == {"cancelled"}
-    assert len(scene.commands()) == 3 * SLICE
+    assert 3 <= len(scene.commands()) <= 3 * SLICE, "three slices, smaller ones where the machine was slow"
     assert not any(entry.present for entry in scene.entries())
