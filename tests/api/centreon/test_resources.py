@@ -192,7 +192,7 @@ def test_alone_it_is_whole(anna: Front) -> None:
     assert [group["name"] for group in service["groups"]] == ["disks"]
     assert (service["performance_data"], service["information"]) == ("/var=97%;80;90", "DISK CRITICAL\n")
     missing = anna.get("/monitoring/resources/hosts/12/services/53")
-    assert (missing.status_code, missing.json()) == (404, {"code": 404, "message": "Service not found"})
+    assert (missing.status_code, missing.json()["code"], missing.json()["message"]) == (404, 404, "Service not found")
 
 
 def test_states_are_counted(anna: Front) -> None:
