@@ -238,6 +238,7 @@ def _actions(view: HostView | ServiceView) -> list[Action]:
         ("notify.gif", f"Send custom {kind} notification", 160 if is_service else 159, True),
         ("delay.gif", f"Delay next {kind} notification", 9 if is_service else 10, not fine),
         ("downtime.gif", f"Schedule downtime for this {kind}", 56 if is_service else 55, True),
+        ("disabled.gif", "Clear flapping state for this service", 174, is_service),
         ("downtime.gif", "Schedule downtime for all services on this host", 86, not is_service),
         ("disabled.gif", "Disable notifications for all services on this host", 29, not is_service),
         ("enabled.gif", "Enable notifications for all services on this host", 28, not is_service),
