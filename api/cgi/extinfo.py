@@ -177,28 +177,28 @@ def _facts(view: HostView | ServiceView, poller: Poller, now: float) -> tuple[li
         return _time(at, poller)
 
     css = f"{'service' if is_service else 'host'}{word}"
-    behind = f" (for {lasted(now - one.last_state_change)})" if one.last_state_change else ""
-    behind += "  (Has been acknowledged)" if one.acknowledged else ""
+    behind = f"\u00a0(for {lasted(now - one.last_state_change)})" if one.last_state_change else ""
+    behind += "\u00a0\u00a0(Has been acknowledged)" if one.acknowledged else ""
     flapping = "YES" if one.is_flapping else "NO"
     depth = one.scheduled_downtime_depth > 0
     hardness, latency = "HARD" if one.state_type else "SOFT", "N/A" if one.check_type else f"{one.latency:.3f}"
-    told = f" (notification {one.current_notification_number})"
+    told = f"\u00a0(notification {one.current_notification_number})"
     facts: list[Fact] = [
         ("Current Status:" if is_service else "Host Status:", css, word, behind),
         ("Status Information:", "", one.plugin_output, ""),
         ("Performance Data:", "", one.perf_data, ""),
-        ("Current Attempt:", "", f"{one.current_attempt}/{one.max_check_attempts}", f"  ({hardness} state)"),
+        ("Current Attempt:", "", f"{one.current_attempt}/{one.max_check_attempts}", f"\u00a0\u00a0({hardness} state)"),
         ("Last Check Time:", "", text(one.last_check), ""),
         ("Check Type:", "", "PASSIVE" if one.check_type else "ACTIVE", ""),
-        ("Check Latency / Duration:", "", f"{latency} / {one.execution_time:.3f} seconds", ""),
+        ("Check Latency / Duration:", "", f"{latency}\u00a0/\u00a0{one.execution_time:.3f} seconds", ""),
         ("Next Scheduled Active Check:", "", text(one.next_check) if one.checks_enabled and one.should_be_scheduled else "N/A", ""),
         ("Last State Change:", "", text(one.last_state_change), ""),
         ("Last Notification:", "", text(one.last_notification), told),
         (f"Is This {kind} Flapping?", f"{'' if one.is_flapping else 'not'}flapping" if one.flap_detection_enabled else "",
          flapping if one.flap_detection_enabled else "N/A",
-         f" ({one.percent_state_change:.2f}% state change)" if one.flap_detection_enabled else ""),
+         f"\u00a0({one.percent_state_change:.2f}% state change)" if one.flap_detection_enabled else ""),
         ("In Scheduled Downtime?", f"downtime{'ACTIVE' if depth else 'INACTIVE'}", "YES" if depth else "NO", ""),
-        ("Last Update:", "", text(one.last_update), f"  ({lasted(now - one.last_update)} ago)"),
+        ("Last Update:", "", text(one.last_update), f"\u00a0\u00a0({lasted(now - one.last_update)} ago)"),
     ]  # fmt: skip
     switches = [
         ("Active Checks:", "checks", bool(one.checks_enabled)),

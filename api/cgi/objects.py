@@ -275,8 +275,8 @@ def _checked(seen: Seen, kind: str, link: Markup, beside: bool) -> list[Icon]:
     if seen.checks_enabled:
         return []
     this = "this host" if kind == "host" else "the service"
-    both = "Active and passive checks have been disabled for this service"
-    both = "Active and passive checks of this host have been disabled" if kind == "host" else both
+    both = f"Active and passive checks have been disabled for this {kind}"
+    both = "Active and passive checks of this host have been disabled" if kind == "host" and beside else both
     one = f"Active checks of {this} have been disabled - only passive checks are being accepted"
     alt = one if seen.accept_passive_checks else both
     title = "Checks of this host have been disabled" if kind == "host" and beside else alt
