@@ -191,7 +191,7 @@ def _facts(view: HostView | ServiceView, poller: Poller, now: float) -> tuple[li
         ("Last Check Time:", "", text(one.last_check), ""),
         ("Check Type:", "", "PASSIVE" if one.check_type else "ACTIVE", ""),
         ("Check Latency / Duration:", "", f"{latency}\u00a0/\u00a0{one.execution_time:.3f} seconds", ""),
-        ("Next Scheduled Active Check:", "", text(one.next_check) if one.checks_enabled and one.should_be_scheduled else "N/A", ""),
+        ("Next Scheduled Check:" if is_service else "Next Scheduled Active Check:", "", text(one.next_check) if one.checks_enabled and one.should_be_scheduled else "N/A", ""),
         ("Last State Change:", "", text(one.last_state_change), ""),
         ("Last Notification:", "", text(one.last_notification), told),
         (f"Is This {kind} Flapping?", f"{'' if one.is_flapping else 'not'}flapping" if one.flap_detection_enabled else "",
