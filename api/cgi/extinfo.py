@@ -181,6 +181,7 @@ def _facts(view: HostView | ServiceView, poller: Poller, now: float) -> tuple[li
     behind += "\u00a0\u00a0(Has been acknowledged)" if one.acknowledged else ""
     flapping = "YES" if one.is_flapping else "NO"
     depth = one.scheduled_downtime_depth > 0
+    next_label = "Next Scheduled Check:" if is_service else "Next Scheduled Active Check:"
     hardness, latency = "HARD" if one.state_type else "SOFT", "N/A" if one.check_type else f"{one.latency:.3f}"
     told = f"\u00a0(notification {one.current_notification_number})"
     facts: list[Fact] = [
@@ -191,7 +192,7 @@ def _facts(view: HostView | ServiceView, poller: Poller, now: float) -> tuple[li
         ("Last Check Time:", "", text(one.last_check), ""),
         ("Check Type:", "", "PASSIVE" if one.check_type else "ACTIVE", ""),
         ("Check Latency / Duration:", "", f"{latency}\u00a0/\u00a0{one.execution_time:.3f} seconds", ""),
-        ("Next Scheduled Check:" if is_service else "Next Scheduled Active Check:", "", text(one.next_check) if one.checks_enabled and one.should_be_scheduled else "N/A", ""),
+        (next_label, "", text(one.next_check) if one.checks_enabled and one.should_be_scheduled else "N/A", ""),
         ("Last State Change:", "", text(one.last_state_change), ""),
         ("Last Notification:", "", text(one.last_notification), told),
         (f"Is This {kind} Flapping?", f"{'' if one.is_flapping else 'not'}flapping" if one.flap_detection_enabled else "",
@@ -238,7 +239,7 @@ def _actions(view: HostView | ServiceView) -> list[Action]:
         ("notify.gif", f"Send custom {kind} notification", 160 if is_service else 159, True),
         ("delay.gif", f"Delay next {kind} notification", 9 if is_service else 10, not fine),
         ("downtime.gif", f"Schedule downtime for this {kind}", 56 if is_service else 55, True),
-        ("disabled.gif", "Clear flapping state for this service", 174, is_service),
+        ("disabled.gif", f"Clear flapping state for this {kind}", 174 if is_service else 173, True),
         ("downtime.gif", "Schedule downtime for all services on this host", 86, not is_service),
         ("disabled.gif", "Disable notifications for all services on this host", 29, not is_service),
         ("enabled.gif", "Enable notifications for all services on this host", 28, not is_service),
