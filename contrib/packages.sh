@@ -2,6 +2,9 @@
 
 CORE_PACKAGES="nagios4-core nagios4-cgi monitoring-plugins-basic icinga2-bin"
 
+# Programs written for other fronts, with which the tests try this one.
+CLIENT_PACKAGES="nagstamon"
+
 say() { printf '%s\n' "$*"; }
 complain() { printf '%s\n' "$*" >&2; }
 

@@ -44,7 +44,7 @@ stage() {
 
 packages() {
     # strace: that an answer waits for its fsync is seen from outside. curl: the lines the demo prints are tried.
-    wanted="$CORE_PACKAGES strace curl"
+    wanted="$CORE_PACKAGES $CLIENT_PACKAGES strace curl"
     [ -z "$fast" ] || wanted=
     missing=$(missing_packages $wanted)
     [ -n "$missing" ] || return 0

@@ -3,10 +3,11 @@
 The tour, in reading order:
 
 1. `model.py`, `errors.py`, `clock.py`, `config.py`: the words everything else is said in.
-2. `formats/`: bytes of a core's files ⇄ values; no I/O.
+2. `formats/`: bytes of a core's files ⇄ values; no I/O (`layout.py` reads blocks of one core's form at once).
 3. `commands/`: `catalogue.py` is THE table of external commands; `wire.py` writes a row as a line, `profiles.py` says how kinds
    of core differ, `danger.py` which dangerous names a configuration may allow, `lifecycle.py` is the life of a command as a table,
-   `proof.py` judges what the core's files prove, `reruns.py` what was executed twice.
+   `executed.py` what the log proves was executed (`expected.py` what it will show of a batch), `proof.py` what the status file
+   proves of effects, `binding.py` which of its blocks is which entry, `reruns.py` what was executed twice.
 4. `state/`: `frames.py` is what a scanner sends, `mirror.py` the one writer of state.db (`generation.py` one scan, `changes.py` one
    log line, and what changed), `events.py` what of that is told, `views.py` the reads of hosts and services, `groups.py`,
    `grouped.py` (groups searched by their members), `resources.py` (hosts and services in one list), `configured.py` (contacts,
@@ -29,7 +30,7 @@ The tour, in reading order:
    (acknowledgements that end at a time), and the lane, one thread that carries a poller's commands: `local.py` its loop,
    `sending.py` what may be written next, `bulk.py` calls of results (`call.py` one of them, `bulk_plan.py` what of them is written
    next, `newest.py` and `last_checks.py` what it is decided by, `bulk_judge.py` what they did),
-   `proving.py` what the files prove,
+   `proving.py` what the files prove (`entries_judged.py` of entries made or deleted, `deletions.py` by which command),
    `keeping.py` its successor when the journal could not be written.
 7. `runtime.py`: the engine process put together. `hints.py`: wake-ups between processes. `faults.py`: crash points for tests.
    `figures.py`: what processes count and time, for /metrics. `garbage.py`: how often cycles are looked for. `carrier.py`: a thread

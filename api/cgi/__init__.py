@@ -2,7 +2,7 @@
 
 Programs written for `/nagios/cgi-bin/*.cgi` find here what they look for, over all pollers at once. Answers are HTTP 200 as the
 originals' (a setting gives real status codes); what a page says is true. Reading order: this table, `visit` (one request),
-`csrf`, the pages.
+`commands` (the table of cmd.cgi), `cmd`, `asked` (its parameters), `places`, `csrf`, `form`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from starlette.routing import BaseRoute, Route
 
 from api.auth.doorkeeper import Doorkeeper
+from api.cgi.cmd import cmd
 from api.cgi.json_cgis.page import JSON_PAGES
 from api.cgi.visit import Handler, Page, Services
 from engine.clock import Clock, SystemClock
@@ -19,7 +20,7 @@ from engine.config import Settings
 from engine.desk import Desk
 
 # What answers each CGI. A handler takes a Visit and gives an answer; it contains no `try`.
-PAGES: Mapping[str, Handler] = {**JSON_PAGES}
+PAGES: Mapping[str, Handler] = {"cmd.cgi": cmd, **JSON_PAGES}
 
 
 def routes(desk: Desk, doorkeeper: Doorkeeper, settings: Settings, clock: Clock | None = None) -> list[BaseRoute]:

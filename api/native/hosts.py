@@ -123,12 +123,14 @@ def _choose(call: Call, query: HostsQuery, reader: Reader, poller: int | None) -
 
 async def show_host(call: Call, query: PollerQuery) -> Answer:
     """One host, by its path."""
-    return Answer(await call.desk.find(call.caller, lambda reader: read_host(reader, call, call.names["host"], query.poller)))
+    return Answer(
+        await call.desk.find(call.caller, lambda reader: read_host(reader, call, call.names["host"], query.poller), short=True)
+    )
 
 
 async def show_host_by_query(call: Call, query: HostQuery) -> Answer:
     """One host, by its query."""
-    return Answer(await call.desk.find(call.caller, lambda reader: read_host(reader, call, query.host, query.poller)))
+    return Answer(await call.desk.find(call.caller, lambda reader: read_host(reader, call, query.host, query.poller), short=True))
 
 
 def read_host(reader: Reader, call: Call, name: str, poller: str) -> Host:

@@ -60,6 +60,10 @@ class ProblemsQuery(ListQuery, frozen=True, kw_only=True):
 
     tables: ClassVar[tuple[Table, ...]] = (PROBLEM_HOSTS, PROBLEM_SERVICES)
 
+    def is_counted(self, call: Call) -> bool:
+        """From the totals the writer keeps."""
+        return not (self.search or self.sort or self.plain) and call.caller.scope.hostgroups is None
+
 
 _BEGAN = "nullif({0}.last_state_change, 0) - p.clock_offset_s"
 _NOT_UP = "h.has_been_checked <> 0 AND h.state <> 0"

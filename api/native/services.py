@@ -166,13 +166,17 @@ def _chosen(call: Call, query: HostServicesQuery, poller: int | None, host: str,
 async def show_service(call: Call, query: PollerQuery) -> Answer:
     """One service, by its path."""
     host, service = call.names["host"], call.names["service"]
-    return Answer(await call.desk.find(call.caller, lambda reader: read_service(reader, call, host, service, query.poller)))
+    return Answer(
+        await call.desk.find(call.caller, lambda reader: read_service(reader, call, host, service, query.poller), short=True)
+    )
 
 
 async def show_service_by_query(call: Call, query: ServiceQuery) -> Answer:
     """One service, by its query."""
     return Answer(
-        await call.desk.find(call.caller, lambda reader: read_service(reader, call, query.host, query.service, query.poller))
+        await call.desk.find(
+            call.caller, lambda reader: read_service(reader, call, query.host, query.service, query.poller), short=True
+        )
     )
 
 

@@ -44,7 +44,8 @@ class TacticalQuery(Paging, frozen=True, kw_only=True):
 
 async def show_tactical(call: Call, query: TacticalQuery) -> Answer:
     """The totals."""
-    return Answer(await call.desk.read(lambda reader: read_tactical(reader, call, query)))
+    is_short = query.by == "poller" and call.caller.scope.hostgroups is None
+    return Answer(await call.desk.read(lambda reader: read_tactical(reader, call, query), short=is_short))
 
 
 def read_tactical(reader: Reader, call: Call, query: TacticalQuery) -> Tactical:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from engine.commands.proof import Effected, Expected, Judgement, Seen, is_decisive
+from engine.commands.expected import Expected
+from engine.commands.proof import Effected, Judgement, Seen, is_decisive
 from engine.commands.row import FieldType, FromField, Row, Sign
 from engine.formats.corelog import LogKind, LogLine
 from engine.model import CommentStatus, CoreKind, DowntimeStatus, HostStatus, ServiceStatus

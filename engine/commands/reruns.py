@@ -17,9 +17,13 @@ from __future__ import annotations
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-from engine.commands.proof import mark_in
+from engine.commands.executed import mark_in
 from engine.formats.corelog import LogKind, LogLine
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 _TEXTS = 20_000  # echoes remembered by their text: more than a core's input buffer holds lines
 _MARKS = 1000
@@ -106,6 +110,6 @@ class Reruns:
         return any(at - _DIRT_NEAR_S <= dirt <= at + 1 for dirt in self._dirt)
 
 
-def _bounded(kept: OrderedDict, limit: int) -> None:  # type: ignore[type-arg]
+def _bounded(kept: OrderedDict[K, V], limit: int) -> None:
     while len(kept) > limit:
         kept.popitem(last=False)

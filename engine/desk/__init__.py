@@ -199,20 +199,20 @@ class Desk:
         await asyncio.to_thread(opened.journal.close)
 
     # --- reading ---------------------------------------------------------------------------------------------------------
-    async def read(self, work: Callable[[Reader], T]) -> T:
+    async def read(self, work: Callable[[Reader], T], *, short: bool = False) -> T:
         """Run `work` on a reader of state.db in a thread and return what it returns. All it reads is of one moment.
 
         Raises PollerError while the engine has not made state.db, InvalidField for a value no database can hold.
         """
-        return await self._read(work, short=False)
+        return await self._read(work, short=short)
 
     async def _read(self, work: Callable[[Reader], T], *, short: bool) -> T:
         """The same. `short`: it looks up a few rows by their keys, see `Readers.run`."""
         with _storable():
             return await self._parts.readers.run(work, short=short)
 
-    async def find(self, caller: Caller, work: Callable[[Reader], T]) -> T:
-        """Read by `work` that looks names up; a name unknown so far gets a moment.
+    async def find(self, caller: Caller, work: Callable[[Reader], T], *, short: bool = False) -> T:
+        """Read by `work` that looks names up; a name unknown so far gets a moment. `short`: see `Readers.run`.
 
         A core may just have written files that the mirror has not read yet. What is shown and what can be commanded are the same,
         so both are found here.
@@ -230,7 +230,7 @@ class Desk:
 
         while True:
             try:
-                return await self.read(look)
+                return await self._read(look, short=short)
             except _Behind as behind:
                 if self._clock.monotonic() >= deadline:
                     raise behind.unknown from None

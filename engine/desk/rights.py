@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from engine.commands.catalogue import Row, Subject
+from engine.commands.catalogue import CATALOGUE, Row, Subject
 from engine.commands.row import GROUPS
 from engine.desk.orders import Order
 from engine.desk.values import Caller
@@ -24,9 +24,9 @@ def check_orders(reader: Reader, caller: Caller, orders: Iterable[Order]) -> Non
     rights = caller.rights
     if rights is None:
         return
-    for row, key, name in dict.fromkeys((order.row, order.found.key, order.found.name) for order in orders):
-        if not may_command(reader, rights, row, key, name):
-            raise _forbidden(rights, f"{row.name} on {_label(key, name)}")
+    for command, key, name in dict.fromkeys((order.row.name, order.found.key, order.found.name) for order in orders):
+        if not may_command(reader, rights, CATALOGUE[command], key, name):
+            raise _forbidden(rights, f"{command} on {_label(key, name)}")
 
 
 def check_objects(reader: Reader, caller: Caller, keys: Iterable[ObjectKey]) -> None:

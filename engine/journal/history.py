@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from engine.commands.proof import Content, Known, bind, comment_content, downtime_content
+from engine.commands.binding import Content, Known, bind, comment_content, downtime_content
 from engine.journal.identities import next_ids
 from engine.journal.rows import insert_rows
 from engine.model import CommentStatus, DowntimeStatus

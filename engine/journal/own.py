@@ -1,4 +1,4 @@
-"""Commands that Signalbox itself asks for: they say why (`cause`), and are written, proven and listed like anybody's.
+"""Commands that Signalbox itself asks for: they say why (`cause`), and are written, proven, listed and audited like anybody's.
 
 Everything happens inside a transaction of the caller.
 """
@@ -10,8 +10,10 @@ import time
 from collections.abc import Mapping
 
 from engine.commands.lifecycle import State
+from engine.journal.audit import REQUEST, AuditRow, add_audit
 from engine.journal.history import EntryRow
 from engine.journal.ids import CommandIds
+from engine.journal.operations import OperationRow, insert_operation
 from engine.journal.store import CommandRow, insert_command
 
 SYSTEM_USER = "Signalbox itself"  # nobody can be called so: names of users hold no blank
@@ -41,9 +43,11 @@ def insert_own(
     seen_state_change: float | None = None,
 ) -> str:
     """Store a command on the object of `on`. `twin`: the command whose repeats this one joins from now on."""
-    command_id = _IDS.next()
+    operation, command_id = _IDS.next(), _IDS.next()
+    insert_operation(connection, OperationRow(operation, name.lower(), user, author, "", "", "", at, commands=1))
+    add_audit(connection, AuditRow(at, REQUEST, SYSTEM_USER, detail=cause, operation=operation))
     command = CommandRow(
-        seq=0, id=command_id, operation=command_id, name=name, poller=on.poller, host=on.host, service=on.service,
+        seq=0, id=command_id, operation=operation, name=name, poller=on.poller, host=on.host, service=on.service,
         arguments=arguments, state=State.ACCEPTED, reason="", accepted_at=at, updated_at=at, deadline_at=deadline_at,
         entry_id=entry_id, twin_key=twin.twin_key if twin else None, twin_start=twin.twin_start if twin else None,
         twin_end=twin.twin_end if twin else None, author=author,

@@ -16,9 +16,10 @@ from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from engine.commands.executed import Outcome, Verdict
+from engine.commands.expected import WHOLE, ResultLines
 from engine.commands.lifecycle import State
 from engine.commands.profiles import Profile
-from engine.commands.proof import WHOLE, Outcome, ResultLines, Verdict
 from engine.journal.calls import failures_of, has_open_calls, insert_failures, open_calls, text_of, update_call
 from engine.journal.store import BatchRow, CommandRow, close_batches, update_results
 from engine.pollers.bulk_judge import Judge, is_due, next_slice

@@ -22,9 +22,10 @@ from itertools import groupby
 from engine.clock import Clock
 from engine.commands.catalogue import Effect, known_row
 from engine.commands.effects import Listener
+from engine.commands.executed import BatchWatch, Verdict
+from engine.commands.expected import Expected, WatchedBatch
 from engine.commands.lifecycle import IN_FLIGHT, UNWRITTEN, State
 from engine.commands.profiles import PROFILES, Profile
-from engine.commands.proof import BatchWatch, Expected, Verdict, WatchedBatch
 from engine.commands.wire import WRITE_LIMIT, echo_text, encode_mark
 from engine.config import Poller, Settings
 from engine.errors import NoReader, PipeFull, PollerError

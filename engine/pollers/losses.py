@@ -53,6 +53,7 @@ class Losses:
     at: float
     row_of_object: Callable[[str, str], HostStatus | ServiceStatus | None]
     asked_by: Callable[[EntryRow], str | None]
+    deletion_of: Callable[[EntryRow], CommandRow | None]  # also one that this crash is known to have undone
     judged: Callable[[CommandRow, Row], Judgement]
     moved: list[str] = field(default_factory=list)
 
@@ -150,14 +151,21 @@ class Losses:
         if gone is None:
             return False
         revive(self._connection, gone, block)
-        for command in self._deletions_of(gone):
-            self._lose(command, f"{gone.kind}_id={block.core_id} stands again in {self._where}")
-            if "deletion" in self.verbs:
-                standing = entry_by_id(self._connection, gone.id)
-                assert standing is not None
-                cause = f"asked again: {LOST} what command {command.id} did"
-                self.moved.append(insert_deletion(self._connection, standing, self.at, self.settings.ttl_comment_s, cause))
+        self._deletion_is_undone(gone, block)
         return True
+
+    def _deletion_is_undone(self, gone: EntryRow, block: EntryRow) -> None:
+        """Of a command that deleted several, each that is back is deleted by itself: it might choose others, too, by now."""
+        command = self.deletion_of(gone)
+        if command is None or command.state not in (State.CONFIRMED, State.LOST_BY_CORE):
+            return
+        now = command_by_id(self._connection, command.id)
+        if now is not None and now.state is State.CONFIRMED:
+            self._lose(now, f"{gone.kind}_id={block.core_id} stands again in {self._where}")
+        standing = entry_by_id(self._connection, gone.id)
+        if "deletion" in self.verbs and standing is not None:
+            cause = f"asked again: {LOST} what command {command.id} did"
+            self.moved.append(insert_deletion(self._connection, standing, self.at, self.settings.ttl_comment_s, cause))
 
     def _ended_like(self, block: EntryRow) -> EntryRow | None:
         found = entries(
@@ -170,14 +178,6 @@ class Losses:
             ),
         )  # fmt: skip
         return found[0] if found else None
-
-    def _deletions_of(self, entry: EntryRow) -> list[CommandRow]:
-        """At most one: a second deletion of the same finds nothing."""
-        query = (
-            f"SELECT {COMMAND_COLUMNS} FROM command WHERE entry_id = ? AND name LIKE 'DEL_%' AND state = 'confirmed'"
-            " ORDER BY seq DESC LIMIT 1"
-        )
-        return [command_row(found) for found in self._connection.execute(query, (entry.id,))]
 
     def _acknowledged_again(self, block: EntryRow) -> None:
         query = (

@@ -18,22 +18,19 @@ from engine.commands.catalogue import Effect, Members, Row, Sign, Subject, known
 from engine.commands.effects import (
     MemberSeen,
     When,
-    is_chosen,
     judge_checks,
     judge_comments_gone,
     judge_downtimes_gone,
     judge_logged,
     judge_signs,
 )
+from engine.commands.executed import Outcome, Verdict
 from engine.commands.lifecycle import IN_FLIGHT, LATE, MOVES, State
 from engine.commands.profiles import Profile
 from engine.commands.proof import (
     Effected,
     Judgement,
-    Outcome,
     Seen,
-    Verdict,
-    is_decisive,
     judge_acknowledged,
     judge_checked,
     judge_not_acknowledged,
@@ -47,9 +44,11 @@ from engine.journal import history
 from engine.journal.history import Acknowledged, EntryRow, Moment, Written, entries_by_command, entries_of, update_entry
 from engine.journal.moves import Confirmed, Executed, note_confirmed, note_executed
 from engine.journal.slices import Slices, parts_of
-from engine.journal.store import COMMAND_COLUMNS, CommandRow, command_by_id, command_row, commands_watched, move, note
+from engine.journal.store import CommandRow, command_by_id, commands_watched, move, note
 from engine.model import CommentStatus, CoreKind, DowntimeStatus, HostStatus, ObjectKey, ServiceStatus
+from engine.pollers.deletions import Deletions
 from engine.pollers.duplicates import Duplicates
+from engine.pollers.entries_judged import judge_created, judge_gone, judge_triggered, triggered_by
 from engine.pollers.losses import Losses
 from engine.state.members import contacts_of, hosts_of_group, objects_of, program_of, shown_of, shown_of_contact
 from engine.state.views import Reader
@@ -191,12 +190,11 @@ class Prover:
             if not created:
                 return []
             watched = commands_watched(connection, self.poller, at - _LATE_FOR_S)
-            moment = Moment(
-                self.poller, created, program_start, self._written(connection, watched), _Deletions(connection, reader).asked_by
-            )
+            deletions = Deletions(connection, reader)
+            moment = Moment(self.poller, created, program_start, self._written(connection, watched), deletions.asked_by)
             told: list[str] = []
             duplicates = Duplicates(connection, self.profile, self.reruns, previous, at, self.settings.ttl_comment_s)
-            losses = self._losses(slices, reader, moment, at) if crashed else None
+            losses = self._losses(slices, reader, moment, deletions, at) if crashed else None
 
             def appeared(entry_id: int) -> None:
                 if losses is None or not losses.is_back(entry_id):
@@ -235,7 +233,7 @@ class Prover:
         self._reconciled[kind] = now
         return True
 
-    def _losses(self, slices: Slices, reader: Reader, moment: Moment, at: float) -> Losses:
+    def _losses(self, slices: Slices, reader: Reader, moment: Moment, deletions: Deletions, at: float) -> Losses:
         def judged(command: CommandRow, row: Row) -> Judgement:
             # A core writes its first status file when it has read all it had saved: absence counts at once.
             when = When(moment.created, moment.created - row.effect_deadline_s - 2, row.effect_deadline_s)
@@ -251,6 +249,7 @@ class Prover:
             at,
             lambda host, service: reader.object_row(self.poller, host, service or None),
             moment.deleted_by,
+            lambda entry: deletions.of(entry, moment.program_start),
             judged,
         )
 
@@ -323,16 +322,16 @@ class Prover:
     ) -> Judgement:
         executed_at = command.watch_from if command.watch_from is not None else float("inf")
         if row.effect is Effect.ENTRY_CREATED:
-            judgement = _judge_created(made, created, executed_at, row.effect_deadline_s)
-            starter, started = _triggered(connection, command, made)
+            judgement = judge_created(made, created, executed_at, row.effect_deadline_s)
+            starter, started = triggered_by(connection, command, made)
             if judgement.effected is not Effected.YES or starter is None:
                 return judgement
             shown = {block.core_id: block.triggered_by for block in reader.downtime_blocks(self.poller)}
             loose = [entry for entry in started if entry.core_id is not None and shown.get(entry.core_id) != starter]
-            return _judge_triggered(judgement, starter, loose, created)
+            return judge_triggered(judgement, starter, loose, created)
         if row.effect is Effect.ENTRY_GONE:
             entry = history.entry_by_id(connection, command.entry_id or 0)
-            return _judge_gone(entry, created, executed_at, row.effect_deadline_s)
+            return judge_gone(entry, created, executed_at, row.effect_deadline_s)
         if row.effect not in _OF_ONE_OBJECT or (row.effect is Effect.CHECKED and not row.forced):
             return self._judged_by_signs(reader, command, row, When(created, executed_at, row.effect_deadline_s))
         if row.effect is Effect.CHECKED and row.on is not Members.ITSELF:
@@ -518,106 +517,6 @@ def _undone_by(connection: sqlite3.Connection, command: CommandRow, row: Row) ->
         (command.poller, command.host, command.service, names, command.seq),
     ).fetchone()
     return f"{found[0]} {words}" if found else None
-
-
-def _judge_created(made: Sequence[EntryRow], created: float, executed_at: float, deadline_s: float) -> Judgement:
-    shown = [entry for entry in made if entry.core_id is not None]
-    ids = tuple(entry.core_id for entry in shown if entry.core_id is not None)
-    if made and len(shown) == len(made):
-        kind = made[0].kind
-        words = ", ".join(f"{kind}_id={number}" for number in ids[:20])
-        return Judgement(Effected.YES, f"{words} in the status file of {created:.0f}", core_ids=ids)
-    if not is_decisive(Seen(created, 0.0, None), executed_at, deadline_s):
-        return Judgement(Effected.NOT_YET)
-    missing = ", ".join(f"{entry.host}{'/' + entry.service if entry.service else ''}" for entry in made if entry.core_id is None)
-    if not shown and all(entry.end_time is not None and entry.end_time <= created for entry in made):
-        return Judgement(Effected.CLEARED, reason="its window ended before a status file could show it")
-    evidence = f"{len(shown)} of {len(made)} in the status file of {created:.0f}" if shown else ""
-    return Judgement(Effected.NO, evidence, f"not in the status file of {created:.0f}: {missing}", ids)
-
-
-def _triggered(
-    connection: sqlite3.Connection, command: CommandRow, made: Sequence[EntryRow]
-) -> tuple[int | None, Sequence[EntryRow]]:
-    """The core's id of the downtime that starts others (None: none does), and which those are."""
-    if command.name == "SCHEDULE_AND_PROPAGATE_TRIGGERED_HOST_DOWNTIME":
-        host = next((entry for entry in made if entry.host == command.host), None)
-        return (host.core_id if host is not None else None), [entry for entry in made if entry.host != command.host]
-    trigger = command.arguments.get("trigger")
-    starter = history.entry_by_id(connection, trigger) if isinstance(trigger, int) and trigger else None
-    return (starter.core_id if starter is not None and starter.present else None), made
-
-
-def _judge_triggered(judgement: Judgement, starter: int, loose: Sequence[EntryRow], created: float) -> Judgement:
-    if not loose:
-        return Judgement(Effected.YES, f"{judgement.evidence}, triggered_by={starter}", core_ids=judgement.core_ids)
-    names = ", ".join(sorted(entry.host for entry in loose)[:20])
-    reason = f"not triggered_by={starter} in the status file of {created:.0f}: {names}"
-    return Judgement(Effected.NO, judgement.evidence, reason, judgement.core_ids)
-
-
-def _judge_gone(entry: EntryRow | None, created: float, executed_at: float, deadline_s: float) -> Judgement:
-    if entry is None or not entry.present:
-        if created <= executed_at:
-            return Judgement(Effected.NOT_YET)
-        core_id = entry.core_id if entry else None
-        return Judgement(Effected.YES, f"id {core_id} is not in the status file of {created:.0f}")
-    if not is_decisive(Seen(created, 0.0, None), executed_at, deadline_s):
-        return Judgement(Effected.NOT_YET)
-    return Judgement(Effected.NO, reason=f"id {entry.core_id} still stands in the status file of {created:.0f}")
-
-
-_DELETED = "state IN ('writing', 'written', 'processed', 'confirmed')"
-# By meaning, not by id. The index `command_wide` has the same words.
-_WIDE = (
-    "name IN ('DEL_DOWNTIME_BY_HOST_NAME', 'DEL_DOWNTIME_BY_HOSTGROUP_NAME', 'DEL_DOWNTIME_BY_START_TIME_COMMENT',"
-    " 'DEL_HOST_DOWNTIME_FULL', 'DEL_SVC_DOWNTIME_FULL')"
-)
-
-
-@dataclass(slots=True)
-class _Deletions:
-    """Who asked us to delete an entry: by its id, or with others by what they have in common."""
-
-    connection: sqlite3.Connection
-    reader: Reader
-    _wide: list[CommandRow] | None = None
-
-    def asked_by(self, entry: EntryRow) -> str | None:
-        object_ = (entry.poller, entry.host, entry.service)
-        if entry.kind == "acknowledgement":
-            # One whose time had come ends by itself, also where a removal of ours is what ends it.
-            where = "poller = ? AND host = ? AND service = ? AND name LIKE 'REMOVE_%' AND cause = '' AND epoch >= ?"
-            return self._user(where, *object_, int(entry.entry_time))
-        found = self._user("entry_id = ? AND name LIKE 'DEL_%'", entry.id)
-        if found is None and entry.kind == "comment":
-            where = "poller = ? AND host = ? AND service = ? AND name LIKE 'DEL_ALL_%' AND epoch >= ?"
-            found = self._user(where, *object_, int(entry.entry_time))
-        return found if found is not None or entry.kind != "downtime" else self._by_meaning(entry)
-
-    def _user(self, where: str, *values: object) -> str | None:
-        query = f"SELECT user FROM command WHERE {where} AND {_DELETED} ORDER BY seq DESC LIMIT 1"
-        found = self.connection.execute(query, values).fetchone()
-        return str(found[0]) if found else None
-
-    def _by_meaning(self, entry: EntryRow) -> str | None:
-        """Of the newest such command that chooses this downtime; read once per generation."""
-        if self._wide is None:
-            query = f"SELECT {COMMAND_COLUMNS} FROM command WHERE poller = ? AND {_WIDE} AND {_DELETED} ORDER BY seq DESC LIMIT 100"
-            self._wide = [command_row(row) for row in self.connection.execute(query, (entry.poller,))]
-        return next((one.user for one in self._wide if self._chooses(one, entry)), None)
-
-    def _chooses(self, command: CommandRow, entry: EntryRow) -> bool:
-        row, names = known_row(command.name), command.arguments
-        if (command.epoch or 0) < entry.entry_time:
-            return False
-        if row.subject is Subject.HOSTGROUP and entry.host not in hosts_of_group(self.reader, entry.poller, row.subject, names):
-            return False
-        values = {
-            "host": entry.host, "service": entry.service or None, "start": entry.start_time, "end": entry.end_time,
-            "fixed": entry.fixed, "duration": entry.duration, "author": entry.author, "comment": entry.comment,
-        }  # fmt: skip
-        return is_chosen(row, names, values)
 
 
 def _standing(rows: Sequence[HostStatus | ServiceStatus], comments: Sequence[CommentStatus]) -> list[Acknowledged]:

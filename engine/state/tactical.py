@@ -108,6 +108,11 @@ def totals(
     reader: Reader, scope: Scope, by: By, poller: int | None = None, names: Sequence[str] | None = None
 ) -> dict[str, Totals]:
     """The totals of each poller (by its number, as text) or group that has objects within scope; `names`: of these groups only."""
+    question = ("totals", scope, by, poller, None if names is None else tuple(names))
+    return reader.remembered(question, lambda: _counted_totals(reader, scope, by, poller, names))
+
+
+def _counted_totals(reader: Reader, scope: Scope, by: By, poller: int | None, names: Sequence[str] | None) -> dict[str, Totals]:
     if by == "poller":
         read = _of_whole_pollers if not scope.is_limited else _one_by_one if scope.rights is not None else _of_parts_of_pollers
         hosts, services = read(reader, scope, poller)

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import SequenceMatcher
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import orjson
 
@@ -37,11 +37,13 @@ from engine.state.patterns import FUNCTION, search
 from engine.state.scope import Scope
 from engine.state.tables import PROBLEM, SCHEMA_VERSION, STATE_FILE, columns
 
+T = TypeVar("T")
 Order = Literal["name", "id"]
 Condition = tuple[str, Sequence[object]]
 
 _NEAR_RATIO = 0.6  # difflib's own "close match"
 _NEAR_CANDIDATES = 50
+_MOST_REMEMBERED = 64  # answers of one reader
 _STEPS_BETWEEN_LOOKS = 20_000  # of SQLite's machine: about a millisecond
 
 # All cores but Naemon write the time of the file itself into every block (cores.md 4.4); the mirror keeps such rows as they
@@ -99,6 +101,7 @@ class Reader:
         self._pollers: dict[Scope, tuple[PollerView, ...]] | None = None  # as one snapshot shows them
         self._file: tuple[Path, int] | None = None
         self._history: tuple[Path, int] | None = None
+        self._remembered: tuple[int, dict[Hashable, Any]] = (0, {})
 
     @classmethod
     def open(cls, data: Path) -> Reader:
@@ -186,6 +189,21 @@ class Reader:
         """A number that is another whenever anything in state.db is."""
         (number,) = self.connection.execute("SELECT number FROM state.change").fetchone()
         return int(number)
+
+    def remembered(self, question: Hashable, ask: Callable[[], T]) -> T:
+        """The answer to a question that many ask again and again: asked anew when anything in state.db is another."""
+        number, answers = self.change(), self._remembered[1]
+        if number != self._remembered[0] or len(answers) >= _MOST_REMEMBERED:
+            answers = {}
+            self._remembered = number, answers
+        if question not in answers:
+            answers[question] = ask()
+        answer: T = answers[question]
+        return answer
+
+    def forget(self) -> None:
+        """Ask anew what was remembered."""
+        self._remembered = (0, {})
 
     # --- pollers ----------------------------------------------------------------------------------------------------------
 

@@ -89,6 +89,17 @@ def test_a_user_is_made_with_the_first_line_of_standard_input(shell: Shell) -> N
     assert is_password("long enough", user.password_hash)
 
 
+def test_zone_and_address_are_kept_and_changed(shell: Shell) -> None:
+    shell.add("tom", "--zone", "Europe/Paris", "--email", "tom@example.org")
+    assert (stored(shell)["tom"].zone, stored(shell)["tom"].email) == ("Europe/Paris", "tom@example.org")
+    assert shell("user", "set", "tom", "--zone", "").out == "user tom changed\n"
+    assert (stored(shell)["tom"].zone, stored(shell)["tom"].email) == ("", "tom@example.org")
+    for words in (("set", "tom", "--zone", "Europe/Nowhere"), ("set", "tom", "--email", "nobody"), ("set", "nobody", "--zone", "")):
+        said = shell("user", *words)
+        assert (said.code != 0, said.out) == (True, "")
+    assert (stored(shell)["tom"].zone, stored(shell)["tom"].email) == ("", "tom@example.org")
+
+
 def test_limits_and_author_are_kept_and_listed(shell: Shell) -> None:
     shell.add("tom", "--author", "Tom K.", "--hostgroup", "linux", "--hostgroup", "a b", "--poller", "2", "--poller", "1")
     user = stored(shell)["tom"]

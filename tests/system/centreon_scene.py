@@ -88,6 +88,12 @@ def prepare(box: Box, core: Core, prefix: str) -> Scene:
     return scene
 
 
+def bring(core: Core, host: str, service: str, code: int, output: str) -> None:
+    """Bring an object into a state that its next active check finds, too: of a host's check, 1 would mean up."""
+    core.answer(host, service, code if service else 2 * code, output)
+    core.set_state(host, service, code, output)
+
+
 def _is_down(scene: Scene) -> bool:
     host = scene.call("GET", "/monitoring/hosts/{host_id}").json()
     service = scene.call("GET", "/monitoring/hosts/{host_id}/services/{service_id}").json()

@@ -13,7 +13,7 @@ import pytest
 from tests.support import cores, oracle
 from tests.support.box import Box, command_ids
 from tests.support.cores import Core, until
-from tests.system.centreon_scene import iso, moment, window
+from tests.system.centreon_scene import bring, iso, moment, window
 from tests.system.conftest import Site
 
 pytestmark = pytest.mark.core
@@ -72,18 +72,18 @@ def acting(request: pytest.FixtureRequest, site: Site) -> Iterator[Acting]:
     host, well = f"{prefix}-web3", f"{prefix}-web4"
     made = Acting(site.box, site.core(name), client, host, well, {one: site.box.host_id(one) for one in (host, well)})
     made.ids |= {row["description"]: row["id"] for row in made.shown(f"/monitoring/hosts/{made.ids[host]}/services")}
-    made.core.set_state(host, "", 1, "down")
-    made.core.set_state(well, "", 0, "up")
+    bring(made.core, host, "", 1, "down")
+    bring(made.core, well, "", 0, "up")
     for service in SERVICES:
-        made.core.set_state(host, service, 2, "bad")
+        bring(made.core, host, service, 2, "bad")
         cores.wait_for_state(made.core, host, service, 2)
     cores.wait_for_state(made.core, host, "", 1)
     until(lambda: made.call("GET", f"/monitoring/hosts/{made.ids[host]}").json()["state"] == 1, 10, "the view shows it down")
     until(lambda: made.call("GET", f"/monitoring/hosts/{made.ids[well]}").json()["checked"], 10, "the view shows it up")
     yield made
     for service in SERVICES:
-        made.core.set_state(host, service, 0, "well")
-    made.core.set_state(host, "", 0, "well")
+        bring(made.core, host, service, 0, "well")
+    bring(made.core, host, "", 0, "well")
 
 
 @pytest.mark.parametrize("version", GENERATIONS)

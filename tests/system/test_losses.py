@@ -17,6 +17,7 @@ pytestmark = pytest.mark.core
 
 HOSTS = [Host(f"h{number}", (Service("HTTP"),)) for number in range(6)]
 AGAIN = 'reapply_lost = ["downtime", "acknowledgement", "comment", "deletion", "switch"]'
+WIDE = 'dangerous_commands = ["DEL_DOWNTIME_BY_HOST_NAME"]'
 
 
 @pytest.fixture(scope="module")
@@ -33,11 +34,12 @@ def again(_cores_are_there: None) -> Iterator[tuple[Core, Box]]:
     """Another one; everything is asked again."""
     with cores.core_folder() as folder:
         core = NagiosCore(folder / "core", HOSTS)
-        with cores.running(core), boxed(folder, core, settings=AGAIN) as box:
+        with cores.running(core), boxed(folder, core, settings=f"{AGAIN}\n{WIDE}") as box:
             yield core, box
 
 
 def _made(box: Box, answer: httpx.Response) -> dict[str, Any]:
+    assert answer.is_success, answer.text
     (life,) = box.wait_final(command_ids(answer)).values()
     assert life["state"] == "confirmed", life
     return life
@@ -69,6 +71,10 @@ def _wait_state(box: Box, life: dict[str, Any], state: str) -> dict[str, Any]:
 def _asked_again(box: Box, life: dict[str, Any]) -> list[dict[str, Any]]:
     items = box.api.get("/v1/commands", params={"limit": 200}).json()["items"]
     return [one for one in items if life["id"] in one["cause"]]
+
+
+def _sent(box: Box, command: str, **arguments: object) -> httpx.Response:
+    return box.api.post("/v1/commands", json={"command": command, "arguments": arguments}, params={"wait": 10})
 
 
 def _problem(core: Core, box: Box, host: str) -> None:
@@ -126,6 +132,8 @@ def test_what_a_crash_took_is_asked_again_once(again: tuple[Core, Box]) -> None:
     _problem(core, box, "h1")
     _problem(core, box, "h2")
     standing = _made(box, box.downtime("h0", "to be deleted"))
+    for number in range(2):
+        _made(box, box.downtime("h5", f"to be deleted with others {number}"))
     core.stop()
     cores.restart(core)
     until(lambda: _view_is_new(core, box), 15, "a status file after the orderly restart")
@@ -135,6 +143,7 @@ def test_what_a_crash_took_is_asked_again_once(again: tuple[Core, Box]) -> None:
         _switched(box, "h3"),
         _made(box, box.api.delete(f"/v1/downtimes/{standing['entry_id']}", params={"wait": 10})),
     ]
+    wide = _made(box, _sent(box, "DEL_DOWNTIME_BY_HOST_NAME", host="h5"))
     ended = _made(box, box.downtime("h4", "window ends", duration=6))
     cores.kill(core)
     end = float(ended["arguments"]["end"])
@@ -146,7 +155,15 @@ def test_what_a_crash_took_is_asked_again_once(again: tuple[Core, Box]) -> None:
         (new,) = _asked_again(box, life)
         assert box.wait_final([new["id"]])[new["id"]]["state"] == "confirmed", box.life(new["id"])
         assert new["user"] == "Signalbox itself" and new["author"] in (life["author"], "Signalbox itself")
+        (row,) = box.api.get("/v1/audit", params={"command": new["id"]}).json()["items"]
+        assert row["user"] == "Signalbox itself" and new["cause"] in str(row), row
+        operation = box.api.get(f"/v1/operations/{row['operation']}").json()["progress"]
+        assert (operation["user"], operation["commands"]) == ("Signalbox itself", 1), operation
+    _wait_state(box, wide, "lost_by_core")
+    until(lambda: len(_asked_again(box, wide)) == 2, 10, "each of the two that are back is deleted again")
+    box.wait_final([one["id"] for one in _asked_again(box, wide)])
     cores.wait_for_generation(core)
+    assert not [one for one in oracle.downtimes(core.status_file) if "with others" in one["comment"]]
     assert len(oracle.downtimes(core.status_file, "window ahead")) == 1
     assert oracle.downtimes(core.status_file, "to be deleted") == []
     assert oracle.status_of(core.status_file, "h1", "HTTP")["problem_has_been_acknowledged"] == "1"

@@ -16,7 +16,8 @@ from engine.commands.effects import (
     judge_logged,
     judge_signs,
 )
-from engine.commands.proof import Effected, Expected
+from engine.commands.expected import Expected
+from engine.commands.proof import Effected
 from engine.formats.corelog import LogLine, parse_line
 from engine.model import CommentStatus, CoreKind
 from tests.engine.state.rows import downtime, host_row

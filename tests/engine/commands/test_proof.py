@@ -9,27 +9,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.commands.binding import Content, Known, bind, downtime_content
+from engine.commands.executed import BatchWatch, Outcome, Verdict, mark_in
+from engine.commands.expected import Expected, WatchedBatch
 from engine.commands.profiles import PROFILES
 from engine.commands.proof import (
-    BatchWatch,
-    Content,
     Effected,
-    Expected,
-    Known,
     LastCheck,
-    Outcome,
     Seen,
-    Verdict,
-    WatchedBatch,
-    bind,
-    downtime_content,
     is_decisive,
     judge_acknowledged,
     judge_checked,
     judge_last_check,
     judge_not_acknowledged,
     judge_result,
-    mark_in,
 )
 from engine.commands.wire import echo_text, encode_mark
 from engine.formats.corelog import parse_icinga2_line, parse_line

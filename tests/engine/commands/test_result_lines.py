@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.commands.executed import BatchWatch, Outcome, Verdict
+from engine.commands.expected import WHOLE, Expected, ResultLines, WatchedBatch
 from engine.commands.profiles import PROFILES
-from engine.commands.proof import WHOLE, BatchWatch, Expected, Outcome, ResultLines, Verdict, WatchedBatch
 from engine.formats.corelog import parse_line, without_passive
 from engine.model import CoreKind
 

@@ -1,0 +1,279 @@
+"""Programs written for Centreon work unmodified: Nagstamon itself, and its newest version and the Go client word by word."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import cores, nagstamon, oracle
+from tests.support.box import PASSWORD, Box
+from tests.support.cores import Core, until
+from tests.system.centreon_scene import bring, iso, moment
+from tests.system.conftest import Site
+
+pytestmark = pytest.mark.core
+
+SYSTEM_PYTHON = "/usr/bin/python3"  # the one Debian's package is for
+SERVICE = "HTTP"
+
+
+@dataclass
+class Trouble:
+    """A core whose `host` is down and its service critical."""
+
+    box: Box
+    core: Core
+    host: str
+
+    def block(self, service: str = "") -> dict[str, str]:
+        return oracle.status_of(self.core.status_file, self.host, service)
+
+
+@pytest.fixture(scope="module", params=[("north", "n"), ("east", "e")], ids=["nagios", "icinga2"])
+def trouble(request: pytest.FixtureRequest, site: Site) -> Iterator[Trouble]:
+    name, prefix = request.param
+    made = Trouble(site.box, site.core(name), f"{prefix}-web2")
+    bring(made.core, made.host, "", 1, "no answer")
+    bring(made.core, made.host, SERVICE, 2, "refused")
+    cores.wait_for_state(made.core, made.host, SERVICE, 2)
+    cores.wait_for_state(made.core, made.host, "", 1)
+    client = site.box.centreon()
+    path = f"/monitoring/hosts/{site.box.host_id(made.host)}"
+    until(lambda: client.get(path).json()["state"] == 1, 10, "the view shows it down")
+    yield made
+    bring(made.core, made.host, SERVICE, 0, "well")
+    bring(made.core, made.host, "", 0, "well")
+
+
+# --- Nagstamon ----------------------------------------------------------------------------------------------------------------
+
+
+def _nagstamon(box: Box, steps: list[dict[str, Any]]) -> dict[str, Any]:
+    """What Nagstamon shows before and after its user did that."""
+    asked = {"url": f"{box.url}/centreon", "user": "admin", "password": PASSWORD, "steps": steps}
+    run = subprocess.run(
+        [SYSTEM_PYTHON, str(Path(nagstamon.__file__))], input=json.dumps(asked), capture_output=True, text=True, timeout=120,
+        check=False, env={"PATH": os.environ["PATH"], "QT_QPA_PLATFORM": "offscreen", "HOME": str(box.folder)},
+    )  # fmt: skip
+    assert run.returncode == 0, f"Debian's package nagstamon must be installed\n{run.stderr[-4000:]}"
+    assert "Traceback" not in run.stderr, run.stderr[-4000:]
+    shown: dict[str, Any] = json.loads(run.stdout)
+    return shown
+
+
+def test_nagstamon_lists_acknowledges_sets_downtimes_and_rechecks(trouble: Trouble) -> None:
+    """Its user acknowledges host and service, sets downtimes on both, checks both again; the core's own files show each."""
+    now = datetime.now()
+    start, end = (datetime.fromtimestamp(now.timestamp() + more).strftime("%Y-%m-%d %H:%M") for more in (0, 7200))
+    steps = []
+    for service in ("", SERVICE):
+        named = {"host": trouble.host, "service": service, "author": "admin"}
+        flags = {"sticky": True, "notify": False, "persistent": True, "acknowledge_all_services": False, "all_services": [],
+                 "expire_time": None}  # fmt: skip
+        downtime = {"fixed": 1, "start_time": start, "end_time": end, "hours": 2, "minutes": 0}
+        steps += [
+            {"method": "set_acknowledge", "info": named | flags | {"comment": "seen by nagstamon"}},
+            {"method": "set_downtime", "info": named | downtime | {"comment": "set by nagstamon"}},
+            {"method": "set_recheck", "info": named},
+        ]
+    told = _nagstamon(trouble.box, steps)
+    failed = [answer for answer in told["answers"] if answer[1] >= 300]
+    assert [answer[1] for answer in failed] == [401], failed  # its first question comes without a token
+    assert told["class"] == "Nagstamon.Servers.Centreon.CentreonAPI", "it takes us for a Centreon of today"
+    before, after = told["shown"]
+    assert (before["error"], after["error"]) == ("", "")
+    assert before["hosts"][trouble.host]["status"] == "DOWN"
+    service = before["services"][f"{trouble.host};{SERVICE}"]
+    assert (service["status"], service["status_information"], service["acknowledged"]) == ("CRITICAL", "refused", False)
+    assert "/" in service["attempt"]
+    cores.wait_for_generation(trouble.core)
+    for name in ("", SERVICE):
+        assert trouble.block(name)["problem_has_been_acknowledged"] == "1", name
+        (comment,) = _of(trouble, oracle.comments(trouble.core.status_file, "seen by nagstamon"), name)
+        assert comment["author"] == "admin"
+        assert _of(trouble, oracle.downtimes(trouble.core.status_file, "set by nagstamon"), name), name
+    logged = oracle.command_lines([trouble.core.main_log])
+    for words in (f"SCHEDULE_FORCED_HOST_CHECK;{trouble.host};", f"SCHEDULE_FORCED_SVC_CHECK;{trouble.host};{SERVICE};"):
+        assert any(line.startswith(words.encode()) for line in logged), words
+
+    def seen() -> bool:
+        shown = _nagstamon(trouble.box, [])["shown"][0]
+        things = (shown["hosts"][trouble.host], shown["services"][f"{trouble.host};{SERVICE}"])
+        return all(thing["acknowledged"] and thing["scheduled_downtime"] for thing in things)
+
+    until(seen, 20, "Nagstamon shows both as acknowledged and in downtime")
+    _tidy(trouble)
+
+
+def _of(trouble: Trouble, blocks: list[dict[str, str]], service: str) -> list[dict[str, str]]:
+    return [one for one in blocks if (one["host_name"], one["service_description"]) == (trouble.host, service)]
+
+
+def _tidy(trouble: Trouble) -> None:
+    client = trouble.box.centreon()
+    host_id = trouble.box.host_id(trouble.host)
+    for row in client.get(f"/monitoring/hosts/{host_id}/downtimes?with_services=true&limit=1000").json()["result"]:
+        assert client.delete(f"/monitoring/downtimes/{row['id']}").status_code == 204
+    body = {"disacknowledgement": {"with_services": True}, "resources": [{"type": "host", "id": host_id, "parent": None}]}
+    assert client.request("DELETE", "/monitoring/resources/acknowledgements", json=body).status_code == 204
+    cores.wait_for_generation(trouble.core)
+    until(lambda: not client.get(f"/monitoring/hosts/{host_id}").json()["acknowledged"], 10, "it is shown as before")
+
+
+# --- word by word -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Wire:
+    """A client that sends exactly these bytes, keeps the headers it is told to keep, and reads JSON whatever its type is called."""
+
+    box: Box
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def send(self, method: str, path: str, body: str | None = None) -> tuple[int, Any, dict[str, str]]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.box.port, timeout=60)
+        try:
+            connection.putrequest(method, path, skip_accept_encoding=True)
+            for name, value in self.headers.items():
+                connection.putheader(name, value)
+            if body is not None:
+                connection.putheader("Content-Length", str(len(body.encode())))
+            connection.endheaders(None if body is None else body.encode())
+            answer = connection.getresponse()
+            raw = answer.read()
+            return answer.status, json.loads(raw) if raw else None, {name.lower(): value for name, value in answer.getheaders()}
+        finally:
+            connection.close()
+
+
+def test_the_newest_nagstamons_own_words(trouble: Trouble) -> None:
+    """Raw JSON in the query, bodies without a type, a basic header beside the token, offsets without colon, a host's own parent."""
+    wire = Wire(trouble.box, {"Authorization": "Basic YWRtaW46eA=="})
+    status, body, _ = wire.send("GET", "/centreon/api/latest/platform/versions")
+    major, minor = int(body["web"]["major"]), int(body["web"]["minor"])
+    assert (status, major >= 21) == (200, True)
+    base = f"/centreon/api/v{min(major, 24)}.{minor if major < 24 else 4:02}/monitoring/resources"
+    status, body, headers = wire.send("GET", f"{base}?limit=1")
+    assert (status, headers["content-type"], set(body) >= {"message"}) == (401, "application/json", True)
+    login = json.dumps({"security": {"credentials": {"login": "admin", "password": PASSWORD}}})
+    status, body, _ = wire.send("POST", base.replace("/monitoring/resources", "/login"), login)
+    assert status == 200
+    wire.headers["X-Auth-Token"] = body["security"]["token"]
+    assert wire.send("GET", f"{base}?limit=1")[0] == 200
+
+    wanted = 'statuses=["WARNING","DOWN","CRITICAL","UNKNOWN"]&limit=9999'
+    (host,) = _rows(wire, f'{base}?types=["host"]&{wanted}&search={{"h.name":{{"$rg":"^{trouble.host}$"}}}}')
+    (service,) = _rows(
+        wire, f'{base}?types=["metaservice","service"]&{wanted}&search={{"s.description":{{"$rg":"^{SERVICE}$"}}}}', trouble
+    )
+    for row in (host, service):
+        assert set(row) >= {
+            "name", "fqdn", "id", "type", "parent", "status", "last_check", "duration", "tries", "information", "severity",
+            "severity_level", "has_passive_checks_enabled", "is_notification_enabled", "is_acknowledged", "is_in_downtime",
+            "passive_checks", "notification_enabled", "acknowledged", "in_downtime",
+        }, "a missing key loses it the whole list"  # fmt: skip
+    assert (host["status"]["name"], service["status"]["name"], service["parent"]["name"]) == ("DOWN", "CRITICAL", trouble.host)
+    (by_name,) = _rows(wire, f'{base}?types=["host"]&search={{"h.name":"{trouble.host}"}}')
+    equal = f'{{"$and":[{{"h.name":{{"$eq":"{trouble.host}"}}}},{{"s.description":{{"$eq":"{SERVICE}"}}}}]}}'
+    (by_both,) = _rows(wire, f'{base}?types=["service"]&search={equal}')
+    assert (by_name["id"], by_both["id"], by_both["parent"]["id"]) == (host["id"], service["id"], host["id"])
+
+    resources = [
+        {"type": "host", "id": host["id"], "parent": {"id": host["id"]}},
+        {"type": "service", "id": service["id"], "parent": {"id": host["id"]}},
+    ]
+    words = {"comment": "word by word", "with_services": True}
+    flags = {"is_notify_contacts": False, "is_persistent_comment": True, "is_sticky": True}
+    start = datetime.fromtimestamp(time.time(), UTC).strftime("%Y-%m-%dT%H:%M:00+0000")
+    end = datetime.fromtimestamp(time.time() + 3600, UTC).strftime("%Y-%m-%dT%H:%M:00+0000")
+    downtime = words | {"is_fixed": True, "duration": 0, "start_time": start, "end_time": end}
+    for resource in resources:
+        for action, asked in (
+            ("acknowledge", {"acknowledgement": words | flags}),
+            ("check", {"check": {"is_forced": True}}),
+            ("downtime", {"downtime": downtime}),
+        ):
+            status, body, _ = wire.send("POST", f"{base}/{action}", json.dumps(asked | {"resources": [resource]}))
+            assert (status, body) == (204, None), (action, resource)
+    cores.wait_for_generation(trouble.core)
+    for name in ("", SERVICE):
+        assert trouble.block(name)["problem_has_been_acknowledged"] == "1"
+        assert _of(trouble, oracle.downtimes(trouble.core.status_file, "word by word"), name)
+    _tidy(trouble)
+
+
+def _rows(wire: Wire, path: str, trouble: Trouble | None = None) -> list[dict[str, Any]]:
+    """The rows of a list; of the scene's host only, where others have the same service."""
+    status, body, _ = wire.send("GET", path)
+    assert status == 200, body
+    rows: list[dict[str, Any]] = body["result"]
+    return [row for row in rows if trouble is None or row["parent"]["name"] == trouble.host]
+
+
+def test_the_go_clients_own_words(trouble: Trouble) -> None:
+    """It decodes into fixed types, pages through lists, polls until what it set is shown, and cancels what is not cancelled."""
+    wire, root = Wire(trouble.box, {"Content-Type": "application/json", "Accept": "application/json"}), "/centreon/api/latest"
+    host_id = trouble.box.host_id(trouble.host)
+    wire.headers["X-AUTH-TOKEN"] = "long-gone"
+    assert wire.send("GET", f"{root}/monitoring/hosts")[0] == 401
+    login = json.dumps({"security": {"credentials": {"login": "admin", "password": PASSWORD}}})
+    wire.headers["X-AUTH-TOKEN"] = wire.send("POST", f"{root}/login", login)[1]["security"]["token"]
+    host = wire.send("GET", f"{root}/monitoring/hosts/{host_id}")[1]
+    services = wire.send("GET", f"{root}/monitoring/hosts/{host_id}/services?page=1&limit=100")[1]
+    assert services["meta"]["total"] == len(services["result"]) == 2
+    assert isinstance(host["check_attempt"], int)
+    assert all(isinstance(service["check_attempt"], str) for service in services["result"])
+    assert all(service["last_check"] is None or ":" in service["last_check"][-3:] + "Z:" for service in services["result"])
+    status, body, _ = wire.send("GET", f"{root}/monitoring/metaservices/1/downtimes")
+    assert (status, body["message"].startswith("No route found")) == (404, True)
+    missing = wire.send("GET", f"{root}/monitoring/hosts/999999999")
+    assert (missing[0], missing[1]["message"]) == (404, "Host not found")
+
+    path = f"{root}/monitoring/hosts/{host_id}/downtimes"
+    for number in range(3):
+        window = {"start_time": iso(time.time()), "end_time": iso(time.time() + 3600 + number * 120)}
+        asked = window | {"is_fixed": True, "duration": 3600, "comment": "of the go client", "with_services": number == 2}
+        assert wire.send("POST", path, json.dumps(asked))[0] == 204
+    fraction = {"start_time": "2037-01-01T00:00:00.123456Z", "end_time": "2036-01-01T00:00:00Z", "is_fixed": True, "comment": "x"}
+    status, body, _ = wire.send("POST", path, json.dumps(fraction | {"duration": 60}))
+    assert (status, body["code"], body["errors"][0]["field"]) == (400, 400, "end_time")
+
+    def standing() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        for page in range(1, 100):
+            rows = wire.send("GET", f"{path}?page={page}&limit=2")[1]
+            found += rows["result"]
+            if len(found) >= rows["meta"]["total"]:
+                return [row for row in found if not row["is_cancelled"] and row["comment"] == "of the go client"]
+        raise AssertionError("the pages have no end")
+
+    until(lambda: len(standing()) == 3, 10, "it sees what it set")
+    for row in standing():
+        assert (row["service_id"], row["author_id"]) == (0, 1)
+        assert moment(row["end_time"]) > moment(row["start_time"])
+        assert wire.send("DELETE", f"{root}/monitoring/downtimes/{row['id']}")[0] == 204
+    cores.wait_for_generation(trouble.core)
+    left = _of(trouble, oracle.downtimes(trouble.core.status_file, "of the go client"), "")
+    assert left == [], "the host's own are gone, its services' stay until they are cancelled, too"
+    until(lambda: not standing(), 10, "they are listed as cancelled")
+    for row in wire.send("GET", f"{path}?with_services=true&limit=1000")[1]["result"]:
+        assert wire.send("DELETE", f"{root}/monitoring/downtimes/{row['id']}")[0] == 204
+
+
+def test_nagstamons_driver_tells_it_nothing_of_ours() -> None:
+    """It runs under the system's Python, which has nothing of this program."""
+    source = Path(nagstamon.__file__).read_text("utf-8")
+    assert "import engine" not in source
+    assert "from api" not in source
+    assert sys.executable != SYSTEM_PYTHON

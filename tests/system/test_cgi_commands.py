@@ -1,0 +1,334 @@
+"""cmd.cgi beside the original: the same request gives the same external command, and the same people may ask for it.
+
+The original writes into a FIFO of the test's; ours goes the whole way to the core. Where ours differs on purpose, the test says so.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from urllib.parse import quote_plus
+
+import httpx
+import pytest
+
+from api.cgi.commands import TABLE, CgiCommand, Form
+from engine.commands.catalogue import CATALOGUE
+from engine.commands.row import Subject
+from tests.support import cores
+from tests.support.box import Box, boxed
+from tests.support.cgi_core import ADMIN, HOSTS, CgiCore
+from tests.support.cgi_programs import Original, message_of, query_of
+from tests.support.cores import until
+
+pytestmark = pytest.mark.core
+
+USERS = (ADMIN, "ann", "bob", "carl", "watcher", "commander", "reader", "nobody", "member")
+PASSWORD = "pass"
+SHA = "{SHA}nU4eI71bcnBGqeO0t9tXvY1u5oQ="
+CGI_CFG = f"""use_authentication=1
+authorized_for_all_hosts=admin,{ADMIN},watcher,commander
+authorized_for_all_services=admin,{ADMIN},commander
+authorized_for_all_host_commands={ADMIN},commander
+authorized_for_all_service_commands={ADMIN},commander,bob
+authorized_for_system_commands={ADMIN},reader
+authorized_for_system_information={ADMIN}
+authorized_for_configuration_information={ADMIN}
+authorized_for_read_only=reader
+authorized_contactgroup_for_all_hosts=operators
+"""
+DANGEROUS = [row.name for row in TABLE.values() if CATALOGUE[row.name].danger]
+SUCCESS = "Your command request was successfully submitted to Nagios for processing."
+REFUSED = "Sorry, but you are not authorized to commit the specified command."
+
+
+@dataclass
+class Pair:
+    """The original and ours over one core."""
+
+    core: CgiCore
+    original: Original
+    box: Box
+
+    def ours(self, parameters: list[tuple[str, str]], user: str = ADMIN, method: str = "GET") -> httpx.Response:
+        url, auth = f"{self.box.url}/nagios/cgi-bin/cmd.cgi", (user, PASSWORD)
+        query = query_of([("cmd_mod", "2"), *parameters])
+        if method == "GET":
+            return httpx.get(f"{url}?{query}", auth=auth, timeout=30)
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        return httpx.post(url, content=query, headers=form, auth=auth, timeout=30)
+
+    def lines(self, answer: httpx.Response) -> tuple[str, ...]:
+        """What ours wrote, by the core's own log."""
+        ids = answer.headers.get("Signalbox-Command", "").split(", ")
+        found = [self.box.api.get(f"/v1/commands/{id}").json()["line"] for id in ids if id]
+        log = self.core.log_file.read_text("utf-8", "replace")
+        lines = tuple(line.partition("] ")[2].rstrip("\n") for line in found)
+        missing = [line for line in lines if not re.search(rf"EXTERNAL COMMAND: {re.escape(line)};?\n", log)]
+        assert not missing, (missing, log[-2000:])
+        return lines
+
+
+@pytest.fixture(scope="module")
+def pair(_cores_are_there: None) -> Iterator[Pair]:
+    with cores.core_folder() as folder:
+        core = CgiCore(folder / "core", HOSTS, 1)
+        beside = folder / "original"
+        beside.mkdir()
+        (folder / "htpasswd").write_text("".join(f"{user}:{SHA}\n" for user in USERS))
+        original = Original(core, beside)
+        with cores.running(core):
+            original.prepare(CGI_CFG)
+            dangerous = ", ".join(f'"{name}"' for name in DANGEROUS)
+            settings = f'cgi_cfg = "{beside / "cgi.cfg"}"\nhtpasswd = "{folder / "htpasswd"}"\ndangerous_commands = [{dangerous}]\n'
+            with closing(original), boxed(folder, core, settings=settings) as box:
+                yield Pair(core, original, box)
+
+
+# --- the same line ----------------------------------------------------------------------------------------------------------------
+
+
+def clock(at: float) -> str:
+    return time.strftime("%m-%d-%Y %H:%M:%S", time.localtime(at))
+
+
+def requests_for(row: CgiCommand, number: int) -> list[tuple[str, str]]:
+    """One request: 0 with what must be there, 1 with every option, 2 with others."""
+    full, now = number > 0, time.time()
+    given = [("cmd_typ", str(row.number)), ("host", "web01"), ("service", "Disk /var")]
+    given += [("hostgroup", "web"), ("servicegroup", "disks")]
+    if row.has_author:
+        given.append(("com_data", f"{number}: ünder; <b>work</b> & more, {row.number}"))
+    options = {
+        Form.COMMENT: [("persistent", "off")],
+        Form.ACKNOWLEDGE: [("sticky_ack", ""), ("send_notification", "off")] + [("persistent", "1")] * (number > 1),
+        Form.CHECK: [("force_check", "on")],
+        Form.CHECKS: [("force_check", "0"), ("sched_dly", "3")],
+        Form.NOTIFICATION: [("force_notification", "1")] + [("broadcast_notification", "")] * (number > 1),
+        Form.DOWNTIME: [("childoptions", str(number)), ("ahas", "on")],
+        Form.PLAIN: [("ahas", "on"), ("ptc", "on")],
+    }
+    given += options.get(row.form, []) if full else []
+    match row.form:
+        case Form.DELAY:
+            given.append(("not_dly", "15"))
+        case Form.CHECK | Form.CHECKS:
+            given.append(("start_time", clock(now + 600)))
+        case Form.RESULT:
+            given += [("plugin_state", "2" if row.subject is Subject.SERVICE else "1"), ("plugin_output", "so; it | is")]
+            given += [("performance_data", "a=1;2;3")] * full
+        case Form.DOWNTIME:
+            given += [("start_time", clock(now + 60 + row.number)), ("end_time", clock(now + 4000 + row.number))]
+            given += [("fixed", "1")] if number == 2 else [("hours", "1"), ("minutes", "30")]
+    return given
+
+
+def known(line: str) -> str:
+    """A line without what may differ: moments that depend on when it was asked, and what ours leaves out on purpose."""
+    name, _, rest = line.partition(";")
+    fields = rest.split(";") if rest else []
+    if name in ("ENABLE_NOTIFICATIONS", "DISABLE_NOTIFICATIONS", "RESTART_PROCESS", "SHUTDOWN_PROCESS"):
+        return name.rstrip(";")  # they take no time, or need none: ours writes none
+    if "_DOWNTIME" in name and "DEL_" not in name:
+        at = 2 if "SVC_DOWNTIME" in name and "GROUP" not in name and "HOST_SVC" not in name else 1
+        if fields[at + 2] == "1":
+            fields[at + 4] = str(int(fields[at + 1]) - int(fields[at]))  # a fixed one lasts from start to end, whatever is said
+    if name.startswith("DELAY_") or ("HOST_SVC_CHECKS" in name and name.startswith("SCHEDULE")):
+        minutes = (int(fields[-1]) - time.time()) / 60  # they are asked one after the other
+        fields[-1] = next((f"in {about} min" for about in (0, 3, 15) if abs(minutes - about) < 0.5), fields[-1])
+    return ";".join([name, *fields])
+
+
+def test_every_command_writes_the_originals_line(pair: Pair) -> None:
+    for host, service in (("web01", None), ("web01", "Disk /var"), ("web01", "HTTP")):
+        row = TABLE[87 if service is None else 30]
+        given = [
+            ("cmd_typ", str(row.number)),
+            ("host", host),
+            ("service", service or ""),
+            ("plugin_state", "1"),
+            ("plugin_output", "x"),
+        ]
+        answer = pair.ours(given)
+        assert SUCCESS in answer.text, answer.text
+    wrong = []
+    # Results first: a core that was told to take none refuses them.
+    for row in sorted(TABLE.values(), key=lambda row: (row.form is not Form.RESULT, row.number)):
+        if row.form in (Form.DELETE_COMMENT, Form.DELETE_DOWNTIME) or row.number in (13, 14):  # see below
+            continue
+        for number in range(3 if row.form is not Form.PLAIN or row.also or row.instead else 1):
+            given = requests_for(row, number)
+            theirs, ours = pair.original.commit(given), pair.ours(given, method="POST" if number else "GET")
+            if theirs.message != message_of(ours.text) or sorted(map(known, theirs.lines)) != sorted(map(known, pair.lines(ours))):
+                wrong.append(
+                    (row.number, number, theirs.message, theirs.lines, message_of(ours.text), pair.lines(ours), ours.text[-600:])
+                )
+    assert not wrong, "\n".join(repr(one)[:700] for one in wrong)
+
+
+def test_ids_lead_to_what_they_are_about(pair: Pair) -> None:
+    """The ids that pages show are the core's; a wrong kind, like an unknown one, is not authorised."""
+    for asked in ([("cmd_typ", "1"), ("host", "web02")], [("cmd_typ", "3"), ("host", "web02"), ("service", "HTTP")]):
+        answer = pair.ours([*asked, ("com_data", "to be deleted")])
+        life = f"/v1/commands/{answer.headers['Signalbox-Command']}"
+        until(lambda life=life: pair.box.api.get(life).json()["state"] == "confirmed", 10, "the comment is confirmed")
+    text = pair.core.status_file.read_text()
+    for block, number, other, parameter in (
+        ("hostdowntime", 78, 79, "down_id"), ("servicedowntime", 79, 78, "down_id"), ("hostcomment", 2, 4, "com_id"),
+    ):  # fmt: skip
+        kind = "downtime" if "downtime" in block else "comment"
+        blocks = re.findall(block + r" \{(.*?)\n\t\}", text, re.DOTALL)
+        ids = [re.search(rf"\t{kind}_id=(\d+)", found) for found in blocks if kind != "comment" or "entry_type=1" in found]
+        id = next(found[1] for found in ids if found)
+        for typ, given in ((other, id), (number, "999999"), (number, "0")):
+            asked = [("cmd_typ", str(typ)), (parameter, given)]
+            theirs = pair.original.commit(asked)
+            assert (theirs.message, theirs.lines) == (REFUSED, ()), (theirs, asked)
+            assert message_of(pair.ours(asked).text) == REFUSED
+        theirs, ours = (
+            pair.original.commit([("cmd_typ", str(number)), (parameter, id)]),
+            pair.ours([("cmd_typ", str(number)), (parameter, id)]),
+        )
+        assert theirs.lines == pair.lines(ours) and theirs.message == message_of(ours.text), ours.text
+
+
+LATER = "01-02-2027 00:00:00"
+MISTAKES: tuple[list[tuple[str, str]], ...] = (
+    [("cmd_typ", "1"), ("host", "web01")],
+    [("cmd_typ", "33"), ("host", "web01"), ("com_data", "")],
+    [("cmd_typ", "10"), ("host", "web01")],
+    [("cmd_typ", "10"), ("host", "web01"), ("not_dly", "-5")],
+    [("cmd_typ", "96"), ("host", "web01")],
+    [("cmd_typ", "96"), ("host", "web01"), ("start_time", "2027-01-01 00:00:00")],
+    [("cmd_typ", "7"), ("host", "web01"), ("service", "HTTP"), ("start_time", "soon")],
+    [("cmd_typ", "17"), ("host", "web01"), ("start_time", "")],
+    [("cmd_typ", "87"), ("host", "web01"), ("plugin_state", "1")],
+    [("cmd_typ", "55"), ("host", "web01"), ("com_data", "x")],
+    [("cmd_typ", "55"), ("host", "web01"), ("com_data", "x"), ("start_time", LATER), ("end_time", "01-01-2027 00:00:00")],
+    [("cmd_typ", "84"), ("hostgroup", "web"), ("com_data", "x"), ("start_time", LATER)],
+    [("cmd_typ", "56"), ("host", "web01"), ("service", "HTTP")],
+    [("cmd_typ", "159"), ("host", "web01")],
+    [("cmd_typ", "96"), ("host", "nowhere"), ("start_time", LATER)],
+    [("cmd_typ", "63"), ("hostgroup", "nowhere")],
+    [("cmd_typ", "98"), ("host", "web01"), ("start_time", LATER)],
+    [("cmd_typ", "31")],
+    [("cmd_typ", "165"), ("host", "web01")],
+    [("cmd_typ", "0")],
+    [],
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("asked", MISTAKES)
+def test_mistakes_are_told_in_the_originals_words(pair: Pair, asked: list[tuple[str, str]]) -> None:
+    theirs, ours = pair.original.commit(asked), pair.ours(asked)
+    assert ours.status_code == 200
+    assert (message_of(ours.text), "Signalbox-Command" in ours.headers) == (theirs.message, bool(theirs.lines))
+
+
+# --- the same people --------------------------------------------------------------------------------------------------------------
+
+
+def targets() -> list[list[tuple[str, str]]]:
+    """Harmless commands on every object, group and the core."""
+    found = [[("cmd_typ", "24"), ("host", host.name)] for host in HOSTS]
+    found += [[("cmd_typ", "22"), ("host", host.name), ("service", one.description)] for host in HOSTS for one in host.services]
+    found += [[("cmd_typ", "65"), ("hostgroup", name)] for name in ("web", "all")]
+    return [*found, [("cmd_typ", "111"), ("servicegroup", "disks")], [("cmd_typ", "41")]]
+
+
+@pytest.mark.parametrize("user", USERS)
+def test_who_may_command_what(pair: Pair, user: str) -> None:
+    different = []
+    for asked in targets():
+        theirs, ours = pair.original.commit(asked, user), pair.ours(asked, user)
+        if theirs.message != message_of(ours.text):
+            different.append((asked, theirs.message, message_of(ours.text), ours.text[-120:]))
+    assert not different, "\n".join(map(repr, different))
+
+
+# --- forms and their pairs --------------------------------------------------------------------------------------------------------
+
+
+def form_of(pair: Pair, user: str = ADMIN) -> httpx.Response:
+    return httpx.get(f"{pair.box.url}/nagios4/cgi-bin/cmd.cgi?cmd_typ=96&host=web01", auth=(user, PASSWORD))
+
+
+def test_forms_show_the_cores_time_and_a_pair(pair: Pair) -> None:
+    """Nagstamon and others read both by regular expressions."""
+    for number in (55, 56, 86, 84, 121, 96, 7, 17):
+        asked = f"cmd_typ={number}&host=web01&service=HTTP&hostgroup=web&servicegroup=disks"
+        theirs = pair.original.run("cmd.cgi", asked)
+        ours = httpx.get(f"{pair.box.url}/nagios/cgi-bin/cmd.cgi?{asked}", auth=(ADMIN, PASSWORD)).text
+        inputs = r"(?:INPUT|SELECT)[^>]* (?:NAME|name)='(\w+)'"
+        names = set(re.findall(inputs, theirs, re.IGNORECASE)) - {"trigger"}
+        assert names <= set(re.findall(inputs, ours)), (number, names)
+        for name in ("start_time", "end_time"):
+            pattern = rf"<INPUT TYPE='TEXT' NAME='{name}' VALUE='(\d\d-\d\d-\d{{4}} \d\d:\d\d):\d\d'>"
+            assert bool(re.search(pattern, theirs)) == bool(re.search(pattern, ours)), (number, name)
+    form = form_of(pair)
+    token = re.search(r"NAME='nagFormId' VALUE='(\w+)'", form.text)
+    assert token is not None and form.cookies["NagFormId"] == token[1]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "https://evil.example"}, {"Origin": "null"},
+     {"Referer": "http://evil.example/x"}, {"Sec-Purpose": "prefetch"}],
+)  # fmt: skip
+def test_what_another_site_sends_is_refused_even_with_a_pair(pair: Pair, header: dict[str, str]) -> None:
+    form = form_of(pair)
+    token = form.cookies["NagFormId"]
+    asked = f"cmd_typ=24&cmd_mod=2&host=web01&nagFormId={token}"
+    headers = {"Cookie": f"NagFormId={token}", **header}
+    answer = httpx.get(f"{pair.box.url}/nagios/cgi-bin/cmd.cgi?{asked}", auth=(ADMIN, PASSWORD), headers=headers)
+    assert message_of(answer.text) == "Error: Invalid or missing CSRF cookie!"
+
+
+def test_a_pair_counts_only_for_whom_it_was_issued(pair: Pair) -> None:
+    token, others = (form_of(pair, user).cookies["NagFormId"] for user in (ADMIN, "commander"))
+    url, outcome = f"{pair.box.url}/nagios/cgi-bin/cmd.cgi?cmd_typ=24&cmd_mod=2&host=web01", {}
+    for given in (token, others, "0" * 56, "x"):
+        headers = {"Cookie": f"NagFormId={given}", "Sec-Fetch-Site": "same-origin"}
+        answer = httpx.get(f"{url}&nagFormId={given}", auth=(ADMIN, PASSWORD), headers=headers)
+        outcome[given] = SUCCESS in answer.text
+    assert list(outcome.values()) == [True, False, False, False]
+
+
+def test_the_challenge_and_a_wrong_password(pair: Pair) -> None:
+    """A Perl library looks credentials up by the realm, and sends them only after a 401."""
+    for prefix in ("/nagios/cgi-bin", "/cgi-bin/icinga", "/cgi-bin/nagios4", "/naemon/cgi-bin"):
+        answer = httpx.get(f"{pair.box.url}{prefix}/cmd.cgi")
+        assert answer.status_code == 401
+        assert 'realm="Nagios Access"' in answer.headers["WWW-Authenticate"]
+    assert httpx.get(f"{pair.box.url}/nagios/cgi-bin/cmd.cgi", auth=("bob", "wrong")).status_code == 401
+
+
+def test_icingas_forms_take_several_hosts(pair: Pair) -> None:
+    url = f"{pair.box.url}/cgi-bin/icinga/cmd.cgi?cmd_typ=24&cmd_mod=2&host=web01&host=web02&host=web01"
+    answer = httpx.get(url, auth=(ADMIN, PASSWORD))
+    assert "Your command request(s) was/were successfully submitted to Icinga for processing." in answer.text
+    assert [line.partition(";")[2] for line in pair.lines(answer)] == ["web01", "web02"]
+    url = f"{pair.box.url}/cgi-bin/icinga/cmd.cgi?cmd_typ=22&cmd_mod=2&hostservice=web01%5EHTTP&hostservice=web02%5EHTTP"
+    answer = httpx.get(url, auth=(ADMIN, PASSWORD))
+    assert [line.partition(";")[2] for line in pair.lines(answer)] == ["web01;HTTP", "web02;HTTP"]
+
+
+def test_rights_hold_in_the_native_dialect_too(pair: Pair) -> None:
+    """carl is a contact of a few services only, whatever his role here is."""
+    token = pair.box.add_user("carl", "admin")
+    with httpx.Client(base_url=pair.box.url, headers={"Authorization": f"Bearer {token}"}) as carl:
+        services = {(one["host"], one["description"]) for one in carl.get("/v1/services?limit=0").json()["items"]}
+        hosts = {one["name"] for one in carl.get("/v1/hosts?limit=0").json()["items"]}
+        shown = pair.original.run("status.cgi", "host=all&limit=0&style=detail", "carl")
+        known = {(host.name, one.description) for host in HOSTS for one in host.services}
+        assert services == {one for one in known if link(*one) in shown}
+        assert hosts
+        refused = carl.post("/v1/checks", json={"host": "gateway"})
+        assert refused.status_code in (403, 404)
+
+
+def link(host: str, service: str) -> str:
+    return f"extinfo.cgi?type=2&host={quote_plus(host)}&service={quote_plus(service)}"
