@@ -28,6 +28,7 @@ The tour, in reading order:
    `follow.py` (the thread that carries what a log says of states into the mirror), `indexing.py` (the process that fills
    history.db), `duplicates.py` (what a core made twice of one line), `losses.py` (what it lost in a crash), `expiry.py`
    (acknowledgements that end at a time), and the lane, one thread that carries a poller's commands: `local.py` its loop,
+   `health.py` how its command file is,
    `sending.py` what may be written next, `bulk.py` calls of results (`call.py` one of them, `bulk_plan.py` what of them is written
    next, `newest.py` and `last_checks.py` what it is decided by, `bulk_judge.py` what they did),
    `proving.py` what the files prove (`entries_judged.py` of entries made or deleted, `deletions.py` by which command),

@@ -50,9 +50,10 @@ from engine.journal.store import (
 from engine.model import CoreKind
 from engine.pollers.bulk import ResultCalls, is_of_result
 from engine.pollers.call import Part, stored_runs
-from engine.pollers.command_file import CommandFile, has_room, probe
+from engine.pollers.command_file import CommandFile
 from engine.pollers.expiry import Expiry
 from engine.pollers.following import Following
+from engine.pollers.health import CommandFileHealth
 from engine.pollers.losses import is_switch, overruled_by
 from engine.pollers.proving import Prover, refused
 from engine.pollers.sending import Line, Situation, batches, in_sending_order, plan, ran_out
@@ -72,8 +73,6 @@ LOOK_EVERY_S = 0.5  # pokes are hints and may be lost
 STREAM = 8  # commands written in one round: more are likely to come,
 GATHER_S = 0.025  # and are gathered for this long: a round has its price, whatever the number it carries
 WRITTEN_WITHIN_S = 0.05  # the step `written` is stored by then, with whatever else is to be stored
-PROBE_EVERY_S = 1.0
-STALLED_AFTER_S = 5.0
 _LONE_MARKS_S = (0.25, 1.0, 5.0, 30.0)  # pauses between lone marks when none comes back
 
 
@@ -112,6 +111,7 @@ class Lane:
     prover: Prover = field(init=False)
     watch: BatchWatch = field(init=False)
     results: ResultCalls = field(init=False)
+    health: CommandFileHealth = field(init=False)
     listener: Listener = field(default_factory=Listener)
     tail: LogTail = field(init=False)
     following: Following = field(init=False)
@@ -128,9 +128,6 @@ class Lane:
     _unsaved_written: list[tuple[str, float]] = field(default_factory=list)  # (command id, when its line was written)
     _unsaved_since: float = 0.0
     _unsaved_results_since: float | None = None
-    _health: tuple[str, str] = ("", "")
-    _health_told: bool = True
-    _probed_at: float = -1e9
     _back_at: float = 0.0  # core's second since which it reads without a break; older status files tell nothing new
     _lone_marks: int = 0
     _lone_at: float = -1e9
@@ -139,7 +136,6 @@ class Lane:
     _gathering_until: float = -1e9  # monotonic
     _is_gathering: bool = False  # what waits was left for then
     _log_has_more: bool = False
-    _full_since: float | None = None  # the command file takes nothing more
 
     def __post_init__(self) -> None:
         self.profile = PROFILES[self.poller.kind]
@@ -151,6 +147,7 @@ class Lane:
             frozenset(self.settings.reapply_lost if self.poller.reapply_lost is None else self.poller.reapply_lost),
         )
         self.watch = BatchWatch(self.profile)
+        self.health = CommandFileHealth(self.poller, self.clock, self.reports.health, self._came_back)
         echoes = self.poller.log_passive_checks or self.poller.kind is CoreKind.ICINGA2
         self.results = ResultCalls(self.poller.number, self.profile, echoes)
         icinga2 = self.poller.kind is CoreKind.ICINGA2 and self.poller.main_log is not None
@@ -439,7 +436,7 @@ class Lane:
         with Slices(self.journal) as slices:
             moved = self.prover.take_generation(slices, reader, self.clock.now(), self._generation_created, crashed)
             _, self._generation_created, _ = reader.poller_generation(self.poller.number)
-            if self._is_reading() and self._generation_created > self._back_at:
+            if self.health.is_reading and self._generation_created > self._back_at:
                 at, ttl_s = self.clock.now(), self.settings.ttl_acknowledgement_s
                 moved += Expiry(slices, reader, self.poller.number, self.poller.kind, at, ttl_s).take_back()
         if created:
@@ -469,42 +466,14 @@ class Lane:
     # --- the command file ------------------------------------------------------------------------------------------------
 
     def _look_after_command_file(self) -> None:
-        now = self.clock.monotonic()
-        if now - self._probed_at < PROBE_EVERY_S:
-            return
-        self._probed_at = now
-        word, detail = probe(self.poller.command_file)
-        oldest = min((flight.written_at for flight in self._flights.values()), default=now)
-        if self._full_since is not None and self._is_full():
-            oldest = min(oldest, self._full_since)
-        if word == "reading" and now - oldest > STALLED_AFTER_S:
-            word = "stalled"
-            detail = (
-                f"The core's log has shown nothing of what was written for {now - oldest:.0f} s: see whether the core hangs"
-                f" and whether {self.tail.path} is written (disk full, rights, rotated without the core's knowing)."
-            )
-        self._report_health(word, detail)
+        oldest = min((flight.written_at for flight in self._flights.values()), default=None)
+        self.health.look(oldest, self.tail.path)
 
-    def _report_health(self, word: str, detail: str) -> None:
-        if word in ("reading", "stalled") and self._health[0] not in ("reading", "stalled", ""):
-            self._back_at = max(self._back_at, self.clock.now())
-            self._lone_marks, self._lone_at = 0, -1e9
-            self._look = True
-        if word != self._health[0]:
-            log.log(
-                logging.INFO if word == "reading" else logging.WARNING,
-                "poller %s: command file %s %s",
-                self.poller.name,
-                word,
-                detail,
-            )
-            self._health_told = False
-        self._health = (word, detail)
-        if not self._health_told:
-            self._health_told = self.reports.health(self.poller.number, word, detail)
-
-    def _is_reading(self) -> bool:
-        return self._health[0] in ("reading", "stalled")
+    def _came_back(self) -> None:
+        """Somebody reads the command file again."""
+        self._back_at = max(self._back_at, self.clock.now())
+        self._lone_marks, self._lone_at = 0, -1e9
+        self._look = True
 
     # --- writing ---------------------------------------------------------------------------------------------------------
 
@@ -527,15 +496,15 @@ class Lane:
         if reader is None or not self._is_anything_waiting():
             return
         crash_point(AFTER_ACCEPT)
-        self._probed_at = -1e9
+        self.health.look_at_once()
         self._look_after_command_file()
         if regular:
             self._expire_overdue()
-        if not self._is_reading():
+        if not self.health.is_reading:
             self._hold_accepted()
             return
         room = UNPROVEN_LIMIT - sum(flight.size for flight in self._flights.values())
-        if room < WRITE_LIMIT or self._is_full():
+        if room < WRITE_LIMIT or self.health.is_full():
             return
         if len(self.results.ready) > RESULTS_LIMIT // WRITE_LIMIT and not is_waiting(self.journal.connection, self.poller.number):
             self._write_results([], 0.0, room - (UNPROVEN_LIMIT - RESULTS_LIMIT))
@@ -550,12 +519,12 @@ class Lane:
         """What was written before is not settled: nothing goes out, but times to live run on."""
         if self._is_anything_waiting():
             self._expire_overdue()
-            if self._given_up or not self._is_reading():
+            if self._given_up or not self.health.is_reading:
                 self._hold_accepted()
 
     def _expire_overdue(self) -> None:
         late = overdue(self.journal.connection, self.poller.number, self.clock.now(), AT_ONCE)
-        self._expire([(command, ran_out(command, self._is_reading())) for command in late])
+        self._expire([(command, ran_out(command, self.health.is_reading)) for command in late])
         self.results.expire(self.clock.now())
         self._note_unsaved()
 
@@ -564,7 +533,7 @@ class Lane:
         with Slices(self.journal) as slices:
             with slices.unit() as connection:
                 self.results.take_back(connection)
-                self.results.hold(self._health[1] or self._health[0])
+                self.results.hold(self.health.reason)
                 results = self._store_results(connection)
             written = self._store_written(slices)
         self.reports.moved([*results, *written])
@@ -596,14 +565,6 @@ class Lane:
         if self.results.ready or results:
             self._write_results(results, program_start, left)
 
-    def _is_full(self) -> bool:
-        """Before anything is journalled: other writers may have filled the command file of a core that hangs."""
-        if has_room(self.poller.command_file):
-            self._full_since = None
-            return False
-        self._full_since = self._full_since or self.clock.monotonic()
-        return True
-
     def _expire(self, expired: Sequence[tuple[CommandRow, str]]) -> None:
         with Slices(self.journal) as slices:
             for command, reason in expired:
@@ -620,22 +581,15 @@ class Lane:
                 with slices.unit() as connection:
                     now = command_by_id(connection, command.id)
                     if now is not None and now.state is State.ACCEPTED:
-                        move(connection, now, State.HELD, self.clock.now(), reason=self._health[1] or self._health[0])
+                        move(connection, now, State.HELD, self.clock.now(), reason=self.health.reason)
                         held.append(now.id)
         self.reports.moved(held)
 
-    def _opened_command_file(self) -> CommandFile | None:
-        try:
-            return CommandFile.open(self.poller.command_file)
-        except PollerError as error:
-            self._report_health("no_reader" if isinstance(error, NoReader) else probe(self.poller.command_file)[0], str(error))
-            self._look = True
-            return None
-
     def _write_results(self, parts: list[Part], program_start: float, room: int) -> None:
         """Make these parts' batch rows durable, then write what is ready, as far as `room` allows."""
-        command_file = self._opened_command_file()
+        command_file = self.health.opened()
         if command_file is None:
+            self._look = True
             return
         try:
             if parts:
@@ -649,7 +603,7 @@ class Lane:
                 except PipeFull:
                     return
                 except NoReader as error:
-                    self._report_health("no_reader", str(error))
+                    self.health.report("no_reader", str(error))
                     self._look = True
                     return
                 crash_point(AFTER_WRITE)
@@ -662,8 +616,9 @@ class Lane:
 
     def _write(self, parts: list[list[Line]], program_start: float) -> None:
         """Journal, write, journal: a few writes at a time, so that others wait for the journal for moments only."""
-        command_file = self._opened_command_file()
+        command_file = self.health.opened()
         if command_file is None:
+            self._look = True
             return
         try:
             if sum(map(len, parts)) >= STREAM:
@@ -684,7 +639,7 @@ class Lane:
             except (PipeFull, NoReader) as error:
                 self._take_back(rows[position:], str(error))
                 if isinstance(error, NoReader):
-                    self._report_health("no_reader", str(error))
+                    self.health.report("no_reader", str(error))
                     self._look = True
                 return False
             crash_point(AFTER_WRITE)
@@ -792,7 +747,7 @@ class Lane:
 
     def _push_overdue(self) -> None:
         """A fragment on the FIFO withholds the last line, a dead writer leaves batches unsettled: a lone mark brings proof."""
-        if not self._flights or not self._is_reading():
+        if not self._flights or not self.health.is_reading:
             return
         now = self.clock.monotonic()
         oldest = min(flight.written_at for flight in self._flights.values())
@@ -815,7 +770,7 @@ class Lane:
         except PollerError:
             if again is None:
                 self.watch.drop(token)
-            self._probed_at = -1e9
+            self.health.look_at_once()
             return
         self._flights.setdefault(token, _Flight(len(mark), now, True))
         self._lone_at = now
@@ -842,7 +797,7 @@ class Lane:
         found = [command_by_id(connection, expected.command_id) for expected in batch.commands]
         waiting = [command for command in found if command is not None and command.state in IN_FLIGHT]
         now = self.clock.now()
-        if not self._is_reading() and any(command.deadline_at > now for command in waiting):
+        if not self.health.is_reading and any(command.deadline_at > now for command in waiting):
             return []  # the core may be started again: what it has not read is written anew
         if not self._given_up:
             log.error("poller %s: its log %s has been silent for too long", self.poller.name, self.tail.path)
