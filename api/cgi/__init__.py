@@ -2,7 +2,8 @@
 
 Programs written for `/nagios/cgi-bin/*.cgi` find here what they look for, over all pollers at once. Answers are HTTP 200 as the
 originals' (a setting gives real status codes); what a page says is true. Reading order: this table, `visit` (one request),
-`commands` (the table of cmd.cgi), `cmd`, `asked` (its parameters), `places`, `csrf`, `form`.
+`commands` (the table of cmd.cgi), `cmd`, `asked` (its parameters), `places`, `csrf`, `form`;
+`objects` (what lists show), `status`, `extinfo`.
 """
 
 from __future__ import annotations
@@ -13,14 +14,21 @@ from starlette.routing import BaseRoute, Route
 
 from api.auth.doorkeeper import Doorkeeper
 from api.cgi.cmd import cmd
+from api.cgi.extinfo import extinfo
 from api.cgi.json_cgis.page import JSON_PAGES
+from api.cgi.status import status
 from api.cgi.visit import Handler, Page, Services
 from engine.clock import Clock, SystemClock
 from engine.config import Settings
 from engine.desk import Desk
 
 # What answers each CGI. A handler takes a Visit and gives an answer; it contains no `try`.
-PAGES: Mapping[str, Handler] = {"cmd.cgi": cmd, **JSON_PAGES}
+PAGES: Mapping[str, Handler] = {
+    "cmd.cgi": cmd,
+    "status.cgi": status,
+    "extinfo.cgi": extinfo,
+    **JSON_PAGES,
+}
 
 
 def routes(desk: Desk, doorkeeper: Doorkeeper, settings: Settings, clock: Clock | None = None) -> list[BaseRoute]:

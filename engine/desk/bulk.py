@@ -3,9 +3,9 @@
 Theory of operation. A slice is small enough that the journal's lock is held for milliseconds, and smaller when it was not. Before
 the first the operation's row is stored, `incomplete`, and the public ids of all that is to be made are minted; behind the last
 it becomes `complete`, in the transaction that stores what the request gets, and only then are its commands sent. The rows of a
-slice are made beside the writer's thread, while the slice before is stored. When a slice cannot be stored, what was stored is
-withdrawn; when this process dies in between, the next desk that opens (the dead worker's successor) finds an incomplete operation
-whose desk nobody listens for any more, and withdraws it.
+slice are made beside the writer's thread, while the slice before is stored; none waits for the disk but the end, with which all
+are durable. When a slice cannot be stored, what was stored is withdrawn; when this process dies in between, the next desk that
+opens (the dead worker's successor) finds an incomplete operation whose desk nobody listens for any more, and withdraws it.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class Bulk:
             if begin < end:
                 made = asyncio.ensure_future(asyncio.to_thread(_slice, accept, orders[begin:end], work, ids))
             try:
-                stored: Receipts = await self.writer.submit(job, count)
+                stored: Receipts = await self.writer.submit(job, count, durable=False)
             except BaseException:
                 made.cancel()
                 raise

@@ -369,7 +369,7 @@ def _check_line(who: Asked, found: Found, row: Row, named: Mapping[str, object],
     """Raises InvalidField when the line could not be written. Of what an earlier line equals but in names, these are checked."""
     key = (row.name, found.poller.kind, tuple(arguments.items()))
     room = who.checked.get(key)
-    names = sum([len(name.encode("utf-8", "surrogatepass")) for name in named.values() if isinstance(name, str)])
+    names = sum([_bytes_in(name) for name in named.values() if isinstance(name, str)])
     if room is None or names > room:
         line = _encoded(who, found, row, {**named, **arguments}, int(who.now))
         who.checked[key] = LINE_LIMIT - len(line) + names
@@ -378,6 +378,10 @@ def _check_line(who: Asked, found: Found, row: Row, named: Mapping[str, object],
         if isinstance(name, str) and (field, name) not in who.checked:
             check_name(name, field)
             who.checked[field, name] = True
+
+
+def _bytes_in(name: str) -> int:
+    return len(name) if name.isascii() else len(name.encode("utf-8", "surrogatepass"))
 
 
 def _encoded(who: Asked, found: Found, row: Row, arguments: Mapping[str, object], epoch: int) -> bytes:

@@ -354,9 +354,9 @@ def _digest(who: Asked, ask: Ask, how: How) -> str:
 
 
 def _line(order: Order) -> str:
-    key = order.found.key
-    rest = "\x1f".join(f"{member.host};{member.service or ''}" for member in order.found.members)
-    return "\x1f".join((str(key.poller), key.host, key.service or "", order.row.name, str(order.deletes or ""), rest))
+    key, members = order.found.key, order.found.members
+    rest = "\x1f".join([f"{member.host};{member.service or ''}" for member in members]) if members else ""
+    return f"{key.poller}\x1f{key.host}\x1f{key.service or ''}\x1f{order.row.name}\x1f{order.deletes or ''}\x1f{rest}"
 
 
 def _conflict_line(conflict: Conflict) -> str:

@@ -52,6 +52,7 @@ class _Job:
     commands: int
     future: asyncio.Future[Any]
     plan: Plan[Any] | None = None
+    durable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +88,15 @@ class GroupCommit:
         if self._thread is not None:
             self._thread.join()
 
-    async def submit(self, work: Callable[[sqlite3.Connection], Written[T]], commands: int = 1) -> T:
+    async def submit(self, work: Work[T], commands: int = 1, *, durable: bool = True) -> T:
         """Run `work` in a shared transaction; return its value once that is durable.
 
         Raises what `work` raised (then nothing of it was stored), or JournalError. A request that goes away before its job's turn
-        takes the job with it; after that the job stands.
+        takes the job with it; after that the job stands. `durable=False`: what comes after it is told, with that it is durable.
         """
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         async with self._room:
-            self._hand_in(_Job(work, commands, future))
+            self._hand_in(_Job(work, commands, future, durable=durable))
             return await future
 
     async def submit_planned(self, plan: Plan[T], commands: int = 1) -> T:
@@ -153,7 +154,7 @@ class GroupCommit:
 
     def _commit(self, jobs: Sequence[_Job]) -> list[_Outcome]:
         try:
-            with self.journal.transaction() as connection:
+            with self.journal.transaction(durable=any(job.durable for job in jobs)) as connection:
                 done = self._stored_together(connection, jobs)
                 return [
                     _run_job(connection, job) if written is None else _Outcome(written)

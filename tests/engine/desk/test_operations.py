@@ -56,12 +56,12 @@ def dying_after(monkeypatch: pytest.MonkeyPatch, slices: int) -> Iterator[None]:
     calls = 0
 
     @contextmanager
-    def dying(self: Journal) -> Iterator[sqlite3.Connection]:
+    def dying(self: Journal, **how: bool) -> Iterator[sqlite3.Connection]:
         nonlocal calls
         calls += 1
         if calls > slices:
             raise JournalError("gone")
-        with real(self) as connection:
+        with real(self, **how) as connection:
             yield connection
 
     with monkeypatch.context() as patched:

@@ -268,12 +268,12 @@ def test_a_bulk_that_cannot_be_stored_whole_is_withdrawn(scene: Scene, monkeypat
     calls = 0
 
     @contextmanager
-    def failing(self: Journal) -> Iterator[sqlite3.Connection]:
+    def failing(self: Journal, **how: bool) -> Iterator[sqlite3.Connection]:
         nonlocal calls
         calls += 1
         if calls == 5:  # the operation, three slices, then the disk is full
             raise JournalError("database or disk is full")
-        with real(self) as connection:
+        with real(self, **how) as connection:
             yield connection
 
     monkeypatch.setattr(Journal, "transaction", failing)

@@ -1,0 +1,283 @@
+"""What status.cgi and extinfo.cgi show of hosts and services: which are asked for, and each as the pages word it.
+
+Source: Nagios 4.4.6 cgi/status.c; masks from include/cgiutils.h, include/statusdata.h.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+from urllib.parse import quote_plus
+
+from markupsafe import Markup
+
+from api.cgi.dates import time_text
+from api.cgi.visit import Visit
+from engine.config import Poller
+from engine.state.scope import Condition, all_of
+from engine.state.views import Reader
+
+HOST_STATES = {0: "UP", 1: "DOWN", 2: "UNREACHABLE"}
+SERVICE_STATES = {0: "OK", 1: "WARNING", 2: "CRITICAL", 3: "UNKNOWN"}
+_HOST_MASK = "CASE WHEN {o}.has_been_checked = 0 THEN 1 ELSE CASE {o}.state WHEN 0 THEN 2 WHEN 1 THEN 4 ELSE 8 END END"
+_SERVICE_MASK = (
+    "CASE WHEN {o}.has_been_checked = 0 THEN 1 ELSE CASE {o}.state WHEN 0 THEN 2 WHEN 1 THEN 4 WHEN 2 THEN 16 ELSE 8 END END"
+)
+_PROPERTIES = (
+    "{o}.scheduled_downtime_depth > 0", "{o}.scheduled_downtime_depth = 0", "{o}.acknowledged <> 0", "{o}.acknowledged = 0",
+    "{o}.checks_enabled = 0", "{o}.checks_enabled <> 0", "{o}.event_handler_enabled = 0", "{o}.event_handler_enabled <> 0",
+    "{o}.flap_detection_enabled = 0", "{o}.flap_detection_enabled <> 0", "{o}.is_flapping <> 0", "{o}.is_flapping = 0",
+    "{o}.notifications_enabled = 0", "{o}.notifications_enabled <> 0", "{o}.accept_passive_checks = 0",
+    "{o}.accept_passive_checks <> 0", "{o}.check_type = 1", "{o}.check_type = 0", "{o}.state_type = 1", "{o}.state_type = 0",
+)  # fmt: skip
+_COMMENTS = (
+    "(SELECT count(*) FROM state.comment k WHERE k.poller = {o}.poller AND k.host_name = {name}"
+    " AND k.service_description IS {service})"
+)
+_SHOWN = (
+    "{o}.state, {o}.has_been_checked, {o}.acknowledged, {o}.scheduled_downtime_depth, {o}.last_check, {o}.last_state_change,"
+    " {o}.current_attempt, {o}.max_check_attempts, {o}.plugin_output, {o}.next_check, {o}.checks_enabled,"
+    " {o}.accept_passive_checks, {o}.notifications_enabled, {o}.is_flapping, {o}.should_be_scheduled"
+)
+
+
+class Seen(NamedTuple):
+    """Of a host's or service's row what the lists show."""
+
+    state: int
+    has_been_checked: int
+    acknowledged: int
+    scheduled_downtime_depth: int
+    last_check: float
+    last_state_change: float
+    current_attempt: int
+    max_check_attempts: int
+    plugin_output: str
+    next_check: float
+    checks_enabled: int
+    accept_passive_checks: int
+    notifications_enabled: int
+    is_flapping: int
+    should_be_scheduled: int
+
+
+@dataclass(frozen=True, slots=True)
+class Icon:
+    """One of the small pictures beside a name: programs read its name and its words."""
+
+    src: str
+    alt: str
+    title: str
+    anchor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A host or service in a list. `background`: of its row, "" for the alternating ones."""
+
+    host: str
+    service: str | None
+    title: str
+    link: str
+    word: str
+    background: str
+    last_check: str
+    duration: str
+    attempt: str
+    output: str
+    icons: tuple[Icon, ...]
+    host_word: str = ""
+    host_background: str = ""
+    host_icons: tuple[Icon, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which objects, in which order; `limit` 0: all of them."""
+
+    kind: str
+    conditions: tuple[Condition, ...]
+    order: str
+    start: int
+    limit: int
+
+
+# Links stand in pages with bare `&`, as programs look for them: names in them are percent-encoded, so that nothing can break out.
+
+
+def host_link(host: str) -> Markup:
+    return Markup(f"extinfo.cgi?type=1&host={quote_plus(host)}")
+
+
+def service_link(host: str, service: str) -> Markup:
+    return Markup(f"extinfo.cgi?type=2&host={quote_plus(host)}&service={quote_plus(service)}")
+
+
+def asked(visit: Visit, kind: str) -> Asked:
+    """What the parameters of status.cgi ask for."""
+    conditions: list[Condition] = []
+    host, hostgroup, servicegroup = visit.value("host", "all"), visit.value("hostgroup"), visit.value("servicegroup")
+    if hostgroup or servicegroup:
+        conditions += _in_group(kind, "hostgroup" if hostgroup else "servicegroup", hostgroup or servicegroup)
+    elif host not in ("", "all"):
+        conditions.append(("h.name = ?", [host]))
+    poller = visit.value("poller")
+    if poller:
+        conditions.append(("(CAST(h.poller AS TEXT) = ? OR p.name = ?)", [poller, poller]))
+    types = visit.number("hoststatustypes") if visit.has("hoststatustypes") else 15
+    conditions.append((f"({_HOST_MASK.format(o='h')}) & ? <> 0", [types]))
+    conditions += _properties("h", visit.number("hostprops"))
+    if kind == "service":
+        types = visit.number("servicestatustypes") if visit.has("servicestatustypes") else 31
+        conditions.append((f"({_SERVICE_MASK.format(o='s')}) & ? <> 0", [types]))
+        conditions += _properties("s", visit.number("serviceprops"))
+    limit = visit.number("limit") if visit.has("limit") else visit.config.result_limit
+    return Asked(kind, tuple(conditions), _order(visit, kind), max(0, visit.number("start") - 1), max(0, limit))
+
+
+def _in_group(kind: str, group: str, name: str) -> list[Condition]:
+    keys, members = ("h.poller, h.name", "gm.poller, gm.host_name")
+    if kind == "service" and group == "servicegroup":
+        keys, members = ("s.poller, s.host_name, s.description", "gm.poller, gm.host_name, gm.service_description")
+    named = "" if name == "all" else " AND gm.name = ?"
+    query = f"({keys}) IN (SELECT {members} FROM state.group_member gm WHERE gm.kind = '{group}'{named})"
+    return [(query, [] if name == "all" else [name])]
+
+
+def _properties(alias: str, mask: int) -> list[Condition]:
+    return [(sql.format(o=alias), []) for bit, sql in enumerate(_PROPERTIES) if mask & (1 << bit)]
+
+
+def _order(visit: Visit, kind: str) -> str:
+    one = "s" if kind == "service" else "h"
+    mask = (_SERVICE_MASK if kind == "service" else _HOST_MASK).format(o=one)
+    columns = {
+        1: "h.name", 2: "s.description" if kind == "service" else "h.name", 3: mask, 4: f"{one}.last_check",
+        5: f"{one}.current_attempt", 6: f"-{one}.last_state_change", 8: _HOST_MASK.format(o="h"),
+    }  # fmt: skip
+    names = "h.name, s.description" if kind == "service" else "h.name"
+    column = columns.get(visit.number("sortoption"), "")
+    if not column or visit.number("sorttype") not in (1, 2):
+        return f"{names}, h.poller"
+    return f"{column} {'DESC' if visit.number('sorttype') == 2 else 'ASC'}, {names}, h.poller"
+
+
+def found(reader: Reader, visit: Visit, which: Asked, now: float) -> tuple[list[Shown], int]:
+    """One page of them, and how many there are."""
+    pollers = {one.number: one for one in visit.desk.config.pollers}
+    tables = "JOIN state.poller p ON p.number = h.poller LEFT JOIN state.host_config c ON c.poller = h.poller AND c.name = h.name"
+    if which.kind == "service":
+        tables = f"state.service s JOIN state.host h ON h.poller = s.poller AND h.name = s.host_name {tables}"
+        seen = visit.caller.scope.sql("s.poller", "s.host_name", "s.description")
+    else:
+        tables, seen = f"state.host h {tables}", visit.caller.scope.sql("h.poller", "h.name")
+    where, values = all_of([seen, *which.conditions])
+    (total,) = reader.connection.execute(f"SELECT count(*) FROM {tables} WHERE {where}", values).fetchone()
+    host = f"{_SHOWN.format(o='h')}, {_COMMENTS.format(o='h', name='h.name', service='NULL')}"
+    own = f"{_SHOWN.format(o='s')}, {_COMMENTS.format(o='s', name='s.host_name', service='s.description')}"
+    chosen = f"h.poller, h.name, coalesce(c.address, ''), p.program_start, p.clock_offset_s, {host}"
+    chosen += f", s.description, {own}" if which.kind == "service" else ""
+    query = f"SELECT {chosen} FROM {tables} WHERE {where} ORDER BY {which.order} LIMIT ? OFFSET ?"
+    rows = reader.connection.execute(query, [*values, which.limit or -1, which.start])
+    return [_shown(row, pollers[row[0]], now) for row in rows if row[0] in pollers], int(total)
+
+
+_WIDTH = len(Seen._fields) + 1
+
+
+def _shown(row: Sequence[object], poller: Poller, now: float) -> Shown:
+    _, name, address, started, offset, *rest = row
+    assert isinstance(name, str) and isinstance(started, float | int) and isinstance(offset, float | int)
+    host, comments = Seen(*rest[: _WIDTH - 1]), rest[_WIDTH - 1]  # type: ignore[arg-type]
+    host_icons = tuple(_icons(host, int(str(comments)), "host", host_link(name), beside=len(rest) > _WIDTH))
+    moment = now + float(offset)
+    if len(rest) == _WIDTH:
+        return _worded(name, None, str(address), host, host_icons, poller, float(started), moment)
+    service, own, own_comments = rest[_WIDTH], Seen(*rest[_WIDTH + 1 : -1]), rest[-1]  # type: ignore[arg-type]
+    assert isinstance(service, str)
+    icons = tuple(_icons(own, int(str(own_comments)), "service", service_link(name, service)))
+    shown = _worded(name, service, str(address), own, icons, poller, float(started), moment)
+    word = HOST_STATES.get(host.state, "UP") if host.has_been_checked else "PENDING"
+    background = f"HOST{word}{_taken(host)}" if host.has_been_checked and host.state else ""
+    return replace(shown, host_word=word, host_background=background, host_icons=host_icons)
+
+
+def _worded(
+    host: str, service: str | None, title: str, seen: Seen, icons: tuple[Icon, ...], poller: Poller, started: float, now: float
+) -> Shown:
+    states = HOST_STATES if service is None else SERVICE_STATES
+    word = states.get(seen.state, "UNKNOWN") if seen.has_been_checked else "PENDING"
+    background = f"BG{word}{_taken(seen)}" if seen.has_been_checked and seen.state else ""
+    kind = "Host" if service is None else "Service"
+
+    def text(at: float) -> str:
+        return time_text(at, poller.date_format, poller.timezone) if at > 0 else "N/A"
+
+    output = seen.plugin_output
+    if not seen.has_been_checked:
+        waits = f"{kind} check scheduled for {text(seen.next_check)}"
+        output = waits if seen.should_be_scheduled else f"{kind} is not scheduled to be checked..."
+    since = seen.last_state_change or started
+    return Shown(
+        host=host,
+        service=service,
+        title=title,
+        link=host_link(host) if service is None else service_link(host, service),
+        word=word,
+        background=background,
+        last_check=text(seen.last_check) if seen.has_been_checked else "N/A",
+        duration=lasted(now - since) + ("" if seen.last_state_change else "+"),
+        attempt=f"{seen.current_attempt}/{seen.max_check_attempts}",
+        output=output,
+        icons=icons,
+    )
+
+
+def lasted(seconds: float) -> str:
+    """A duration in the originals' fixed columns."""
+    if seconds < 0:
+        return "???"
+    minutes, second = divmod(int(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    day, hour = divmod(hours, 24)
+    return f"{day:2}d {hour:2}h {minute:2}m {second:2}s"
+
+
+def _taken(seen: Seen) -> str:
+    return "ACK" if seen.acknowledged else "SCHED" if seen.scheduled_downtime_depth > 0 else ""
+
+
+def _icons(seen: Seen, comments: int, kind: str, link: Markup, *, beside: bool = False) -> Iterator[Icon]:
+    """`beside`: of a host beside its services, which is worded otherwise."""
+    if seen.acknowledged:
+        words = f"This {kind} problem has been acknowledged"
+        yield Icon("ack.gif", words, words, link + "#comments")
+    if comments:
+        words = f"This {kind} has {comments} comment{'' if comments == 1 else 's'} associated with it"
+        yield Icon("comment.gif", words, words, link + "#comments")
+    told, checked = _told(seen, kind, link), _checked(seen, kind, link, beside)
+    yield from told + checked if kind == "host" else checked + told  # in the originals' order
+    if seen.is_flapping:
+        words = f"This {kind} is flapping between states"
+        yield Icon("flapping.gif", words, words, link)
+    if seen.scheduled_downtime_depth > 0:
+        words = f"This {kind} is currently in a period of scheduled downtime"
+        yield Icon("downtime.gif", words, words, link)
+
+
+def _told(seen: Seen, kind: str, link: Markup) -> list[Icon]:
+    words = f"Notifications for this {kind} have been disabled"
+    return [] if seen.notifications_enabled else [Icon("ndisabled.gif", words, words, link)]
+
+
+def _checked(seen: Seen, kind: str, link: Markup, beside: bool) -> list[Icon]:
+    if seen.checks_enabled:
+        return []
+    this = "this host" if kind == "host" else "the service"
+    both = f"Active and passive checks have been disabled for this {kind}"
+    both = "Active and passive checks of this host have been disabled" if kind == "host" and beside else both
+    one = f"Active checks of {this} have been disabled - only passive checks are being accepted"
+    alt = one if seen.accept_passive_checks else both
+    title = "Checks of this host have been disabled" if kind == "host" and beside else alt
+    return [Icon("passiveonly.gif" if seen.accept_passive_checks else "disabled.gif", alt, title, link)]
