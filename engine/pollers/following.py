@@ -61,6 +61,10 @@ class Following:
         if line.kind is LogKind.START:
             self._started_at = line.at
 
+    def knows_start(self, program_start: float) -> bool:
+        """Has the log, as far as it was read, told of the start of the run that began then? Of a first one nothing is asked."""
+        return not self.state.program_start or self.state.crashed_at > 0 or self._started_at >= program_start - _SAME_START_S
+
     def is_crash(self, program_start: float) -> bool:
         """Is the first status file of the run that began then the first one after a crash?"""
         return 0 < self.state.program_start < program_start and self.state.crashed_at > 0

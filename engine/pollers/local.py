@@ -63,7 +63,7 @@ from engine.state.views import Reader
 log = logging.getLogger(__name__)
 
 UNPROVEN_LIMIT = 64 * 1024  # bytes: what a FIFO holds; more would be waiting in a core that does not read
-LOGGED_WITHIN_S = 2.0  # Icinga 2 flushes its log every second
+LOGGED_WITHIN_S = 20.0  # Icinga 2 flushes its log every second; on a machine with much to do it takes longer
 RESULTS_LIMIT = UNPROVEN_LIMIT - 4 * WRITE_LIMIT  # of calls of results: people's commands find room at once
 RESULTS_AHEAD = 32 * WRITE_LIMIT  # journalled in one commit, before it is their turn to be written
 AT_ONCE = 5000  # commands held or given up in one step
@@ -428,10 +428,10 @@ class Lane:
         _, created, program_start = reader.poller_generation(self.poller.number)
         if program_start != self.following.state.program_start:
             # A new run: its log, which says how the former one ended, is written before its first status file, or soon after.
-            if self.profile.logs_late and self.clock.now() < program_start + LOGGED_WITHIN_S:
+            self.follow_log()
+            if self.profile.logs_late and not self._is_start_told(program_start):
                 self._generation_due = True
                 return
-            self.follow_log()
         crashed = self.following.is_crash(program_start)
         with Slices(self.journal) as slices:
             moved = self.prover.take_generation(slices, reader, self.clock.now(), self._generation_created, crashed)
@@ -443,6 +443,9 @@ class Lane:
             self.following.saw(program_start)
         self._look |= crashed
         self.reports.moved(moved)
+
+    def _is_start_told(self, program_start: float) -> bool:
+        return self.following.knows_start(program_start) or self.clock.now() >= program_start + LOGGED_WITHIN_S
 
     def _judge_results(self) -> None:
         """Look for what calls of results did, a slice of them at a time."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -63,6 +65,27 @@ def test_what_a_killed_core_lost_is_written_again_and_its_entry_says_so(scene: L
     assert (scene.state(made), scene.entry(made).proof, scene.entry(made).present) == (State.ACCEPTED, "accepted", 1)
     scene.settle(3)
     assert scene.state(made) is State.CONFIRMED and scene.core.standing("work 1") == 1
+
+
+def test_a_crash_is_noticed_though_the_log_tells_of_it_long_after_the_status_file(scene: LaneScene) -> None:
+    """A core that flushes its log now and then, on a busy machine: its start is read seconds after its first status file."""
+    made = scene.accept("DISABLE_HOST_NOTIFICATIONS")
+    scene.settle(3)
+    scene.lane.profile = replace(scene.lane.profile, logs_late=True)
+    assert scene.state(made) is State.CONFIRMED
+    scene.core.kill()
+    log = scene.poller.log_file.read_bytes()
+    scene.clock.at += 2
+    scene.core.start()
+    late = scene.poller.log_file.read_bytes()[len(log) :]
+    os.truncate(scene.poller.log_file, len(log))
+    shown(scene, 5.0)
+    scene.step()
+    assert scene.state(made) is State.CONFIRMED
+    with scene.poller.log_file.open("ab") as file:
+        file.write(late)
+    scene.turn(1.0)
+    assert scene.state(made) is State.LOST_BY_CORE
 
 
 def test_a_switch_is_not_written_again_over_a_later_one(scene: LaneScene) -> None:
