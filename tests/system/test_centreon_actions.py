@@ -97,6 +97,7 @@ def test_resources_are_acknowledged_and_that_is_taken_back(acting: Acting, versi
     comments = oracle.comments(acting.core.status_file, f"seen {version}")
     assert sorted((one["service_description"], one["author"]) for one in comments) == [("", "admin"), ("HTTP", "admin")]
 
+    until(lambda: len(_standing(acting)) == 2, 10, "the view knows both, so that only the rest is asked for")
     rest = body | {"resources": [acting.host_resource() | {"parent": {"id": acting.ids[acting.host]}}]}
     rest["acknowledgement"] = {"comment": "the rest", "is_notify_contacts": False, "with_services": True}
     acting.settled(acting.call("POST", "/monitoring/resources/acknowledge", version, json=rest))

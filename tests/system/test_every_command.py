@@ -293,6 +293,8 @@ def _end_with(every: Site, name: str) -> None:
     """Restart or end the cores that know the command, and bring back what it ended."""
     jobs = every.jobs(lambda row: row["command"] == name)
     started = {core.kind: oracle.program_start(core.status_file) for core, _ in jobs}
+    # Starts are told in whole seconds: the next one has to be another.
+    cores.until(lambda: all(time.time() >= int(second) + 1 for second in started.values()), 5, "another second")
     _send(every, jobs)
     for core, _ in jobs:
         if name.startswith("SHUTDOWN"):

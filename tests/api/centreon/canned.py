@@ -188,7 +188,7 @@ class CannedDesk:
     async def refused(self, caller: Caller, status: int, code: str, detail: str, host: str = "", service: str = "") -> None:
         self.refusals.append((caller.user, status, code))
 
-    async def read(self, work: Callable[[Reader], T]) -> T:
+    async def read(self, work: Callable[[Reader], T], *, short: bool = False) -> T:
         reader = Reader.open(self.data)
         try:
             return work(reader)
