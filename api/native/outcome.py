@@ -126,7 +126,8 @@ async def outcome(
     """
     asked = query.wait if query.wait is not None else call.prefer_wait_s
     until, timeout_s = ("processed", call.settings.wait_processed_s) if asked is None else ("final", min(asked, WAIT_CAP_S))
-    if timeout_s <= 0 and not repeated and not any(receipt.joined or receipt.withdrawn for receipt in receipts):
+    is_keyed = call.caller.request is not None and bool(call.caller.request.key)  # another with its key may have been first
+    if timeout_s <= 0 and not repeated and not is_keyed and not any(receipt.joined or receipt.withdrawn for receipt in receipts):
         return _applied(_just_accepted(call, receipts, conflicts), query, call, timeout_s)
     shown = receipts
     if len(receipts) > MOST_COMMANDS:

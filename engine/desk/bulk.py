@@ -92,8 +92,11 @@ class Bulk:
             raise
         finally:
             self._running.discard(operation)
-        while links:
-            links = await self.writer.submit(partial(linked, links), LINKS_AT_ONCE)
+        try:
+            while links:
+                links = await self.writer.submit(partial(linked, links), LINKS_AT_ONCE)
+        except JournalError as error:
+            log.error("operation %s is stored and goes out; what joined it is missing in the audit: %s", operation, error)
         return receipts
 
     async def _slices(self, accept: Accept, orders: Sequence[Order], work: Work, ids: Ids) -> Receipts:

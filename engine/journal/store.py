@@ -181,7 +181,7 @@ class Journal:
     def transaction(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
         """Yield the writer connection; what was written is durable when the block has ended. Does not nest. Raises JournalError.
 
-        `durable=False`: it is with the next transaction of anybody that is; a machine that stops before that has lost it.
+        `durable=False`: it is with the next of anybody that is and changes something; a machine that stops before that has lost it.
         """
         with self._mutex:
             if self._is_open():
@@ -192,11 +192,11 @@ class Journal:
                     self._connection.execute("BEGIN IMMEDIATE")
                     try:
                         yield self._connection
+                        self._connection.execute("COMMIT")
                     except BaseException:
                         if self._is_open():  # SQLite itself rolls back when the disk is full
                             self._connection.execute("ROLLBACK")
                         raise
-                    self._connection.execute("COMMIT")
                     self._accounts.committed()
                     self.held_s = time.perf_counter() - began
             except (sqlite3.OperationalError, sqlite3.DatabaseError, OSError) as error:
