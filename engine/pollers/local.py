@@ -426,6 +426,8 @@ class Lane:
         if reader is None:
             return
         _, created, program_start = reader.poller_generation(self.poller.number)
+        if created and not program_start:
+            return  # an Icinga 2 that is just starting writes a file that does not know yet when it began, nor what it had kept
         if program_start != self.following.state.program_start:
             # A new run: its log, which says how the former one ended, is written before its first status file, or soon after.
             self.follow_log()

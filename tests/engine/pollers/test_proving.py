@@ -88,6 +88,22 @@ def test_a_crash_is_noticed_though_the_log_tells_of_it_long_after_the_status_fil
     assert scene.state(made) is State.LOST_BY_CORE
 
 
+def test_a_status_file_of_a_core_that_is_just_starting_hides_no_crash(scene: LaneScene) -> None:
+    """Icinga 2's first one may tell 0 for its start: taken for a run of its own, the next would not be the first after a crash."""
+    made = scene.accept("DISABLE_HOST_NOTIFICATIONS")
+    scene.settle(3)
+    scene.core.kill()
+    scene.clock.at += 2
+    scene.core.start()
+    began, scene.core.program_start = scene.core.program_start, 0.0
+    shown(scene, 1.0)
+    assert scene.state(made) is State.CONFIRMED
+    scene.core.program_start = began
+    shown(scene, 1.0)
+    scene.turn(1.0)
+    assert scene.state(made) is State.LOST_BY_CORE
+
+
 def test_a_switch_is_not_written_again_over_a_later_one(scene: LaneScene) -> None:
     """A reload in the second of their execution: the first looks lost, and written again it would undo the second."""
     off, on = scene.accept("DISABLE_HOST_NOTIFICATIONS"), scene.accept("ENABLE_HOST_NOTIFICATIONS")
