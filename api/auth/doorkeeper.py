@@ -99,7 +99,8 @@ class Doorkeeper:
         self._salt = secrets.token_bytes(32)
         self._let_in: dict[bytes, _LetIn] = {}  # by name and password, hashed
         self._reader = _open_reader(journal)  # the accounts thread's own
-        self._known: dict[str, tuple[accounts.Token, accounts.User] | None] = {}  # what this batch of the accounts thread looked up
+        # What this batch of the accounts thread looked up, and the version of the accounts before it did.
+        self._known: dict[str, tuple[int, tuple[accounts.Token, accounts.User] | None]] = {}
         self._remembered: dict[str, _Remembered] = {}  # by secret
         self._books = Carrier("accounts", self._together)
         self._strangers = Strangers(journal)
@@ -231,7 +232,9 @@ class Doorkeeper:
             return None
         if not 0 <= self._clock.now() - known.at < self._settings.basic_remembered_s:
             return None
-        return self._named(name, known.user, address)
+        # Read anew: another password, other rights or no account any more are to count at once, whatever the number says.
+        user = accounts.user_by_name(self._reader, name) if _is_account_name(name) else None
+        return self._named(name, user, address) if user == known.user else None
 
     def _vouched(self, name: str, address: str, is_default: bool) -> Caller:
         user = accounts.user_by_name(self._reader, name) if _is_account_name(name) else None
@@ -266,10 +269,10 @@ class Doorkeeper:
             raise TooManyLogins(f"Too many failed logins: try again in {seconds} s.", retry_after_s=seconds)
 
     def _caller_of(self, secret: str, address: str) -> Caller:
-        version = self._journal.accounts_version()  # before it is read: a change from now on is another
         if secret not in self._known:
-            self._known[secret] = accounts.token_by_secret(self._reader, secret)
-        found = self._known[secret]
+            number = self._journal.accounts_version()  # before it is read: a change from now on is another
+            self._known[secret] = number, accounts.token_by_secret(self._reader, secret)
+        version, found = self._known[secret]
         now = self._clock.now()
         if found is None or not found[0].is_valid(now):
             self._remembered.pop(secret, None)

@@ -55,14 +55,17 @@ def check_not_cross_site(request: Request) -> None:
 
 def set_cookie(answer: Response, request: Request, secret: str) -> None:
     """Give the browser its cookie, until it is closed or logs out. No script can read it, no other site's form sends it."""
-    secure = request.url.scheme == "https"
-    answer.set_cookie(COOKIE, secret, path=COOKIE_PATH, httponly=True, samesite="lax", secure=secure)
+    answer.set_cookie(COOKIE, secret, path=COOKIE_PATH, httponly=True, samesite="lax", secure=_is_secure(request))
 
 
 def end_cookie(answer: Response, request: Request) -> None:
     """Make the browser forget it."""
-    secure = request.url.scheme == "https"
-    answer.delete_cookie(COOKIE, path=COOKIE_PATH, httponly=True, samesite="lax", secure=secure)
+    answer.delete_cookie(COOKIE, path=COOKIE_PATH, httponly=True, samesite="lax", secure=_is_secure(request))
+
+
+def _is_secure(request: Request) -> bool:
+    """Over TLS, as we see it or as the browser says: a proxy may have taken the TLS off and not say so."""
+    return request.url.scheme == "https" or request.headers.get("origin", "").startswith("https://")
 
 
 def _is_same_origin(request: Request) -> bool:

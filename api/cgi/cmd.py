@@ -28,6 +28,8 @@ from api.ledger import as_asked, kept, without_body
 from engine.commands.catalogue import CATALOGUE, Effect
 from engine.commands.lifecycle import State
 from engine.desk import Caller, Life, Receipt, Target
+from engine.desk.plans import limit_of
+from engine.desk.selection import check_limit
 from engine.errors import (
     Ambiguous,
     CallerError,
@@ -146,7 +148,9 @@ async def _carried_out(visit: Visit, caller: Caller, command: CgiCommand) -> lis
         return list(msgspec.json.decode(known.answer, type=tuple[Receipt, ...]))
     if command.form in (Form.DELETE_COMMENT, Form.DELETE_DOWNTIME):
         return await _deleted(visit, caller, command)
-    asked = [(names, place) for names in targets(visit, command) for place in await _places(visit, caller, command, names)]
+    named = targets(visit, command)
+    _check_count(visit, caller, len(named))
+    asked = [(names, place) for names in named for place in await _places(visit, caller, command, names)]
     for _, place in asked:
         _check(visit, command, place)
     receipts: list[Receipt] = []
@@ -156,6 +160,11 @@ async def _carried_out(visit: Visit, caller: Caller, command: CgiCommand) -> lis
         for one in commanded(visit, command, names, place, now):
             receipts += await _sent(visit, _keyed(who, first=not receipts), one, place)
     return receipts
+
+
+def _check_count(visit: Visit, caller: Caller, count: int) -> None:
+    """Several objects named in one form are one call. Raises TooManyTargets."""
+    check_limit(count, limit_of(visit.services.settings, caller.role))
 
 
 async def _places(visit: Visit, caller: Caller, command: CgiCommand, names: dict[str, str]) -> list[Place]:
@@ -205,6 +214,7 @@ async def _deleted(visit: Visit, caller: Caller, command: CgiCommand) -> list[Re
     is_comment = command.form is Form.DELETE_COMMENT
     kind, parameter = ("comment", "com_id") if is_comment else ("downtime", "down_id")
     given = visit.values(parameter) if is_icinga(visit) else [visit.value(parameter)]
+    _check_count(visit, caller, len(given))
     numbers = [int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0 for text in given]
     receipts: list[Receipt] = []
     for number in numbers:

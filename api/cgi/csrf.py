@@ -2,8 +2,9 @@
 
 Since 2026 the originals demand such a pair, any equal one, from everybody, which locks programs out. Here a pair counts only if it
 was issued here: it is signed, bound to the user, and ends. It is demanded from whoever is logged in by something his browser sends
-by itself; who brings his password with the request (a program, or a browser that was asked for it) is refused only when his browser
-says that another site made it send the request, or when the field is forged.
+by itself, and from browsers that do not say that the request came from a page of ours: they send a password again by themselves,
+too, for a link in a mail, say. A program that brings its password with the request needs no pair; whoever sends a forged one, or
+comes from another site, is refused.
 """
 
 from __future__ import annotations
@@ -65,9 +66,15 @@ def mistake(headers: Headers, *, on_request: bool, cookie: str, field: str, key:
         return "The request was sent ahead of time, not by a person."
     if field and not (is_issued(key, user, field, now) and cookie in ("", field)):
         return "The form was not made for this user here, or it is too old: open it again."
-    if not on_request and not (field and cookie):
+    if (not on_request or _is_unexplained(headers)) and not (field and cookie):
         return "The form's cookie is missing: open the form, and commit from there."
     return ""
+
+
+def _is_unexplained(headers: Headers) -> bool:
+    """A browser sent it, and nothing says that a page of ours made it do so (what says that another did was refused before)."""
+    is_browser = "Sec-Fetch-Site" in headers or headers.get("User-Agent", "").startswith("Mozilla/")
+    return is_browser and not (headers.get("Sec-Fetch-Site") == "same-origin" or "Origin" in headers or "Referer" in headers)
 
 
 def _is_foreign(headers: Headers) -> str:

@@ -20,7 +20,7 @@ _NOTICED = {
     "token_gone": "DELETE ON token",
     "token_changed": "UPDATE OF user_id, fingerprint, expires_at, idle_s, verbs, pollers ON token",
     "user_gone": "DELETE ON user",
-    "user_changed": "UPDATE OF name, role, author, scope ON user",
+    "user_changed": "UPDATE OF name, role, author, scope, password_hash ON user",
 }
 
 

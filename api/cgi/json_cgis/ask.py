@@ -48,18 +48,17 @@ def ask(reader: Reader, scope: Scope, cgi: str, raw: bytes, user: str, now: int)
         mistakes = [*lacks(asked), *unknown, *notes.missing(sight, asked)]
         if mistakes:
             raise mistakes[-1]
+        output = Output.of(asked)
+        data = None if asked.query == "help" else ANSWERS[cgi][asked.query](sight, asked, found, output)
     except Mistake as mistake:
         started = max((view.program_start for view in reader.pollers(scope)), default=0.0)
         result = Result(cgi, None, mistake.query, now, started, None, mistake.code, mistake.message)
         return answer(Output(), result, help_bytes(cgi))
-    output = Output.of(asked)
     started = max((view.program_start for view in sight.pollers), default=0.0)
     remark = ignored(asked)
     code = Code.IGNORED if remark else Code.SUCCESS
     result = Result(cgi, None if remark else user, asked.query, now, started, _updated(sight, asked), code, remark)
-    if asked.query == "help":
-        return answer(output, result, help_bytes(cgi))
-    return answer(output, result, ANSWERS[cgi][asked.query](sight, asked, found, output))
+    return answer(output, result, help_bytes(cgi) if data is None else data)
 
 
 def _updated(sight: Sight, asked: Asked) -> float:

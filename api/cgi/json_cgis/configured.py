@@ -6,7 +6,7 @@ Of one name on several pollers the first poller's words are shown; a group has t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,7 @@ import orjson
 
 from api.cgi.json_cgis.envelope import Data, member
 from api.cgi.json_cgis.names import Found, Keys, Named, Sight
-from api.cgi.json_cgis.options import Asked
+from api.cgi.json_cgis.options import Asked, Code, Mistake
 from api.cgi.json_cgis.output import Output, option_letters, real
 from api.cgi.json_cgis.selection import in_hostgroup, in_servicegroup, repeated
 from api.cgi.json_cgis.status import limits
@@ -211,9 +211,14 @@ def _listing(noun: Noun, sight: Sight, asked: Asked, found: Found, output: Outpu
 
 
 def _one(noun: Noun, sight: Sight, asked: Asked, found: Found, output: Output) -> Data:
-    where, values = all_of([sight.on_pollers("x.poller"), (noun.fixed, []), ("x.name = ?", [asked.text(noun.option)])])
-    row = _named(sight, f"SELECT x.* FROM state.{noun.table} x WHERE {where} ORDER BY x.poller LIMIT 1", values)[0]
-    return Data({noun.name: noun.details(sight, output, row)})
+    """Raises Mistake for one that lists do not show this caller."""
+    name = asked.text(noun.option)
+    in_sight = noun.narrowing(sight, replace(asked, values={}), Found({})) if sight.is_limited else []
+    where, values = all_of([sight.on_pollers("x.poller"), (noun.fixed, []), *in_sight, ("x.name = ?", [name])])
+    rows = _named(sight, f"SELECT x.* FROM state.{noun.table} x WHERE {where} ORDER BY x.poller LIMIT 1", values)
+    if not rows:
+        raise Mistake(Code.VALUE_INVALID, f"The {noun.name} '{name}' could not be found.", asked.query)
+    return Data({noun.name: noun.details(sight, output, rows[0])})
 
 
 def _named(sight: Sight, query: str, values: Sequence[object]) -> list[dict[str, Any]]:

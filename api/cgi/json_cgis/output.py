@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from api.cgi.json_cgis.words import DOUBLED, Words
 
 Convert = Callable[[Any], object]
 _LONGEST_DATE = 1000  # characters; the originals' buffer is as large
+_LONGEST_FORMAT = 100  # characters; strftime of a longer one, or of one with widths, may keep a whole process for minutes
+_WIDTH = re.compile(r"%[^A-Za-z%]*[0-9]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,8 @@ class Output:
         whole = int(seconds)
         if self.dateformat is None:
             return whole * 1000 if whole > 0 else 0
+        if len(self.dateformat) > _LONGEST_FORMAT or _WIDTH.search(self.dateformat):
+            return ""
         try:
             return time.strftime(self.dateformat, time.localtime(whole))[:_LONGEST_DATE]
         except (ValueError, OverflowError, OSError):

@@ -160,6 +160,18 @@ def test_another_process_changing_a_user_is_seen_at_once(house: House, tmp_path:
     assert run(house.keeper.caller_of(secret, HERE)) != before
 
 
+@pytest.mark.parametrize("change", ["password_hash = 'another'", "role = 'reader'", "name = 'gone'"])
+def test_a_remembered_password_counts_only_for_the_account_as_it_is(house: House, change: str) -> None:
+    """Changed as if a process had died before it said so: an old password, or rights taken away, would live for minutes."""
+    before = run(house.keeper.basic("ann", PASSWORD, HERE))
+    assert run(house.keeper.basic("ann", PASSWORD, HERE)) == before
+    house.journal.connection.execute(f"UPDATE user SET {change} WHERE name = 'ann'")
+    try:
+        assert run(house.keeper.basic("ann", PASSWORD, HERE)).role == Role.READER != before.role
+    except NotAuthenticated:
+        assert "role" not in change
+
+
 def test_logout_ends_it_at_once(house: House) -> None:
     secret = house.login().secret
     run(house.keeper.logout(secret))

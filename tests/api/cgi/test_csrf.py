@@ -24,6 +24,16 @@ def test_programs_that_bring_a_password_need_no_pair() -> None:
     assert not refused({}, cookie="left over from a form")
 
 
+def test_a_browser_that_does_not_say_which_page_made_it_send_needs_one() -> None:
+    """It sends its password again by itself: for a link in a mail, or for a page that hides where it stands."""
+    token = new_token(KEY, "ann", NOW)
+    for headers in ({"Sec-Fetch-Site": "none"}, {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64)"}):
+        assert refused(headers)
+        assert not refused(headers, cookie=token, field=token)
+        assert not refused({**headers, "Referer": "http://mon.example/nagios/cgi-bin/cmd.cgi"})
+    assert not refused({"User-Agent": "curl/7.88.1"})
+
+
 def test_who_is_logged_in_by_his_browser_needs_one() -> None:
     token = new_token(KEY, "ann", NOW)
     assert refused({}, on_request=False)

@@ -95,6 +95,11 @@ def test_values_are_written_as_asked() -> None:
     assert (plain.mask(HOST_STATUS)(6), fancy.mask(HOST_STATUS)(6)) == (6, ["up", "down"])
 
 
+@pytest.mark.parametrize("dateformat", ["%99999999d", "%_-09Y", "%d" * 51])
+def test_a_date_format_that_would_keep_the_process_is_not_tried(dateformat: str) -> None:
+    assert Output(dateformat=dateformat).time(1_800_000_000) == ""
+
+
 @given(st.text(max_size=30), st.floats(0, 2e9))
 def test_any_date_format_gives_text(dateformat: str, at: float) -> None:
     """A client's format goes to the system's strftime: nothing in it may be an error of ours."""

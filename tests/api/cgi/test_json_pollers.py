@@ -13,7 +13,7 @@ import pytest
 
 from api.cgi.json_cgis.ask import ask
 from engine.journal.store import Journal
-from engine.model import ObjectCache
+from engine.model import CommandConfig, ContactConfig, GroupConfig, ObjectCache, TimeperiodConfig
 from engine.state.mirror import Mirror
 from engine.state.scope import EVERYTHING, Scope
 from engine.state.views import Reader
@@ -30,6 +30,16 @@ from tests.engine.state.rows import (
 )
 
 NOW = 2000
+NORTH = ObjectCache(
+    hosts=tuple(map(host_config, ("größe", "shared", "web"))),
+    groups=(
+        GroupConfig("contactgroup", "staff", "staff", (("boss", None),)),
+        GroupConfig("hostgroup", "linux", "linux", (("web", None),)),
+    ),
+    contacts=(ContactConfig("boss", "Boss", "boss@example.org", 1),),
+    timeperiods=(TimeperiodConfig("nights", "nights", (("monday", "00:00-06:00"),), ()),),
+    commands=(CommandConfig("secret", "$USER1$/check -p hunter2"),),
+)
 
 
 class Asking:
@@ -68,7 +78,7 @@ def asking(tmp_path: Path) -> Iterator[Asking]:
     with closing(mirror):
         mirror.configure([poller(1, "north"), poller(2, "south")])
         parents = ObjectCache(hosts=(host_config("db", parents=("shared",)), host_config("shared")))
-        mirror.apply(scan(north, poller=1, cache=ObjectCache(hosts=tuple(map(host_config, ("größe", "shared", "web"))))))
+        mirror.apply(scan(north, poller=1, cache=NORTH))
         mirror.apply(scan(south, poller=2, cache=parents))
         with closing(Reader.open(tmp_path)) as reader:
             yield Asking(reader)
@@ -133,3 +143,20 @@ def test_comments_of_equal_numbers_are_told_apart(asking: Asking) -> None:
 def test_padding_changes_nothing_but_blanks(asking: Asking, format: str) -> None:
     for query in ("hostlist&details=true", "servicelist", "commentlist", "programstatus", "help"):
         assert asking(query + format) == asking(query)
+
+
+def test_one_that_lists_do_not_show_is_not_shown_by_its_name(asking: Asking) -> None:
+    """A contact's address or a command line (they hold passwords) would be had by whoever knows or guesses a name."""
+    named = {
+        "contact": "contactname=boss",
+        "contactgroup": "contactgroup=staff",
+        "timeperiod": "timeperiod=nights",
+        "command": "command=secret",
+    }
+    limited = Scope(hostgroups=frozenset({"linux"}))
+    assert list(asking("hostlist", scope=limited)["hostlist"]) == ["web"]
+    for noun, option in named.items():
+        assert isinstance(asking(f"{noun}&{option}", "objectjson.cgi"), dict), noun
+        assert asking(f"{noun}list", "objectjson.cgi", limited)[f"{noun}list"] == []
+        answer = asking(f"{noun}&{option}", "objectjson.cgi", limited)
+        assert isinstance(answer, str) and "could not be found" in answer, noun
