@@ -26,7 +26,8 @@ from engine.clock import SystemClock
 from engine.commands.danger import mistake_in
 from engine.commands.lifecycle import State
 from engine.commands.wire import check_author
-from engine.config import Config, Poller, default_data_folder, load_config
+from engine.config import Config, Poller, default_data_folder
+from engine.config_file import load_config
 from engine.errors import ConfigError, PollerError, SignalboxError
 from engine.journal import accounts
 from engine.journal.audit import account_row, add_audit
