@@ -1,0 +1,7 @@
+"""`python -m api.cli` is `signalbox`."""
+
+from __future__ import annotations
+
+from api.cli import main
+
+main()
