@@ -47,6 +47,10 @@ class Wording(Protocol):
         """Something about the stream itself: begins, snapshot_begins, snapshot_ends, reset, end."""
 
 
+Sight = frozenset[tuple[int, str, str]]
+"""Objects a contact sees: poller, host, service or ""."""
+
+
 @dataclass(frozen=True, slots=True)
 class Audience:
     """Readers who get the same bytes. `user` is "" where the scope is everything, else who sees commands on groups that he sent."""
@@ -56,13 +60,15 @@ class Audience:
     which: Which
     wording: Wording
 
-    def sees(self, event: Event) -> bool:
-        """Within scope, by what was true when it happened, and asked for."""
+    def sees(self, event: Event, sight: Sight | None = None) -> bool:
+        """Within scope, by what was true when it happened, and asked for. `sight`: what of the page's a contact sees now."""
+        if not self.which.takes(event):
+            return False
         if event.kind == "command" and not event.host:
-            is_visible = not self.user or event.user == self.user
-        else:
-            is_visible = self.scope.allows(event.poller, event.hostgroups)
-        return is_visible and self.which.takes(event)
+            is_near = not event.poller or Scope(pollers=self.scope.pollers).allows(event.poller, ())
+            return not self.user or (event.user == self.user and is_near)
+        is_seen = sight is None or not event.host or (event.poller, event.host, event.service or "") in sight
+        return is_seen and self.scope.allows(event.poller, event.hostgroups)
 
 
 def audience_of(caller: Caller, which: Which, wording: Wording) -> Audience:
