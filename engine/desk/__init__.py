@@ -752,6 +752,7 @@ class Desk:
             await self.read(lambda reader: check_orders(reader, who.caller, orders))
         accept = self._accept(who, away, action, len(orders))
         if len(orders) > SLICE:
+            accept = replace(accept, in_slices=True)
             await self.read(lambda reader: accept.check(reader.connection, orders))
         return await parts.bulk.store(accept, orders, store(accept))
 
