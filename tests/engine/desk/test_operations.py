@@ -6,24 +6,29 @@ import asyncio
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine.config import Settings
-from engine.desk import Desk, EntryFilter, Receipt, Target
+from engine.desk import Caller, CheckResult, Desk, EntryFilter, Receipt, Target
 from engine.desk.bulk import SLICE
 from engine.desk.lives import NEVER_SENT
 from engine.desk.plans import DeletionAsked, How
 from engine.desk.selection import EntrySelection, Selection
-from engine.errors import InvalidField, JournalError, NotPossible, UnknownObject
+from engine.errors import Forbidden, InvalidField, JournalError, NotPossible, UnknownObject
+from engine.formats.cgicfg import parse_cgi_config
 from engine.journal.operations import unsent_operations
 from engine.journal.store import Journal, has_waiting_before, insert_new, is_waiting, waiting_named, waiting_names
+from engine.state.rights import rights_of
+from engine.state.scope import Scope
 from tests.engine.desk.scene import (
     LINUX_ONLY,
     NORTH,
     OPERATOR,
+    SOUTH,
     SOUTH_ONLY,
     Scene,
     at_desk,
@@ -121,6 +126,47 @@ def test_an_operation_out_of_scope_is_unknown_and_counts_are_of_what_is_seen(sce
     seen, some, everything = at_desk(scene, work)
     assert [view.commands for view in seen] == [1, 1]
     assert (some, everything) == (1, 2)
+
+
+def test_a_token_limited_to_pollers_shows_nothing_its_user_asked_for_elsewhere(scene: Scene) -> None:
+    """Its bearer would read what was done, in whose name and under which change number, of cores the token is not for."""
+    narrowed = replace(OPERATOR, scope=SOUTH_ONLY.scope, token="olga-south")
+    results = [CheckResult(target("mail01"), 0, "fine"), CheckResult(target("mail01"), 0, "fine again")]
+
+    async def work(desk: Desk) -> Any:
+        (north,) = await comment(desk, [target("web01")], reference="CHG-SECRET")
+        (south,) = await comment(desk, [target("mail01")])
+        (joined,) = await comment(desk, [target("mail01")])
+        call = await desk.submit_call(OPERATOR, results)
+        with pytest.raises(UnknownObject):
+            await desk.operation(narrowed, north.operation)
+        seen = await desk.operations(narrowed, EntryFilter())
+        return {south.operation, joined.operation, call.id}, seen, await desk.operations(OPERATOR, EntryFilter())
+
+    expected, seen, everything = at_desk(scene, work)
+    assert ({view.id for view in seen.rows}, seen.total) == (expected, 3)
+    assert everything.total == 4
+
+
+def test_who_may_not_send_a_command_does_not_withdraw_somebody_elses(scene: Scene) -> None:
+    """Contacts who see every host, of whom one may command hosts and none the core: what waits for the core is not theirs."""
+    told = "use_authentication=1\nauthorized_for_all_hosts=ivo,eva\nauthorized_for_all_host_commands=ivo\n"
+    given = {name: rights_of(parse_cgi_config(told, Path("cgi.cfg")), name) for name in ("ivo", "eva")}
+    ivo, eva = (Caller(name, name, "operator", Scope(rights=rights), rights=rights) for name, rights in given.items())
+    admin = replace(OPERATOR, role="admin")
+
+    async def work(desk: Desk) -> None:
+        (core,) = await desk.command(admin, "ENABLE_FLAP_DETECTION", {}, poller=SOUTH)
+        (group,) = await desk.command(admin, "ENABLE_HOSTGROUP_SVC_CHECKS", {"hostgroup": "linux"}, poller=NORTH)
+        (own,) = await comment(desk, [target("web01")])
+        for caller, receipt in ((ivo, core), (eva, core), (eva, group), (eva, own)):
+            with pytest.raises(Forbidden):
+                await desk.cancel_command(caller, receipt.command_id)
+        assert {str(command.state) for command in scene.commands()} == {"accepted"}
+        for receipt in (group, own):
+            assert (await desk.cancel_command(ivo, receipt.command_id)).state == "cancelled"
+
+    at_desk(scene, work)
 
 
 def test_a_call_in_slices_is_complete_with_its_last(scene: Scene, many: list[Target]) -> None:

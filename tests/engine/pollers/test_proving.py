@@ -137,7 +137,7 @@ def test_a_lost_removal_is_not_written_again_over_a_later_acknowledgement(scene:
 def test_what_could_not_be_stored_of_a_generation_is_looked_at_again_in_the_next(
     scene: LaneScene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The disk is full while a downtime is bound: a next file that shows the same would be taken for no news, and it left unbound."""
+    """The disk is full while a downtime is bound: the next file shows the same and would be no news."""
     made = scene.accept("SCHEDULE_HOST_DOWNTIME")
     processed(scene, made)
     scene.clock.at += 3
