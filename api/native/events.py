@@ -64,7 +64,8 @@ class EventData:
     (`id`, `command`, `evidence`, `user`); of a call of several passive results `command` is `results`, and `total` and `counts` say
     how many of them stand where: one event for each time these change (`poller` null: no poller has the objects). In a snapshot
     `action` is `is`. `source` tells whether the core's log or its status file said so; `state` is that of the host or service then,
-    null before its first check; `at` is the core's time, of a command ours.
+    before its first check null, in events of type `state` what the core has there, named PENDING; `at` is the core's time, of a
+    command ours.
     """
 
     type: str

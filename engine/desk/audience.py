@@ -30,8 +30,13 @@ class Which:
             and (self.host is None or event.host == self.host)
             and (self.service is None or event.service == self.service)
             and (self.hostgroup is None or (bool(event.host) and self.hostgroup in event.hostgroups))
-            and (self.states is None or (event.state is not None and (event.service is not None, event.state) in self.states))
+            and (self.states is None or self._takes_state(event))
         )
+
+    def _takes_state(self, event: Event) -> bool:
+        """Before its first check an object is in none, whatever number stands there."""
+        is_known = event.state is not None and event.said.get("checked", True)
+        return bool(is_known) and (event.service is not None, event.state) in (self.states or ())
 
 
 class Wording(Protocol):

@@ -433,6 +433,7 @@ def test_events_come_by_the_same_rights_and_end_with_them(pair: Pair) -> None:
             listed = {(one["name"], None) for one in client.get("/v1/hosts?limit=0").json()["items"]}
             listed |= {(one["host"], one["description"]) for one in client.get("/v1/services?limit=0").json()["items"]}
         assert told == listed and ("db01", "PostgreSQL") in told and ("lonely", None) not in told
+        pair.core.send("START_ACCEPTING_PASSIVE_HOST_CHECKS", "START_ACCEPTING_PASSIVE_SVC_CHECKS")  # the tests above end both
         pair.core.send("PROCESS_HOST_CHECK_RESULT;lonely;1;not hers", "PROCESS_SERVICE_CHECK_RESULT;db01;PostgreSQL;2;hers")
         ann.wait_for(output="hers")
         watcher.wait_for(output="hers")

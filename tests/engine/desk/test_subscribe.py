@@ -329,6 +329,14 @@ def test_filters(world: World, which: Which, expected: list[str]) -> None:
     with_feeds(world, work)
 
 
+def test_before_its_first_check_an_object_is_in_no_state() -> None:
+    """Cores write 0 then, which would be told as UP or OK to who asked for these."""
+    up = Which(states=frozenset({(False, 0)}))
+    assert up.takes(Event(1, "state", "is", 1, "web01", None, (), 0, 1.0, {"checked": True}))
+    assert not up.takes(Event(1, "state", "is", 1, "web01", None, (), 0, 1.0, {"checked": False}))
+    assert not up.takes(Event(1, "comment", "is", 1, "web01", None, (), None, 1.0, {}))
+
+
 def test_a_token_that_is_revoked_or_shows_less_ends_the_stream_before_anything_more_is_said(world: World) -> None:
     async def work(feed: Feed) -> None:
         anna, wim = world.listen(feed), world.listen(feed, "wim")
