@@ -2,7 +2,7 @@
 
 The tour, in reading order:
 
-1. `model.py`, `errors.py`, `clock.py`, `config.py`: the words everything else is said in.
+1. `model.py`, `errors.py`, `clock.py`, `config.py`: the words everything else is said in; `config_file.py` loads the configuration.
 2. `formats/`: bytes of a core's files ⇄ values; no I/O (`layout.py` reads blocks of one core's form at once).
 3. `commands/`: `catalogue.py` is THE table of external commands; `wire.py` writes a row as a line, `profiles.py` says how kinds
    of core differ, `danger.py` which dangerous names a configuration may allow, `lifecycle.py` is the life of a command as a table,

@@ -22,7 +22,7 @@ from types import NoneType
 from typing import TypeVar
 
 from engine.clock import Clock, SystemClock
-from engine.commands.catalogue import SWITCHES, Effect, Row, Subject
+from engine.commands.catalogue import SWITCHES, Effect, Row, Subject, known_row
 from engine.config import Config
 from engine.desk.accept import Accept, ended, withdraw_by_id
 from engine.desk.audience import Which, Wording
@@ -34,7 +34,7 @@ from engine.desk.generic import check_names, command_named, generic_orders
 from engine.desk.items import Item, ItemDone, plan_items, without_refused
 from engine.desk.items import Plan as ItemPlan
 from engine.desk.lives import lives_of, page_of_lives, standings_of
-from engine.desk.once import Job, once, recorded, refusal, refusal_row
+from engine.desk.once import Job, once, plan_row, recorded, refusal, refusal_row
 from engine.desk.operations import one_operation, page_of_operations
 from engine.desk.orders import (
     Order,
@@ -64,8 +64,8 @@ from engine.desk.pollers import is_engine_alive, poller_away
 from engine.desk.readers import Readers
 from engine.desk.resolve import Found, Resolver, is_behind
 from engine.desk.results import CallPlan, ResultCall, call_shown, plan_call, standings, store_call, stored_parts
-from engine.desk.rights import check_objects, check_orders
-from engine.desk.subjects import subjects_of
+from engine.desk.rights import check_orders, check_withdrawal
+from engine.desk.subjects import check_variable, subjects_of
 from engine.desk.subscribe import Feed
 from engine.desk.together import store_together
 from engine.desk.values import (
@@ -466,7 +466,8 @@ class Desk:
         made, away = await self.find(caller, planned)
         if how.dry_run:
             targets = await self._parts.readers.call(lambda: packed(made))
-            await self._parts.writer.submit(lambda connection: keep(connection, made, targets, caller.user, who.now))
+            row = plan_row(caller, who.now, made.hash, len(made.targets()))
+            await self._parts.writer.submit(lambda connection: keep(connection, made, targets, caller.user, who.now, row))
             return made
         if caller.request is not None and caller.request.key:
             request = replace(caller.request, conflicts=packed_conflicts(made.conflicts))
@@ -595,6 +596,8 @@ class Desk:
             trigger = arguments.get("trigger")
             if isinstance(trigger, int) and trigger:
                 self._check_trigger(reader, caller, trigger, found)
+            for each in found:
+                check_variable(reader, who, each, row, arguments)
             orders = [order for each in found for order in generic_orders(who, each, row, arguments)]
             return orders, _away(orders, hold)
 
@@ -645,12 +648,12 @@ class Desk:
             raise InvalidField(f"trigger must be the public id of a downtime that stands on {', '.join(away)}.", field="trigger")
 
     async def cancel_command(self, caller: Caller, command_id: str) -> Life:
-        """Withdraw a command that was not yet written. Raises UnknownObject, NotPossible."""
+        """Withdraw a command that was not yet written; somebody else's only who may send it. Raises UnknownObject, NotPossible."""
         who = self._asked(caller)
         (life,) = await self._lives(caller, [command_id])
         if life.user != caller.user:
-            key = ObjectKey(life.poller, life.host, life.service)
-            await self.read(lambda reader: check_objects(reader, caller, [key]))
+            check_allowed(known_row(life.command), caller, self.config.settings)
+            await self.read(lambda reader: check_withdrawal(reader, caller, self._pollers, life))
         job = once(
             caller, "", who.now, NoneType, lambda connection: withdraw_by_id(connection, command_id, caller, who.now), [command_id]
         )
@@ -752,6 +755,7 @@ class Desk:
             await self.read(lambda reader: check_orders(reader, who.caller, orders))
         accept = self._accept(who, away, action, len(orders))
         if len(orders) > SLICE:
+            accept = replace(accept, in_slices=True)
             await self.read(lambda reader: accept.check(reader.connection, orders))
         return await parts.bulk.store(accept, orders, store(accept))
 
