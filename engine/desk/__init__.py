@@ -63,7 +63,7 @@ from engine.desk.plans import (
 )
 from engine.desk.pollers import is_engine_alive, poller_away
 from engine.desk.readers import Readers
-from engine.desk.resolve import Found, NotBrief, Resolver, is_behind
+from engine.desk.resolve import Found, Resolver, is_behind
 from engine.desk.results import CallPlan, ResultCall, call_shown, plan_call, standings, store_call, stored_parts
 from engine.desk.rights import check_orders, check_withdrawal
 from engine.desk.subjects import check_variable, subjects_of
@@ -103,7 +103,7 @@ from engine.journal.schema import NEWEST
 from engine.journal.store import Journal
 from engine.model import ObjectKey
 from engine.state.scope import EVERYTHING
-from engine.state.views import Reader
+from engine.state.views import NotBrief, Reader
 
 __all__ = [
     "AuditFilter",
