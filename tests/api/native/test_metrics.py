@@ -12,7 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from api.timing import template
-from engine.figures import FOLDER_VARIABLE
+from engine.config import FIGURES_VARIABLE
 from tests.api.support_desk import AWKWARD, HOSTS, Fate, Front
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -127,7 +127,7 @@ SHOW = (
 
 
 def _run(folder: Path, programs: Iterable[str]) -> list[str]:
-    environment = os.environ | {FOLDER_VARIABLE: str(folder)}
+    environment = os.environ | {FIGURES_VARIABLE: str(folder)}
     words = [[sys.executable, "-c", program] for program in programs]
     return [subprocess.run(word, env=environment, check=True, capture_output=True, text=True).stdout for word in words]
 
