@@ -23,7 +23,6 @@ REAPPLY_VERBS = ("downtime", "acknowledgement", "comment", "deletion", "switch")
 
 
 ROLES = ("reader", "operator", "admin")
-FIGURES_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"  # of the environment: the folder where processes keep their figures
 
 
 def setting(default: Any, doc: str, unit: str = "", low: float | None = None, high: float | None = None) -> Any:

@@ -1,6 +1,6 @@
 """What only the process at work knows of its work, for /metrics: counted and timed where it happens.
 
-Rules: labels have few values (pollers by number, states, routes), never a host's or a caller's name. Where FIGURES_VARIABLE names a
+Rules: labels have few values (pollers by number, states, routes), never a host's or a caller's name. Where FOLDER_VARIABLE names a
 folder when this module is imported, every process keeps its figures in files there, and any of them can read the sum; without,
 they are this process's own. They begin anew with each start of `signalbox serve`. A step whose transaction failed was counted.
 """
@@ -14,8 +14,7 @@ from functools import cache
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from engine.config import FIGURES_VARIABLE
-
+FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 _OWN = CollectorRegistry()
 
 _COMMAND_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
@@ -111,7 +110,7 @@ def _seconds(poller: int, state: str) -> Histogram:
 
 def registry() -> CollectorRegistry:
     """Every process's figures."""
-    if not os.environ.get(FIGURES_VARIABLE):
+    if not os.environ.get(FOLDER_VARIABLE):
         return _OWN
     every = CollectorRegistry()
     MultiProcessCollector(every)  # type: ignore[no-untyped-call]

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from api.serve import FIGURES_VARIABLE
 from api.timing import template
 from engine import figures
-from engine.config import FIGURES_VARIABLE
+from engine.figures import FOLDER_VARIABLE
 from tests.api.support_desk import AWKWARD, HOSTS, Fate, Front
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -145,9 +146,14 @@ SHOW = (
 
 
 def _run(folder: Path, programs: Iterable[str]) -> list[str]:
-    environment = os.environ | {FIGURES_VARIABLE: str(folder)}
+    environment = os.environ | {FOLDER_VARIABLE: str(folder)}
     words = [[sys.executable, "-c", program] for program in programs]
     return [subprocess.run(word, env=environment, check=True, capture_output=True, text=True).stdout for word in words]
+
+
+def test_the_supervisor_names_the_folder_as_the_figures_look_for_it() -> None:
+    """Otherwise each process would keep its figures to itself."""
+    assert FIGURES_VARIABLE == FOLDER_VARIABLE
 
 
 def test_processes_are_added_up_also_those_that_ended(tmp_path: Path) -> None:
