@@ -22,6 +22,20 @@ _WITHIN_S = 180.0  # a plain reader takes seconds for each look at such a file
 _INTERVAL_S = 10
 
 
+class PatientCore(QuietCore):
+    """A core of this size does not read its commands while it writes its status file."""
+
+    def write_raw(self, data: bytes) -> None:
+        def sent() -> bool:
+            try:
+                super(PatientCore, self).write_raw(data)
+            except BlockingIOError:
+                return False
+            return True
+
+        cores.until(sent, _WITHIN_S, "the core reads its command file")
+
+
 def main() -> int:
     """Run and print."""
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -33,7 +47,7 @@ def main() -> int:
     chance, compared, results, begun = random.Random(seed), 0, 0, time.monotonic()
     print(f"seed {seed}", flush=True)
     with cores.core_folder() as folder:
-        core = QuietCore(folder / "large", many_hosts(options.hosts * options.services, options.services), interval_s=_INTERVAL_S)
+        core = PatientCore(folder / "large", many_hosts(options.hosts * options.services, options.services), interval_s=_INTERVAL_S)
         with cores.running(core), boxed(folder, core) as box:
             core.fill()
             feeder = Feeder(core, 0.03, seed)
