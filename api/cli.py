@@ -21,6 +21,7 @@ import click
 
 from api import folder
 from api.auth.contacts import check_users, cores_of
+from api.auth.files import is_of_file
 from api.auth.passwords import hash_password
 from engine.clock import SystemClock
 from engine.commands.danger import mistake_in
@@ -263,10 +264,17 @@ def list_users(data: Path | None) -> None:
     """List users with role, author and limits."""
     with _journal(_enter(data)) as journal:
         found = accounts.users(journal.connection)
-    _print_table(
-        ("NAME", "ROLE", "AUTHOR", "HOSTGROUPS", "POLLERS"),
-        [(one.name, str(one.role), one.author, _limits(one.scope.hostgroups), _limits(one.scope.pollers)) for one in found],
-    )
+    rows = [
+        (
+            one.name,
+            "by cgi.cfg" if is_of_file(one) else str(one.role),
+            one.author,
+            _limits(one.scope.hostgroups),
+            _limits(one.scope.pollers),
+        )
+        for one in found
+    ]
+    _print_table(("NAME", "ROLE", "AUTHOR", "HOSTGROUPS", "POLLERS"), rows)
 
 
 @user.command("remove")

@@ -87,6 +87,7 @@ class Page:
     pollers: Mapping[int, str]
     granted: Mapping[str, tuple[str, Scope]]
     asked: frozenset[str]
+    at: float
     lost: str = ""
     is_full: bool = False
     _said: dict[tuple[Wording, int], bytes] = field(default_factory=dict)
@@ -107,7 +108,9 @@ class Page:
         return said
 
     def is_still_granted(self, caller: Caller) -> bool:
-        """Whether the caller's token shows now what it showed when he came."""
+        """Whether the caller's token shows now what it showed when he came; without one, whether he was verified of late."""
+        if caller.until is not None and self.at >= caller.until:
+            return False
         return caller.token not in self.asked or self.granted.get(caller.token) == (caller.user, caller.scope)
 
 
@@ -125,7 +128,7 @@ def read_page(
     granted = grants_of(connection, tokens, now)
     lost = _lost(connection, after)
     if lost:
-        return Page(after, head_of(reader), [], {}, granted, frozenset(tokens), lost)
+        return Page(after, head_of(reader), [], {}, granted, frozenset(tokens), now, lost)
     upto = upto or head_of(reader)
     states = events_after(connection, after.state, upto.state, PAGE)
     steps = _steps_after(connection, after.journal, upto.journal, PAGE)
@@ -142,7 +145,7 @@ def read_page(
         end.journal if len(steps) == PAGE else max(after.journal, upto.journal),
     )
     pollers = dict(connection.execute("SELECT number, name FROM state.poller").fetchall())
-    page = Page(after, end, events, pollers, granted, frozenset(tokens), is_full=PAGE in (len(states), len(steps)))
+    page = Page(after, end, events, pollers, granted, frozenset(tokens), now, is_full=PAGE in (len(states), len(steps)))
     for audience in audiences:
         page.blob(audience)
     return page
