@@ -80,8 +80,9 @@ tests() {
         export CI
     fi
     if [ -n "$fast" ]; then set -- -m "not core"; else set --; fi
-    # Much of the time is spent waiting for cores: more processes than processors. A file's tests stay together.
-    python -m pytest -p no:cacheprovider -n 3 --dist loadfile --durations=10 --junitxml="$scratch/junit.xml" "$@"
+    # Much of the time is spent waiting for cores: more processes than processors. A file's tests stay together, in the order of
+    # tests/conftest.py.
+    python -m pytest -p no:cacheprovider -n 3 --dist loadfile --no-loadscope-reorder --durations=10 --junitxml="$scratch/junit.xml" "$@"
 }
 
 counts() {

@@ -11,6 +11,11 @@ import pytest
 from tests.support.cores import require_cores
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long begins first: with several processes one long test at the end would keep all others waiting."""
+    items.sort(key=lambda item: "system" not in item.path.parts)
+
+
 @pytest.fixture(scope="session")
 def _cores_are_there() -> None:
     require_cores()

@@ -21,7 +21,7 @@ from api.native.downtimes import NewDowntime
 from contrib import readme
 from engine.commands.catalogue import CATALOGUE
 from engine.commands.lifecycle import State
-from engine.config import load_config
+from engine.config_file import load_config
 from engine.errors import ConfigError, SignalboxError
 
 ROOT = readme.README.parent

@@ -30,6 +30,7 @@ from engine.commands.catalogue import CATALOGUE, Effect
 from engine.commands.lifecycle import State
 from engine.desk import ItemDone, Life, Receipt, Recorded
 from engine.desk.items import items_again
+from engine.desk.lives import is_never_sent
 
 COMMAND_HEADER = "Signalbox-Command"  # ids of the commands
 ENTRY_HEADER = "Signalbox-Entry"  # ids of the downtimes or acknowledgements they make or end
@@ -114,7 +115,7 @@ def judge(lives: Sequence[Life], *, deletes: bool = False) -> tuple[int, str]:
 def _verdict(lives: Sequence[Life], *, deletes: bool = False) -> Verdict:
     by_status: dict[int, list[Life]] = {}
     for life in lives:
-        status = 204 if deletes and _is_withdrawn_creation(life) else _STATUS[State(life.state)]
+        status = 204 if is_never_sent(life) or (deletes and _is_withdrawn_creation(life)) else _STATUS[State(life.state)]
         by_status.setdefault(status, []).append(life)
     for status in _WORST_FIRST:
         if status in by_status:

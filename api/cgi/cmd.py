@@ -28,6 +28,7 @@ from api.ledger import as_asked, kept, without_body
 from engine.commands.catalogue import CATALOGUE, Effect
 from engine.commands.lifecycle import State
 from engine.desk import Caller, Life, Receipt, Target
+from engine.desk.lives import is_never_sent
 from engine.desk.plans import limit_of
 from engine.desk.selection import check_limit
 from engine.errors import (
@@ -247,6 +248,8 @@ async def _outcome(visit: Visit, command: CgiCommand, receipts: Sequence[Receipt
 
 
 def _is_done(life: Life, command: CgiCommand) -> bool:
+    if is_never_sent(life):
+        return True
     if life.state == State.CANCELLED and command.form in (Form.DELETE_COMMENT, Form.DELETE_DOWNTIME):
         return CATALOGUE[life.command].effect in _CREATES  # it was withdrawn before the core ever saw it
     return State(life.state) in _DONE

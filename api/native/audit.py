@@ -40,9 +40,10 @@ class WrittenCommand:
 class AuditItem:
     """One request, login or change of an account.
 
-    `outcome`: accepted (its commands tell the rest), done, or refused with `status`, `code` and `detail`. `body` as received; of a
-    long one the beginning, with size and SHA-256 of all of it. `count` is above 1 for requests without a valid token, which are
-    only counted. `partial`: it touched objects beyond your limits, too, and these are left out with path and body.
+    `outcome`: accepted (its commands tell the rest), planned (a dry run), done, or refused with `status`, `code` and `detail`.
+    `body` as received; of a long one the beginning, with size and SHA-256 of all of it. `count` is above 1 for requests without a
+    valid token, which are only counted. `partial`: it touched objects beyond your limits, too, and these are left out with path
+    and body.
     """
 
     id: int
@@ -144,7 +145,7 @@ def _item(audited: Audited) -> AuditItem:
         at=rfc3339(row.at),
         body=row.body.decode("utf-8", "backslashreplace"),
         idempotency_key=row.key,
-        outcome="refused" if row.status >= 400 else "accepted" if row.kind == "request" else "done",
+        outcome="refused" if row.status >= 400 else "planned" if row.status else "accepted" if row.kind == "request" else "done",
         status=row.status or None,
         partial=not audited.whole,
         commands_total=audited.total,

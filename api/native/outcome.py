@@ -17,7 +17,7 @@ from api.waiting import WAIT_CAP_S
 from engine.commands.catalogue import Effect, known_row
 from engine.commands.lifecycle import State
 from engine.desk import Life, Receipt, Recorded
-from engine.desk.lives import advice_when_accepted
+from engine.desk.lives import advice_when_accepted, is_never_sent
 from engine.desk.plans import Conflict, unpacked_conflicts
 
 MOST_COMMANDS = 500  # of one answer; /v1/operations pages through all
@@ -188,7 +188,7 @@ async def again(call: Call, query: WaitQuery, known: Recorded) -> Answer:
     receipts = msgspec.json.decode(known.answer, type=tuple[Receipt, ...])
     row = known_row(receipts[0].command)
     made = row.entry_kind if row.effect in (Effect.ENTRY_CREATED, Effect.ACKNOWLEDGED) else None
-    deletes = any(receipt.withdrawn for receipt in receipts)
+    deletes = any(receipt.withdrawn or known_row(receipt.command).effect is Effect.ENTRY_GONE for receipt in receipts)
     names = {poller.number: poller.name for poller in call.desk.config.pollers}
     shown = [conflict_shown(conflict, names) for conflict in unpacked_conflicts(known.conflicts, call.caller.scope)]
     creates = f"{made}s" if made and not deletes else None
@@ -250,6 +250,8 @@ def words_of(life: Life) -> str:
 def _state(life: Life, deletes: bool) -> State:
     """A deletion that withdrew the unwritten creation has reached all it was asked for."""
     state = State(life.state)
+    if is_never_sent(life):
+        return State.CONFIRMED
     if state is State.CANCELLED and deletes and known_row(life.command).effect in (Effect.ENTRY_CREATED, Effect.ACKNOWLEDGED):
         return State.CONFIRMED
     return state

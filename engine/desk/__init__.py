@@ -22,7 +22,7 @@ from types import NoneType
 from typing import TypeVar
 
 from engine.clock import Clock, SystemClock
-from engine.commands.catalogue import SWITCHES, Effect, Row, Subject
+from engine.commands.catalogue import SWITCHES, Effect, Row, Subject, known_row
 from engine.config import Config
 from engine.desk.accept import Accept, ended, withdraw_by_id
 from engine.desk.audience import Which, Wording
@@ -34,7 +34,7 @@ from engine.desk.generic import check_names, command_named, generic_orders
 from engine.desk.items import Item, ItemDone, plan_items, without_refused
 from engine.desk.items import Plan as ItemPlan
 from engine.desk.lives import lives_of, page_of_lives, standings_of
-from engine.desk.once import Job, once, recorded, refusal, refusal_row
+from engine.desk.once import Job, once, plan_row, recorded, refusal, refusal_row
 from engine.desk.operations import one_operation, page_of_operations
 from engine.desk.orders import (
     Order,
@@ -47,6 +47,7 @@ from engine.desk.orders import (
     passive_result,
     removal,
 )
+from engine.desk.pages import RightsOf
 from engine.desk.plans import (
     Ask,
     DeletionAsked,
@@ -62,10 +63,10 @@ from engine.desk.plans import (
 )
 from engine.desk.pollers import is_engine_alive, poller_away
 from engine.desk.readers import Readers
-from engine.desk.resolve import Found, NotBrief, Resolver, is_behind
+from engine.desk.resolve import Found, Resolver, is_behind
 from engine.desk.results import CallPlan, ResultCall, call_shown, plan_call, standings, store_call, stored_parts
-from engine.desk.rights import check_objects, check_orders
-from engine.desk.subjects import subjects_of
+from engine.desk.rights import check_orders, check_withdrawal
+from engine.desk.subjects import check_variable, subjects_of
 from engine.desk.subscribe import Feed
 from engine.desk.together import store_together
 from engine.desk.values import (
@@ -85,7 +86,6 @@ from engine.desk.values import (
 from engine.desk.waiting import Standing, Waiting
 from engine.desk.writer import GroupCommit, Written
 from engine.errors import (
-    Forbidden,
     InvalidField,
     JournalError,
     PollerAway,
@@ -103,7 +103,7 @@ from engine.journal.schema import NEWEST
 from engine.journal.store import Journal
 from engine.model import ObjectKey
 from engine.state.scope import EVERYTHING
-from engine.state.views import Reader
+from engine.state.views import NotBrief, Reader
 
 __all__ = [
     "AuditFilter",
@@ -162,10 +162,20 @@ class _Open:
 
 
 class Desk:
-    """See the module. All methods but `open` raise CallerError subclasses for what the caller got wrong."""
+    """See the module. All methods but `open` raise CallerError subclasses for what the caller got wrong.
 
-    def __init__(self, config: Config, clock: Clock | None = None, journal: Callable[[Path], Journal] = Journal.open) -> None:
+    `rights_of`: what a core's own configuration gives a user now; it may read files, and is called in threads.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        clock: Clock | None = None,
+        journal: Callable[[Path], Journal] = Journal.open,
+        rights_of: RightsOf = lambda user: None,
+    ) -> None:
         self.config = config
+        self._rights_of = rights_of
         self._open_journal = journal
         self._clock: Clock = clock or SystemClock()
         self._pollers = self.pollers = {poller.number: poller for poller in config.pollers}
@@ -177,7 +187,7 @@ class Desk:
         data = self.config.data
         journal = await asyncio.to_thread(self._open_journal, data)
         unsent = unsent_operations(journal.connection)
-        feed = Feed(data, self._clock.now, self.config.settings.event_readers)
+        feed = Feed(data, self._clock.now, self.config.settings.event_readers, self._rights_of)
         readers, waiting = Readers(data), Waiting(data, feed.hint)
         writer = GroupCommit(journal, data, readers.read_all, store_together)
         opened = _Open(journal, writer, readers, waiting, Bulk(writer, data, waiting.name, self._clock.now), feed)
@@ -291,8 +301,6 @@ class Desk:
         self, caller: Caller, which: Which, wording: Wording, *, after: str | None = None, snapshot: bool = False
     ) -> AsyncGenerator[bytes]:
         """Events as they happen, see `Feed.stream`. `after`: the place to go on from; `snapshot`: what stands comes first."""
-        if caller.scope.rights is not None:
-            raise Forbidden("Events do not say whose objects they are about: they are for who sees everything.", right="everything")
         return self._parts.feed.stream(caller, which, wording, after=after, snapshot=snapshot)
 
     def end_streams(self) -> None:
@@ -466,7 +474,8 @@ class Desk:
         made, away = await self.find(caller, planned)
         if how.dry_run:
             targets = await self._parts.readers.call(lambda: packed(made))
-            await self._parts.writer.submit(lambda connection: keep(connection, made, targets, caller.user, who.now))
+            row = plan_row(caller, who.now, made.hash, len(made.targets()))
+            await self._parts.writer.submit(lambda connection: keep(connection, made, targets, caller.user, who.now, row))
             return made
         if caller.request is not None and caller.request.key:
             request = replace(caller.request, conflicts=packed_conflicts(made.conflicts))
@@ -595,6 +604,8 @@ class Desk:
             trigger = arguments.get("trigger")
             if isinstance(trigger, int) and trigger:
                 self._check_trigger(reader, caller, trigger, found)
+            for each in found:
+                check_variable(reader, who, each, row, arguments)
             orders = [order for each in found for order in generic_orders(who, each, row, arguments)]
             return orders, _away(orders, hold)
 
@@ -645,12 +656,12 @@ class Desk:
             raise InvalidField(f"trigger must be the public id of a downtime that stands on {', '.join(away)}.", field="trigger")
 
     async def cancel_command(self, caller: Caller, command_id: str) -> Life:
-        """Withdraw a command that was not yet written. Raises UnknownObject, NotPossible."""
+        """Withdraw a command that was not yet written; somebody else's only who may send it. Raises UnknownObject, NotPossible."""
         who = self._asked(caller)
         (life,) = await self._lives(caller, [command_id])
         if life.user != caller.user:
-            key = ObjectKey(life.poller, life.host, life.service)
-            await self.read(lambda reader: check_objects(reader, caller, [key]))
+            check_allowed(known_row(life.command), caller, self.config.settings)
+            await self.read(lambda reader: check_withdrawal(reader, caller, self._pollers, life))
         job = once(
             caller, "", who.now, NoneType, lambda connection: withdraw_by_id(connection, command_id, caller, who.now), [command_id]
         )
@@ -752,6 +763,7 @@ class Desk:
             await self.read(lambda reader: check_orders(reader, who.caller, orders))
         accept = self._accept(who, away, action, len(orders))
         if len(orders) > SLICE:
+            accept = replace(accept, in_slices=True)
             await self.read(lambda reader: accept.check(reader.connection, orders))
         return await parts.bulk.store(accept, orders, store(accept))
 

@@ -16,11 +16,12 @@ import orjson
 from engine.commands.catalogue import known_row
 from engine.commands.lifecycle import SUCCEEDED, UNFINISHED, UNWRITTEN, State
 from engine.desk.checks import Asked
-from engine.desk.lives import is_repeatable
+from engine.desk.lives import NEVER_SENT, is_repeatable
 from engine.desk.orders import Order, Twin, same_meaning
 from engine.desk.values import Caller, Receipt
 from engine.desk.writer import Written
 from engine.errors import CallerError, NotPossible, PollerAway, UnknownObject
+from engine.journal.audit import link_operation
 from engine.journal.history import (
     EntryRow,
     EntryValues,
@@ -41,12 +42,16 @@ _SAME_SECOND_S = 1.5  # the log lane and the status file may differ by one in th
 
 @dataclass(frozen=True, slots=True)
 class Accept:
-    """One call's orders, or a slice of them. `away`: pollers nobody reads for; only what must be sent is refused for it."""
+    """One call's orders, or a slice of them. `away`: pollers nobody reads for; only what must be sent is refused for it.
+
+    `in_slices`: what is stored now may still be withdrawn, so nothing else is withdrawn for it before all of it stands (`spare`).
+    """
 
     who: Asked
     operation: OperationRow
     new_id: Callable[[], str]
     away: Mapping[int, PollerAway]
+    in_slices: bool = False
 
     def orders(self, connection: sqlite3.Connection, orders: Sequence[Order]) -> Written[tuple[Receipt, ...]]:
         """Store what is new, join what has a twin; the whole or nothing. Raises what an order is refused for, PollerAway."""
@@ -118,10 +123,28 @@ class Accept:
             tuple(command_id for part in done for command_id in part.moved),
         )
 
+    def spare(self, connection: sqlite3.Connection, receipts: Sequence[Receipt]) -> Written[None]:
+        """Deletions of a call that stands whole: where nothing was sent yet, what would have been deleted is withdrawn instead."""
+        moved: list[str] = []
+        pollers: set[int] = set()
+        for receipt in receipts:
+            deletion = command_by_id(connection, receipt.command_id)
+            entry = entry_by_id(connection, receipt.entry_id) if receipt.entry_id is not None else None
+            if deletion is None or deletion.state not in UNWRITTEN or entry is None or not entry.present:
+                continue
+            creation = _unwritten_creation(connection, entry)
+            if creation is not None:
+                withdraw(connection, creation, self.who.caller, self.who.now)
+                move(connection, deletion, State.CANCELLED, self.who.now, reason=NEVER_SENT)
+                link_operation(connection, self.operation.id, creation.id)
+                moved += [creation.id, deletion.id]
+                pollers.add(receipt.poller)
+        return Written(None, frozenset(pollers), tuple(moved))
+
     def _withdrawn(self, connection: sqlite3.Connection, entry: EntryRow) -> Written[Receipt] | None:
         """Withdraw the command that makes just this entry, if it was not written yet."""
-        command = command_by_id(connection, entry.command_id) if entry.command_id else None
-        if command is None or command.state not in UNWRITTEN or len(entries_of(connection, command.id)) != 1:
+        command = None if self.in_slices else _unwritten_creation(connection, entry)
+        if command is None:
             return None
         withdraw(connection, command, self.who.caller, self.who.now)
         notes = ("It had not been sent yet: its command was withdrawn.",)
@@ -199,6 +222,14 @@ def withdraw(connection: sqlite3.Connection, command: CommandRow, caller: Caller
     move(connection, command, State.CANCELLED, now, reason=f"withdrawn by {caller.user}")
     for entry in entries_of(connection, command.id):
         update_entry(connection, entry.id, present=0, cancelled=1, deleted_at=now, deleted_by=caller.user)
+
+
+def _unwritten_creation(connection: sqlite3.Connection, entry: EntryRow) -> CommandRow | None:
+    """The command that makes just this entry, if it was not written yet."""
+    command = command_by_id(connection, entry.command_id) if entry.command_id else None
+    if command is None or command.state not in UNWRITTEN or len(entries_of(connection, command.id)) != 1:
+        return None
+    return command
 
 
 def withdraw_by_id(connection: sqlite3.Connection, command_id: str, caller: Caller, now: float) -> Written[None]:

@@ -2,7 +2,8 @@
 
 Theory of operation. A slice is small enough that the journal's lock is held for milliseconds, and smaller when it was not. Before
 the first the operation's row is stored, `incomplete`, and the public ids of all that is to be made are minted; behind the last
-it becomes `complete`, in the transaction that stores what the request gets, and only then are its commands sent. The rows of a
+it becomes `complete`, in the transaction that stores what the request gets, and only then are its commands sent. A deletion of
+what was not sent yet is stored like any other, and ends what it is to delete only when all of the call stands. The rows of a
 slice are made beside the writer's thread, while the slice before is stored; none waits for the disk but the end, with which all
 are durable. When a slice cannot be stored, what was stored is withdrawn; when this process dies in between, the next desk that
 opens (the dead worker's successor) finds an incomplete operation whose desk nobody listens for any more, and withdraws it.
@@ -18,13 +19,14 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from engine.commands.catalogue import Effect
 from engine.desk.accept import Accept, Rows, minted
-from engine.desk.once import LINKS_AT_ONCE, Receipts, finished, linked, once, packed_answer
+from engine.desk.once import LINKS_AT_ONCE, Links, Receipts, finished, linked, once, packed_answer
 from engine.desk.orders import Order
 from engine.desk.together import Call, is_plain, twins_among
 from engine.desk.values import Receipt
 from engine.desk.writer import GroupCommit, Written
-from engine.errors import JournalError, SignalboxError
+from engine.errors import JournalError
 from engine.faults import BETWEEN_SLICES, crash_point
 from engine.hints import is_listening
 from engine.journal.history import insert_entries
@@ -80,6 +82,7 @@ class Bulk:
 
     async def _store_slices(self, accept: Accept, orders: Sequence[Order], work: Work) -> Receipts:
         operation = accept.operation.id
+        links: Links | None = None
         self._running.add(operation)
         try:
             ids = await self.writer.submit(partial(_begin, accept, orders, self.desk))
@@ -87,17 +90,27 @@ class Bulk:
             answer = await asyncio.to_thread(packed_answer, accept.who.caller, receipts)
             end = finished(accept, receipts, answer, partial(_end, accept, orders))
             links = await self.writer.submit(end)
-        except SignalboxError:
-            await self._withdraw(operation)
-            raise
-        finally:
+        finally:  # whatever went wrong, be it an error that is none of ours: half of it must not wait for this process to end
+            if links is None:
+                await self._withdraw(operation)
             self._running.discard(operation)
         try:
             while links:
                 links = await self.writer.submit(partial(linked, links), LINKS_AT_ONCE)
         except JournalError as error:
             log.error("operation %s is stored and goes out; what joined it is missing in the audit: %s", operation, error)
+        await self._spare(accept, orders, receipts)
         return receipts
+
+    async def _spare(self, accept: Accept, orders: Sequence[Order], receipts: Receipts) -> None:
+        """Of a complete call's deletions: withdraw what was not sent yet, instead of sending it and deleting it."""
+        spared = [receipt for order, receipt in zip(orders, receipts, strict=True) if _is_spared(order)]
+        try:
+            for begin in range(0, len(spared), SLICE):
+                part = spared[begin : begin + SLICE]
+                await self.writer.submit(partial(accept.spare, receipts=part), len(part))
+        except JournalError as error:
+            log.error("operation %s: what it deletes is sent first where it was not yet: %s", accept.operation.id, error)
 
     async def _slices(self, accept: Accept, orders: Sequence[Order], work: Work, ids: Ids) -> Receipts:
         """Store one slice after the other; the next is made meanwhile."""
@@ -129,6 +142,13 @@ class Bulk:
                 done = await self.writer.submit(lambda connection: _withdrawn(connection, operation, reason, self.now()), SLICE)
         except JournalError as error:
             log.error("operation %s could not be withdrawn yet, and none of it will be sent: %s", operation, error)
+
+
+def _is_spared(order: Order) -> bool:
+    """It deletes one entry. Where an object is acknowledged, the core has to be told, whose acknowledgement it may be."""
+    row = order.found.row
+    is_acknowledged = row is not None and bool(row.acknowledged)
+    return order.row.effect is Effect.ENTRY_GONE or (order.row.effect is Effect.NOT_ACKNOWLEDGED and not is_acknowledged)
 
 
 def whole(accept: Accept, orders: Sequence[Order], work: Work) -> Job:

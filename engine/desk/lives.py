@@ -192,6 +192,15 @@ def _on_its_way(pipe: str, again: str) -> str:
     return f"Wait a moment, it is on its way into {pipe}; if it stays so, see whether the engine process runs; {again}."
 
 
+# Of a deletion: the command that would have made it was withdrawn, so that there is nothing left to send.
+NEVER_SENT = "what it was to delete had not been sent yet and was withdrawn"
+
+
+def is_never_sent(life: Life) -> bool:
+    """A deletion that has reached all it was asked for: the core never saw what it was to delete."""
+    return life.state == State.CANCELLED and life.reason == NEVER_SENT
+
+
 _SAFE = "repeating the request is safe"
 _COUNTS = "do not repeat the request meanwhile, each result counts"
 

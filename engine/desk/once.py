@@ -113,6 +113,13 @@ def refusal_row(caller: Caller, now: float, status: int, code: str, detail: str,
     return _row(caller, now, status=status, code=code, detail=detail, host=host, service=service)
 
 
+def plan_row(caller: Caller, now: float, plan: str, targets: int) -> AuditRow | None:
+    """The audit's row of a dry run: who planned what. None for what is no request."""
+    if caller.request is None:
+        return None
+    return _row(caller, now, status=200, code="planned", detail=f"a dry run of {targets} targets, nothing sent: plan {plan}")
+
+
 def refusal(row: AuditRow, connection: sqlite3.Connection) -> Written[None]:
     """The job that stores such a row."""
     add_audit(connection, row)

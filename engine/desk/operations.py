@@ -1,6 +1,7 @@
 """Operations as people see them: what one call asked for, and how far each of its commands came. Reads journal.db through a reader.
 
 An operation is seen by who asked for it and by whoever may see one of its objects; counts and targets are of what the caller sees.
+With a token that is limited to pollers, what its user asked for with others is seen as far as something of it went to these.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from engine.desk.results import may_see
 from engine.desk.values import Caller, EntryFilter, OperationView, Page
 from engine.journal.calls import CallRow, calls_of
 from engine.journal.operations import OPERATION_COLUMNS, OperationRow, Storing
-from engine.state.scope import EVERYTHING
+from engine.state.scope import EVERYTHING, Scope
 
 
 def page_of_operations(connection: sqlite3.Connection, caller: Caller, which: EntryFilter) -> Page[OperationView]:
@@ -41,7 +42,22 @@ def _visible(caller: Caller) -> tuple[str, list[object]]:
         return "1", []
     scoped, values = scoped_commands(caller.scope, caller.user)
     of_it = OF_OPERATION.replace("?", "o.id")
-    return f"(o.user = ? OR EXISTS (SELECT 1 FROM journal.command c WHERE {of_it} AND ({scoped})))", [caller.user, *values]
+    own, told = _own(caller)
+    return f"({own} OR EXISTS (SELECT 1 FROM journal.command c WHERE {of_it} AND ({scoped})))", [*told, *values]
+
+
+def _own(caller: Caller) -> tuple[str, list[object]]:
+    """What the caller asked for, within the pollers of the token in hand."""
+    if caller.scope.pollers is None:
+        return "o.user = ?", [caller.user]
+    reached, numbers = Scope(pollers=caller.scope.pollers).sql("r.poller", "''")
+    went = [
+        f"EXISTS (SELECT 1 FROM journal.command r WHERE r.operation = o.id AND {reached})",
+        f"EXISTS (SELECT 1 FROM journal.operation_joined j JOIN journal.command r ON r.id = j.command_id"
+        f" WHERE j.operation = o.id AND {reached})",
+        f"EXISTS (SELECT 1 FROM journal.result_call r WHERE r.operation = o.id AND {reached})",
+    ]
+    return f"(o.user = ? AND ({' OR '.join(went)}))", [caller.user, *numbers, *numbers, *numbers]
 
 
 def _view(connection: sqlite3.Connection, caller: Caller, row: OperationRow) -> OperationView:

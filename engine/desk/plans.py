@@ -30,6 +30,7 @@ from engine.desk.selection import EntrySelection, Selection, check_limit, select
 from engine.desk.values import Receipt
 from engine.desk.writer import Written
 from engine.errors import CallerError, Conflicting, Forbidden, InvalidField, NotPossible, PlanChanged, UnknownObject, UnknownPoller
+from engine.journal.audit import AuditRow, add_audit
 from engine.model import ObjectKey
 from engine.state.scope import Scope
 from engine.state.views import Reader
@@ -317,8 +318,12 @@ def unpacked_conflicts(told: bytes, scope: Scope) -> list[Conflict]:
     return [one for one in found if one.poller is None or Scope(pollers=scope.pollers).allows(one.poller, ())]
 
 
-def keep(connection: sqlite3.Connection, planned: Planned, targets: bytes, user: str, now: float) -> Written[None]:
-    """Remember what a dry run promised (`targets`: packed); forget what is older than a day."""
+def keep(
+    connection: sqlite3.Connection, planned: Planned, targets: bytes, user: str, now: float, row: AuditRow | None = None
+) -> Written[None]:
+    """Remember what a dry run promised (`targets`: packed), and in the audit that it was made; forget what is older than a day."""
+    if row is not None:
+        add_audit(connection, row)
     connection.execute("DELETE FROM plan WHERE at < ?", (now - KEPT_S,))
     connection.execute("INSERT OR REPLACE INTO plan VALUES (?, ?, ?, ?, ?)", (planned.hash, user, planned.request, targets, now))
     return Written(None)

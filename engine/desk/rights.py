@@ -5,12 +5,15 @@ The rights come with the caller (state/rights.py); a caller without any is bound
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from engine.commands.catalogue import CATALOGUE, Row, Subject
+from engine.commands.catalogue import Row, Subject, known_row
 from engine.commands.row import GROUPS
+from engine.config import Poller
 from engine.desk.orders import Order
-from engine.desk.values import Caller
+from engine.desk.resolve import Resolver
+from engine.desk.subjects import subjects_of
+from engine.desk.values import Caller, Life
 from engine.errors import Forbidden
 from engine.model import ObjectKey
 from engine.state.rights import ContactRights
@@ -25,8 +28,20 @@ def check_orders(reader: Reader, caller: Caller, orders: Iterable[Order]) -> Non
     if rights is None:
         return
     for command, key, name in dict.fromkeys((order.row.name, order.found.key, order.found.name) for order in orders):
-        if not may_command(reader, rights, CATALOGUE[command], key, name):
+        if not may_command(reader, rights, known_row(command), key, name):
             raise _forbidden(rights, f"{command} on {_label(key, name)}")
+
+
+def check_withdrawal(reader: Reader, caller: Caller, pollers: Mapping[int, Poller], life: Life) -> None:
+    """Raises what keeps the caller from sending that command himself: who may not send it does not withdraw somebody else's."""
+    rights = caller.rights
+    if not caller.scope.is_limited and rights is None:
+        return
+    row = known_row(life.command)
+    found = subjects_of(Resolver(reader, caller.scope, pollers), row, life.arguments, life.poller)
+    for each in found:
+        if rights is not None and not may_command(reader, rights, row, each.key, each.name):
+            raise _forbidden(rights, f"{row.name} on {_label(each.key, each.name)}")
 
 
 def check_objects(reader: Reader, caller: Caller, keys: Iterable[ObjectKey]) -> None:

@@ -70,6 +70,12 @@ def add_links(connection: sqlite3.Connection, links: Sequence[tuple[int, str]]) 
     insert_rows(connection, "INSERT OR IGNORE INTO audit_link", 2, links)
 
 
+def link_operation(connection: sqlite3.Connection, operation: str, command_id: str) -> None:
+    """Link the row of the request that made this operation, if it has one, to a command it withdrew."""
+    into = "INSERT OR IGNORE INTO audit_link SELECT seq, ? FROM audit WHERE operation = ? AND operation <> ''"
+    connection.execute(into, (command_id, operation))
+
+
 def insert_audit(connection: sqlite3.Connection, rows: Sequence[AuditRow]) -> None:
     """Add rows that are linked to nothing else."""
     insert_rows(connection, _INTO, len(AuditRow.__slots__), [_values(row) for row in rows])

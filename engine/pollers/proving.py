@@ -201,7 +201,7 @@ class Prover:
                     told.extend(duplicates.take([entry_id]))
 
             moment = replace(moment, unit=slices.unit, appeared=appeared)
-            self._reconcile(connection, reader, moment if losses is None else replace(moment, ended=losses.take_ended))
+            shown = self._reconcile(connection, reader, moment if losses is None else replace(moment, ended=losses.take_ended))
             if losses is not None:
                 losses.take_switches()
                 told += losses.moved
@@ -215,23 +215,26 @@ class Prover:
                 with slices.unit():
                     note_confirmed(connection, some, at)
         self._forget_lost_entries(slices, at)
+        slices.settle()
+        self._reconciled.update(shown)
         return sorted({command_id for command_id in [*moved, *told] if command_id})
 
-    def _reconcile(self, connection: sqlite3.Connection, reader: Reader, moment: Moment) -> None:
-        """A generation that shows no other downtimes (comments) than the one before has nothing to say of them."""
+    def _reconcile(self, connection: sqlite3.Connection, reader: Reader, moment: Moment) -> dict[str, _Reconciled]:
+        """A generation that shows no other downtimes (comments) than the one before has nothing to say of them.
+
+        Returns by what that is known of the next one, to be remembered once all of this is stored.
+        """
         downtimes, comments = reader.downtime_blocks(self.poller), reader.comment_blocks(self.poller)
-        if self._is_news("downtime", moment, downtimes):
+        shown = {
+            "downtime": _Reconciled(moment.program_start, moment.written, downtimes),
+            "comment": _Reconciled(moment.program_start, moment.written, comments),
+        }
+        if self._reconciled.get("downtime") != shown["downtime"]:
             history.reconcile_downtimes(connection, moment, downtimes)
-        if self._is_news("comment", moment, comments):
+        if self._reconciled.get("comment") != shown["comment"]:
             history.reconcile_comments(connection, moment, comments)
         history.reconcile_acknowledgements(connection, moment, _standing(reader.acknowledged(self.poller), comments))
-
-    def _is_news(self, kind: str, moment: Moment, blocks: Sequence[DowntimeStatus] | Sequence[CommentStatus]) -> bool:
-        now = _Reconciled(moment.program_start, moment.written, blocks)
-        if self._reconciled.get(kind) == now:
-            return False
-        self._reconciled[kind] = now
-        return True
+        return shown
 
     def _losses(self, slices: Slices, reader: Reader, moment: Moment, deletions: Deletions, at: float) -> Losses:
         def judged(command: CommandRow, row: Row) -> Judgement:

@@ -196,6 +196,8 @@ def remove_history(path: Path) -> None:
 
 def _connect(path: Path, *, create: bool = False) -> sqlite3.Connection | None:
     """A connection to an index of our schema; None when there is none, or a damaged one."""
+    if not create and not path.exists():
+        return None  # an empty file made by looking would have to go again, from under whoever has opened it meanwhile
     connection = sqlite3.connect(path, isolation_level=None, timeout=10)
     try:
         connection.execute("PRAGMA journal_mode = WAL")

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import config as module
-from engine.config import Config, Poller, Settings, decode_config, default_data_folder, encode_config, load_config
+from engine import config, config_file
+from engine.config import Config, Poller, Settings, decode_config, default_data_folder, encode_config
+from engine.config_file import load_config
 from engine.errors import ConfigError
 from engine.model import CoreKind
 
@@ -118,7 +119,7 @@ def test_the_kind_is_seen_in_the_main_configuration(tmp_path: Path, name: str, e
 )
 def test_the_kind_is_seen_in_the_status_file(tmp_path: Path, head: str, kind: CoreKind | None) -> None:
     (tmp_path / "status.dat").write_text(head, encoding="utf-8")
-    assert module.detected_kind(tmp_path / "status.dat") is kind
+    assert config_file.detected_kind(tmp_path / "status.dat") is kind
     text = POLLER.replace('kind = "nagios"\n', "").replace("/var/status.dat", "status.dat") + 'main_log = "icinga2.log"\n' * (
         kind is CoreKind.ICINGA2
     )
@@ -292,4 +293,4 @@ def test_every_setting_and_poller_key_survives_and_is_typed() -> None:
             "int": 1, "float": 1.0, "bool": True, "str": "a", "Path": "/a", "tuple[str, ...]": ["a"], "CoreKind": "nagios",
             "tuple[tuple[str, int], ...]": {"admin": 1},
         }  # fmt: skip
-        assert module._typed(kind, sample[kind], Path("/")) is not None, declared.name
+        assert config.typed(kind, sample[kind], Path("/")) is not None, declared.name

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.config import load_config
+from engine.config_file import load_config
 from engine.desk import Desk
 from engine.journal.store import Journal
 from tests.support import cores

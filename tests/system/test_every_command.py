@@ -85,6 +85,34 @@ def test_what_is_gone_already_is_gone(every: Site, name: str) -> None:
     assert "no such downtime" in command["detail"]
 
 
+def test_a_variable_that_an_object_has_not_got_is_refused_with_those_it_has(every: Site) -> None:
+    """A Nagios drops such a command without a word, an Icinga 2 makes the variable: told by what each core itself shows."""
+    unit = every.units["ADD_HOST_COMMENT"]
+    nagios, icinga2 = every.cores
+    subjects: list[tuple[str, dict[str, Any]]] = [
+        ("CHANGE_CUSTOM_HOST_VAR", {"host": unit.host}),
+        ("CHANGE_CUSTOM_SVC_VAR", {"host": unit.host, "service": SERVICE}),
+        ("CHANGE_CUSTOM_CONTACT_VAR", {"contact": unit.contact}),
+    ]
+
+    def ask(core: Core, name: str, where: dict[str, Any], variable: str) -> Any:
+        body = {"command": name, "arguments": where | {"variable": variable, "value": "somebody"}, "poller": core.folder.name}
+        return every.box.api.post("/v1/commands", json=body, params={"wait": 20})
+
+    for name, where in subjects:
+        refused = ask(nagios, name, where, "NOSUCH").json()
+        assert (refused["status"], refused["field"]) == (422, "variable") and "OWNER" in refused["known"], refused
+        taken = ask(nagios, name, where, "owner").json()
+        assert taken["state"] == "confirmed", taken
+    (shown,) = icinga2.folder.rglob("objects.cache")
+    made = ask(icinga2, *subjects[0], "NOSUCH").json()
+    assert made["state"] == "processed", made
+    cores.until(lambda: "_NOSUCH\tsomebody" in shown.read_text("utf-8"), 20, "Icinga 2 made the variable")
+    nagios.send(f"CHANGE_CUSTOM_HOST_VAR;{unit.host};NOSUCH;somebody", f"ADD_HOST_COMMENT;{unit.host};1;joe;behind it")
+    cores.until(lambda: bool(oracle.comments(nagios.status_file, "behind it")), 20, "Nagios read past it")
+    assert "_NOSUCH" not in oracle.status_of(nagios.status_file, unit.host)
+
+
 def test_every_command_the_cores_know_is_proven(every: Site, tell: Callable[[str], None]) -> None:
     """A row of the catalogue would be wrong about its arguments, its members or its proof."""
     prepared = every.jobs(lambda row: row["command"] not in LAST)

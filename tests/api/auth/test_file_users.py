@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from base64 import b64encode
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,9 +106,14 @@ def test_a_login_ends_with_its_line(house: House, change: str) -> None:
 def test_a_login_needs_the_configuration_that_says_what_it_may_do(house: House) -> None:
     secret = house.login()
     with closing(Doorkeeper(house.journal, Settings(htpasswd=house.folder / "htpasswd"), house.clock)) as keeper:
-        for work in (keeper.caller_of(secret, HERE), keeper.login("ann", SECRET, HERE), keeper.basic("ann", SECRET, HERE)):
+        calls: list[tuple[Callable[..., Coroutine[Any, Any, object]], tuple[str, ...]]] = [
+            (keeper.caller_of, (secret,)),
+            (keeper.login, ("ann", SECRET)),
+            (keeper.basic, ("ann", SECRET)),
+        ]
+        for call, given in calls:
             with pytest.raises(NotAuthenticated):
-                run(work)
+                run(call(*given, HERE))
 
 
 def test_an_account_of_ours_stays_what_it_is(house: House) -> None:

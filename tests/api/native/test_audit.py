@@ -90,6 +90,20 @@ def test_reading_leaves_no_rows_but_trying_to_read_the_audit_does(front: Front) 
     assert len(rows(front)) == 1, "an admin's look is not a change"
 
 
+def test_a_dry_run_stands_there_as_what_it_was(front: Front) -> None:
+    """Who planned what would be known to nobody; told as accepted, it would look like something that was done."""
+    body = {"hostgroup": "web", "duration": 3600, "comment": "new disk", "on": "hosts", "dry_run": True}
+    plan = front.by("olga").post("/v1/downtimes", body).json["plan"]
+    gone = front.by("olga").delete("/v1/downtimes?hostgroup=web&dry_run=true")
+    assert gone.status == 200, gone.body
+    deleting, planning = rows(front)
+    assert (planning["user"], planning["verb"], planning["body"]) == ("olga", "downtime", orjson.dumps(body).decode())
+    assert (planning["outcome"], planning["status"], planning["code"]) == ("planned", 200, "planned")
+    assert plan in planning["detail"] and planning["commands"] == []
+    assert (deleting["method"], deleting["outcome"]) == ("DELETE", "planned")
+    assert rows(front, "?status=accepted") == [] and len(rows(front, "?status=200")) == 2
+
+
 def test_a_repeat_with_its_key_is_the_same_request(front: Front) -> None:
     front.post("/v1/downtimes", DOWNTIME, idempotency_key="k")
     front.post("/v1/downtimes", DOWNTIME, idempotency_key="k")

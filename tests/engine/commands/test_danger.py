@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.commands.danger import mistake_in
-from engine.config import load_config
+from engine.config_file import load_config
 from engine.errors import ConfigError
 from tests.engine.commands.documented import DANGEROUS, DOCUMENTED
 

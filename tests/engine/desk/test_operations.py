@@ -6,20 +6,29 @@ import asyncio
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from engine.desk import Desk, EntryFilter, Receipt, Target
+from engine.config import Settings
+from engine.desk import Caller, CheckResult, Desk, EntryFilter, Receipt, Target
 from engine.desk.bulk import SLICE
-from engine.errors import InvalidField, JournalError, NotPossible, UnknownObject
+from engine.desk.lives import NEVER_SENT
+from engine.desk.plans import DeletionAsked, How
+from engine.desk.selection import EntrySelection, Selection
+from engine.errors import Forbidden, InvalidField, JournalError, NotPossible, UnknownObject
+from engine.formats.cgicfg import parse_cgi_config
 from engine.journal.operations import unsent_operations
-from engine.journal.store import Journal, has_waiting_before, is_waiting, waiting_named, waiting_names
+from engine.journal.store import Journal, has_waiting_before, insert_new, is_waiting, waiting_named, waiting_names
+from engine.state.rights import rights_of
+from engine.state.scope import Scope
 from tests.engine.desk.scene import (
     LINUX_ONLY,
     NORTH,
     OPERATOR,
+    SOUTH,
     SOUTH_ONLY,
     Scene,
     at_desk,
@@ -35,7 +44,7 @@ MANY = 3 * SLICE + 1
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Scene]:
-    with scene_in(tmp_path) as made:
+    with scene_in(tmp_path, Settings(bulk_limit=2 * MANY)) as made:
         yield made
 
 
@@ -119,6 +128,47 @@ def test_an_operation_out_of_scope_is_unknown_and_counts_are_of_what_is_seen(sce
     assert (some, everything) == (1, 2)
 
 
+def test_a_token_limited_to_pollers_shows_nothing_its_user_asked_for_elsewhere(scene: Scene) -> None:
+    """Its bearer would read what was done, in whose name and under which change number, of cores the token is not for."""
+    narrowed = replace(OPERATOR, scope=SOUTH_ONLY.scope, token="olga-south")
+    results = [CheckResult(target("mail01"), 0, "fine"), CheckResult(target("mail01"), 0, "fine again")]
+
+    async def work(desk: Desk) -> Any:
+        (north,) = await comment(desk, [target("web01")], reference="CHG-SECRET")
+        (south,) = await comment(desk, [target("mail01")])
+        (joined,) = await comment(desk, [target("mail01")])
+        call = await desk.submit_call(OPERATOR, results)
+        with pytest.raises(UnknownObject):
+            await desk.operation(narrowed, north.operation)
+        seen = await desk.operations(narrowed, EntryFilter())
+        return {south.operation, joined.operation, call.id}, seen, await desk.operations(OPERATOR, EntryFilter())
+
+    expected, seen, everything = at_desk(scene, work)
+    assert ({view.id for view in seen.rows}, seen.total) == (expected, 3)
+    assert everything.total == 4
+
+
+def test_who_may_not_send_a_command_does_not_withdraw_somebody_elses(scene: Scene) -> None:
+    """Contacts who see every host, of whom one may command hosts and none the core: what waits for the core is not theirs."""
+    told = "use_authentication=1\nauthorized_for_all_hosts=ivo,eva\nauthorized_for_all_host_commands=ivo\n"
+    given = {name: rights_of(parse_cgi_config(told, Path("cgi.cfg")), name) for name in ("ivo", "eva")}
+    ivo, eva = (Caller(name, name, "operator", Scope(rights=rights), rights=rights) for name, rights in given.items())
+    admin = replace(OPERATOR, role="admin")
+
+    async def work(desk: Desk) -> None:
+        (core,) = await desk.command(admin, "ENABLE_FLAP_DETECTION", {}, poller=SOUTH)
+        (group,) = await desk.command(admin, "ENABLE_HOSTGROUP_SVC_CHECKS", {"hostgroup": "linux"}, poller=NORTH)
+        (own,) = await comment(desk, [target("web01")])
+        for caller, receipt in ((ivo, core), (eva, core), (eva, group), (eva, own)):
+            with pytest.raises(Forbidden):
+                await desk.cancel_command(caller, receipt.command_id)
+        assert {str(command.state) for command in scene.commands()} == {"accepted"}
+        for receipt in (group, own):
+            assert (await desk.cancel_command(ivo, receipt.command_id)).state == "cancelled"
+
+    at_desk(scene, work)
+
+
 def test_a_call_in_slices_is_complete_with_its_last(scene: Scene, many: list[Target]) -> None:
     async def work(desk: Desk) -> Any:
         receipts = await comment(desk, many)
@@ -189,6 +239,74 @@ def test_a_slow_desk_cannot_go_on_with_what_was_withdrawn(scene: Scene, many: li
 
     at_desk(scene, work)
     assert {str(command.state) for command in scene.commands()} == {"cancelled"}
+
+
+def test_an_error_that_is_none_of_ours_leaves_nothing_incomplete(
+    scene: Scene, many: list[Target], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bug of ours in the third slice: what was stored of the call would wait, and refuse twins, as long as this process lives."""
+    real, calls = insert_new, 0
+
+    def breaking(connection: sqlite3.Connection, commands: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise ZeroDivisionError
+        real(connection, commands)
+
+    async def work(desk: Desk) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr("engine.desk.bulk.insert_new", breaking)
+            with pytest.raises(ZeroDivisionError):
+                await comment(desk, many)
+        assert unsent_operations(scene.journal.connection) == {}
+        assert {str(command.state) for command in scene.commands()} == {"cancelled"}
+        assert len(await comment(desk, many)) == MANY
+
+    at_desk(scene, work)
+
+
+def delete_all(desk: Desk) -> Any:
+    return desk.carry_out(OPERATOR, DeletionAsked(EntrySelection("comment", Selection(), comment="c")), How())
+
+
+def test_a_deletion_of_many_that_is_refused_late_withdraws_nothing(
+    scene: Scene, many: list[Target], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of them ends while the others are stored: what was not sent yet would be withdrawn, and the caller told 409."""
+    at_desk(scene, lambda desk: comment(desk, many))
+    made = scene.commands()
+    real, calls = Journal.transaction, 0
+
+    @contextmanager
+    def ending(self: Journal, **how: bool) -> Iterator[sqlite3.Connection]:
+        nonlocal calls
+        calls += 1
+        with real(self, **how) as connection:
+            if calls == 4:  # the operation, two slices
+                connection.execute("UPDATE entry SET present = 0 WHERE id = (SELECT min(id) FROM entry)")
+            yield connection
+
+    with monkeypatch.context() as patched, pytest.raises(NotPossible, match="has ended already"):
+        patched.setattr(Journal, "transaction", ending)
+        at_desk(scene, delete_all)
+    assert {command.id for command in scene.commands() if str(command.state) == "accepted"} == {command.id for command in made}
+    assert sum(entry.present for entry in scene.entries()) == MANY - 1
+    deletions = [command for command in scene.commands() if command.name == "DEL_SVC_COMMENT"]
+    assert len(deletions) >= SLICE and {str(command.state) for command in deletions} == {"cancelled"}
+
+
+def test_a_deletion_of_many_withdraws_what_was_not_sent_yet(scene: Scene, many: list[Target]) -> None:
+    made = at_desk(scene, lambda desk: comment(desk, many))
+    scene.confirmed(made[0].command_id)
+    done = at_desk(scene, delete_all)
+    assert len(done.receipts) == MANY
+    states = {command.id: (str(command.state), command.reason) for command in scene.commands()}
+    of_deletions = [states[receipt.command_id] for receipt in done.receipts]
+    assert of_deletions.count(("accepted", "")) == 1, "what stands in the core has to be deleted there"
+    assert of_deletions.count(("cancelled", NEVER_SENT)) == MANY - 1
+    assert {states[receipt.command_id][0] for receipt in made[1:]} == {"cancelled"}
+    assert sum(entry.present for entry in scene.entries()) == 1
 
 
 def test_a_twin_that_may_still_be_withdrawn_is_not_joined(

@@ -21,6 +21,7 @@ from engine.config import Poller
 from engine.model import CoreKind
 from engine.pollers import indexing
 from engine.pollers.indexing import PollerLogs
+from engine.state import logindex
 from engine.state.logindex import HISTORY_FILE, LogIndex
 from tests.support import oracle
 
@@ -197,6 +198,15 @@ def test_a_damaged_or_foreign_index_is_made_again() -> None:
         made.open()
         made.read_all()
         assert made.found() == made.expected()
+
+
+def test_a_first_start_makes_the_index_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made, removed and made again, the first one may have been opened in between by a reader, who would see nothing in it."""
+    was_there: list[bool] = []
+    monkeypatch.setattr(logindex, "remove_history", lambda path: was_there.append(path.exists()))
+    LogIndex.open(tmp_path / HISTORY_FILE).close()
+    LogIndex.open(tmp_path / HISTORY_FILE).close()
+    assert not any(was_there)
 
 
 def test_another_log_file_is_another_history() -> None:

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from engine.clock import SystemClock
-from engine.config import Poller, load_config
+from engine.config import Poller
+from engine.config_file import load_config
 from engine.model import CoreKind
 from engine.pollers import inspect as module
 from engine.pollers.inspect import Finding, inspect, probe

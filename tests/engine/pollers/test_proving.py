@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from engine.commands.lifecycle import State
-from engine.journal.store import command_by_id, commands_watched, move
+from engine.errors import JournalError
+from engine.journal.store import Journal, command_by_id, commands_watched, move
 from tests.engine.pollers.lane_scene import POLLER, LaneScene, lane_scene
 
 
@@ -129,6 +132,30 @@ def test_a_lost_removal_is_not_written_again_over_a_later_acknowledgement(scene:
     scene.settle(3)
     assert (scene.state(removed), scene.state(again)) == (State.UNKNOWN, State.CONFIRMED)
     assert scene.core.memory.objects["web", None].acknowledged == 1
+
+
+def test_what_could_not_be_stored_of_a_generation_is_looked_at_again_in_the_next(
+    scene: LaneScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full while a downtime is bound: the next file shows the same and would be no news."""
+    made = scene.accept("SCHEDULE_HOST_DOWNTIME")
+    processed(scene, made)
+    scene.clock.at += 3
+    scene.generation()
+    real = Journal.transaction
+
+    @contextmanager
+    def full(self: Journal, **how: bool) -> Iterator[sqlite3.Connection]:
+        with real(self, **how) as connection:
+            yield connection
+            raise JournalError("database or disk is full")
+
+    with monkeypatch.context() as patched, pytest.raises(JournalError):
+        patched.setattr(Journal, "transaction", full)
+        scene.lane.take_generation()
+    assert scene.entry(made).core_id is None
+    scene.lane.take_generation()
+    assert scene.entry(made).core_id == 1
 
 
 def test_a_window_that_ended_before_a_status_file_is_unknown_and_gone(scene: LaneScene) -> None:
