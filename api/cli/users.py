@@ -90,7 +90,7 @@ def list_users(data: Path | None) -> None:
     """List users with role, author and limits."""
     with open_journal(enter(data)) as journal:
         found = accounts.users(journal.connection)
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for one in found:
         role = "cgi.cfg" if is_of_file(one) else str(one.role)
         rows.append((one.name, role, one.author, limits(one.scope.hostgroups), limits(one.scope.pollers)))
