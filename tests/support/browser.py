@@ -58,12 +58,11 @@ class Browser:
         self.call("Page.setLifecycleEventsEnabled", enabled=True)
         self.call("Network.enable")
 
-    def visit(self, url: str) -> str:
-        """Go there, as a person who types the address; the text of the page."""
+    def visit(self, url: str) -> None:
+        """Go there, as a person who types the address. The page may lead on at once."""
         self._statuses.clear()
         page = self.call("Page.navigate", url=url)["loaderId"]
         self._wait(lambda: page in self._loaded, f"{url} is loaded")
-        return self.text()
 
     def run(self, script: str) -> Any:
         """The value of a script in the page."""
@@ -72,7 +71,7 @@ class Browser:
     def submit(self, script: str) -> str:
         """Run a script that makes the page load another; the text of that."""
         before = len(self._loaded)
-        self.run(script)
+        self.run(f"void setTimeout(() => {{ {script} }})")  # it answers before the page is gone
         self._wait(lambda: len(self._loaded) > before, "the next page is loaded")
         return self.text()
 
