@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
+from typing import TYPE_CHECKING
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -16,10 +19,13 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
 }
+_BUFFERED = 200  # bits of a template that go out together
 
 
 @cache
 def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # not with the module: a start need not wait for it
+
     loader = PackageLoader("api.cgi", "templates")
     return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 
@@ -27,6 +33,13 @@ def _environment() -> Environment:
 def page(template: str, status: int = 200, **values: object) -> HTMLResponse:
     """One template as an answer."""
     return HTMLResponse(_environment().get_template(template).render(values), status, HEADERS)
+
+
+def pieces(template: str, **values: object) -> Iterator[bytes]:
+    """One template rendered bit by bit, as what it is given comes."""
+    stream = _environment().get_template(template).stream(values)
+    stream.enable_buffering(_BUFFERED)
+    return (piece.encode("utf-8", "replace") for piece in stream)
 
 
 def error_page(message: str, details: Sequence[str], *, title: str = "Nagios", status: int = 200) -> HTMLResponse:
