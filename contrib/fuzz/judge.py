@@ -98,7 +98,7 @@ def _lives(claims: Claims, accepted: Mapping[str, str]) -> Iterator[str]:
         if command["state"] in OPEN or (command["state"] == "processed" and command["watch_from"] is not None):
             yield f"its life has not ended: {_life(claims, command)}"
     for call in claims.calls:
-        ended = sum(call[end] for end in ("processed", "confirmed", "refused", "no_effect", "expired", "unknown"))
+        ended = sum(call[end] for end in ("processed", "confirmed", "refused", "no_effect", "expired", "unknown", "cancelled"))
         if call["accepted"] or call["written"] or ended != call["total"]:
             yield f"a call of results is not through: {call}"
 

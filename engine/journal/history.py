@@ -180,10 +180,23 @@ def reconcile_downtimes(connection: sqlite3.Connection, moment: Moment, blocks: 
 
 
 def reconcile_comments(connection: sqlite3.Connection, moment: Moment, blocks: Iterable[CommentStatus]) -> None:
-    """The same for users' comments."""
-    users = [block for block in blocks if block.entry_type == USER_COMMENT]
+    """The same for users' comments, and for those of acknowledgements that have an entry of their own: they are being deleted."""
+    by_type: dict[int, list[CommentStatus]] = {USER_COMMENT: [], ACKNOWLEDGEMENT_COMMENT: []}
+    for block in blocks:
+        by_type.setdefault(block.entry_type, []).append(block)
+    users, others = by_type[USER_COMMENT], by_type[ACKNOWLEDGEMENT_COMMENT]
+    known = _being_deleted(connection, moment) if others else set()
+    users += [
+        one for one in others if (one.host_name, one.service_description or "", one.core_id, one.author, one.comment) in known
+    ]
     found = [_Block(comment_content(one), one.core_id, one.entry_time, _comment_columns(one, moment)) for one in users]
     _reconcile(connection, moment, "comment", found)
+
+
+def _being_deleted(connection: sqlite3.Connection, moment: Moment) -> set[tuple[object, ...]]:
+    """Entries of comments that nobody made by a command of ours: see engine/pollers/duplicates.py."""
+    where = "poller = ? AND kind = 'comment' AND present = 1 AND command_id IS NULL"
+    return {(one.host, one.service, one.core_id, one.author, one.comment) for one in entries(connection, where, (moment.poller,))}
 
 
 def _reconcile(connection: sqlite3.Connection, moment: Moment, kind: str, blocks: Sequence[_Block]) -> None:

@@ -202,6 +202,7 @@ class Prover:
 
             moment = replace(moment, unit=slices.unit, appeared=appeared)
             shown = self._reconcile(connection, reader, moment if losses is None else replace(moment, ended=losses.take_ended))
+            told += duplicates.take_comments(slices, self.poller, program_start, reader.comment_blocks(self.poller))
             if losses is not None:
                 losses.take_switches()
                 told += losses.moved
