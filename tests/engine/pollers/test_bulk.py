@@ -407,8 +407,6 @@ def test_what_was_withdrawn_while_the_core_was_away_is_never_written(scene: Lane
     scene.core.start()
     later = {"return_code": 0, "output": "behind it", "checked_at": scene.clock.at}
     made = scene.accept("PROCESS_SERVICE_CHECK_RESULT", service="http", **later)
-        "PROCESS_SERVICE_CHECK_RESULT", service="http", return_code=0, output="behind it", checked_at=scene.clock.at
-    )
     scene.settle(3)
     assert executed(scene) == ["behind it"] and scene.state(made) is not State.ACCEPTED
     ended = stands(scene)

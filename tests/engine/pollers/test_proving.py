@@ -158,6 +158,15 @@ def test_what_could_not_be_stored_of_a_generation_is_looked_at_again_in_the_next
     assert scene.entry(made).core_id == 1
 
 
+def test_of_an_error_that_says_nothing_it_is_not_said_that_there_was_none(scene: LaneScene) -> None:
+    """`processed` alone would say that no error was printed; the log and the evidence show one."""
+    made = scene.accept("DEL_DOWNTIME_BY_HOST_NAME")
+    processed(scene, made)
+    assert "printed an error" in scene.command(made).reason
+    shown(scene)
+    assert scene.state(made) is State.CONFIRMED
+
+
 def test_a_window_that_ended_before_a_status_file_is_unknown_and_gone(scene: LaneScene) -> None:
     made = scene.accept("SCHEDULE_HOST_DOWNTIME", end=int(scene.clock.at) + 5)
     processed(scene, made)
