@@ -51,7 +51,7 @@ def build_app(config: Config) -> tuple[Starlette, Desk]:
     journal = Journal(config.data)
     policy = ContactPolicy(config.settings.cgi_cfg) if config.settings.cgi_cfg is not None else None
     doorkeeper = Doorkeeper(journal, config.settings, policy=policy)
-    desk = Desk(config)
+    desk = Desk(config) if policy is None else Desk(config, rights_of=policy.rights_of)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:

@@ -39,8 +39,8 @@ The tour, in reading order:
 8. `desk/`: the front door every API dialect comes through; it runs in the API workers. `selection.py` says which objects a call is
    for, `plans.py` plans calls for many, `items.py` calls whose parts stand or fall one by one, `bulk.py` stores them in slices,
    `together.py` many small ones at once, `once.py` wraps what it stores, `rights.py` says what a contact of the core may command,
-   `subscribe.py` gives events out (`audience.py` to whom, `snapshot.py` what stands before them), `entries.py` lists downtimes,
-   acknowledgements and comments (`entry_fields.py` what can be named in a search of them).
+   `subscribe.py` gives events out (`pages.py` reads them, `audience.py` says to whom, `snapshot.py` what stands before them),
+   `entries.py` lists downtimes, acknowledgements and comments (`entry_fields.py` what can be named in a search of them).
 
 Where we differ from the first design, and why: a lane is a thread with synchronous code, so that the order "journal, write,
 journal" can be read off the page; a generation is one transaction of state.db, so that readers see it whole without a second

@@ -8,7 +8,7 @@ they are this process's own. They begin anew with each start of `signalbox serve
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -28,6 +28,16 @@ COMMAND_SECONDS = Histogram(
     "signalbox_command_seconds",
     "From a command's acceptance to the state reached.",
     ["poller", "state"],
+    buckets=_COMMAND_S,
+    registry=_OWN,
+)
+RESULTS = Counter(
+    "signalbox_results", "Passive results sent in calls of several, by what they reached.", ["poller", "state"], registry=_OWN
+)
+RESULT_CALL_SECONDS = Histogram(
+    "signalbox_result_call_seconds",
+    "From the acceptance of a call of passive results to its end.",
+    ["poller"],
     buckets=_COMMAND_S,
     registry=_OWN,
 )
@@ -52,6 +62,7 @@ REQUEST_SECONDS = Histogram(
 EVENT_READERS = Gauge("signalbox_event_readers", "Open streams of /v1/events.", registry=_OWN, multiprocess_mode="livesum")
 
 _TIMED = frozenset({"processed", "confirmed"})
+_REACHED = ("accepted", "processed", "confirmed", "refused", "no_effect", "expired", "unknown")  # of results
 
 
 def command_moved(poller: int, state: str, seconds: float) -> None:
@@ -66,6 +77,25 @@ def commands_moved(poller: int, state: str, seconds: Sequence[float]) -> None:
         observe = _seconds(poller, state).observe
         for each in seconds:
             observe(max(0.0, each))
+
+
+def results_moved(poller: int, counts: Mapping[str, int], before: Mapping[str, int]) -> None:
+    """How many results of one call stand where, and stood where before: each state a result reaches is counted once."""
+    for state in _REACHED:
+        grown = _reached(state, counts) - _reached(state, before)
+        if grown > 0:  # what waits once more will reach it again
+            RESULTS.labels(poller, state).inc(grown)
+
+
+def _reached(state: str, counts: Mapping[str, int]) -> int:
+    if state == "processed":  # these were, too, as it is with commands
+        return counts["processed"] + counts["confirmed"] + counts["no_effect"]
+    return counts[state]
+
+
+def result_call_ended(poller: int, seconds: float) -> None:
+    """A call of passive results came to its end, that long after it was accepted."""
+    RESULT_CALL_SECONDS.labels(poller).observe(max(0.0, seconds))
 
 
 @cache  # looking a series up takes longer than counting in it

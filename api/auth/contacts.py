@@ -11,7 +11,7 @@ from engine.config import Settings
 from engine.desk import Caller
 from engine.errors import ConfigError
 from engine.formats.cgicfg import CgiConfig, parse_cgi_config
-from engine.state.rights import Right, rights_of
+from engine.state.rights import ContactRights, Right, rights_of
 
 Stamp = tuple[int, int, int]
 
@@ -44,6 +44,10 @@ class ContactPolicy:
                 if self._stamp is None:
                     raise ConfigError([f"{self.path}: {error.strerror}: name a cgi.cfg this user may read"]) from error
             return self._config
+
+    def rights_of(self, user: str) -> ContactRights:
+        """What it gives that user now."""
+        return rights_of(self.config, user)
 
     def limited(self, caller: Caller, *, is_default: bool = False) -> Caller:
         """The caller within what the contact of that name may see and command."""

@@ -1,7 +1,7 @@
 """Hosts and services, and how a path's ids become one of them.
 
 A list has no largest limit here: rows are read in one short transaction, then put into shape and encoded in a thread. Lists are in
-the order of ids.
+the order of hosts' names, then of services'.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from api.render import json_response
 from engine.desk import EntryFilter, Target
 from engine.errors import UnknownHost, UnknownService
 from engine.model import HostView, ServiceView
-from engine.state.scope import Scope
+from engine.state.scope import EVERYTHING, Scope
 from engine.state.views import Reader
 
 MOST_STANDING = 1000  # downtimes shown inside one host or service
@@ -42,7 +42,8 @@ async def hosts(visit: Visit) -> Response:
             )  # fmt: skip
         return views, total, _services_by_host(reader, scope, [view.id for view in views]) if with_services else None
 
-    views, total, services = await visit.desk.read(read)
+    is_short = asked.is_plain and scope == EVERYTHING and not with_services
+    views, total, services = await visit.desk.read(read, short=is_short)
     return await list_answer(
         len(views) + sum(map(len, (services or {}).values())),
         lambda: encoded_page(_host_rows(views, services, manner), paging, total, asked.echo),
@@ -94,7 +95,7 @@ async def service_of(visit: Visit) -> ServiceView:
 async def host_by_id(visit: Visit, host_id: int) -> HostView:
     """The host of that id within the caller's scope. Raises UnknownHost."""
     scope = visit.caller.scope
-    found = await visit.desk.read(lambda reader: reader.host_by_id(scope, host_id))
+    found = await visit.desk.read(lambda reader: reader.host_by_id(scope, host_id), short=True)
     if found is None:
         raise UnknownHost("Host not found", host_id=host_id)
     return found
@@ -104,7 +105,7 @@ async def service_by_id(visit: Visit, host_id: int, service_id: int) -> ServiceV
     """The service of that id, which must be one of that host's. Raises UnknownHost, UnknownService."""
     await host_by_id(visit, host_id)
     scope = visit.caller.scope
-    found = await visit.desk.read(lambda reader: reader.service_by_id(scope, service_id))
+    found = await visit.desk.read(lambda reader: reader.service_by_id(scope, service_id), short=True)
     if found is None or found.host_id != host_id:
         raise UnknownService("Service not found", host_id=host_id, service_id=service_id)
     return found
@@ -164,7 +165,8 @@ async def _services_page(visit: Visit, host_id: int | None) -> Response:
                 scope, host_id=host_id, limit=paging.limit, offset=paging.offset, order=asked.order, search=asked.condition
             )  # fmt: skip
 
-    views, total = await visit.desk.read(read)
+    is_short = asked.is_plain and scope == EVERYTHING and host_id is None
+    views, total = await visit.desk.read(read, short=is_short)
     return await list_answer(
         len(views), lambda: encoded_page(_service_rows(views, manner, with_host=host_id is None), paging, total, asked.echo)
     )

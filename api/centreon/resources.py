@@ -20,7 +20,7 @@ from engine.model import HostView, ServiceView
 from engine.state.grouped import Kind as GroupKind
 from engine.state.grouped import found_groups
 from engine.state.resources import ResourceRow, found_resources
-from engine.state.scope import Condition
+from engine.state.scope import EVERYTHING, Condition
 from engine.state.views import Reader
 
 
@@ -35,7 +35,8 @@ async def resources(visit: Visit) -> Response:
                 reader, scope, asked_for.chosen, TABLES, asked.keys, limit=asked.paging.limit, offset=asked.paging.offset
             )  # fmt: skip
 
-    rows, total = await visit.desk.read(read)
+    is_all = all(sql == "1" for conditions in asked_for.chosen.values() for sql, _ in conditions)
+    rows, total = await visit.desk.read(read, short=asked.is_plain and is_all and scope == EVERYTHING)
     return await list_answer(
         len(rows), lambda: encoded_page([resource_shape(row, frame) for row in rows], asked.paging, total, asked.echo)
     )

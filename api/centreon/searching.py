@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from starlette.datastructures import QueryParams
 
-from api.centreon.answers import Paging, parse_page
+from api.centreon.answers import FEW, Paging, parse_page
 from engine.desk.entry_fields import ENTRIES
 from engine.errors import InvalidSearch
 from engine.state.fields import HOSTS, SERVICES, Field, Table, Type
@@ -45,16 +45,15 @@ def to_the_second(fields: Mapping[str, Field]) -> dict[str, Field]:
     }
 
 
-def _table(table: Table) -> Table:
-    """The engine's fields, and what Centreon calls some of them. Lists are in the order of ids where nothing else is asked."""
+def _table(table: Table, by_name: tuple[str, ...]) -> Table:
+    """The engine's fields, and what Centreon calls some of them. `by_name`: the order where nothing else is asked."""
     table = replace(table, fields=to_the_second(table.fields))
     keys = {key: table.fields[name] for key, name in (HOST_ALIASES | SERVICE_ALIASES).items() if name in table.fields}
     for kind in ("host", "service"):
         level = table.field(f"{kind}._CRITICALITY_LEVEL")
         if level is not None:
             keys[f"{kind}.criticality"] = Field(f"CAST({level.sql} AS INTEGER)", Type.INTEGER, links=level.links)
-    alias = table.tie[0][0]
-    return Table({**table.fields, **keys}, (f"{alias}.id",), table.variables)
+    return Table({**table.fields, **keys}, by_name, table.variables)
 
 
 def _group_table(table: Table, own: str) -> Table:
@@ -64,7 +63,10 @@ def _group_table(table: Table, own: str) -> Table:
     return replace(table, fields={**fields, **aliases} | {f"{own}.{name}": fields[name] for name in ("id", "name", "alias")})
 
 
-HOST_KEYS, SERVICE_KEYS = _table(HOSTS), _table(SERVICES)
+# As the indexes host_order and service_order have them, then what makes them total.
+HOST_KEYS = _table(HOSTS, ("h.name COLLATE NOCASE", "h.poller", "h.name"))
+_BY_HOST = ("s.host_name COLLATE NOCASE", "s.description COLLATE NOCASE", "s.poller", "s.host_name", "s.description")
+SERVICE_KEYS = _table(SERVICES, _BY_HOST)
 HOSTGROUP_KEYS, SERVICEGROUP_KEYS = _group_table(HOSTGROUPS, "host_group"), _group_table(SERVICEGROUPS, "service_group")
 
 _ENTRY_ALIASES = {
@@ -102,6 +104,11 @@ class Asked:
     order: str
     keys: Sequence[tuple[str, bool]]  # what it is to be sorted by: (key, descending)
     echo: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def is_plain(self) -> bool:
+        """A few of all rows, in the order that an index has."""
+        return self.condition[0] == "1" and not self.keys and self.paging.limit + self.paging.offset <= FEW
 
 
 def parse_list(query: QueryParams, table: Table, now: float) -> Asked:

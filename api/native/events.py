@@ -4,6 +4,9 @@ An event's `id` is the place in the stream behind it, good for `Last-Event-ID` o
 about the stream itself: `begins`, `snapshot_begins`, `snapshot_ends`, `reset` (something is or may be missing: read the state
 again) and `end`; their data are `why` and `what_to_do`. Heartbeats are comments; the id beside them keeps the place of a reader
 whose filter lets little through.
+
+Who is limited to what a contact of the core sees hears what the lists show him at that moment, object by object: of one that is
+gone from the configuration, nothing more.
 """
 
 from __future__ import annotations
@@ -58,14 +61,17 @@ class EventData:
     these, and started, they say that the object went into downtime or came out of it. `comment`: added, removed. `flapping`:
     started, stopped, disabled. `notification`: sent (`contact`, `reason`, `output`). `object`: added, removed. `poller`: health
     (`file`, `health`, `detail`), restarted, first_seen. `command`: one step of a command's life, `action` is the state reached
-    (`id`, `command`, `evidence`, `user`). In a snapshot `action` is `is`. `source` tells whether the core's log or its status file
-    said so; `state` is that of the host or service then, null before its first check; `at` is the core's time, of a command ours.
+    (`id`, `command`, `evidence`, `user`); of a call of several passive results `command` is `results`, and `total` and `counts` say
+    how many of them stand where: one event for each time these change (`poller` null: no poller has the objects). In a snapshot
+    `action` is `is`. `source` tells whether the core's log or its status file said so; `state` is that of the host or service then,
+    before its first check null, in events of type `state` what the core has there, named PENDING; `at` is the core's time, of a
+    command ours.
     """
 
     type: str
     action: str
     at: str | None
-    poller: str
+    poller: str | None
     host: str | None
     service: str | None
     state: int | None
@@ -82,7 +88,7 @@ class ServerSentEvents:
             "type": event.kind,
             "action": event.action,
             "at": rfc3339_or_none(event.at),
-            "poller": pollers.get(event.poller, str(event.poller)),
+            "poller": pollers.get(event.poller, str(event.poller) if event.poller else None),
             "host": event.host or None,
             "service": event.service,
             "state": None,

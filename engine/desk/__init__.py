@@ -47,6 +47,7 @@ from engine.desk.orders import (
     passive_result,
     removal,
 )
+from engine.desk.pages import RightsOf
 from engine.desk.plans import (
     Ask,
     DeletionAsked,
@@ -62,7 +63,7 @@ from engine.desk.plans import (
 )
 from engine.desk.pollers import is_engine_alive, poller_away
 from engine.desk.readers import Readers
-from engine.desk.resolve import Found, NotBrief, Resolver, is_behind
+from engine.desk.resolve import Found, Resolver, is_behind
 from engine.desk.results import (
     CallPlan,
     ResultCall,
@@ -94,7 +95,6 @@ from engine.desk.values import (
 from engine.desk.waiting import Standing, Waiting
 from engine.desk.writer import GroupCommit, Written
 from engine.errors import (
-    Forbidden,
     InvalidField,
     JournalError,
     PollerAway,
@@ -112,7 +112,7 @@ from engine.journal.schema import NEWEST
 from engine.journal.store import Journal
 from engine.model import ObjectKey
 from engine.state.scope import EVERYTHING
-from engine.state.views import Reader
+from engine.state.views import NotBrief, Reader
 
 __all__ = [
     "AuditFilter",
@@ -171,10 +171,20 @@ class _Open:
 
 
 class Desk:
-    """See the module. All methods but `open` raise CallerError subclasses for what the caller got wrong."""
+    """See the module. All methods but `open` raise CallerError subclasses for what the caller got wrong.
 
-    def __init__(self, config: Config, clock: Clock | None = None, journal: Callable[[Path], Journal] = Journal.open) -> None:
+    `rights_of`: what a core's own configuration gives a user now; it may read files, and is called in threads.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        clock: Clock | None = None,
+        journal: Callable[[Path], Journal] = Journal.open,
+        rights_of: RightsOf = lambda user: None,
+    ) -> None:
         self.config = config
+        self._rights_of = rights_of
         self._open_journal = journal
         self._clock: Clock = clock or SystemClock()
         self._pollers = self.pollers = {poller.number: poller for poller in config.pollers}
@@ -186,7 +196,7 @@ class Desk:
         data = self.config.data
         journal = await asyncio.to_thread(self._open_journal, data)
         unsent = unsent_operations(journal.connection)
-        feed = Feed(data, self._clock.now, self.config.settings.event_readers)
+        feed = Feed(data, self._clock.now, self.config.settings.event_readers, self._rights_of)
         readers, waiting = Readers(data), Waiting(data, feed.hint)
         writer = GroupCommit(journal, data, readers.read_all, store_together)
         opened = _Open(journal, writer, readers, waiting, Bulk(writer, data, waiting.name, self._clock.now), feed)
@@ -300,8 +310,6 @@ class Desk:
         self, caller: Caller, which: Which, wording: Wording, *, after: str | None = None, snapshot: bool = False
     ) -> AsyncGenerator[bytes]:
         """Events as they happen, see `Feed.stream`. `after`: the place to go on from; `snapshot`: what stands comes first."""
-        if caller.scope.rights is not None:
-            raise Forbidden("Events do not say whose objects they are about: they are for who sees everything.", right="everything")
         return self._parts.feed.stream(caller, which, wording, after=after, snapshot=snapshot)
 
     def end_streams(self) -> None:

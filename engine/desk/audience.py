@@ -30,8 +30,13 @@ class Which:
             and (self.host is None or event.host == self.host)
             and (self.service is None or event.service == self.service)
             and (self.hostgroup is None or (bool(event.host) and self.hostgroup in event.hostgroups))
-            and (self.states is None or (event.state is not None and (event.service is not None, event.state) in self.states))
+            and (self.states is None or self._takes_state(event))
         )
+
+    def _takes_state(self, event: Event) -> bool:
+        """Before its first check an object is in none, whatever number stands there."""
+        is_known = event.state is not None and event.said.get("checked", True)
+        return bool(is_known) and (event.service is not None, event.state) in (self.states or ())
 
 
 class Wording(Protocol):
@@ -47,6 +52,10 @@ class Wording(Protocol):
         """Something about the stream itself: begins, snapshot_begins, snapshot_ends, reset, end."""
 
 
+Sight = frozenset[tuple[int, str, str]]
+"""Objects a contact sees: poller, host, service or ""."""
+
+
 @dataclass(frozen=True, slots=True)
 class Audience:
     """Readers who get the same bytes. `user` is "" where the scope is everything, else who sees commands on groups that he sent."""
@@ -56,13 +65,15 @@ class Audience:
     which: Which
     wording: Wording
 
-    def sees(self, event: Event) -> bool:
-        """Within scope, by what was true when it happened, and asked for."""
+    def sees(self, event: Event, sight: Sight | None = None) -> bool:
+        """Within scope, by what was true when it happened, and asked for. `sight`: what of the page's a contact sees now."""
+        if not self.which.takes(event):
+            return False
         if event.kind == "command" and not event.host:
-            is_visible = not self.user or event.user == self.user
-        else:
-            is_visible = self.scope.allows(event.poller, event.hostgroups)
-        return is_visible and self.which.takes(event)
+            is_near = not event.poller or Scope(pollers=self.scope.pollers).allows(event.poller, ())
+            return not self.user or (event.user == self.user and is_near)
+        is_seen = sight is None or not event.host or (event.poller, event.host, event.service or "") in sight
+        return is_seen and self.scope.allows(event.poller, event.hostgroups)
 
 
 def audience_of(caller: Caller, which: Which, wording: Wording) -> Audience:

@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from engine.carrier import Carrier, Outcome, attempt
 from engine.errors import PollerError, SignalboxError
-from engine.state.views import Reader
+from engine.state.views import NotBrief, Reader
 
 T = TypeVar("T")
 
@@ -54,11 +54,15 @@ class Readers:
     async def run(self, work: Callable[[Reader], T], *, short: bool = False) -> T:
         """Return what `work` returns. Raises PollerError when the engine has not made its view yet, or what `work` raises.
 
-        `short`: a few look-ups by key; many such share one thread and one transaction. It may be run again when reading fails.
+        `short`: a few look-ups by key; many such share one thread and one transaction. It may be run again when reading fails,
+        and when it comes to something longer, such as the names that look like one that is unknown: then by itself.
         """
         loop = asyncio.get_running_loop()
         if short:
-            return await self.until_readable(lambda: self._short.run(work))
+            try:
+                return await self.until_readable(lambda: self._short.run(work))
+            except NotBrief:
+                pass
         return await self.until_readable(lambda: loop.run_in_executor(self._pool, self._read, work))
 
     async def until_readable(self, ask: Callable[[], Awaitable[T]]) -> T:
@@ -98,7 +102,7 @@ class Readers:
         """All in one transaction; each on its own when that cannot be. For any one thread, which gets a connection of its own."""
         try:
             reader = self._reader()
-            with reader.snapshot():
+            with reader.snapshot(), reader.brief():
                 outcomes = [attempt(work, reader) for work in works]
         except (sqlite3.DatabaseError, _NotYet):
             outcomes = []

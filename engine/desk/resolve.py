@@ -12,7 +12,7 @@ from engine.desk.values import Target
 from engine.errors import Ambiguous, StatusFileStale, UnknownHost, UnknownPoller, UnknownService
 from engine.model import HostStatus, ObjectKey, PollerView, ServiceStatus
 from engine.state.scope import Scope
-from engine.state.views import Reader
+from engine.state.views import NotBrief, Reader
 
 
 class Glance(NamedTuple):
@@ -54,10 +54,6 @@ class Found(NamedTuple):
     def clock_offset_s(self) -> float:
         """The core's clock minus ours."""
         return self.view.clock_offset_s if self.view is not None else 0.0
-
-
-class NotBrief(Exception):
-    """A name does not lead to just one object: why, and what it may have meant, takes longer to find."""
 
 
 @dataclass(slots=True)

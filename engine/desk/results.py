@@ -32,6 +32,7 @@ from engine.journal.calls import (
     lines_of,
     places_of,
     results_in_progress,
+    state_of,
     withdraw_call,
 )
 from engine.journal.operations import OperationRow, insert_operation
@@ -42,8 +43,6 @@ from engine.state.views import Reader
 NOBODY = 0  # the poller of results no poller has the object of
 MOST_NAMED = 1000  # failures in one answer
 _EXPLAINED = 20  # of what is refused: told with similar names, which takes milliseconds each
-# From the worst to the best, of calls that are over.
-_WORST_FIRST = (State.REFUSED, State.NO_EFFECT, State.EXPIRED, State.UNKNOWN)
 _RETRY_AFTER_S = 5
 
 
@@ -303,21 +302,6 @@ def standings(connection: sqlite3.Connection, call_ids: Sequence[str]) -> dict[s
     """Where each row of a call stands, and whether that is final."""
     found = [row for call_id in call_ids for row in calls_of(connection, call_id, "journal")]
     return {row.id: (state_of(row.counts, row.total, not row.open, row.held), not row.open) for row in found}
-
-
-def state_of(counts: Counts, total: int, final: bool, held: bool) -> State:
-    """One word for many results: the least that is true of all of them while under way, then what became of them."""
-    if counts.accepted:
-        return State.HELD if held else State.ACCEPTED if counts.accepted == total - counts.cancelled else State.WRITING
-    if counts.written:
-        return State.WRITTEN
-    if counts.cancelled:
-        return State.CANCELLED if counts.cancelled == total else State.PARTIAL
-    if not final or not counts.failed:
-        return State.CONFIRMED if counts.confirmed == total else State.PROCESSED
-    if counts.failed < total:
-        return State.PARTIAL
-    return next(state for state in _WORST_FIRST if getattr(counts, str(state)))
 
 
 def may_see(caller: Caller, row: CallRow) -> bool:

@@ -22,7 +22,7 @@ _FIELDS = (
     "state_type, has_been_checked, current_attempt, max_check_attempts, plugin_output, acknowledged, scheduled_downtime_depth,"
     " is_flapping, last_check, last_state_change, state, poller, id"
 )
-_OBJECTS = (("host", "name", "name, NULL"), ("service", "host_name", "host_name, description"))
+_OBJECTS = (("host", "name", None, "name, NULL"), ("service", "host_name", "description", "host_name, description"))
 _BLOCKS = (
     (Kind.DOWNTIME, "downtime", "1", ("start", "start_time"), ("end", "end_time"), ("fixed", "fixed"), ("duration_s", "duration")),
     (Kind.COMMENT, "comment", "entry_type = 1", ("persistent", "persistent")),
@@ -61,8 +61,8 @@ def _pollers(reader: Reader, scope: Scope) -> Iterator[Event]:
 
 
 def _objects(reader: Reader, audience: Audience) -> Iterator[Event]:
-    for table, host, names in _OBJECTS:
-        where, values = _within(audience, host)
+    for table, host, service_name, names in _OBJECTS:
+        where, values = _within(audience, host, service_name)
         query = f"SELECT {names}, {_FIELDS} FROM state.{table} o WHERE {where} ORDER BY poller, {host}"
         for row in reader.connection.execute(query, values):
             name, service, state_type, checked, attempt, most, output, acknowledged, depth, flapping, *times, state, poller, id = (
@@ -77,7 +77,7 @@ def _objects(reader: Reader, audience: Audience) -> Iterator[Event]:
 
 
 def _blocks(reader: Reader, audience: Audience, kind: Kind, table: str, condition: str, fields: dict[str, str]) -> Iterator[Event]:
-    where, values = _within(audience, "host_name")
+    where, values = _within(audience, "host_name", "service_description")
     # As everywhere in events: no state before the first check, cores write 0 then.
     state = (
         "CASE WHEN service_description IS NULL THEN (SELECT iif(h.has_been_checked, h.state, NULL) FROM state.host h"
@@ -95,10 +95,10 @@ def _blocks(reader: Reader, audience: Audience, kind: Kind, table: str, conditio
         yield Event(0, kind, IS, poller, name, service, _asked_group(audience), state_now, at, said)
 
 
-def _within(audience: Audience, host: str) -> tuple[str, list[object]]:
+def _within(audience: Audience, host: str, service: str | None) -> tuple[str, list[object]]:
     """Scope and whatever of the filter the database decides."""
     which = audience.which
-    where, values = audience.scope.sql("o.poller", f"o.{host}")
+    where, values = audience.scope.sql("o.poller", f"o.{host}", service and f"o.{service}")
     if which.hostgroup is not None:
         more, more_values = Scope(hostgroups=frozenset({which.hostgroup})).sql("o.poller", f"o.{host}")
         where, values = f"{where} AND {more}", values + more_values

@@ -14,183 +14,34 @@ events were dropped, the journal is another), the answer is `reset`, never silen
 from __future__ import annotations
 
 import asyncio
-import heapq
 import logging
-import re
-import sqlite3
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from engine.desk.audience import Audience, Which, Wording, audience_of
+from engine.desk.pages import NOWHERE, Cursor, Page, RightsOf, granted_to, head_of, lost_at, read_page
 from engine.desk.readers import Readers
 from engine.desk.snapshot import write_snapshot
 from engine.desk.values import Caller
-from engine.errors import InvalidField, PollerError, TooManyReaders
+from engine.errors import PollerError, TooManyReaders
 from engine.figures import EVENT_READERS
-from engine.journal.accounts import grants_of
-from engine.journal.retention import STEPS_GONE
-from engine.state.events import Event, bounds, events_after
-from engine.state.scope import Scope
 from engine.state.views import Reader
 
 log = logging.getLogger(__name__)
 
-PAGE = 500  # events of each kind; some 150 KB
 WAITING_BYTES = 1 << 20  # of one reader; the bytes themselves are shared
 LOOK_EVERY_S = 0.25  # hints may be lost
 BEAT_EVERY_S = 15.0
 _PACE_S = 0.25  # how long a full page waits for readers to take the one before
 _PIECE_BYTES = 1 << 18
 _TOO_SLOW = "you read more slowly than things happen: what waited for you was dropped"
-_NOT_GRANTED = "your token has ended, or shows something else than when you came"
+_NOT_GRANTED = "your token has ended, or what it or your rights show is something else than when you came"
 _FAILED = "an error of ours: come back with the last id"
 _STOPPING = "this server stops: come back with the last id"
-_CURSOR = re.compile(r"([0-9a-f]{4,40})-([0-9a-f]{1,15})-([0-9a-f]{1,15})", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """A place in the stream: everything up to it was given out."""
-
-    incarnation: str
-    state: int
-    journal: int
-
-    def dump(self) -> str:
-        return f"{self.incarnation}-{self.state:x}-{self.journal:x}"
-
-    @classmethod
-    def load(cls, text: str) -> Cursor:
-        """Raises InvalidField for what was never given out as an event's id."""
-        found = _CURSOR.fullmatch(text)
-        if found is None:
-            raise InvalidField("last_event_id must be the id of an event, as it was given out.", field="last_event_id")
-        return cls(found[1], int(found[2], 16), int(found[3], 16))
-
-
-_NOWHERE = Cursor("", 0, 0)
-
-
-# --- reading: in threads ------------------------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class Page:
-    """What came after a cursor. `lost`: why it cannot be gone on from there, "" when it can. `granted`: by token, what it shows."""
-
-    start: Cursor
-    end: Cursor
-    events: list[tuple[Event, str]]
-    pollers: Mapping[int, str]
-    granted: Mapping[str, tuple[str, Scope]]
-    asked: frozenset[str]
-    lost: str = ""
-    is_full: bool = False
-    _said: dict[tuple[Wording, int], bytes] = field(default_factory=dict)
-    _blobs: dict[Audience, bytes] = field(default_factory=dict)
-
-    def blob(self, audience: Audience) -> bytes:
-        """The page as that audience gets it; worded once."""
-        if audience not in self._blobs:
-            chosen = [index for index, (event, _) in enumerate(self.events) if audience.sees(event)]
-            self._blobs[audience] = b"".join(self._worded(audience.wording, index) for index in chosen)
-        return self._blobs[audience]
-
-    def _worded(self, wording: Wording, index: int) -> bytes:
-        said = self._said.get((wording, index))
-        if said is None:
-            event, at = self.events[index]
-            said = self._said[wording, index] = wording.event(event, self.pollers, at)
-        return said
-
-    def is_still_granted(self, caller: Caller) -> bool:
-        """Whether the caller's token shows now what it showed when he came."""
-        return caller.token not in self.asked or self.granted.get(caller.token) == (caller.user, caller.scope)
-
-
-def head_of(reader: Reader) -> Cursor:
-    """The newest place there is."""
-    incarnation, _, newest = bounds(reader.connection)
-    return Cursor(incarnation, newest, _steps(reader.connection)[1])
-
-
-def read_page(
-    reader: Reader, after: Cursor, upto: Cursor | None, audiences: Iterable[Audience], tokens: Collection[str], now: float
-) -> Page:
-    """The next events after a cursor, worded for these audiences."""
-    connection = reader.connection
-    granted = grants_of(connection, tokens, now)
-    lost = _lost(connection, after)
-    if lost:
-        return Page(after, head_of(reader), [], {}, granted, frozenset(tokens), lost)
-    upto = upto or head_of(reader)
-    states = events_after(connection, after.state, upto.state, PAGE)
-    steps = _steps_after(connection, after.journal, upto.journal, PAGE)
-    events: list[tuple[Event, str]] = []
-    end = after
-    for event, is_step in heapq.merge(
-        ((one, False) for one in states), ((one, True) for one in steps), key=lambda pair: pair[0].at
-    ):
-        end = Cursor(end.incarnation, *((end.state, event.seq) if is_step else (event.seq, end.journal)))
-        events.append((event, end.dump()))
-    end = Cursor(
-        end.incarnation,
-        end.state if len(states) == PAGE else max(after.state, upto.state),
-        end.journal if len(steps) == PAGE else max(after.journal, upto.journal),
-    )
-    pollers = dict(connection.execute("SELECT number, name FROM state.poller").fetchall())
-    page = Page(after, end, events, pollers, granted, frozenset(tokens), is_full=PAGE in (len(states), len(steps)))
-    for audience in audiences:
-        page.blob(audience)
-    return page
-
-
-def _lost(connection: sqlite3.Connection, cursor: Cursor | None) -> str:
-    """Why it cannot be gone on from there; "" when it can."""
-    if cursor is None:
-        return ""
-    incarnation, oldest, newest = bounds(connection)
-    first, last = _steps(connection)
-    if incarnation != cursor.incarnation:
-        return "the view of the cores was made anew"
-    if cursor.state > newest or cursor.journal > last:
-        return "the databases are older than the stream you have read"
-    if cursor.state < oldest or cursor.journal < first:
-        return "too much has happened since: the events in between are not kept any more"
-    return ""
-
-
-def _steps(connection: sqlite3.Connection) -> tuple[int, int]:
-    """(the number after which every step is there, the newest step's number)."""
-    newest = connection.execute("SELECT seq FROM journal.sqlite_sequence WHERE name = 'step'").fetchone()
-    gone = connection.execute("SELECT value FROM journal.meta WHERE key = ?", (STEPS_GONE,)).fetchone()
-    return (int(gone[0]) if gone else 0, int(newest[0]) if newest else 0)
-
-
-def _steps_after(connection: sqlite3.Connection, after: int, upto: int, limit: int) -> list[Event]:
-    rows = connection.execute(
-        "SELECT s.seq, s.state, s.at, s.evidence, s.late, c.id, c.name, c.poller, c.host, c.service, c.user, c.entry_id"
-        " FROM journal.step s JOIN journal.command c ON c.id = s.command_id WHERE s.seq > ? AND s.seq <= ? ORDER BY s.seq LIMIT ?",
-        (after, upto, limit),
-    ).fetchall()
-    groups: dict[tuple[int, str], tuple[str, ...]] = {}
-    events = []
-    for seq, state, at, evidence, late, command_id, name, poller, host, service, user, entry_id in rows:
-        if host and (poller, host) not in groups:
-            groups[poller, host] = _groups_of(connection, poller, host)
-        said = {"id": command_id, "command": name, "evidence": evidence, "late": bool(late), "entry_id": entry_id, "user": user}
-        hostgroups = groups.get((poller, host), ())
-        events.append(Event(seq, "command", state, poller, host, service or None, hostgroups, None, at, said, user))
-    return events
-
-
-def _groups_of(connection: sqlite3.Connection, poller: int, host: str) -> tuple[str, ...]:
-    query = "SELECT name FROM state.group_member WHERE poller = ? AND kind = 'hostgroup' AND host_name = ?"
-    return tuple(name for (name,) in connection.execute(query, (poller, host)))
-
 
 # --- giving out: on the loop ----------------------------------------------------------------------------------------------------
 
@@ -230,16 +81,20 @@ class _Queue:
 
 
 class Feed:
-    """Every reader of one API worker. Belongs to one event loop; `now` is our clock, `most` the readers it takes."""
+    """Every reader of one API worker. Belongs to one event loop; `now` is our clock, `most` the readers it takes.
 
-    def __init__(self, data: Path, now: Callable[[], float], most: int) -> None:
+    `rights_of`: what a core's own configuration gives a user now, called in reading threads.
+    """
+
+    def __init__(self, data: Path, now: Callable[[], float], most: int, rights_of: RightsOf = lambda user: None) -> None:
         self._live = Readers(data, 1)
         self._past = Readers(data, 2)
         self._now = now
         self._most = most
+        self._rights_of = rights_of
         self._readers = 0
         self._queues: set[_Queue] = set()
-        self._cursor = _NOWHERE
+        self._cursor = NOWHERE
         self._task: asyncio.Task[None] | None = None
         self._hinted = asyncio.Event()
         self._room = asyncio.Event()
@@ -292,7 +147,7 @@ class Feed:
 
     async def _read(self, queue: _Queue, cursor: Cursor | None, snapshot: bool) -> AsyncGenerator[bytes]:
         audience, wording = queue.audience, queue.audience.wording
-        lost, head = await self._past.run(lambda reader: (_lost(reader.connection, cursor), head_of(reader)))
+        lost, head = await self._past.run(lambda reader: (lost_at(reader.connection, cursor), head_of(reader)))
         if lost:
             yield wording.sign("reset", lost, "" if snapshot else head.dump())
             if not snapshot:
@@ -329,7 +184,7 @@ class Feed:
             if page.lost:
                 queue.leave("reset", page.lost)
                 return
-            if not page.is_still_granted(queue.caller):
+            if not page.granted.still(queue.caller):
                 queue.leave("end", _NOT_GRANTED)
                 return
             cursor = page.end
@@ -395,11 +250,13 @@ class Feed:
         """Read one page and give it out. Returns whether there is more."""
         async with self._turn:
             page = await self._live.run(self._reading(self._cursor, None, self._queues))
+            while late := page.lacks(queue.audience for queue in self._queues):  # they joined while it was being read
+                await self._live.run(partial(page.word, audiences=late))
             self._cursor = page.end
             for queue in list(self._queues):
                 if page.lost:
                     queue.leave("reset", page.lost)
-                elif not page.is_still_granted(queue.caller):
+                elif not page.granted.still(queue.caller):
                     queue.leave("end", _NOT_GRANTED)
                 elif blob := page.blob(queue.audience):
                     queue.put(blob)
@@ -409,8 +266,8 @@ class Feed:
 
     def _reading(self, after: Cursor, upto: Cursor | None, queues: Iterable[_Queue]) -> Callable[[Reader], Page]:
         audiences = {queue.audience for queue in queues}
-        tokens = {queue.caller.token for queue in queues if queue.caller.token}
-        return lambda reader: read_page(reader, after, upto, audiences, tokens, self._now())
+        callers = {queue.caller for queue in queues}
+        return lambda reader: read_page(reader, after, upto, audiences, granted_to(reader, callers, self._rights_of, self._now()))
 
     async def _pace(self) -> None:
         """More is to come at once: let readers take what waits for them, but wait for none of them long."""

@@ -1,5 +1,7 @@
 """Passive results in the journal: one row per call and poller with counts and the failures, never a life of its own per result.
 
+Every change of a call's counts is one step among those of commands, so that events tell of it; `evidence` are the counts as JSON.
+
 Rules. A call's lines are kept as they are written (a passive result's line holds nothing that is known only later), compressed,
 in the order of the caller. Counts say where each result stands and add up to `total`. A call is *open* while anything may still
 happen to one of its results; the lane of its poller alone changes it then, but for who withdraws it before any of it is in a
@@ -12,12 +14,14 @@ import sqlite3
 import zlib
 from array import array
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import orjson
 
 from engine.commands.lifecycle import State
+from engine.figures import result_call_ended, results_moved
+from engine.journal.moves import forget_steps
 
 _FASTEST = 1  # plugin output shrinks ten times at the lowest level
 
@@ -113,6 +117,7 @@ class Payload:
 
 
 _COUNTS = tuple(one.name for one in fields(Counts))
+_WORST_FIRST = (State.REFUSED, State.NO_EFFECT, State.EXPIRED, State.UNKNOWN)  # of calls that are over
 _PLAIN = tuple(one.name for one in fields(CallRow) if one.name != "counts")
 _COLUMNS = ", ".join((*_PLAIN, *_COUNTS))
 _STORED = ("updated_at", "cursor", "again", "doubtful", "executed_at", "reason", "held", "open")
@@ -132,8 +137,23 @@ def _call_row(found: Sequence[object]) -> CallRow:
     return CallRow(**values, counts=counts)
 
 
+def state_of(counts: Counts, total: int, final: bool, held: bool) -> State:
+    """One word for many results: the least that is true of all of them while under way, then what became of them."""
+    if counts.accepted:
+        return State.HELD if held else State.ACCEPTED if counts.accepted == total - counts.cancelled else State.WRITING
+    if counts.written:
+        return State.WRITTEN
+    if counts.cancelled:
+        return State.CANCELLED if counts.cancelled == total else State.PARTIAL
+    if not final or not counts.failed:
+        return State.CONFIRMED if counts.confirmed == total else State.PROCESSED
+    if counts.failed < total:
+        return State.PARTIAL
+    return next(state for state in _WORST_FIRST if getattr(counts, str(state)))
+
+
 def insert_call(connection: sqlite3.Connection, row: CallRow, payload: Payload) -> None:
-    """Store an accepted call. `row.seq` and `row.after_command` are ignored: the database knows."""
+    """Store an accepted call and its first step. `row.seq` and `row.after_command` are ignored: the database knows."""
     values = {name: value for name, value in _values(row).items() if name not in ("seq", "after_command")}
     connection.execute(
         f"INSERT INTO result_call (after_command, {', '.join(values)})"
@@ -141,14 +161,28 @@ def insert_call(connection: sqlite3.Connection, row: CallRow, payload: Payload) 
         list(values.values()),
     )
     connection.execute("INSERT INTO result_lines VALUES (?, ?, ?)", (row.id, payload.lines, payload.places))
+    _tell(connection, row, Counts())
 
 
-def update_call(connection: sqlite3.Connection, row: CallRow) -> None:
-    """Store where a call's results stand now."""
+def update_call(connection: sqlite3.Connection, row: CallRow, before: CallRow) -> None:
+    """Store where a call's results stand now, and a step where that is something to tell. `before`: as it was stored last."""
     values = {name: value for name, value in _values(row).items() if name in _STORED + _COUNTS}
     connection.execute(
         f"UPDATE result_call SET {', '.join(f'{name} = ?' for name in values)} WHERE id = ?", [*values.values(), row.id]
     )
+    if (row.counts, row.held, row.open) != (before.counts, before.held, before.open):
+        _tell(connection, row, before.counts)
+
+
+def _tell(connection: sqlite3.Connection, row: CallRow, before: Counts) -> None:
+    state = state_of(row.counts, row.total, not row.open, row.held)
+    connection.execute(
+        "INSERT INTO step (command_id, state, at, evidence) VALUES (?, ?, ?, ?)",
+        (row.id, str(state), row.updated_at, orjson.dumps(row.counts).decode()),
+    )
+    results_moved(row.poller, asdict(row.counts), asdict(before))
+    if not row.open:
+        result_call_ended(row.poller, row.updated_at - row.accepted_at)
 
 
 def insert_failures(connection: sqlite3.Connection, call: str, failures: Iterable[Failure]) -> None:
@@ -178,7 +212,7 @@ def withdraw_call(connection: sqlite3.Connection, row: CallRow, by: str, at: flo
         return False
     counts = replace(row.counts, accepted=0, cancelled=row.counts.accepted)
     ended = replace(row, counts=counts, open=False, held=False, again=(), updated_at=at, reason=f"withdrawn by {by}")
-    update_call(connection, ended)
+    update_call(connection, ended, row)
     return True
 
 
@@ -242,6 +276,7 @@ def prune_calls(connection: sqlite3.Connection, before: float, limit: int) -> in
         connection.executemany(f"DELETE FROM {table} WHERE call = ?", [(call,) for call, _ in found])
     gone = [(call,) for call, is_keyed in found if not is_keyed]
     connection.executemany(_KEEP_OF_CALL, gone)
+    forget_steps(connection, gone)
     connection.executemany("DELETE FROM result_call WHERE id = ?", gone)
     return len(found)
 

@@ -19,6 +19,12 @@ from engine.journal.store import COMMAND_COLUMNS, CommandRow, command_row
 
 _AMONG = "id IN (SELECT value FROM json_each(?))"
 _STEP = "INSERT INTO step (command_id, state, at, evidence)"
+STEPS_GONE = "steps_gone"  # key in `meta`: the newest step that was forgotten
+# Who reads events on from before these steps must be told that some are missing.
+_NOTE_STEPS_GONE = f"""
+INSERT INTO meta SELECT '{STEPS_GONE}', (SELECT max(seq) FROM step WHERE command_id = ?1)
+  WHERE EXISTS (SELECT 1 FROM step WHERE command_id = ?1)
+  ON CONFLICT (key) DO UPDATE SET value = max(CAST(value AS INTEGER), CAST(excluded.value AS INTEGER))"""
 
 
 class Writing(NamedTuple):
@@ -142,3 +148,9 @@ def _step(connection: sqlite3.Connection, state: State, steps: Sequence[tuple[_W
 
 def _json(ids: Iterable[str]) -> str:
     return orjson.dumps(list(ids)).decode()
+
+
+def forget_steps(connection: sqlite3.Connection, ids: Sequence[tuple[str]]) -> None:
+    """The steps of these commands and calls of results go, and it is noted up to where some are missing."""
+    connection.executemany(_NOTE_STEPS_GONE, ids)
+    connection.executemany("DELETE FROM step WHERE command_id = ?", ids)

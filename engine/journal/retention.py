@@ -22,6 +22,7 @@ from engine.commands.lifecycle import State, is_final
 from engine.config import Settings
 from engine.errors import JournalError
 from engine.journal.calls import prune_calls
+from engine.journal.moves import forget_steps
 from engine.journal.requests import prune_keys
 from engine.journal.store import Journal
 
@@ -32,7 +33,6 @@ DAY_S = 86400.0
 _MOST = 200  # rows per step
 _FREE_SHARE = 8  # a file is made smaller when more than this fraction of it is free; less will be needed again
 _GROWTH_DAYS = 60
-STEPS_GONE = "steps_gone"  # key in `meta`: the newest step that was forgotten
 
 log = logging.getLogger(__name__)
 
@@ -105,21 +105,12 @@ def _commands(connection: sqlite3.Connection, after: int, rows: int, *, before: 
     ).fetchall()
     old = [row for row in found if row[2] < before]
     gone = [(row[1],) for row in old if row[3] < before and is_final(State(row[4]), bool(row[5])) and not row[6]]
-    for statement in (
-        _KEEP_OF_COMMAND,
-        _NOTE_STEPS_GONE,
-        "DELETE FROM step WHERE command_id = ?",
-        "DELETE FROM command WHERE id = ?",
-    ):
-        connection.executemany(statement, gone)
+    connection.executemany(_KEEP_OF_COMMAND, gone)
+    forget_steps(connection, gone)
+    connection.executemany("DELETE FROM command WHERE id = ?", gone)
     return len(gone), old[-1][0] if old and len(old) == len(found) else None
 
 
-# Who reads events on from before these steps must be told that some are missing.
-_NOTE_STEPS_GONE = f"""
-INSERT INTO meta SELECT '{STEPS_GONE}', (SELECT max(seq) FROM step WHERE command_id = ?1)
-  WHERE EXISTS (SELECT 1 FROM step WHERE command_id = ?1)
-  ON CONFLICT (key) DO UPDATE SET value = max(CAST(value AS INTEGER), CAST(excluded.value AS INTEGER))"""
 _KEEP_OF_COMMAND = """
 INSERT OR IGNORE INTO audit_command
 SELECT c.id, c.operation, c.name, c.poller, c.host, c.service, c.state, c.reason,

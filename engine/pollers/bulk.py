@@ -107,7 +107,8 @@ class ResultCalls:
             call.unsaved = []
             call.is_changed = False
             row = call.stored(at)
-            update_call(connection, row)
+            update_call(connection, row, call.row)
+            call.row = row
             if not row.open:
                 del self.calls[call.id], self._newest.calls[row.seq]
         if not self.calls:

@@ -15,16 +15,17 @@ from engine.state.fields import PROBLEM_HOSTS, PROBLEM_SERVICES, Table
 from engine.state.lists import Listing, merged
 from engine.state.scope import Condition, Scope
 from engine.state.search import Kind, order_key
-from engine.state.tables import CHECKED, COUNTED, STATE
+from engine.state.tables import COUNTED, host_severity, service_severity
 from engine.state.views import Reader
 
 # By the number totals are counted by, which stands in an index of its own.
-_SEVERITY = f"iif({{0}}.alike & {CHECKED}, CASE {{0}}.alike & {STATE} {{1}} ELSE 3 END, 4)"
-HOST_SEVERITY = _SEVERITY.format("h", "WHEN 0 THEN 5 WHEN 1 THEN 1")
-SERVICE_SEVERITY = _SEVERITY.format("s", "WHEN 0 THEN 5 WHEN 1 THEN 2 WHEN 2 THEN 1")
+HOST_SEVERITY, SERVICE_SEVERITY = host_severity("h.alike"), service_severity("s.alike")
 
 _ORDER = ("ASC", "COLLATE NOCASE ASC")
 _WORST_FIRST = ((HOST_SEVERITY, "h.name"), (SERVICE_SEVERITY, "s.description"))
+# The same by the column that stands in the index of that order: only where nothing limits the rows. A search is to begin at what
+# it is for, not to walk that index until it has found enough.
+_WORST_OF_ALL = (("h.severity", "h.name"), ("s.severity", "s.description"))
 _TIES = (("0", "h.poller", "h.name", "''"), ("1", "s.poller", "s.host_name", "s.description"))
 _ALIASES: dict[Kind, str] = {"host": "h", "service": "s"}
 
@@ -116,22 +117,28 @@ def found_resources(
 
     `keys`: (field of `tables`, descending) to sort by; without any the worst comes first, then by name.
     """
-    listings = {kind: _listing(scope, kind, conditions) for kind, conditions in chosen.items()}
+    listings = {kind: _listing(scope, kind, conditions, is_sorted=bool(keys)) for kind, conditions in chosen.items()}
     with reader.snapshot():
         total = sum(_count(reader, listing) for listing in listings.values())
         if not limit or not listings:
             return [], total
-        sorting = [_sorting(at, tables[at], keys) for at, kind in enumerate(_ALIASES) if kind in listings]
-        orders = [how for _, how in _of_keys(tables[0], keys)] if keys else list(_ORDER)
         ordered = [listings[kind] for kind in _ALIASES if kind in listings]
+        worst = _WORST_OF_ALL if all(map(_is_everything, ordered)) else _WORST_FIRST
+        sorting = [_sorting(worst[at], tables[at], keys, _TIES[at]) for at, kind in enumerate(_ALIASES) if kind in listings]
+        orders = [how for _, how in _of_keys(tables[0], keys)] if keys else list(_ORDER)
         page = list(merged(reader, ordered, sorting, [*orders, *["ASC"] * len(_TIES[0])], limit, offset))
         return _rows(reader, [(ordered[at].kind, rowid) for at, rowid in page]), total
 
 
-def _listing(scope: Scope, kind: Kind, conditions: Sequence[Condition]) -> Listing:
-    # Where nothing limits them all rows are walked: through the small index then.
+def _listing(scope: Scope, kind: Kind, conditions: Sequence[Condition], *, is_sorted: bool) -> Listing:
     asked = [condition for condition in conditions if condition[0] != "1"]
-    return Listing.within(scope, kind, asked or [(f"{_ALIASES[kind]}.{COUNTED}", ())])
+    # Where nothing limits them all rows are walked to be sorted by something: through the small index then.
+    walked = [(f"{_ALIASES[kind]}.{COUNTED}", ())] if is_sorted or scope.sql("", "")[0] != "1" else []
+    return Listing.within(scope, kind, asked or walked)
+
+
+def _is_everything(listing: Listing) -> bool:
+    return all(sql == "1" for sql, _ in listing.conditions)
 
 
 def _count(reader: Reader, listing: Listing) -> int:
@@ -140,9 +147,9 @@ def _count(reader: Reader, listing: Listing) -> int:
     return listing.count(reader)
 
 
-def _sorting(at: int, table: Table, keys: Sequence[tuple[str, bool]]) -> list[str]:
+def _sorting(worst: Sequence[str], table: Table, keys: Sequence[tuple[str, bool]], ties: Sequence[str]) -> list[str]:
     asked = [value for value, _ in _of_keys(table, keys)]
-    return [*(asked or _WORST_FIRST[at]), *_TIES[at]]
+    return [*(asked or worst), *ties]
 
 
 def _of_keys(table: Table, keys: Sequence[tuple[str, bool]]) -> list[tuple[str, str]]:

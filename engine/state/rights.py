@@ -33,12 +33,16 @@ class Right(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ContactRights:
-    """One user's rights. `groups`: contact groups whose members have a right. `is_open`: all is seen and nothing commanded."""
+    """One user's rights. `groups`: contact groups whose members have a right. `is_open`: all is seen and nothing commanded.
+
+    `of_few`: conditions are written for looking at a few objects, one by one; else for finding all there are.
+    """
 
     contact: str
     named: frozenset[Right] = frozenset()
     groups: tuple[tuple[Right, frozenset[str]], ...] = field(default=())
     is_open: bool = False
+    of_few: bool = False
 
     def has(self, right: Right, poller: str) -> Condition:
         """Whether this right is given on the poller whose number that SQL expression holds."""
@@ -100,6 +104,14 @@ class ContactRights:
         columns = "y.poller, y.host_name" if is_host else "y.poller, y.host_name, y.description"
         which = "y.description = ''" if is_host else "y.description <> ''"
         groups = "SELECT gm.poller, gm.name FROM state.group_member gm WHERE gm.kind = 'contactgroup' AND gm.host_name = ?"
+        if self.of_few:
+            this = f"({columns}) = ({poller}, {keys}) AND {which}"
+            return (
+                f"(EXISTS (SELECT 1 FROM state.contact_of y WHERE y.kind = 'contact' AND y.name = ? AND {this})"
+                f" OR EXISTS (SELECT 1 FROM ({groups}) g JOIN state.contact_of y"
+                f" ON y.kind = 'contactgroup' AND y.name = g.name AND y.poller = g.poller WHERE {this}))",
+                (self.contact, self.contact),
+            )
         return (
             f"({poller}, {keys}) IN (SELECT {columns} FROM state.contact_of y WHERE {which} AND y.kind = 'contact' AND y.name = ?"
             f" UNION SELECT {columns} FROM ({groups}) g JOIN state.contact_of y"

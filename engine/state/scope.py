@@ -54,9 +54,9 @@ class Scope:
         return " AND ".join(parts) or "1", values
 
     def allows(self, poller: int, hostgroups: Collection[str]) -> bool:
-        """The same of an object on that poller that is in these hostgroups."""
-        if self.rights is not None or (self.pollers is not None and poller not in self.pollers):
-            return False  # which contacts an object had then is not known here
+        """The same of an object on that poller that is in these hostgroups; what `rights` say of it is not known here."""
+        if self.pollers is not None and poller not in self.pollers:
+            return False
         return self.hostgroups is None or not self.hostgroups.isdisjoint(hostgroups)
 
 

@@ -29,7 +29,7 @@ from engine.model import (
     TimeperiodConfig,
 )
 
-SCHEMA_VERSION = 10
+SCHEMA_VERSION = 11
 STATE_FILE = "state.db"
 
 # A core may write `nan`; SQLite stores it as NULL, and no field of the model is NULL by accident.
@@ -48,6 +48,9 @@ COUNTED = "alike > -1"
 
 PROBLEM = "state <> 0 AND has_been_checked <> 0"
 HANDLED = "acknowledged <> 0 OR scheduled_downtime_depth > 0"
+
+# How bad a row is, from 1, the worst, to 5, as resources.py has it; states by their numbers.
+_HOST_SEVERITIES, _SERVICE_SEVERITIES = "WHEN 0 THEN 5 WHEN 1 THEN 1", "WHEN 0 THEN 5 WHEN 1 THEN 2 WHEN 2 THEN 1"
 
 
 def columns(row: type[NamedTuple], alias: str = "") -> str:
@@ -150,6 +153,20 @@ _ALIKE = " + ".join(
 )
 
 
+def _severity(alike: str, severities: str) -> str:
+    return f"iif({alike} & {CHECKED}, CASE {alike} & {STATE} {severities} ELSE 3 END, 4)"
+
+
+def host_severity(alike: str = "alike") -> str:
+    """The severity of a host that is alike so, 4 while it is pending."""
+    return _severity(alike, _HOST_SEVERITIES)
+
+
+def service_severity(alike: str = "alike") -> str:
+    """The same of a service."""
+    return _severity(alike, _SERVICE_SEVERITIES)
+
+
 def _counting(table: str, key: dict[str, str], change: Literal["+", "-"]) -> str:
     same = " AND ".join(f"{name} = {value}" for name, value in key.items())
     changed = f"UPDATE {table} SET count = count {change} 1 WHERE {same};"
@@ -182,11 +199,15 @@ _INDEXES = (
     f"CREATE INDEX host_problem ON host (poller, name) WHERE {PROBLEM}",
     f"CREATE INDEX host_handled ON host (poller, name) WHERE {HANDLED}",
     "CREATE INDEX host_acknowledged ON host (poller) WHERE acknowledged <> 0",
+    "CREATE INDEX host_order ON host (name COLLATE NOCASE, poller)",
+    "CREATE INDEX host_worst ON host (severity, name COLLATE NOCASE, poller)",
     "CREATE UNIQUE INDEX service_name ON service (poller, host_name, description)",
     f"CREATE INDEX service_tally ON service (poller, host_name, description, alike) WHERE {COUNTED}",
     "CREATE INDEX service_id ON service (id)",
     f"CREATE INDEX service_problem ON service (poller, host_name, description) WHERE {PROBLEM}",
     "CREATE INDEX service_acknowledged ON service (poller) WHERE acknowledged <> 0",
+    "CREATE INDEX service_order ON service (host_name COLLATE NOCASE, description COLLATE NOCASE, poller)",
+    "CREATE INDEX service_worst ON service (severity, description COLLATE NOCASE, poller, host_name)",
 )
 _TOTALS = (
     f"INSERT INTO tally SELECT poller, 0, alike, count(*) FROM host WHERE {COUNTED} GROUP BY 1, 3",
@@ -226,9 +247,11 @@ CREATE TABLE log_position (poller INTEGER PRIMARY KEY, position TEXT NOT NULL);
 -- A host exists when its hoststatus block does. `id` is its public id. Keyed by an index of its own, so that counting and
 -- paging read small pages, not plugin output. `alike` is what totals count of a row, as one number: STATE, then CHECKED and so on.
 CREATE TABLE host (
-  poller INTEGER NOT NULL, id INTEGER NOT NULL, {_typed(HostStatus)}, alike INTEGER NOT NULL AS ({_ALIKE}) STORED);
+  poller INTEGER NOT NULL, id INTEGER NOT NULL, {_typed(HostStatus)}, alike INTEGER NOT NULL AS ({_ALIKE}) STORED,
+  severity INTEGER NOT NULL AS ({host_severity()}) VIRTUAL);
 CREATE TABLE service (
-  poller INTEGER NOT NULL, id INTEGER NOT NULL, {_typed(ServiceStatus)}, alike INTEGER NOT NULL AS ({_ALIKE}) STORED);
+  poller INTEGER NOT NULL, id INTEGER NOT NULL, {_typed(ServiceStatus)}, alike INTEGER NOT NULL AS ({_ALIKE}) STORED,
+  severity INTEGER NOT NULL AS ({service_severity()}) VIRTUAL);
 
 CREATE TABLE tally (
   poller INTEGER NOT NULL, is_service INTEGER NOT NULL, alike INTEGER NOT NULL, count INTEGER NOT NULL,

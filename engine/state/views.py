@@ -15,7 +15,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import SequenceMatcher
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import orjson
 
@@ -35,11 +35,11 @@ from engine.model import (
 from engine.state.logindex import HISTORY_FILE, HISTORY_SCHEMA
 from engine.state.patterns import FUNCTION, search
 from engine.state.scope import Scope
-from engine.state.tables import PROBLEM, SCHEMA_VERSION, STATE_FILE, columns
+from engine.state.tables import SCHEMA_VERSION, STATE_FILE, columns
 
 T = TypeVar("T")
-Order = Literal["name", "id"]
 Condition = tuple[str, Sequence[object]]
+_ANY: Condition = ("1", ())
 
 _NEAR_RATIO = 0.6  # difflib's own "close match"
 _NEAR_CANDIDATES = 50
@@ -57,10 +57,10 @@ def _status_columns(row: type[HostStatus] | type[ServiceStatus], alias: str) -> 
 
 _HOST_SELECT = (
     f"SELECT h.id, h.poller, p.name, {_status_columns(HostStatus, 'h')}, {columns(HostConfig, 'c')}"
-    " FROM ({chosen}) k JOIN state.host h ON h.rowid = k.rowid JOIN state.poller p ON p.number = h.poller"
+    " FROM ({chosen}) k CROSS JOIN state.host h ON h.rowid = k.rowid CROSS JOIN state.poller p ON p.number = h.poller"
     " LEFT JOIN state.host_config c ON c.poller = h.poller AND c.name = h.name ORDER BY {order}"
 )
-_HOST_ORDER: dict[str, str] = {"name": "h.poller, h.name", "id": "h.id"}
+_BY_NAME = "h.poller, h.name"
 _HOST_CONFIG_AT = 3 + len(HostStatus._fields)
 _HOST_LISTS = slice(HostConfig._fields.index("parents"), HostConfig._fields.index("contact_groups") + 1)
 
@@ -69,13 +69,13 @@ _SERVICE_SELECT = (
     " coalesce(hc.address, ''), coalesce(h.state, 0), coalesce(h.has_been_checked, 0), coalesce(h.acknowledged, 0),"
     " coalesce(h.scheduled_downtime_depth, 0),"
     f" {_status_columns(ServiceStatus, 's')}, {columns(ServiceConfig, 'c')}"
-    " FROM ({chosen}) k JOIN state.service s ON s.rowid = k.rowid JOIN state.poller p ON p.number = s.poller"
+    " FROM ({chosen}) k CROSS JOIN state.service s ON s.rowid = k.rowid CROSS JOIN state.poller p ON p.number = s.poller"
     " LEFT JOIN state.host h ON h.poller = s.poller AND h.name = s.host_name"
     " LEFT JOIN state.host_config hc ON hc.poller = s.poller AND hc.name = s.host_name"
     " LEFT JOIN state.service_config c ON c.poller = s.poller AND c.host_name = s.host_name AND c.description = s.description"
     " ORDER BY {order}"
 )
-_SERVICE_ORDER: dict[str, str] = {"name": "s.poller, s.host_name, s.description", "id": "s.id"}
+_SERVICES_BY_NAME = "s.poller, s.host_name, s.description"
 _SERVICE_STATUS_AT = 11
 _SERVICE_CONFIG_AT = _SERVICE_STATUS_AT + len(ServiceStatus._fields)
 _SERVICE_LISTS = slice(ServiceConfig._fields.index("contacts"), ServiceConfig._fields.index("contact_groups") + 1)
@@ -89,11 +89,17 @@ _POLLER_SELECT = (
 _ANY_POLLER = "{0}.poller IN (SELECT number FROM state.poller)"
 
 
+class NotBrief(Exception):
+    """What is asked takes longer than whoever shares this reader may wait: ask another."""
+
+
 class Reader:
     """Reads state.db over one connection in which it is attached as `state` (and journal.db as `journal`).
 
-    Not for two threads at once.
+    Not for two threads at once. `is_brief`: others wait for what is read, so what walks all names raises NotBrief.
     """
+
+    is_brief = False
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
@@ -185,6 +191,15 @@ class Reader:
         finally:
             self.connection.set_progress_handler(None, 0)
 
+    @contextmanager
+    def brief(self) -> Iterator[None]:
+        """Others wait for the reads inside."""
+        self.is_brief = True
+        try:
+            yield
+        finally:
+            self.is_brief = False
+
     def change(self) -> int:
         """A number that is another whenever anything in state.db is."""
         (number,) = self.connection.execute("SELECT number FROM state.change").fetchone()
@@ -239,24 +254,13 @@ class Reader:
         self,
         scope: Scope,
         *,
-        poller: int | None = None,
-        problems: bool = False,
-        hostgroup: str | None = None,
         limit: int = 100,
         offset: int = 0,
-        order: Order | str = "name",
-        search: Condition | None = None,
+        order: str = _BY_NAME,
+        search: Condition = _ANY,
     ) -> tuple[tuple[HostView, ...], int]:
-        """One page of hosts, and how many there are in all. Problems: checked and not UP. `order`: also a list of search.order."""
-        conditions: list[Condition] = [scope.sql("h.poller", "h.name")]
-        if search is not None:
-            conditions.append(search)
-        if poller is not None:
-            conditions.append(("h.poller = ?", [poller]))
-        if problems:
-            conditions.append((PROBLEM, []))
-        if hostgroup is not None:
-            conditions.append(Scope(hostgroups=frozenset({hostgroup})).sql("h.poller", "h.name"))
+        """One page of what a search finds of hosts, and how many that are in all. `order`: a list of search.order."""
+        conditions = [scope.sql("h.poller", "h.name"), search]
         with self.snapshot():
             return self._host_views(conditions, order, limit, offset), self._count("state.host h", conditions)
 
@@ -269,12 +273,11 @@ class Reader:
         return next(iter(self._host_views([scope.sql("h.poller", "h.name"), ("h.id = ?", [id])])), None)
 
     def _host_views(
-        self, conditions: Sequence[Condition], order: Order | str = "name", limit: int = -1, offset: int = 0
+        self, conditions: Sequence[Condition], order: str = _BY_NAME, limit: int = -1, offset: int = 0
     ) -> tuple[HostView, ...]:
         where, values = _all_of(conditions)
-        by = _HOST_ORDER.get(order, order)
-        chosen = f"SELECT h.rowid FROM state.host h WHERE {where} ORDER BY {by} LIMIT ? OFFSET ?"
-        found = self.connection.execute(_HOST_SELECT.format(chosen=chosen, order=by), [*values, limit, offset])
+        chosen = f"SELECT h.rowid FROM state.host h WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?"
+        found = self.connection.execute(_HOST_SELECT.format(chosen=chosen, order=order), [*values, limit, offset])
         return tuple(_host_view(row) for row in found)
 
     # --- services ---------------------------------------------------------------------------------------------------------
@@ -283,27 +286,16 @@ class Reader:
         self,
         scope: Scope,
         *,
-        poller: int | None = None,
-        host: str | None = None,
         host_id: int | None = None,
-        problems: bool = False,
         limit: int = 100,
         offset: int = 0,
-        order: Order | str = "name",
-        search: Condition | None = None,
+        order: str = _SERVICES_BY_NAME,
+        search: Condition = _ANY,
     ) -> tuple[tuple[ServiceView, ...], int]:
-        """One page of services, and how many there are in all. Problems: checked and not OK. `order`: as of `hosts`."""
-        conditions: list[Condition] = [scope.sql("s.poller", "s.host_name", "s.description")]
-        if search is not None:
-            conditions.append(search)
-        if poller is not None or host is not None:
-            conditions.append(_on_poller("s", poller))
-        if host is not None:
-            conditions.append(("s.host_name = ?", [host]))
+        """The same of services, of one host or of all."""
+        conditions = [scope.sql("s.poller", "s.host_name", "s.description"), search]
         if host_id is not None:
             conditions.append(_of_hosts([host_id]))
-        if problems:
-            conditions.append((PROBLEM, []))
         with self.snapshot():
             return self._service_views(conditions, order, limit, offset), self._count("state.service s", conditions)
 
@@ -324,12 +316,11 @@ class Reader:
         return {id: tuple(views) for id, views in found.items()}
 
     def _service_views(
-        self, conditions: Sequence[Condition], order: Order | str = "name", limit: int = -1, offset: int = 0
+        self, conditions: Sequence[Condition], order: str = _SERVICES_BY_NAME, limit: int = -1, offset: int = 0
     ) -> tuple[ServiceView, ...]:
         where, values = _all_of(conditions)
-        by = _SERVICE_ORDER.get(order, order)
-        chosen = f"SELECT s.rowid FROM state.service s WHERE {where} ORDER BY {by} LIMIT ? OFFSET ?"
-        found = self.connection.execute(_SERVICE_SELECT.format(chosen=chosen, order=by), [*values, limit, offset])
+        chosen = f"SELECT s.rowid FROM state.service s WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?"
+        found = self.connection.execute(_SERVICE_SELECT.format(chosen=chosen, order=order), [*values, limit, offset])
         return tuple(_service_view(row) for row in found)
 
     def _count(self, table: str, conditions: Sequence[Condition]) -> int:
@@ -347,7 +338,9 @@ class Reader:
     # --- names ------------------------------------------------------------------------------------------------------------
 
     def near_hosts(self, scope: Scope, name: str, limit: int = 5) -> tuple[str, ...]:
-        """Host names within scope that look like this one, best first."""
+        """Host names within scope that look like this one, best first. Raises NotBrief."""
+        if self.is_brief:
+            raise NotBrief
         where, values = scope.sql("h.poller", "h.name")
         pieces = sorted({name[at : at + 2].lower() for at in range(len(name) - 1)} or {name.lower()})[:40]
         score = " + ".join(["(instr(lower(h.name), ?) > 0)"] * len(pieces))

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import quote_plus
 
 import httpx
@@ -24,6 +25,7 @@ from tests.support.box import Box, boxed
 from tests.support.cgi_core import ADMIN, HOSTS, CgiCore
 from tests.support.cgi_programs import Original, message_of, query_of
 from tests.support.cores import until
+from tests.support.events import reading
 
 pytestmark = pytest.mark.core
 
@@ -414,3 +416,39 @@ def test_one_objects_page_reads_the_same(pair: Pair) -> None:
         assert not missing
     for query in ("type=1&host=nowhere", "type=2&host=web01&service=nowhere"):
         assert "errorMessage" in httpx.get(f"{pair.box.url}/nagios/cgi-bin/extinfo.cgi?{query}", auth=(ADMIN, PASSWORD)).text
+
+
+def test_events_come_by_the_same_rights_and_end_with_them(pair: Pair) -> None:
+    """Last of this file: it changes states and, for a moment, the rights."""
+    tokens = {name: pair.box.add_user(name, "reader") for name in ("ann", "watcher")}
+    cgi_cfg = pair.original.folder / "cgi.cfg"
+    before = cgi_cfg.read_text()
+    with (
+        reading(pair.box, tokens["ann"], snapshot=1, type="state") as ann,
+        reading(pair.box, tokens["watcher"], type="state") as watcher,
+    ):
+        ann.wait(lambda one: one.named("snapshot_ends"), 10, "the snapshot's end")
+        told = {(event.data["host"], event.data["service"]) for event in ann.named("state")}
+        with httpx.Client(base_url=pair.box.url, headers={"Authorization": f"Bearer {tokens['ann']}"}) as client:
+            listed = {(one["name"], None) for one in client.get("/v1/hosts?limit=0").json()["items"]}
+            listed |= {(one["host"], one["description"]) for one in client.get("/v1/services?limit=0").json()["items"]}
+        assert told == listed and ("db01", "PostgreSQL") in told and ("lonely", None) not in told
+        pair.core.send("START_ACCEPTING_PASSIVE_HOST_CHECKS", "START_ACCEPTING_PASSIVE_SVC_CHECKS")  # the tests above end both
+        pair.core.send("PROCESS_HOST_CHECK_RESULT;lonely;1;not hers", "PROCESS_SERVICE_CHECK_RESULT;db01;PostgreSQL;2;hers")
+        ann.wait_for(output="hers")
+        watcher.wait_for(output="hers")
+        assert "not hers" in {event.data["output"] for event in watcher.named("state")}
+        assert {event.data["host"] for event in ann.named("state")} <= {host for host, _ in listed}
+        try:
+            _replace(cgi_cfg, before.replace(",watcher", ""))
+            watcher.wait(lambda one: one.ended, 5, "the stream of who sees less now ends")
+            assert watcher.seen[-1].name == "end" and not ann.ended
+        finally:
+            _replace(cgi_cfg, before)
+
+
+def _replace(path: Path, text: str) -> None:
+    """At once: half a file would be other rights for everybody."""
+    beside = path.with_suffix(".new")
+    beside.write_text(text)
+    beside.rename(path)

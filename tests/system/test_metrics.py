@@ -7,6 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.box import Box
 from tests.support.cores import until
+from tests.support.events import reading
 from tests.system.conftest import Site
 
 pytestmark = pytest.mark.core
@@ -40,6 +41,22 @@ def test_figures_of_engine_and_workers(site: Site) -> None:
     assert _scraped(box, "signalbox_engine_up") == {(): 1.0}
     assert _scraped(box, "signalbox_http_request_seconds_count")["POST", "/v1/comments", "201"] >= 1
     assert {poller for (poller,) in _scraped(box, "signalbox_view_age_seconds")} == {"north", "south", "east"}
+
+
+def test_a_call_of_results_is_counted_and_told(site: Site) -> None:
+    """Thousands of results without a figure or an event would be work that nobody sees."""
+    box = site.box
+    before = {state: _scraped(box, "signalbox_results_total").get(("north", state), 0.0) for state in ("accepted", "confirmed")}
+    results = [{"host": f"n{number:03}", "return_code": 0, "plugin_output": "counted"} for number in range(20, 30)]
+    with reading(box, type="command") as reader:
+        answer = box.api.post("/v1/results", json={"results": results}, params={"wait": 10})
+        assert answer.status_code in (200, 201, 202), answer.text
+        last = reader.wait_for(command="results", action="confirmed", operation=answer.json()["id"]).data
+        assert (last["total"], last["counts"]["confirmed"], last["poller"], last["user"]) == (10, 10, "north", "admin")
+        told = [event.data["action"] for event in reader.named("command") if event.data["id"] == last["id"]]
+        assert told[0] == "accepted" and len(told) < 10
+    after = {state: _scraped(box, "signalbox_results_total")["north", state] for state in before}
+    assert after == {state: count + 10 for state, count in before.items()}
 
 
 def test_an_event_reader_is_counted_while_it_reads(site: Site) -> None:

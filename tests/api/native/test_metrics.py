@@ -12,6 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from api.timing import template
+from engine import figures
 from engine.figures import FOLDER_VARIABLE
 from tests.api.support_desk import AWKWARD, HOSTS, Fate, Front
 
@@ -53,6 +54,23 @@ def test_counts_are_those_the_totals_give(front: Front) -> None:
                 assert value(samples, f"signalbox_{kind}_flagged", poller=part["name"], flag=flag) == part[kind][flag]
     views = {view["poller"]: view for view in front.get("/v1/tactical").json["views"]}
     assert value(samples, "signalbox_view_age_seconds", poller="north") == pytest.approx(views["north"]["age_s"], abs=1.01)
+
+
+def test_results_are_counted_once_for_each_state_they_reach() -> None:
+    labels = ("77",)  # a poller no other test has
+
+    def counted() -> dict[str, float]:
+        samples = [sample for metric in figures.registry().collect() for sample in metric.samples]
+        return {s.labels["state"]: s.value for s in samples if s.name == "signalbox_results_total" and s.labels["poller"] in labels}
+
+    nothing = dict.fromkeys(("accepted", "written", "processed", "confirmed", "refused", "no_effect", "expired", "unknown"), 0)
+    moves = [nothing | {"accepted": 9}, nothing | {"written": 9}, nothing | {"processed": 8, "refused": 1}]
+    moves += [nothing | {"processed": 3, "confirmed": 4, "no_effect": 1, "refused": 1}]
+    before = nothing
+    for counts in moves:
+        figures.results_moved(77, counts, before)
+        before = counts
+    assert counted() == {"accepted": 9, "processed": 8, "refused": 1, "confirmed": 4, "no_effect": 1}
 
 
 def test_open_commands_and_steps_are_counted(front: Front) -> None:

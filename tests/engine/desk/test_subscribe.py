@@ -13,24 +13,43 @@ import pytest
 
 from engine.config import Settings
 from engine.desk import subscribe
-from engine.desk.audience import Which
-from engine.desk.subscribe import Cursor, Feed
+from engine.desk.audience import Which, audience_of
+from engine.desk.pages import Cursor, Page
+from engine.desk.subscribe import Feed
 from engine.desk.values import Caller
 from engine.errors import InvalidField, TooManyReaders
 from engine.formats.corelog import LogKind, StateEvent
 from engine.journal import accounts
+from engine.journal.calls import CallRow, Counts, Payload, insert_call, update_call
 from engine.journal.retention import Retention
 from engine.journal.store import Journal
 from engine.model import GroupConfig, ObjectCache
 from engine.state.events import Event
 from engine.state.mirror import Mirror
+from engine.state.rights import ContactRights, Right
 from engine.state.scope import EVERYTHING, Scope
-from tests.engine.state.rows import CountingMint, StatusFile, comment, downtime, host_config, host_row, poller, scan, service_row
+from engine.state.views import Reader
+from tests.engine.state.rows import (
+    CountingMint,
+    StatusFile,
+    comment,
+    downtime,
+    host_config,
+    host_row,
+    poller,
+    scan,
+    service_config,
+    service_row,
+)
 
 AT = 1005
 HOSTS = ("web01", "db01")
 GROUPS = (GroupConfig("hostgroup", "web", "Web", (("web01", None),)), GroupConfig("hostgroup", "db", "Db", (("db01", None),)))
-CACHE = ObjectCache(hosts=tuple(map(host_config, HOSTS)), groups=GROUPS)
+CACHE = ObjectCache(
+    hosts=(host_config("web01", contacts=("cora",)), host_config("db01")),
+    services=(service_config("web01", "HTTP"), service_config("db01", "HTTP", contact_groups=("ops",))),
+    groups=(*GROUPS, GroupConfig("contactgroup", "ops", "Ops", (("cora", None), ("otto", None)))),
+)
 FILE = StatusFile(
     1000.0, 500.0, tuple(map(host_row, HOSTS)), tuple(service_row(host, "HTTP") for host in HOSTS),
     (downtime("web01", None, 1),), (comment("db01", None, 2),),
@@ -104,13 +123,26 @@ class World:
     journal: Journal
     callers: dict[str, Caller]
     count: int = 0
+    rights: dict[str, ContactRights] = field(default_factory=dict)  # by user: what the core's own configuration gives
 
     def say(self, output: str, host: str = "web01") -> None:
         self.count += 1
         self.mirror.log_events(1, [StateEvent(AT, LogKind.HOST_ALERT, host, None, 1, 0, self.count, output, "")])
 
+    def say_of_service(self, output: str, host: str) -> None:
+        self.count += 1
+        self.mirror.log_events(1, [StateEvent(AT, LogKind.SERVICE_ALERT, host, "HTTP", 2, 0, self.count, output, "")])
+
     def feed(self, most: int = 100) -> Feed:
-        return Feed(self.data, lambda: 2000.0, most)
+        return Feed(self.data, lambda: 2000.0, most, lambda user: self.rights.get(user))
+
+    def contact(self, name: str, *named: Right) -> None:
+        """A user who is limited to what the contact of that name sees."""
+        rights = self.rights[name] = ContactRights(name, frozenset(named))
+        with self.journal.transaction() as connection:
+            user = accounts.add_user(connection, name, accounts.Role.READER, "-", 0.0)
+            accounts.add_token(connection, f"{name}-token", user, f"secret-{name}", 0.0)
+        self.callers[name] = Caller(name, name, "reader", Scope(rights=rights), "", f"{name}-token", rights=rights)
 
     def listen(
         self, feed: Feed, user: str = "anna", wording: Plain | None = None, which: Which | None = None, **how: Any
@@ -297,6 +329,14 @@ def test_filters(world: World, which: Which, expected: list[str]) -> None:
     with_feeds(world, work)
 
 
+def test_before_its_first_check_an_object_is_in_no_state() -> None:
+    """Cores write 0 then, which would be told as UP or OK to who asked for these."""
+    up = Which(states=frozenset({(False, 0)}))
+    assert up.takes(Event(1, "state", "is", 1, "web01", None, (), 0, 1.0, {"checked": True}))
+    assert not up.takes(Event(1, "state", "is", 1, "web01", None, (), 0, 1.0, {"checked": False}))
+    assert not up.takes(Event(1, "comment", "is", 1, "web01", None, (), None, 1.0, {}))
+
+
 def test_a_token_that_is_revoked_or_shows_less_ends_the_stream_before_anything_more_is_said(world: World) -> None:
     async def work(feed: Feed) -> None:
         anna, wim = world.listen(feed), world.listen(feed, "wim")
@@ -315,6 +355,167 @@ def test_a_token_that_is_revoked_or_shows_less_ends_the_stream_before_anything_m
         assert (late.signs(), late.outputs()) == (["end"], [])
 
     with_feeds(world, work)
+
+
+# --- contacts of a core ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_contact_hears_of_what_the_lists_show_him_object_by_object(world: World) -> None:
+    """cora is a contact of web01 and, by her group, of the service on db01, whose host she does not see."""
+    world.contact("cora")
+    world.contact("nora")
+    world.contact("sven", Right.ALL_SERVICES)
+
+    async def work(feed: Feed) -> None:
+        readers = {name: world.listen(feed, name) for name in ("anna", "cora", "nora", "sven")}
+        begun = {}
+        for name, reader in readers.items():
+            await reader.step()
+            begun[name] = reader.last
+        world.say("web host", "web01")
+        world.say("db host", "db01")
+        world.say_of_service("web service", "web01")
+        world.say_of_service("db service", "db01")
+        world.mirror.command_file_health(1, "reading", "")
+        seen = {
+            "anna": ["web host", "db host", "web service", "db service"],
+            "cora": ["web host", "web service", "db service"],
+            "nora": [],
+            "sven": ["web service", "db service"],
+        }
+        for name, reader in readers.items():
+            await reader.until(lambda lines: any(line[4] == "reading" for line in lines))
+            again = world.listen(feed, name, after=begun[name])
+            await again.until(lambda lines: any(line[4] == "reading" for line in lines))
+            assert (reader.outputs(), again.outputs()) == (seen[name], seen[name]), name
+            await reader.stream.aclose()
+            await again.stream.aclose()
+
+    with_feeds(world, work)
+
+
+def test_a_snapshot_for_a_contact_holds_his_objects_only(world: World) -> None:
+    world.contact("cora")
+
+    async def work(feed: Feed) -> None:
+        reader = world.listen(feed, "cora", Named(), snapshot=True)
+        await reader.until(lambda lines: any(line[2] == "snapshot_ends" for line in lines))
+        found = {tuple(line[1:4]) for line in reader.lines if line[1] != "sign"}
+        objects = {("state", "web01", ""), ("state", "web01", "HTTP"), ("state", "db01", "HTTP"), ("downtime", "web01", "")}
+        assert found == objects | {("poller", "", "")}
+        await reader.stream.aclose()
+
+    with_feeds(world, work)
+
+
+@dataclass(frozen=True)
+class Named(Plain):
+    """One line per thing: place, kind, host, service."""
+
+    def event(self, event: Event, pollers: Mapping[int, str], at: str) -> bytes:
+        return f"{at}|{event.kind}|{event.host}|{event.service or ''}|\n".encode()
+
+
+def test_rights_that_change_end_the_stream_before_anything_more_is_said(world: World) -> None:
+    """Rights that were wider when he came would go on to count for as long as he reads."""
+    world.contact("cora")
+    world.contact("wide", Right.ALL_HOSTS)
+
+    async def work(feed: Feed) -> None:
+        cora, wide = world.listen(feed, "cora"), world.listen(feed, "wide")
+        await cora.step()
+        await wide.step()
+        world.rights["wide"] = ContactRights("wide")
+        world.say("for cora", "web01")
+        await wide.to_end()
+        assert (wide.signs(), wide.outputs()) == (["begins", "end"], [])
+        await cora.to_output("for cora")
+        late = world.listen(feed, "wide", after=wide.lines[0][0])
+        await late.to_end()
+        assert (late.signs(), late.outputs()) == (["end"], [])
+        await cora.stream.aclose()
+
+    with_feeds(world, work)
+
+
+def test_who_joins_while_a_page_is_read_gets_it_by_his_own_sight(world: World) -> None:
+    """Who joins then is not among those it was read for: what he sees must be looked up before it is given out."""
+    world.contact("cora")
+    world.contact("nora")
+
+    async def work(feed: Feed) -> None:
+        first = world.listen(feed)
+        hearing = asyncio.create_task(first.to_output("on web"))
+        async with asyncio.timeout(5):
+            while not feed._queues:
+                await asyncio.sleep(0.01)
+        reading = feed._reading
+        callers = [world.callers[name] for name in ("cora", "nora")]
+        joined = [subscribe._Queue(audience_of(caller, Which(), Plain()), caller) for caller in callers]
+
+        def read_while_they_join(*of_what: Any) -> Callable[[Reader], Page]:
+            read = reading(*of_what)
+
+            def look(reader: Reader) -> Page:
+                page = read(reader)
+                feed._queues.update(joined)
+                return page
+
+            return look
+
+        feed._reading = read_while_they_join  # type: ignore[method-assign]
+        world.say("on web", "web01")
+        await hearing
+        assert [b"on web" in queue.take() for queue in joined] == [True, False]
+        feed._queues.difference_update(joined)
+        await first.stream.aclose()
+
+    with_feeds(world, work)
+
+
+# --- calls of passive results ---------------------------------------------------------------------------------------------------
+
+
+def test_a_call_of_results_is_told_to_its_sender_and_to_who_sees_everything(world: World) -> None:
+    """One event per change of its counts, never one per result."""
+    row = CallRow(0, "call", "operation", 1, "wim", "", "", 1.0, 1.0, 9.0, 0, 3, counts=Counts(accepted=3))
+    moved = replace(row, updated_at=2.0, cursor=3, counts=Counts(processed=3))
+    over = replace(moved, updated_at=3.0, open=False, counts=Counts(confirmed=2, refused=1))
+
+    async def work(feed: Feed) -> None:
+        readers = {name: world.listen(feed, name, Counted()) for name in ("anna", "wim", "pia")}
+        for reader in readers.values():
+            await reader.step()
+        with world.journal.transaction() as connection:
+            insert_call(connection, row, Payload.of([b"[1] PROCESS_HOST_CHECK_RESULT;web01;0;x\n"] * 3, range(3)))
+        with world.journal.transaction() as connection:
+            update_call(connection, moved, row)
+            update_call(connection, replace(moved, cursor=2), moved)
+            update_call(connection, over, moved)
+        told = [["accepted", "1", "3", "0"], ["processed", "1", "0", "0"], ["partial", "1", "0", "2"]]
+        for name in ("anna", "wim"):
+            await readers[name].until(lambda lines: lines and lines[-1][1] == "partial")
+            assert [line[1:] for line in readers[name].lines[1:]] == told
+            again = world.listen(feed, name, Counted(), after=readers[name].lines[1][0])
+            await again.until(lambda lines: lines and lines[-1][1] == "partial")
+            assert [line[1:] for line in again.lines if line[1] != "beat"] == told[1:]
+            await again.stream.aclose()
+        await _until_quiet(feed)
+        feed.end_all()
+        for reader in readers.values():
+            await reader.to_end()
+        assert not [line for line in readers["pia"].lines if line[1] != "sign"]
+
+    with_feeds(world, work)
+
+
+@dataclass(frozen=True)
+class Counted(Plain):
+    """One line per thing: place, action, poller, how many of a call's results wait and are confirmed."""
+
+    def event(self, event: Event, pollers: Mapping[int, str], at: str) -> bytes:
+        counts: Any = event.said["counts"]
+        return f"{at}|{event.action}|{event.poller}|{counts['accepted']}|{counts['confirmed']}\n".encode()
 
 
 # --- reset ------------------------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -77,6 +78,31 @@ def test_hundreds_go_out_in_their_order_and_are_proven(scene: LaneScene) -> None
     assert not failures(scene)
     assert scene.journal.connection.execute("SELECT count(*) FROM batch").fetchone() == (0,), "closed batches are kept for nothing"
     assert scene.journal.connection.execute("SELECT count(*) FROM command").fetchone() == (0,)
+
+
+def test_a_call_tells_its_counts_and_not_each_result(scene: LaneScene) -> None:
+    call(scene, many(scene, 500))
+    scene.turn()
+    refused = scene.journal.connection.execute("SELECT count(*) FROM step").fetchone()
+    scene.settle(2)
+    told = scene.journal.connection.execute("SELECT command_id, state, evidence FROM step ORDER BY seq").fetchall()
+    assert {call for call, _, _ in told} == {"call"} and refused < (20,)
+    assert (told[0][1], told[-1][1]) == ("accepted", "confirmed")
+    counts = [orjson.loads(evidence) for _, _, evidence in told]
+    assert counts == [one for n, one in enumerate(counts) if not n or one != counts[n - 1]], "told without a change"
+    assert all(sum(one.values()) == 500 for one in counts) and counts[-1]["confirmed"] == 500
+
+
+def test_the_steps_of_a_forgotten_call_are_gone_and_missed(scene: LaneScene) -> None:
+    """Left behind, they would fill the journal; unsaid, who reads events on from before them would not know."""
+    call(scene, many(scene, 5))
+    scene.turn()
+    scene.settle(2)
+    (newest,) = scene.journal.connection.execute("SELECT max(seq) FROM step").fetchone()
+    with scene.journal.transaction() as connection:
+        assert prune_calls(connection, scene.clock.at + 1, 10) == 1
+    assert scene.journal.connection.execute("SELECT count(*) FROM step").fetchone() == (0,)
+    assert scene.journal.connection.execute("SELECT value FROM meta WHERE key = 'steps_gone'").fetchone() == (str(newest),)
 
 
 def test_no_write_is_longer_than_a_pipe_takes_at_once(scene: LaneScene, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from engine.formats.corelog import LogKind, StateEvent
 from engine.model import HostStatus, ObjectKey, ServiceStatus
 from engine.state.mirror import Mirror
 from engine.state.scope import EVERYTHING
+from engine.state.tables import PROBLEM
 from engine.state.views import Reader
 from tests.engine.state.rows import StatusFile, host_row, scan, service_row
 
@@ -34,8 +35,8 @@ def test_a_line_changes_its_row_at_once(mirror: Mirror, reader: Reader) -> None:
     mirror.apply(scan(FILE))
     mirror.log_events(1, [CRITICAL, DOWN])
     assert (http(reader).state, http(reader).plugin_output, http(reader).last_state_change) == (2, "refused", float(AT))
-    assert [view.status.description for view in reader.services(EVERYTHING, problems=True)[0]] == ["HTTP"]
-    assert [view.status.state for view in reader.hosts(EVERYTHING, problems=True)[0]] == [1]
+    assert [view.status.description for view in reader.services(EVERYTHING, search=(PROBLEM, []))[0]] == ["HTTP"]
+    assert [view.status.state for view in reader.hosts(EVERYTHING, search=(PROBLEM, []))[0]] == [1]
     assert set(mirror.dirty(1)) == {HTTP, ObjectKey(1, "web01")}
     assert mirror.dirty(2) == ()
     assert reader.object_row(1, "web01", "SSH") == FILE.services[1]

@@ -24,7 +24,7 @@ from engine.journal.store import Journal
 from engine.model import ObjectKey
 from engine.state.frames import Begin, End, Failed, Frame, Rows, Unchanged
 from engine.state.mirror import Mirror
-from engine.state.scope import EVERYTHING
+from engine.state.scope import EVERYTHING, Scope
 from engine.state.views import Reader
 from tests.engine.state.rows import CountingMint, StatusFile, comment, downtime, host_row, poller, scan, service_row
 
@@ -58,10 +58,11 @@ def status_files(draw: st.DrawFn) -> StatusFile:
 
 def shown(reader: Reader, number: int = 1) -> tuple[object, ...]:
     """All the mirror has of a poller, in a form that can be compared."""
-    hosts = {reader.object_row(number, view.status.name, None) for view in reader.hosts(EVERYTHING, poller=number, limit=-1)[0]}
+    of_poller = Scope(pollers=frozenset({number}))
+    hosts = {reader.object_row(number, view.status.name, None) for view in reader.hosts(of_poller, limit=-1)[0]}
     services = {
         reader.object_row(number, view.status.host_name, view.status.description)
-        for view in reader.services(EVERYTHING, poller=number, limit=-1)[0]
+        for view in reader.services(of_poller, limit=-1)[0]
     }
     return hosts, services, set(reader.downtime_blocks(number)), set(reader.comment_blocks(number))
 
