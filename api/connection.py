@@ -2,11 +2,15 @@
 
 httptools takes heads of any length and for any time, and joins a long header's pieces anew with each that arrives: one stranger's
 endless header stops the loop for everybody. Bodies are bounded where they are read.
+
+The head of an answer goes out with the first piece of its body, where that comes within the same turn of the loop: each write is a
+call of the system for us, and a wake-up for the client.
 """
 
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -15,12 +19,50 @@ HEAD_TIMEOUT_S = 30.0
 STUCK_S = 2.0  # how long an endless answer that its client does not take may keep the server from stopping
 PEER = "signalbox.peer"  # in the scope: the address of whoever made the connection, a proxy's too
 ENDLESS = "signalbox.endless"  # set in the scope of a request whose answer has no end
+_JOINED_BYTES = 1 << 16  # longer pieces are not copied to stand behind a head
 
 _TOO_LARGE = b"The head of the request is too large."
 _REFUSAL = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain; charset=utf-8\r\n"
     b"content-length: %d\r\nconnection: close\r\n\r\n%s" % (len(_TOO_LARGE), _TOO_LARGE)
 )
+
+
+class HeadHeld:
+    """A transport that keeps the head of an answer until the next write, or until the turn of the loop ends."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._head = b""
+        self.is_closing, self.abort = transport.is_closing, transport.abort
+
+    def write(self, data: bytes) -> None:
+        """Send, soon."""
+        head = self._head
+        if head:
+            self._head = b""
+            if len(data) <= _JOINED_BYTES:
+                data = head + data
+            else:
+                self._transport.write(head)
+        elif data.startswith(b"HTTP/"):
+            self._head = data
+            self._loop.call_soon(self._send_head)
+            return
+        self._transport.write(data)
+
+    def close(self) -> None:
+        """Close once everything is sent."""
+        self._send_head()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def _send_head(self) -> None:
+        head, self._head = self._head, b""
+        if head:
+            self._transport.write(head)
 
 
 class BoundedConnection(HttpToolsProtocol):
@@ -31,7 +73,7 @@ class BoundedConnection(HttpToolsProtocol):
     _head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(HeadHeld(transport, self.loop))  # type: ignore[arg-type]
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:

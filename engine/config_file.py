@@ -310,9 +310,10 @@ def _from_main_config(table: _Table, gathered: _Gathered) -> dict[str, Any]:
         return {}
     try:
         text = path.read_bytes().decode("utf-8", "replace")
-        main = parse_main_config(text, path)
+        main = parse_main_config(text, path, _included)
     except OSError as error:
-        gathered.mistakes.append(f"{table.at('main_config')}: {path}: {error.strerror}: name the core's main configuration file")
+        where = error.filename or path
+        gathered.mistakes.append(f"{table.at('main_config')}: {where}: {error.strerror}: name the core's main configuration file")
         return {}
     except FormatError as error:
         gathered.mistakes.append(f"{table.at('main_config')}: {path}: {error}")
@@ -326,6 +327,13 @@ def _from_main_config(table: _Table, gathered: _Gathered) -> dict[str, Any]:
         return {}
     kind = detected_kind(values["status_file"]) if "status_file" in values else None
     return {**values, "kind": kind or _kind_by_main_config(path, text)}
+
+
+def _included(name: str, path: Path) -> list[tuple[Path, str]]:
+    """What Naemon reads for such a line: of a folder every `*.cfg`, but for hidden ones. Raises OSError."""
+    names = sorted(path.iterdir()) if name == "include_dir" else [path]
+    files = [one for one in names if one == path or (one.suffix == ".cfg" and not one.name.startswith("."))]
+    return [(file, file.read_bytes().decode("utf-8", "replace")) for file in files]
 
 
 def _numbered(pollers: list[Poller], gathered: _Gathered) -> tuple[Poller, ...]:

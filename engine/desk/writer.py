@@ -1,7 +1,8 @@
 """Accepts of many requests share one commit: the thread of an API worker that writes journal.db.
 
 Theory of operation. A request hands in a job (a function of the writer connection), or a plan that makes one out of what a reader
-of state.db shows. The thread takes what is waiting, up to 500 commands, makes the plans of them in one snapshot, opens one
+of state.db shows. What is handed in waits until a turn of the loop has brought no more: a commit has its price, whatever it
+carries. The thread then takes what is waiting, up to 500 commands, makes the plans of them in one snapshot, opens one
 `Journal.transaction` and stores in it: first, with a few statements for all of them, the jobs that can be stored together; then
 each of the others inside a SAVEPOINT of its own, so that one job's error undoes that job only. Nobody can tell the order: none of
 them has been answered. After the COMMIT it pokes the engine and resolves the requests' futures: what a caller is told is durable.
@@ -29,6 +30,7 @@ T = TypeVar("T")
 
 COMMANDS_PER_TRANSACTION = 500
 _WAITING_JOBS = 2000  # more than that many requests wait for their turn before they get into the queue
+_GATHERED = 64  # jobs that are worth a commit by themselves
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class GroupCommit:
     data: Path
     read: Callable[[Sequence[Plan[Any]]], Sequence[Planned]] = lambda plans: []  # makes plans, in this thread
     together: Together = lambda connection, works: [None] * len(works)  # see engine/desk/together.py
+    _gathered: list[_Job] = field(default_factory=list)  # handed in, not handed over yet
     _jobs: deque[_Job] = field(default_factory=deque)
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _closing: bool = False
@@ -84,7 +87,7 @@ class GroupCommit:
         """Finish what is waiting, then end the thread. Blocks; nothing may be submitted any more."""
         with self._changed:
             self._closing = True
-            self._changed.notify()
+            self._hand_over()
         if self._thread is not None:
             self._thread.join()
 
@@ -110,8 +113,23 @@ class GroupCommit:
         with self._changed:
             if self._closing:
                 raise JournalError("This worker is shutting down: nothing was accepted, ask again.")
-            self._jobs.append(job)
-            self._changed.notify()
+            if not self._gathered:
+                job.future.get_loop().call_soon(self._gather, 0)
+            self._gathered.append(job)
+
+    def _gather(self, known: int) -> None:
+        """Hand over what was gathered, unless the last turn of the loop brought more than the `known` ones."""
+        with self._changed:
+            if known < len(self._gathered) < _GATHERED:
+                self._gathered[0].future.get_loop().call_soon(self._gather, len(self._gathered))
+            else:
+                self._hand_over()
+
+    def _hand_over(self) -> None:
+        """The lock is held."""
+        self._jobs.extend(self._gathered)
+        self._gathered.clear()
+        self._changed.notify()
 
     def _run(self) -> None:
         while jobs := self._next_jobs():

@@ -2,16 +2,18 @@
 
 What belongs here: names of files, intervals and the settings that weaken proof. Pure: text in, values out; the caller read it.
 Rules: the core's own reading is followed: `name=value` per line, blanks around both dropped, `#` begins a comment line, a line
-that ends in a backslash goes on, the last of several equal names wins, relative file names start at the configuration's folder.
+that ends in a backslash goes on, the last of several equal names wins, relative file names start at the configuration's folder,
+in included files, too (Naemon's `include_file` and `include_dir`), which are read where they are named.
 Icinga 2's configuration is a program, not a list of values; it is described in Signalbox's own file instead.
 
-Source: Nagios 4.4.6 base/config.c (read_main_config_file, mmap_fgets_multiline); defaults from include/config.h, locations.h.
+Source: Nagios 4.4.6 base/config.c (read_main_config_file, mmap_fgets_multiline); defaults from include/config.h, locations.h;
+Naemon src/naemon/configuration.c (read_config_file).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,6 +48,7 @@ class MainConfig:
 _FILES = frozenset(
     {"command_file", "status_file", "log_file", "object_cache_file", "log_archive_path", "temp_file", "query_socket"}
 )
+_INCLUDES = frozenset({"include_file", "include_dir"})
 _SWITCHES = frozenset({"log_external_commands", "log_passive_checks", "check_external_commands", "retain_state_information"})
 _SECONDS = {"status_update_interval": "status_update_interval_s", "interval_length": "interval_length_s"}
 # Until Nagios 3 the status file's name could also be given as a statement of the status data module.
@@ -57,20 +60,39 @@ _OLDER_NAMES = {
 _ICINGA2 = re.compile(r"/[*/]|(?:object|apply|include|include_recursive|const|template|library|globals|import)\b[^=]*[\"<{(]")
 
 
-def parse_main_config(text: str, path: Path) -> MainConfig:
+Included = Callable[[str, Path], Iterable[tuple[Path, str]]]
+"""The files (and their texts) that a line of that name, `include_file` or `include_dir`, with that path stands for."""
+
+
+def parse_main_config(text: str, path: Path, included: Included = lambda name, path: ()) -> MainConfig:
     """The values of the main configuration `text`, which was read from `path`.
 
     Raises:
-        FormatError: A line is no setting, or the value of one that we need makes no sense; names the line.
+        FormatError: A line is no setting, or the value of one that we need makes no sense, or a file includes itself; names the
+            line.
     """
     values: dict[str, object] = {}
+    _take(values, text, path.parent, included, [path])
+    return MainConfig(main_config=path, **values)  # type: ignore[arg-type]
+
+
+def _take(values: dict[str, object], text: str, folder: Path, included: Included, within: list[Path]) -> None:
+    """Put in what the text of the last of the files `within` one another says."""
     for number, line in logical_lines(text):
         name, separator, value = (part.strip() for part in line.partition("="))
         if not separator or not name:
             raise _no_setting(number, line)
         name = _OLDER_NAMES.get(name, name)
-        if name in _FILES and value:
-            values[name] = path.parent / value
+        if name in _INCLUDES:
+            for path, more in included(name, folder / value):
+                if path in within:
+                    raise FormatError(f"line {number}: {path} includes itself.", line=number)
+                try:
+                    _take(values, more, folder, included, [*within, path])
+                except FormatError as error:
+                    raise FormatError(f"line {number}, {path}: {error}", **error.facts) from None
+        elif name in _FILES and value:
+            values[name] = folder / value
         elif name in _SWITCHES:
             values[name] = _number(name, value, number) != 0
         elif name in _SECONDS:
@@ -79,7 +101,6 @@ def parse_main_config(text: str, path: Path) -> MainConfig:
             values["timezone"] = value.removeprefix(":")
         elif name == "date_format":
             values[name] = value
-    return MainConfig(main_config=path, **values)  # type: ignore[arg-type]
 
 
 def logical_lines(text: str) -> Iterator[tuple[int, str]]:

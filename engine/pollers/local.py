@@ -15,6 +15,7 @@ import logging
 import secrets
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -71,7 +72,9 @@ _JOURNALLED_TOGETHER = 8  # writes of commands
 _ENOUGH_FLIGHTS = 8  # writes that keep a core busy for a millisecond or two
 LOOK_EVERY_S = 0.5  # pokes are hints and may be lost
 STREAM = 8  # commands written in one round: more are likely to come,
-GATHER_S = 0.025  # and are gathered for this long: a round has its price, whatever the number it carries
+GATHER_S = 0.025  # and are gathered for this long at the least: a round has its price, whatever the number it carries;
+GATHER_MOST_S = 0.25  # at the most, as long as more come,
+GATHER_PER_S = 3.0  # for each second of processor that the last one took: who accepts commands meanwhile needs it, too
 WRITTEN_WITHIN_S = 0.05  # the step `written` is stored by then, with whatever else is to be stored
 _LONE_MARKS_S = (0.25, 1.0, 5.0, 30.0)  # pauses between lone marks when none comes back
 
@@ -134,6 +137,8 @@ class Lane:
     _look: bool = True  # commands may wait in the journal
     _looked_at: float = -1e9
     _gathering_until: float = -1e9  # monotonic
+    _poked_at: float = -1e9  # monotonic
+    _took_s: float = 0.0  # processor of this thread when the last round of commands was written
     _is_gathering: bool = False  # what waits was left for then
     _log_has_more: bool = False
 
@@ -160,6 +165,7 @@ class Lane:
 
     def poke(self) -> None:
         """Somebody accepted a command for this poller."""
+        self._poked_at = self.clock.monotonic()
         self._look = True
         if not self._is_gathering:
             self._poked.set()
@@ -232,7 +238,8 @@ class Lane:
         if self._log_has_more:
             return 0.0 if len(self._flights) < _ENOUGH_FLIGHTS else 0.001
         if self._is_gathering:
-            return min(0.005 if self._flights else 1.0, max(0.0, self._gathering_until - self.clock.monotonic()))
+            ends = min(self._gathering_until, self._poked_at + GATHER_S)
+            return min(GATHER_S if self._flights else 1.0, max(0.0, ends - self.clock.monotonic()))
         if self.results.has_to_judge(self._generation):
             return 0.001
         if not self._flights:
@@ -486,7 +493,8 @@ class Lane:
         """Write what waits, as far as the core's proof keeps up."""
         now = self.clock.monotonic()
         regular = now - self._looked_at > LOOK_EVERY_S
-        self._is_gathering = self._look and now < self._gathering_until and not (regular or self.results.is_waiting)
+        is_late = now >= min(self._gathering_until, self._poked_at + GATHER_S)
+        self._is_gathering = self._look and not (is_late or regular or self.results.is_waiting)
         if self._is_gathering or not (self._look or regular):
             return
         if self._recovering:
@@ -626,8 +634,7 @@ class Lane:
             self._look = True
             return
         try:
-            if sum(map(len, parts)) >= STREAM:
-                self._gathering_until = self.clock.monotonic() + GATHER_S
+            self._gather(sum(map(len, parts)))
             for start in range(0, len(parts), _JOURNALLED_TOGETHER):
                 rows = self._journal_batches(parts[start : start + _JOURNALLED_TOGETHER], command_file.identity, program_start)
                 crash_point(AFTER_BATCH_ROW)
@@ -635,6 +642,13 @@ class Lane:
                     return
         finally:
             command_file.close()
+
+    def _gather(self, lines: int) -> None:
+        """After a round of so many lines: for how long more are gathered before the next."""
+        took_s, self._took_s = time.thread_time() - self._took_s, time.thread_time()
+        if lines >= STREAM:
+            pause = min(GATHER_MOST_S, max(GATHER_S, GATHER_PER_S * took_s))
+            self._gathering_until = self.clock.monotonic() + pause
 
     def _write_rows(self, command_file: CommandFile, rows: Sequence[BatchRow]) -> bool:
         """Write what was journalled. False: the command file took no more, the rest was taken back."""

@@ -54,6 +54,7 @@ _CHUNK_BYTES = 1 << 20
 # A file that is being written in place is whole again within moments; a core's restart takes longer, the next poke comes then.
 _TRIES = 5
 _TRY_AGAIN_S = 0.05
+_GONE_TRIES = 20  # a file that was there: Naemon takes it away at each reload until it has read its configuration
 _PIPE_BYTES = 1 << 20  # what Linux lets everybody have; a frame takes up to a quarter of it
 
 _FileIdentity = tuple[int, int, int, int]
@@ -188,16 +189,21 @@ class Scanner:
     _status: _FileIdentity | None = None
     _objects: _FileIdentity | None = None
     _program_start: float = 0.0
+    _is_missing: bool = False  # and was said to be: it is not waited for again
 
     def scan(self, request: ScanRequest) -> Iterator[Frame]:
         """The frames of one scan."""
         try:
+            if self._status is not None and not self._is_missing:
+                _wait_for(self.poller.status_file)
             descriptor = _open_status_file(self.poller, self._status)
+            self._is_missing = False
             try:
                 yield from self._scan(descriptor, request)
             finally:
                 os.close(descriptor)
         except _NotNow as error:
+            self._is_missing = error.health == "missing"
             yield Failed(self.poller.number, error.health, error.detail)
 
     def _scan(self, descriptor: int, request: ScanRequest) -> Iterator[Frame]:
@@ -292,6 +298,14 @@ class Scanner:
             yield Objects(parse_object_cache(content))
         except FormatError as error:
             log.warning("object cache %s: %s: the one before stays in use", path, error)
+
+
+def _wait_for(path: Path) -> None:
+    """Come back when it is there, or has been gone for longer than a moment."""
+    for _ in range(_GONE_TRIES):
+        if path.exists():
+            return
+        time.sleep(_TRY_AGAIN_S)
 
 
 def _open_status_file(poller: Poller, before: _FileIdentity | None) -> int:

@@ -74,7 +74,7 @@ def plan(waiting: Iterable[CommandRow], situation: Situation, journal: sqlite3.C
     """Decide about waiting commands in the order they come, until their lines take `room` bytes."""
     result = Plan()
     blocked = result.blocked
-    issued: dict[tuple[object, ...], int] = {}
+    epochs = _Epochs(journal, int(situation.now))
     for command in waiting:
         row = known_row(command.name)
         key = (command.host, command.service)
@@ -83,7 +83,7 @@ def plan(waiting: Iterable[CommandRow], situation: Situation, journal: sqlite3.C
             continue
         if key in blocked:
             continue
-        verdict = _check(command, row, situation, journal, reader, issued)
+        verdict = _check(command, row, situation, journal, reader, epochs)
         if isinstance(verdict, Line):
             result.lines.append(verdict)
             room -= len(verdict.text)
@@ -148,7 +148,7 @@ def _check(
     situation: Situation,
     journal: sqlite3.Connection,
     reader: Reader,
-    issued: dict[tuple[object, ...], int],
+    epochs: _Epochs,
 ) -> Line | str | None:
     """The line to write; or why the command is given up; or None: not now."""
     if command.attempts:
@@ -166,7 +166,7 @@ def _check(
         if not isinstance(found, int):
             return found
         core_id = found
-    epoch = _epoch(command, row, situation, journal, issued)
+    epoch = _epoch(command, row, situation, epochs)
     if epoch is None:
         return None
     try:
@@ -227,47 +227,60 @@ def _core_id(entry_id: int, situation: Situation, journal: sqlite3.Connection) -
     return entry.core_id if known and situation.created > situation.back_at else None
 
 
-def _epoch(
-    command: CommandRow, row: Row, situation: Situation, journal: sqlite3.Connection, issued: dict[tuple[object, ...], int]
-) -> int | None:
-    """The true second; a result's is the check's, kept in order per object; a line equal to a live one is told apart by it.
+_EPOCHS = "FROM command INDEXED BY command_epoch WHERE poller = ? AND host = ? AND service = ? AND name = ? AND epoch IS NOT NULL"
 
-    `issued` holds what was decided in this round and is not in the journal yet.
+
+@dataclass(slots=True)
+class _Epochs:
+    """Bracket times given out: `issued` in this round, by what must differ in them; those before it stand in the journal.
+
+    Of one name and object, what stands there is read once for all that wait: they may be thousands.
     """
-    now = int(situation.now)
+
+    journal: sqlite3.Connection
+    now: int
+    issued: dict[tuple[object, ...], int] = field(default_factory=dict)
+    _stored: dict[tuple[object, ...], dict[tuple[object, object], list[tuple[int, str]]]] = field(default_factory=dict)
+
+    def newest(self, command: CommandRow) -> int:
+        """The newest of that name for that object, 0 when there is none."""
+        (newest,) = self.journal.execute(f"SELECT max(epoch) {_EPOCHS}", _place(command)).fetchone()
+        return newest or 0
+
+    def newest_equal(self, command: CommandRow, comment: object) -> int:
+        """The newest from now on of another line that differs in nothing else, 0 when there is none."""
+        place = _place(command)
+        stored = self._stored.get(place)
+        if stored is None:
+            stored = self._stored[place] = {}
+            query = f"SELECT author, arguments ->> 'comment', epoch, id {_EPOCHS} AND epoch >= ?"
+            for author, text, epoch, command_id in self.journal.execute(query, (*place, self.now)):
+                stored.setdefault((author, text), []).append((epoch, command_id))
+        found = stored.get((command.author, comment), ())
+        return max((epoch for epoch, command_id in found if command_id != command.id), default=0)
+
+
+def _place(command: CommandRow) -> tuple[object, ...]:
+    return command.poller, command.host, command.service, command.name
+
+
+def _epoch(command: CommandRow, row: Row, situation: Situation, epochs: _Epochs) -> int | None:
+    """The true second; a result's is the check's, kept in order per object; a line equal to a live one is told apart by it."""
+    now = epochs.now
     if row.effect is Effect.RESULT_SEEN:
         key: tuple[object, ...] = (command.name, command.host, command.service)
-        last = max(issued.get(key, 0), _newest_epoch(command, journal), situation.newest_result(command.host, command.service))
+        last = max(epochs.issued.get(key, 0), epochs.newest(command), situation.newest_result(command.host, command.service))
         epoch = max(min(int(_checked_at(command)), now), min(last, now))
     elif row.effect is Effect.ENTRY_CREATED and situation.profile.bracket_is_entry_time:
         comment = command.arguments.get("comment")
         key = (command.name, command.host, command.service, command.author, comment)
-        epoch = max(now, issued.get(key, 0) + 1, _newest_equal(command, comment, now, journal) + 1)
+        epoch = max(now, epochs.issued.get(key, 0) + 1, epochs.newest_equal(command, comment) + 1)
     else:
         return now
     if epoch - now > _MOST_SHIFTED_S:
         return None
-    issued[key] = epoch
+    epochs.issued[key] = epoch
     return epoch
-
-
-_EPOCHS = "FROM command INDEXED BY command_epoch WHERE poller = ? AND host = ? AND service = ? AND name = ? AND epoch IS NOT NULL"
-
-
-def _newest_epoch(command: CommandRow, journal: sqlite3.Connection) -> int:
-    """The newest bracket time of that name for that object, 0 when there is none."""
-    values = (command.poller, command.host, command.service, command.name)
-    (newest,) = journal.execute(f"SELECT max(epoch) {_EPOCHS}", values).fetchone()
-    return newest or 0
-
-
-def _newest_equal(command: CommandRow, comment: object, now: int, journal: sqlite3.Connection) -> int:
-    """The newest bracket time from now on of another line that differs in nothing else, 0 when there is none."""
-    (newest,) = journal.execute(
-        f"SELECT max(epoch) {_EPOCHS} AND epoch >= ? AND id <> ? AND author = ? AND arguments ->> 'comment' = ?",
-        (command.poller, command.host, command.service, command.name, now, command.id, command.author, comment),
-    ).fetchone()
-    return newest or 0
 
 
 def _checked_at(command: CommandRow) -> float:

@@ -76,6 +76,18 @@ def test_core_derives_everything_from_the_main_configuration(tmp_path: Path) -> 
     )
 
 
+def test_what_naemon_includes_counts(tmp_path: Path) -> None:
+    """A folder's `.cfg` files, no others and no hidden ones; a missing one is named."""
+    folder = tmp_path / "conf.d"
+    folder.mkdir()
+    for name, seconds in (("a.cfg", 5), ("b.cfg", 6), ("c.cfg.old", 7), (".d.cfg", 8)):
+        (folder / name).write_text(f"status_update_interval={seconds}\n")
+    path = main_config(tmp_path, "naemon.cfg", include_dir="conf.d")
+    assert load_config(None, [str(path)]).pollers[0].status_update_interval_s == 6.0
+    (mistake,) = mistakes(None, [str(main_config(tmp_path, "naemon.cfg", include_file="gone.cfg"))])
+    assert str(tmp_path / "gone.cfg") in mistake
+
+
 def test_cores_can_be_named_and_count_from_one_behind_the_file(tmp_path: Path) -> None:
     (tmp_path / "a=b").mkdir()
     first, second = main_config(tmp_path), main_config(tmp_path / "a=b", command_file="other.cmd")

@@ -139,7 +139,7 @@ def meant(row: Row, values: dict[str, object], profile: Profile, core_id: int) -
                 fields.append("1" if value else "0")
             case FieldType.STICKY:
                 fields.append("2" if value else "1")
-            case FieldType.TEXT if row.entry_kind == "downtime" and profile.cuts_downtime_comment:
+            case FieldType.TEXT if (row.entry_kind == "downtime" or row.cut_at_semicolon) and profile.cuts_downtime_comment:
                 fields.append(str(value).replace(";", ","))
             case _:
                 fields.append(str(value))

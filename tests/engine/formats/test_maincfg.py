@@ -56,6 +56,36 @@ def test_what_a_poller_needs() -> None:
     )
 
 
+def test_included_files_are_read_where_they_are_named() -> None:
+    """Naemon's: left out, the files and intervals of another core would be taken for its own."""
+    files = {
+        Path("/etc/core/more.cfg"): "status_file=var/status.dat\nstatus_update_interval=5\ninclude_file=deep.cfg\n",
+        Path("/etc/core/deep.cfg"): "log_passive_checks=0\n",
+        Path("/etc/core/conf.d"): "status_update_interval=7\n",
+    }
+    asked: list[str] = []
+
+    def included(name: str, path: Path) -> list[tuple[Path, str]]:
+        asked.append(name)
+        return [(path, files[path])]
+
+    text = "status_update_interval=3\ninclude_file=more.cfg\nlog_file=/l\ninclude_dir=conf.d\n"
+    main = parse_main_config(text, PATH, included)
+    assert (main.status_file, main.status_update_interval_s) == (Path("/etc/core/var/status.dat"), 7.0)
+    assert (main.log_passive_checks, main.log_file, main.main_config) == (False, Path("/l"), PATH)
+    assert asked == ["include_file", "include_file", "include_dir"]
+
+
+def test_a_mistake_in_an_included_file_names_it() -> None:
+    def included(name: str, path: Path) -> list[tuple[Path, str]]:
+        return [(path, "log_file=/l\nnothing\n" if path.name == "bad.cfg" else "include_file=nagios.cfg\n")]
+
+    with pytest.raises(FormatError, match=r"line 1, /etc/core/bad.cfg: line 2: 'nothing' is not"):
+        parse_main_config("include_file=bad.cfg\n", PATH, included)
+    with pytest.raises(FormatError, match=r"/etc/core/nagios\.cfg includes itself"):
+        parse_main_config("include_file=round.cfg\n", PATH, included)
+
+
 def test_what_is_not_said_has_the_cores_default() -> None:
     main = parsed("log_file=/l\n")
     assert (main.status_file, main.command_file, main.object_cache_file) == (None, None, None)

@@ -306,6 +306,34 @@ def test_a_missing_file(poller: Poller, scan: Scan) -> None:
     assert str(poller.status_file) in found.detail
 
 
+def test_a_file_that_vanishes_for_a_moment_is_waited_for_and_one_that_stays_away_only_once(
+    poller: Poller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Naemon takes it away at each reload: told at once, every reload would be an outage of the view."""
+    naps: list[float] = []
+
+    def nap(seconds: float) -> None:
+        naps.append(seconds)
+        if len(naps) == 3:
+            install(poller, golden("status-2.dat"))
+
+    monkeypatch.setattr("engine.pollers.scan.time.sleep", nap)
+    install(poller, golden("status-1.dat"))
+    scanner, mirror = Scanner(poller), Mirror()
+    mirror.apply(scanner.scan(ASK))
+    poller.status_file.unlink()
+    naps.clear()
+    mirror.apply(scanner.scan(ASK))
+    assert mirror.rows == truth(golden("status-2.dat")) and len(naps) in (3, 4)  # a nap may be for its inode, used again
+    poller.status_file.unlink()
+    assert failure(scanner.scan(ASK)).health == "missing"
+    waited = len(naps)
+    assert failure(scanner.scan(ASK)).health == "missing" and len(naps) == waited
+    install(poller, golden("status-1.dat"))
+    mirror.apply(scanner.scan(ASK))
+    assert mirror.rows == truth(golden("status-1.dat"))
+
+
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("/dev/null")])
 def test_something_else_in_its_place(poller: Poller, scan: Scan, make: Callable[[Path], None]) -> None:
     make(poller.status_file)
