@@ -8,8 +8,8 @@ time the journal's lock was held meanwhile, and beside it a bare loop that inser
 the rounds; ends with 1 when a budget is exceeded.
 
 Rounds vary from 1.36 to 1.6 s, nearly all of it CPU: a third plans (Python, one order per target), a sixth makes rows, the rest is
-SQLite's; the rows of one slice are made while the one before is stored. The log is carried back into the file meanwhile by a thread,
-as the engine does: within a commit that held the lock for 100 ms now and then.
+SQLite's; the rows of one slice are made while the one before is stored. The log is carried back into the file meanwhile by a
+thread, as the engine does: within a commit that held the lock for 100 ms now and then.
 """
 
 from __future__ import annotations
