@@ -4,8 +4,9 @@ The tour, in reading order:
 
 1. `model.py`, `errors.py`, `clock.py`, `config.py`: the words everything else is said in; `config_file.py` loads the configuration.
 2. `formats/`: bytes of a core's files ⇄ values; no I/O (`layout.py` reads blocks of one core's form at once).
-3. `commands/`: `catalogue.py` is THE table of external commands; `wire.py` writes a row as a line, `profiles.py` says how kinds
-   of core differ, `danger.py` which dangerous names a configuration may allow, `lifecycle.py` is the life of a command as a table,
+3. `commands/`: `catalogue.py` is THE table of external commands, put together from `entry_rows.py`, `switch_rows.py`,
+   `attribute_rows.py` and `process_rows.py`, whose words are in `parts.py`; `wire.py` writes a row as a line, `profiles.py` says
+   how kinds of core differ, `danger.py` which dangerous names a configuration may allow, `lifecycle.py` is the life of a command,
    `executed.py` what the log proves was executed (`expected.py` what it will show of a batch), `proof.py` what the status file
    proves of effects, `binding.py` which of its blocks is which entry, `reruns.py` what was executed twice.
 4. `state/`: `frames.py` is what a scanner sends, `mirror.py` the one writer of state.db (`generation.py` one scan, `changes.py` one
@@ -33,7 +34,8 @@ The tour, in reading order:
    that carries a poller's commands: `local.py` its loop, `health.py` how its command file is,
    `sending.py` what may be written next, `bulk.py` calls of results (`call.py` one of them, `bulk_plan.py` what of them is written
    next, `newest.py` and `last_checks.py` what it is decided by, `bulk_judge.py` what they did),
-   `proving.py` what the files prove (`entries_judged.py` of entries made or deleted, `deletions.py` by which command),
+   `proving.py` what the files prove (`effects_judged.py` of one command's effect, `entries_judged.py` of entries made or deleted,
+   `deletions.py` by which command, `absent.py` what to do where it is not there),
    `keeping.py` its successor when the journal could not be written.
 7. `runtime.py`: the engine process put together. `hints.py`: wake-ups between processes. `faults.py`: crash points for tests.
    `figures.py`: what processes count and time, for /metrics. `garbage.py`: how often cycles are looked for. `carrier.py`: a thread
