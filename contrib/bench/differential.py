@@ -69,10 +69,10 @@ def main() -> int:
                 results += len(feeder.feed())
                 disturb(core, chance, number)
                 if number == 1:
-                    cores.reload(core)
+                    cores.reload(core, within_s=_WITHIN_S)
                 if number == 2:
                     cores.kill(core)
-                    cores.restart(core)
+                    cores.restart(core, _WITHIN_S)
                 _wait_until_calm(core)
                 compared += compare(core, box, _WITHIN_S)
                 print(f"round {number + 1}: {compared} rows equal so far, after {time.monotonic() - begun:.0f} s", flush=True)
