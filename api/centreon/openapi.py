@@ -18,6 +18,7 @@ from api.centreon import (
     bodies,
     downtimes,
     groups,
+    kinds,
     metrics,
     objects,
     platform,
@@ -25,6 +26,7 @@ from api.centreon import (
     servers,
     sessions,
     statuses,
+    timeline,
     users,
 )
 from api.centreon.answers import LARGEST
@@ -39,7 +41,10 @@ Methods = Mapping[str, Callable[..., Any]]
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What is told of a handler: its answer (in brackets: a page of a list), its body, further parameters of its query."""
+    """What is told of a handler: its answer, its body, further parameters of its query.
+
+    An answer in brackets is a page of a list, one after `=` a plain list, one with a slash a file of that type.
+    """
 
     answer: str = ""
     body: Any = None
@@ -66,6 +71,13 @@ TOLD: Mapping[Callable[..., Any], Told] = {
     groups.servicegroups: Told("[Group]", query=("show_host", "show_service")),
     groups.hostgroups_of_host: Told("[Group]"),
     groups.servicegroups_of_service: Told("[Group]"),
+    kinds.categories: Told("[Group]"),
+    kinds.severities_of_hosts: Told("[Severity]"),
+    kinds.severities_of_services: Told("[Severity]"),
+    timeline.of_host: Told("[Event]"),
+    timeline.of_service: Told("[Event]"),
+    timeline.host_file: Told("text/csv", query=("search", "sort_by")),
+    timeline.service_file: Told("text/csv", query=("search", "sort_by")),
     metrics.metrics: Told("=Metric"),
     resources.resources: Told("[Resource]", query=tuple(FILTERS)),
     resources.host_resource: Told("ResourceAlone"),
@@ -169,6 +181,8 @@ def _answers(told: Told) -> dict[str, Any]:
         return done | {"207": _answer("some of it was carried out", {"type": "object"})}
     if told.answer.startswith("["):
         return {"200": _answer("a page", page_of(told.answer[1:-1]))}
+    if "/" in told.answer:
+        return {"200": {"description": "a file", "content": {told.answer: {"schema": {"type": "string"}}}}}
     schema = json_schema(f"[{told.answer[1:]}]" if told.answer.startswith("=") else told.answer)
     return {"200": _answer("what was asked for", schema)}
 

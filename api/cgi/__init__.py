@@ -17,7 +17,8 @@ from api.cgi.cmd import cmd
 from api.cgi.extinfo import extinfo
 from api.cgi.json_cgis.page import JSON_PAGES
 from api.cgi.status import status
-from api.cgi.visit import Handler, Page, Services
+from api.cgi.visit import Handler, Page
+from api.services import Services
 from engine.clock import Clock, SystemClock
 from engine.config import Settings
 from engine.desk import Desk
