@@ -37,7 +37,7 @@ from engine.pollers.indexing import Indexer
 from engine.pollers.keeping import LaneKeeper
 from engine.pollers.local import Lane, Reports
 from engine.pollers.replay import Replay
-from engine.pollers.scan import ScannerProcess
+from engine.pollers.scan import ScannerProcess, step_back
 from engine.pollers.watch import FolderWatch
 from engine.state.frames import End, Frame, ScanRequest
 from engine.state.mirror import Mirror
@@ -94,6 +94,7 @@ class ScanLoop:
 
     def run(self) -> None:
         pause = 0.0
+        step_back()
         while not self.stopping:
             self.due.wait(self.runtime.config.settings.scan_poll_s)
             self.due.clear()

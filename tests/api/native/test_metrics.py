@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from api.serve import FIGURES_VARIABLE
 from api.timing import template
 from engine import figures
 from engine.figures import FOLDER_VARIABLE
@@ -53,6 +54,8 @@ def test_counts_are_those_the_totals_give(front: Front) -> None:
             for flag in ("unhandled", "handled", "acknowledged", "in_downtime", "flapping"):
                 assert value(samples, f"signalbox_{kind}_flagged", poller=part["name"], flag=flag) == part[kind][flag]
     views = {view["poller"]: view for view in front.get("/v1/tactical").json["views"]}
+    for poller in front.get("/v1/pollers").json["items"]:
+        assert value(samples, "signalbox_poller_health", poller=poller["name"], health=poller["health"]) == 1
     assert value(samples, "signalbox_view_age_seconds", poller="north") == pytest.approx(views["north"]["age_s"], abs=1.01)
 
 
@@ -148,6 +151,11 @@ def _run(folder: Path, programs: Iterable[str]) -> list[str]:
     environment = os.environ | {FOLDER_VARIABLE: str(folder)}
     words = [[sys.executable, "-c", program] for program in programs]
     return [subprocess.run(word, env=environment, check=True, capture_output=True, text=True).stdout for word in words]
+
+
+def test_the_supervisor_names_the_folder_as_the_figures_look_for_it() -> None:
+    """Otherwise each process would keep its figures to itself."""
+    assert FIGURES_VARIABLE == FOLDER_VARIABLE
 
 
 def test_processes_are_added_up_also_those_that_ended(tmp_path: Path) -> None:
