@@ -42,13 +42,15 @@ class Asked(NamedTuple):
     author: str
     comment: str
 
+    def until(self, began: int) -> int:
+        """When it is over if it began then."""
+        return self.end if self.fixed else began + self.duration
+
     def fits(self, period: Period) -> bool:
         """May it have been this one that began and ended there?"""
-        if self.fixed:
-            begins = abs(max(self.start, self.at) - period.start) <= SLACK_S
-            return begins and period.end <= self.end + LATE_S
-        begins = max(self.start, self.at) - SLACK_S <= period.start <= self.end
-        return begins and period.end <= period.start + self.duration + LATE_S
+        first = max(self.start, self.at)
+        begins = abs(first - period.start) <= SLACK_S if self.fixed else first - SLACK_S <= period.start <= self.end
+        return begins and period.end <= self.until(period.start) + LATE_S
 
 
 class Period(NamedTuple):
@@ -66,7 +68,7 @@ class Period(NamedTuple):
         """When it was over: a core may see late that one has come to its end."""
         if self.cancelled or self.asked is None:
             return self.end
-        return min(self.end, self.asked.end if self.asked.fixed else self.start + self.asked.duration)
+        return min(self.end, self.asked.until(self.start))
 
 
 @dataclass(slots=True)
@@ -84,10 +86,19 @@ class Passages:
         elif entry.type is EntryType.DOWNTIME:
             place = entry.host, entry.service
             if entry.word == "STARTED":
-                self._began.setdefault(place, entry.at)
+                self._began[place] = self._start_of(place, entry.at)
             elif (began := self._began.pop(place, None)) is not None and entry.word in ("STOPPED", "CANCELLED"):
                 period = Period(*place, began, entry.at, entry.word == "CANCELLED")
                 yield period._replace(asked=self._only_one(period))
+
+    def _start_of(self, place: Place, at: int) -> int:
+        """Of two beginnings without an end between: the first, if a command fits that lasts until now, else the second.
+
+        A core that starts again says so of a downtime that goes on; it says nothing of one that ended while it was down.
+        """
+        began = self._began.get(place, at)
+        so_far = Period(*place, began, at, False)
+        return began if any(one.fits(so_far) and one.until(began) >= at for one in self._known(place)) else at
 
     def _read_command(self, entry: LogEntry) -> None:
         names = 2 if entry.command == _SERVICE else 1
@@ -103,9 +114,12 @@ class Passages:
         known.append(asked)
 
     def _only_one(self, period: Period) -> Asked | None:
-        known = [*self._asked.get(period[:2], ()), *(self._of_all_services.get(period.host, ()) if period.service else ())]
-        fitting = {one[1:]: one for one in known if one.fits(period)}
+        fitting = {one[1:]: one for one in self._known(period[:2]) if one.fits(period)}
         return next(iter(fitting.values())) if len(fitting) == 1 else None
+
+    def _known(self, place: Place) -> list[Asked]:
+        host, service = place
+        return [*self._asked.get(place, ()), *(self._of_all_services.get(host, ()) if service else ())]
 
 
 def _asked(at: int, fields: list[str]) -> Asked | None:

@@ -62,6 +62,13 @@ def test_a_core_that_starts_again_goes_on_with_what_had_begun() -> None:
     assert periods(FIXED, BEGINS, BEGINS.replace("[100]", "[120]"), ENDS) == [Period("web", "", 100, 200, False, ANNAS)]
 
 
+def test_one_that_ended_while_its_core_was_down_is_not_taken_for_the_next() -> None:
+    """The core says nothing of its end: that it lasted until the next one ended would be invented."""
+    next_one = [line.replace("100", "900").replace("200", "950") for line in (FIXED, BEGINS, ENDS)]
+    assert [period[2:4] for period in periods(FIXED, BEGINS, *next_one)] == [(900, 950)]
+    assert [period[2:4] for period in periods(BEGINS, *next_one)] == [(900, 950)]
+
+
 def test_an_end_without_a_beginning_is_no_period() -> None:
     """The log before it is gone: when it began would be invented. So does a flapping that starts and stops."""
     assert periods(ENDS, CANCELLED) == []
