@@ -260,7 +260,7 @@ def test_a_timeline_is_what_the_log_and_the_status_file_say(scene: Scene, servic
     path = "/monitoring/hosts/{host_id}" + ("/services/{service_id}" if service else "") + "/timeline"
 
     def alerts() -> list[int]:
-        logged = oracle.events(scene.core.main_log.read_bytes().splitlines())
+        logged = oracle.events(scene.core.log_file.read_bytes().splitlines())
         return sorted(at for at, type, *place, _ in logged if (type, *place) == ("alert", scene.host, service))
 
     def shown(**search: object) -> list[dict[str, Any]]:

@@ -45,7 +45,7 @@ class Past:
 
 def logged(core: Core, host: str, service: str, word: str) -> int:
     """The second in which the core's log says that of the object, 0 for never."""
-    events = oracle.events(core.main_log.read_bytes().splitlines())
+    events = oracle.events(core.log_file.read_bytes().splitlines())
     return next((at for at, type, *place, said in events if (type, place, said) == ("downtime", [host, service], word)), 0)
 
 
