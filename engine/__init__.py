@@ -4,8 +4,9 @@ The tour, in reading order:
 
 1. `model.py`, `errors.py`, `clock.py`, `config.py`: the words everything else is said in; `config_file.py` loads the configuration.
 2. `formats/`: bytes of a core's files ⇄ values; no I/O (`layout.py` reads blocks of one core's form at once).
-3. `commands/`: `catalogue.py` is THE table of external commands; `wire.py` writes a row as a line, `profiles.py` says how kinds
-   of core differ, `danger.py` which dangerous names a configuration may allow, `lifecycle.py` is the life of a command as a table,
+3. `commands/`: `catalogue.py` is THE table of external commands, put together from `entry_rows.py`, `switch_rows.py`,
+   `attribute_rows.py` and `process_rows.py`, whose words are in `parts.py`; `wire.py` writes a row as a line, `profiles.py` says
+   how kinds of core differ, `danger.py` which dangerous names a configuration may allow, `lifecycle.py` is the life of a command,
    `executed.py` what the log proves was executed (`expected.py` what it will show of a batch), `proof.py` what the status file
    proves of effects, `binding.py` which of its blocks is which entry, `reruns.py` what was executed twice, `passages.py` what
    a log alone tells of downtimes.

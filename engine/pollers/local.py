@@ -710,6 +710,8 @@ class Lane:
         place = self.tail.position()
         position = place.dump() if place is not None else ""
         with self.journal.transaction() as connection:
+            self.results.drop_withdrawn(connection)
+            parts = [part for part in parts if part.call.id in self.results.calls]
             for call, some in groupby(parts, key=lambda part: part.call.id):
                 of_call = list(some)
                 runs = stored_runs(call, (part.run for part in of_call))
