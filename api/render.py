@@ -22,7 +22,7 @@ from engine.errors import PollerError, SignalboxError
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
 SPOOL_LIMIT_BYTES = 1 << 30  # a million services with all members
-_SENT_AT_ONCE_BYTES = 1 << 18
+_SENT_AT_ONCE_BYTES = 1 << 20
 
 
 def encode_json(content: object) -> bytes:

@@ -26,8 +26,9 @@ from pathlib import Path
 
 from engine.config import Config, Settings, encode_config
 from engine.errors import ConfigError
-from engine.figures import FOLDER_VARIABLE
 
+# As engine/figures.py has it, whose imports the children wait for, and need not wait for here.
+FIGURES_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 PAUSE_MIN_S = 0.1
 PAUSE_MAX_S = 5.0
 STEADY_S = 10.0  # a child that lived this long is started again without a pause
@@ -95,7 +96,7 @@ async def _supervise(config: Config, listener: socket.socket) -> None:
         for n in range(1, config.settings.workers + 1)
     ]
     async with asyncio.TaskGroup() as group:
-        for child in (engine, *workers):
+        for child in (*workers, engine):  # what answers begins first
             group.create_task(child.keep(), name=child.name)
         await told.wait()
         log.info("stopping")
@@ -152,7 +153,7 @@ class Child:
     async def _run(self) -> int:
         self.process = await asyncio.create_subprocess_exec(
             sys.executable, "-P", "-m", *self.arguments, stdin=PIPE, pass_fds=self.descriptors, process_group=0,
-            env=os.environ | {FOLDER_VARIABLE: str(self.figures)},
+            env=os.environ | {FIGURES_VARIABLE: str(self.figures)},
         )  # fmt: skip
         log.info("%s runs as process %d", self.name, self.process.pid)
         if self.stopping.is_set():  # `stop` came while it was being started, and did not see it

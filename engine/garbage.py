@@ -12,7 +12,7 @@ AFTER = 20_000  # new containers before cycles among them are looked for: a requ
 
 
 def spare_collection() -> None:
-    """Look more rarely, and not among what is there from the start."""
-    gc.collect()
+    """Look more rarely, and not among what is there from the start, of which next to nothing is garbage."""
     gc.freeze()
     gc.set_threshold(AFTER, 50, 100)
+    gc.enable()

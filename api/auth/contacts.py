@@ -6,12 +6,15 @@ import os
 import threading
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.config import Settings
-from engine.desk import Caller
 from engine.errors import ConfigError
 from engine.formats.cgicfg import CgiConfig, parse_cgi_config
 from engine.state.rights import ContactRights, Right, rights_of
+
+if TYPE_CHECKING:
+    from engine.desk import Caller  # the command line, which checks these files, is there without it
 
 Stamp = tuple[int, int, int]
 

@@ -10,15 +10,21 @@ import hmac
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-
-from passlib.context import CryptContext  # type: ignore[import-untyped]
+from typing import Any
 
 from api.auth.contacts import Stamp, stamp_of
 
-# As `htpasswd` writes them; the old crypt(3) of eight characters and plain text are left out.
-_SCHEMES = CryptContext(["bcrypt", "apr_md5_crypt", "ldap_sha1", "sha256_crypt", "sha512_crypt"], truncate_error=False)
 _LONGEST = 1024  # bytes of a password that is looked at
+
+
+@cache
+def _schemes() -> Any:
+    """As `htpasswd` writes them; the old crypt(3) of eight characters and plain text are left out."""
+    from passlib.context import CryptContext  # type: ignore[import-untyped]  # few have such a file
+
+    return CryptContext(["bcrypt", "apr_md5_crypt", "ldap_sha1", "sha256_crypt", "sha512_crypt"], truncate_error=False)
 
 
 @dataclass(slots=True)
@@ -64,8 +70,8 @@ class PasswordFile:
             return hmac.compare_digest(given.hexdigest(), line.lower())
         # Apache's bcrypt takes what comes beyond 72 bytes for nothing, the library refuses it.
         secret = password.encode("utf-8", "surrogatepass")
-        scheme = _SCHEMES.identify(line)
+        scheme = _schemes().identify(line)
         try:
-            return scheme is not None and bool(_SCHEMES.verify(secret[:72] if scheme == "bcrypt" else secret, line))
+            return scheme is not None and bool(_schemes().verify(secret[:72] if scheme == "bcrypt" else secret, line))
         except (ValueError, TypeError):  # it only looked like a hash
             return False

@@ -8,11 +8,11 @@ import sys
 import time
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from api import folder
-from api.auth.contacts import check_users, cores_of
 from api.cli.shared import data_option, day, enter, open_journal
 from engine.clock import SystemClock
 from engine.commands.danger import mistake_in
@@ -21,7 +21,9 @@ from engine.config_file import load_config
 from engine.journal import accounts
 from engine.journal.retention import size_of
 from engine.journal.store import JOURNAL_FILE
-from engine.pollers.inspect import Finding, inspect, probe
+
+if TYPE_CHECKING:
+    from engine.pollers.inspect import Finding
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 KEPT = {"commands": "keep_lives_s", "calls of results": "keep_calls_s", "audit": "keep_audit_s", "keys": "keep_keys_s"}
@@ -57,6 +59,7 @@ def serve(
 ) -> None:
     """Run Signalbox until Ctrl-C or SIGTERM."""
     from api import serve as supervisor
+    from api.auth.contacts import check_users, cores_of
 
     options = {"listen": listen, "workers": workers, "tls_cert": tls_cert, "tls_key": tls_key, "cgi_cfg": cgi_cfg}
     if cgi_cfg is not None and not cores and config_file is None:
@@ -126,6 +129,8 @@ def _check_poller(poller: Poller, probing: bool) -> bool:
     for what in ("command_file", "status_file", "object_cache_file", "log_file", "main_log"):
         if path := getattr(poller, what):
             click.echo(f"  {what}: {path}")
+    from engine.pollers.inspect import inspect, probe
+
     findings = inspect(poller, SystemClock())
     for finding in findings:
         _tell(finding)

@@ -17,8 +17,6 @@ from api import folder
 from engine.errors import ConfigError, PollerError, SignalboxError
 from engine.journal.audit import account_row, add_audit
 from engine.journal.store import Journal
-from engine.state.scope import EVERYTHING
-from engine.state.views import Reader
 
 _UNITS_S = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86400}
 
@@ -76,6 +74,9 @@ def poller_number(data: Path, word: str) -> int:
     """A poller's number; names are looked up among those this Signalbox has served."""
     if word.isascii() and word.isdigit():
         return int(word)
+    from engine.state.scope import EVERYTHING
+    from engine.state.views import Reader
+
     try:
         reader = Reader.open(data)
     except PollerError as error:

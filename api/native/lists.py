@@ -34,7 +34,8 @@ from engine.state.views import Reader
 T = TypeVar("T")
 Items = list[str]
 
-ROWS_PER_PIECE = 500  # a piece takes the encoder some milliseconds and is some hundred KB at most
+ROWS_OF_FIRST_PIECE = 500  # some milliseconds, and some hundred KB at most: so that something is there soon
+ROWS_PER_PIECE = 4000  # of all others: each costs the loop a turn, and the thread that reads its hold of the interpreter
 MOST_SORT_KEYS = 10
 SHORT_PAGE = 50  # rows up to its end: half a millisecond
 LONGEST_PAGE_S = 2.0  # the write-ahead log grows as long as anybody reads
@@ -273,8 +274,10 @@ class _Reading:
 
 
 def _pieces(rows: Iterator[T]) -> Iterator[list[T]]:
-    while piece := list(islice(rows, ROWS_PER_PIECE)):
+    size = ROWS_OF_FIRST_PIECE
+    while piece := list(islice(rows, size)):
         yield piece
+        size = ROWS_PER_PIECE
 
 
 def _is_known(tag: str, if_none_match: str) -> bool:

@@ -38,7 +38,7 @@ from starlette.routing import Route
 from api.native.downtimes import NewDowntime
 from api.native.requests import decode_body
 from api.render import json_response
-from api.worker import uvicorn_config
+from api.server import uvicorn_config
 from contrib.demo_cores import Host, NagiosCore, Service
 from engine.config import Settings
 from tests.support.box import ENGINE, WORKER, Box

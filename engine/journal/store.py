@@ -24,7 +24,6 @@ import orjson
 
 from engine.commands.lifecycle import LATE, State, check_move
 from engine.errors import JournalError
-from engine.figures import command_moved
 from engine.journal.accounts_version import AccountsVersion
 from engine.journal.rows import insert_rows
 from engine.journal.schema import upgrade
@@ -294,6 +293,8 @@ def move(
         "INSERT INTO step (command_id, state, at, evidence, late) VALUES (?, ?, ?, ?, ?)",
         (command.id, str(state), at, evidence, late),
     )
+    from engine.figures import command_moved  # not with the module: the command line opens journals, and counts nothing
+
     command_moved(command.poller, str(state), at - command.accepted_at)
 
 

@@ -14,7 +14,7 @@ import uvicorn
 
 from api import connection
 from api.connection import HEAD_LIMIT_BYTES, BoundedConnection
-from api.worker import build_server
+from api.server import build_server
 from engine.config import Config, Settings
 from tests.support.cores import until
 

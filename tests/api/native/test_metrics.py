@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from api.serve import FIGURES_VARIABLE
 from api.timing import template
 from engine import figures
 from engine.figures import FOLDER_VARIABLE
@@ -148,6 +149,11 @@ def _run(folder: Path, programs: Iterable[str]) -> list[str]:
     environment = os.environ | {FOLDER_VARIABLE: str(folder)}
     words = [[sys.executable, "-c", program] for program in programs]
     return [subprocess.run(word, env=environment, check=True, capture_output=True, text=True).stdout for word in words]
+
+
+def test_the_supervisor_names_the_folder_as_the_figures_look_for_it() -> None:
+    """Otherwise each process would keep its figures to itself."""
+    assert FIGURES_VARIABLE == FOLDER_VARIABLE
 
 
 def test_processes_are_added_up_also_those_that_ended(tmp_path: Path) -> None:

@@ -1,0 +1,53 @@
+"""What an API worker serves: uvicorn around the application."""
+
+from __future__ import annotations
+
+import socket
+
+import uvicorn
+from starlette.applications import Starlette
+
+from api.app import build_app
+from api.connection import BoundedConnection
+from engine.config import Config, Settings
+from engine.desk import Desk
+
+GRACE_S = 12  # longer than the longest default wait of a request, so that a restart cuts nobody's answer off
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, which waits for answers to end when it stops: those without an end are ended first."""
+
+    def __init__(self, config: uvicorn.Config, desk: Desk) -> None:
+        super().__init__(config)
+        self._desk = desk
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop serving."""
+        self._desk.end_streams()
+        await super().shutdown(sockets)
+
+
+def build_server(config: Config) -> Server:
+    """The server of one worker."""
+    app, desk = build_app(config)
+    return Server(uvicorn_config(app, config.settings), desk)
+
+
+def uvicorn_config(app: Starlette, settings: Settings) -> uvicorn.Config:
+    """Everything said explicitly: no environment variable changes whom we believe."""
+    return uvicorn.Config(
+        app,
+        loop="uvloop",
+        http=BoundedConnection,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.behind_proxy),
+        forwarded_allow_ips=list(settings.behind_proxy),
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
+        timeout_graceful_shutdown=GRACE_S,
+    )
