@@ -59,13 +59,6 @@ class LoginBody(Body, frozen=True, kw_only=True):
     security: LoginSecurity = LoginSecurity()
 
 
-class Item(Body, frozen=True, kw_only=True):
-    """One item of an array: of a host, or of a service with its host."""
-
-    resource_id: Id
-    parent_resource_id: Id | None = None
-
-
 class DowntimeBody(Body, frozen=True, kw_only=True):
     """A downtime on a service. Times are parsed by the handler."""
 
@@ -107,12 +100,18 @@ class ListedServiceAcknowledgementBody(AcknowledgementBody, frozen=True, kw_only
     service_id: Id
 
 
-class DowntimeItem(HostDowntimeBody, Item, frozen=True, kw_only=True):
-    """A downtime of it."""
+class DowntimeItem(HostDowntimeBody, frozen=True, kw_only=True):
+    """One item of an array: of a host, or of a service with its host."""
+
+    resource_id: Id
+    parent_resource_id: Id | None = None
 
 
-class AcknowledgementItem(HostAcknowledgementBody, Item, frozen=True, kw_only=True):
-    """An acknowledgement of it."""
+class AcknowledgementItem(HostAcknowledgementBody, frozen=True, kw_only=True):
+    """One item of an array: of a host, or of a service with its host."""
+
+    resource_id: Id
+    parent_resource_id: Id | None = None
 
 
 class CheckBody(Body, frozen=True, kw_only=True):
@@ -125,8 +124,11 @@ class HostCheckBody(CheckBody, frozen=True, kw_only=True):
     with_services: bool = False
 
 
-class CheckItem(HostCheckBody, Item, frozen=True, kw_only=True):
-    """A check of it."""
+class CheckItem(HostCheckBody, frozen=True, kw_only=True):
+    """One item of an array: of a host, or of a service with its host."""
+
+    resource_id: Id
+    parent_resource_id: Id | None = None
 
 
 class SubmitBody(Body, frozen=True, kw_only=True):
@@ -156,12 +158,19 @@ class Resource(Body, frozen=True, kw_only=True):
     parent: Parent | None = None
 
 
-class SubmittedResource(Resource, SubmitBody, frozen=True, kw_only=True):
+class SubmittedResource(Resource, frozen=True, kw_only=True):
     """With its result."""
 
+    status: ReturnCode
+    output: str | None = None
+    performance_data: str | None = None
 
-class CommentedResource(Resource, CommentBody, frozen=True, kw_only=True):
+
+class CommentedResource(Resource, frozen=True, kw_only=True):
     """With its comment."""
+
+    comment: str
+    date: str | None = None
 
 
 class ResourceAcknowledgement(Body, frozen=True, kw_only=True):
