@@ -36,7 +36,7 @@ from engine.pollers.follow import LogFollower
 from engine.pollers.indexing import Indexer
 from engine.pollers.keeping import LaneKeeper
 from engine.pollers.local import Lane, Reports
-from engine.pollers.scan import ScannerProcess
+from engine.pollers.scan import ScannerProcess, step_back
 from engine.pollers.watch import FolderWatch
 from engine.state.frames import End, Frame, ScanRequest
 from engine.state.mirror import Mirror
@@ -93,6 +93,7 @@ class ScanLoop:
 
     def run(self) -> None:
         pause = 0.0
+        step_back()
         while not self.stopping:
             self.due.wait(self.runtime.config.settings.scan_poll_s)
             self.due.clear()

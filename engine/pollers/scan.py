@@ -55,6 +55,7 @@ _CHUNK_BYTES = 1 << 20
 _TRIES = 5
 _TRY_AGAIN_S = 0.05
 _GONE_TRIES = 20  # a file that was there: Naemon takes it away at each reload until it has read its configuration
+_NICE = 10  # a tenth of what others get
 _PIPE_BYTES = 1 << 20  # what Linux lets everybody have; a frame takes up to a quarter of it
 
 _FileIdentity = tuple[int, int, int, int]
@@ -524,6 +525,15 @@ class ScannerProcess:
                     pass
 
 
+def step_back() -> None:
+    """Let the calling thread, and what it starts, wait for others where the processor is short.
+
+    A command lane's wake-up, and an answer, are worth more than a view that is some milliseconds younger.
+    """
+    os.nice(max(0, _NICE - os.nice(0)))
+    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))  # and nobody waits for a turn of ours to end
+
+
 def _widen(pipe: int) -> None:
     """Let a few frames wait in a pipe, so that reading a file and writing what was read go on side by side."""
     with suppress(OSError):  # of a user who has too many pipes
@@ -533,9 +543,7 @@ def _widen(pipe: int) -> None:
 def main() -> None:
     """Scan whenever stdin asks, until it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, whose end ends us
-    # A command lane's wake-up is worth more than a view that is some milliseconds younger.
-    os.nice(10)
-    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))  # and nobody's answer waits for a turn of ours to end
+    step_back()
     requests, out = sys.stdin.buffer, sys.stdout.buffer
     try:
         scanner = Scanner(pickle.load(requests))
