@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 from starlette.responses import Response
 
 from api.native.operation import Answer, Call, Operation
-from api.native.pollers import age_s, is_stale
+from api.native.pollers import age_s, health, is_stale
 from engine import figures
 from engine.commands.lifecycle import State
 from engine.errors import Forbidden
@@ -102,6 +102,8 @@ def _of_pollers(views: tuple[PollerView, ...], call: Call) -> Iterator[Metric]:
     yield _gauge("signalbox_clock_offset_seconds", "The core's clock minus ours.", label, offsets)
     words = {(view.name, view.command_file_health): 1.0 for view in views}
     yield _gauge("signalbox_command_file_health", "1 for the word the command file's health has now.", ("poller", "health"), words)
+    words = {(view.name, health(view, now, call.settings)): 1.0 for view in views}
+    yield _gauge("signalbox_poller_health", "1 for the word /v1/pollers has for the poller now.", ("poller", "health"), words)
 
 
 def _of_objects(reader: Reader, views: tuple[PollerView, ...]) -> Iterator[Metric]:

@@ -4,14 +4,16 @@ The tour, in reading order:
 
 1. `model.py`, `errors.py`, `clock.py`, `config.py`: the words everything else is said in; `config_file.py` loads the configuration.
 2. `formats/`: bytes of a core's files ⇄ values; no I/O (`layout.py` reads blocks of one core's form at once).
-3. `commands/`: `catalogue.py` is THE table of external commands; `wire.py` writes a row as a line, `profiles.py` says how kinds
-   of core differ, `danger.py` which dangerous names a configuration may allow, `lifecycle.py` is the life of a command as a table,
+3. `commands/`: `catalogue.py` is THE table of external commands, put together from `entry_rows.py`, `switch_rows.py`,
+   `attribute_rows.py` and `process_rows.py`, whose words are in `parts.py`; `wire.py` writes a row as a line, `profiles.py` says
+   how kinds of core differ, `danger.py` which dangerous names a configuration may allow, `lifecycle.py` is the life of a command,
    `executed.py` what the log proves was executed (`expected.py` what it will show of a batch), `proof.py` what the status file
    proves of effects, `binding.py` which of its blocks is which entry, `reruns.py` what was executed twice.
 4. `state/`: `frames.py` is what a scanner sends, `mirror.py` the one writer of state.db (`generation.py` one scan, `changes.py` one
    log line, and what changed), `events.py` what of that is told, `views.py` the reads of hosts and services, `groups.py`,
    `grouped.py` (groups searched by their members), `resources.py` (hosts and services in one list), `configured.py` (contacts,
-   timeperiods, a core's commands), `tactical.py` (totals) and `detail.py` (what stands around an object) further ones, `scope.py`
+   timeperiods, a core's commands), `tactical.py` (totals), `outages.py` (what keeps hosts from being
+   reached) and `detail.py` (what stands around an object) further ones, `scope.py`
    who may see what (`rights.py`: as a contact).
    `search.py` is the search language as SQL (`fields.py` what can be named, `operands.py` values, `patterns.py` LIKE and regular
    expressions), `lists.py` what it finds, as columns. `logindex.py` writes history.db, the index of the cores' logs, `history.py`
@@ -22,13 +24,14 @@ The tour, in reading order:
    public ids, `own.py` stores what Signalbox itself asks for, `history.py` keeps downtimes, acknowledgements and comments,
    `accounts.py` users and tokens (`accounts_version.py`: whether they changed), `requests.py` what requests with an
    Idempotency-Key got, `audit.py` who asked for what, `rows.py` puts many rows in by few statements,
+   `checkpoints.py` keeps its write-ahead log short,
    `retention.py` what is forgotten.
 6. `pollers/`: the thin edge. `command_file.py` (the FIFO), `tail.py` (logs through rotations), `scan.py` (scanner process),
    `watch.py` (folders), `inspect.py` (what `check` finds), `following.py` (how far a log was read over our own restarts),
    `follow.py` (the thread that carries what a log says of states into the mirror), `indexing.py` (the process that fills
    history.db), `duplicates.py` (what a core made twice of one line), `losses.py` (what it lost in a crash), `expiry.py`
-   (acknowledgements that end at a time), and the lane, one thread that carries a poller's commands: `local.py` its loop,
-   `health.py` how its command file is,
+   (acknowledgements that end at a time), `logpages.py` (logs as they lie, from either end), and the lane, one thread
+   that carries a poller's commands: `local.py` its loop, `health.py` how its command file is,
    `sending.py` what may be written next, `bulk.py` calls of results (`call.py` one of them, `bulk_plan.py` what of them is written
    next, `newest.py` and `last_checks.py` what it is decided by, `bulk_judge.py` what they did),
    `proving.py` what the files prove (`entries_judged.py` of entries made or deleted, `deletions.py` by which command),

@@ -1,10 +1,10 @@
 """The engine process, put together: builds, starts, stops; straight functions.
 
 Threads: one lane per poller (commands and proof), one scan thread per poller (carries what its scanner process found into
-the mirror), one log thread per poller (carries what its log says of states into the mirror), one thread that carries the lanes'
-reports into the mirror (a lane never waits for it) and drops old events, the folder watcher's own, and the main thread, which
-receives the desks' pokes. Any thread that fails ends the process: the supervisor starts it again and recovery takes up what was
-open.
+the mirror), one log thread per poller (carries what its log says of states into the mirror), one that keeps the journal's
+write-ahead log short and one that forgets what is old, one thread that carries the lanes' reports into the mirror (a lane never
+waits for it) and drops old events, the folder watcher's own, and the main thread, which receives the desks' pokes. Any thread that
+fails ends the process: the supervisor starts it again and recovery takes up what was open.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from engine.clock import Clock, SystemClock
 from engine.config import Config, Poller, decode_config
 from engine.errors import ConfigError, JournalError, SignalboxError
 from engine.figures import COMMIT_SECONDS, SCAN_SECONDS, SCANS_FAILED
+from engine.journal.checkpoints import Checkpoints
 from engine.journal.identities import Identities
 from engine.journal.retention import Retention
 from engine.journal.store import Journal
@@ -236,6 +237,8 @@ def serve(runtime: Runtime) -> None:
         loop.due.set()
     retention = Retention(Journal.open(runtime.config.data), runtime.config.settings, runtime.clock)
     threads.append(_thread(runtime, "retention", retention.run))
+    checkpoints = Checkpoints(Journal.open(runtime.config.data))
+    threads.append(_thread(runtime, "checkpoints", checkpoints.run))
     lane_threads = [_thread(runtime, f"lane-{number}", lane.run) for number, lane in runtime.lanes.items()]
     if runtime.indexer is not None:
         _thread(runtime, "history", lambda: _index_history(runtime))
@@ -245,6 +248,7 @@ def serve(runtime: Runtime) -> None:
         _receive(runtime, receiver)
     finally:
         retention.stop()
+        checkpoints.stop()
         _stop(runtime, watch, lane_threads)
         receiver.close()
 

@@ -3,7 +3,8 @@
 Programs written for `/nagios/cgi-bin/*.cgi` find here what they look for, over all pollers at once. Answers are HTTP 200 as the
 originals' (a setting gives real status codes); what a page says is true. Reading order: this table, `visit` (one request),
 `commands` (the table of cmd.cgi), `cmd`, `asked` (its parameters), `places`, `csrf`, `form`;
-`objects` (what lists show), `status`, `extinfo`.
+`objects` (what lists show), `header` (what stands above a page), `status`, `extinfo` (with `process`,
+`group`), `tac`, `showlog`, `images`.
 """
 
 from __future__ import annotations
@@ -15,8 +16,11 @@ from starlette.routing import BaseRoute, Route
 from api.auth.doorkeeper import Doorkeeper
 from api.cgi.cmd import cmd
 from api.cgi.extinfo import extinfo
+from api.cgi.images import image
 from api.cgi.json_cgis.page import JSON_PAGES
+from api.cgi.showlog import showlog
 from api.cgi.status import status
+from api.cgi.tac import tac
 from api.cgi.visit import Handler, Page, Services
 from engine.clock import Clock, SystemClock
 from engine.config import Settings
@@ -27,12 +31,18 @@ PAGES: Mapping[str, Handler] = {
     "cmd.cgi": cmd,
     "status.cgi": status,
     "extinfo.cgi": extinfo,
+    "tac.cgi": tac,
+    "showlog.cgi": showlog,
     **JSON_PAGES,
 }
 
 
 def routes(desk: Desk, doorkeeper: Doorkeeper, settings: Settings, clock: Clock | None = None) -> list[BaseRoute]:
-    """Every CGI below every prefix."""
+    """Every CGI below every prefix, and the pictures beside it."""
     services = Services(desk, doorkeeper, settings, clock or SystemClock())
     pages = {name: Page(services, handler) for name, handler in PAGES.items()}
-    return [Route(f"{prefix}/{name}", page) for prefix in settings.cgi_prefixes for name, page in pages.items()]
+    beside = dict.fromkeys(prefix.rpartition("/")[0] for prefix in settings.cgi_prefixes)
+    return [
+        *(Route(f"{prefix}/{name}", page) for prefix in settings.cgi_prefixes for name, page in pages.items()),
+        *(Route(f"{prefix}/images/{{name}}", image) for prefix in beside),
+    ]

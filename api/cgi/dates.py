@@ -22,7 +22,12 @@ _SHAPES = {
 
 def time_text(at: float, date_format: str, zone: str | None) -> str:
     """A moment as the core's forms show it."""
-    return _local(at, zone).strftime(_SHAPES.get(date_format, _SHAPES["us"]))
+    return in_zone(at, zone).strftime(_SHAPES.get(date_format, _SHAPES["us"]))
+
+
+def long_text(at: float, zone: str | None) -> str:
+    """A moment as the pages' heads show it, e.g. Thu Nov 26 03:28:33 UTC 2026."""
+    return in_zone(at, zone).strftime("%a %b %d %H:%M:%S %Z %Y")
 
 
 def parse_time(text: str, date_format: str, zone: str | None) -> float | None:
@@ -41,8 +46,9 @@ def parse_time(text: str, date_format: str, zone: str | None) -> float | None:
         return None
 
 
-def _local(at: float, zone: str | None) -> datetime:
-    return datetime.fromtimestamp(at, _zone(zone))
+def in_zone(at: float, zone: str | None) -> datetime:
+    """A moment by the clocks of that zone, which it names."""
+    return datetime.fromtimestamp(at, _zone(zone)).astimezone(_zone(zone))
 
 
 def _zone(name: str | None) -> ZoneInfo | None:

@@ -1,4 +1,7 @@
-"""extinfo.cgi: one host (type 1), one service (2), all comments (3), all downtimes (6), in the originals' tables."""
+"""extinfo.cgi: one host (type 1), one service (2), all comments (3), all downtimes (6), in the originals' tables.
+
+The other types are in `process` and `group`; without one it is about the cores' processes, as in the original.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,18 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from api.cgi.dates import time_text
-from api.cgi.objects import HOST_STATES, SERVICE_STATES, host_link, lasted, service_link
+from api.cgi.group import group
+from api.cgi.objects import HOST_STATES, NOT_THERE, SERVICE_STATES, host_link, lasted, service_link
 from api.cgi.pages import error_page, page
+from api.cgi.process import performance_page, process, queue
 from api.cgi.visit import Visit
 from engine.config import Poller
 from engine.model import HostView, ServiceView
 from engine.state.views import Reader
 
 TITLE = "Extended Information"
-HOST, SERVICE, COMMENTS, DOWNTIMES = 1, 2, 3, 6
+SERVICE = 2
 _TYPES = {1: "User", 2: "Scheduled Downtime", 3: "Flap Detection", 4: "Acknowledgement"}
-NOT_THERE = "It appears as though you do not have permission to view information for this {}..."
 LONGEST_READ_S = 10.0
 
 
@@ -50,11 +54,17 @@ async def extinfo(visit: Visit) -> Response:
             return await _object(visit, visit.number("type") == SERVICE)
         case 3:
             return await _entries(visit, "comment")
+        case 4:
+            return await performance_page(visit)
+        case 5:
+            return await group(visit, "hostgroup")
         case 6:
             return await _entries(visit, "downtime")
-    return error_page(
-        "This page is not served here: type is 1 (host), 2 (service), 3 (comments) or 6 (downtimes).", (), title=TITLE
-    )
+        case 7:
+            return await queue(visit)
+        case 8:
+            return await group(visit, "servicegroup")
+    return await process(visit)
 
 
 # --- comments and downtimes -------------------------------------------------------------------------------------------------------

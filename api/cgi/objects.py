@@ -18,6 +18,7 @@ from engine.config import Poller
 from engine.state.scope import Condition, all_of
 from engine.state.views import Reader
 
+NOT_THERE = "It appears as though you do not have permission to view information for this {}..."
 HOST_STATES = {0: "UP", 1: "DOWN", 2: "UNREACHABLE"}
 SERVICE_STATES = {0: "OK", 1: "WARNING", 2: "CRITICAL", 3: "UNKNOWN"}
 _HOST_MASK = "CASE WHEN {o}.has_been_checked = 0 THEN 1 ELSE CASE {o}.state WHEN 0 THEN 2 WHEN 1 THEN 4 ELSE 8 END END"
@@ -146,7 +147,8 @@ def _in_group(kind: str, group: str, name: str) -> list[Condition]:
 
 
 def _properties(alias: str, mask: int) -> list[Condition]:
-    return [(sql.format(o=alias), []) for bit, sql in enumerate(_PROPERTIES) if mask & (1 << bit)]
+    swapped = {8: 9, 9: 8} if alias == "s" else {}  # of services the lower bit is flap detection switched on
+    return [(_PROPERTIES[swapped.get(bit, bit)].format(o=alias), []) for bit in range(len(_PROPERTIES)) if mask & (1 << bit)]
 
 
 def _order(visit: Visit, kind: str) -> str:

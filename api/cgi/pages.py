@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
 }
+_BUFFERED = 200  # bits of a template that go out together
 
 
 @cache
@@ -32,6 +33,13 @@ def _environment() -> Environment:
 def page(template: str, status: int = 200, **values: object) -> HTMLResponse:
     """One template as an answer."""
     return HTMLResponse(_environment().get_template(template).render(values), status, HEADERS)
+
+
+def pieces(template: str, **values: object) -> Iterator[bytes]:
+    """One template rendered bit by bit, as what it is given comes."""
+    stream = _environment().get_template(template).stream(values)
+    stream.enable_buffering(_BUFFERED)
+    return (piece.encode("utf-8", "replace") for piece in stream)
 
 
 def error_page(message: str, details: Sequence[str], *, title: str = "Nagios", status: int = 200) -> HTMLResponse:

@@ -286,6 +286,8 @@ def _detail(life: Life, state: State) -> str:
     if state in FAILED or state is State.UNKNOWN:
         subject = life.host if life.service is None else f"{life.host}, {life.service}"
         return f"{subject} on {life.poller_name}: {words_of(life)}"
+    if state is State.PROCESSED and life.reason:
+        return f"The core read and executed it; {life.reason}."
     return SENTENCES[state]
 
 

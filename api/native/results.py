@@ -16,7 +16,7 @@ import orjson
 from api.errors import problem_members
 from api.native.operation import Answer, Call, Operation, Verb, poller_number
 from api.native.outcome import FAILED, FAILURES, Outcome, again, outcome
-from api.native.requests import Body, PollerWord, Query, Time, WaitQuery, doc
+from api.native.requests import Body, NoQuery, PollerWord, Query, Time, WaitQuery, doc
 from api.native.times import parse_time
 from api.render import rfc3339
 from api.waiting import WAIT_CAP_S
@@ -66,6 +66,7 @@ class ResultCounts:
     expired: int
     overtaken: int
     unknown: int
+    cancelled: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +117,10 @@ SENTENCES: dict[State, str] = {
     State.WRITTEN: "All went into the command file; that the core read them is not proved yet.",
     State.PROCESSED: "The core read and executed all of them and printed no error.",
     State.CONFIRMED: "Each was seen in the core's own files.",
-    State.PARTIAL: "Some of them failed: see `failures`.",
+    State.PARTIAL: "Some of them failed, or were withdrawn: see `failures` and `counts`.",
     State.REFUSED: "All of them were refused: see `failures`.",
     State.NO_EFFECT: "The core read them, but they have no effect: see `failures`.",
+    State.CANCELLED: "They were withdrawn before anything was sent.",
     State.EXPIRED: "They were given up before anything was sent: see `failures`.",
     State.UNKNOWN: "They were written, and neither proof nor disproof can be had: see `failures`.",
 }
@@ -159,6 +161,17 @@ async def show_results(call: Call, query: CallQuery) -> Answer:
     if asked:
         await call.desk.settle_call(call.caller, name, until="final", timeout_s=min(asked, WAIT_CAP_S))
     return Answer(results_of(await call.desk.call_of_results(call.caller, name, offset=query.offset)))
+
+
+async def withdraw_results(call: Call, query: NoQuery) -> Answer:
+    """Withdraw a call of which nothing was written yet."""
+    made = await call.desk.withdraw_call(call.caller, call.names["call"])
+    return Answer(results_of(made), headers={"Signalbox-Command": ", ".join(part.id for part in made.parts)})
+
+
+async def withdrawn_again(call: Call, query: NoQuery, known: Recorded) -> Answer:
+    """The call that was withdrawn, as it stands now."""
+    return Answer(results_of(await call.desk.call_of_results(call.caller, call.names["call"])))
 
 
 def answer_of(made: ResultCall, headers: Mapping[str, str]) -> Answer:
@@ -239,5 +252,11 @@ OPERATIONS = (
     Operation(
         "GET", "/v1/results/{call}", "How far a call of results has come", show_results, {200: Results}, query=CallQuery,
         problems=(404,), description="For who sent it, and for whoever may see every object.",
+    ),
+    Operation(
+        "DELETE", "/v1/results/{call}", "Withdraw a call of results that was not yet written", withdraw_results, {200: Results},
+        verb=Verb.RESULT, problems=(404, 409), again=withdrawn_again,
+        description="Of a call for several pollers, those parts of which nothing was written: `pollers` shows which. 409 where"
+        " something of each was. A single result is a command: DELETE /v1/commands/{command}.",
     ),
 )  # fmt: skip

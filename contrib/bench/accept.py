@@ -49,6 +49,7 @@ HOSTS = 200
 ENOUGH_PER_S = 2000
 ENOUGH_RATIO = 0.6
 PATH = "/v1/downtimes?wait=0"
+APART_S = 0.005  # connections: of many at once, the worker that wakes first takes nearly all, and the other has little to do
 
 
 def main() -> int:
@@ -142,6 +143,7 @@ def rate(port: int, messages: list[bytes], connections: int, status: int) -> flo
     waiting = list(reversed(messages))
     with selectors.DefaultSelector() as selector:
         for _ in range(connections):
+            time.sleep(APART_S)
             connection = socket.create_connection(("127.0.0.1", port))
             selector.register(connection, selectors.EVENT_READ, bytearray())
         began = time.perf_counter()

@@ -18,6 +18,7 @@ import asyncio
 import os
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ from engine.desk.bulk import SLICE
 from engine.desk.checks import Window
 from engine.desk.plans import Done, DowntimeAsked, How
 from engine.desk.selection import On, Selection
+from engine.journal.checkpoints import Checkpoints
 from engine.journal.identities import Identities
 from engine.journal.store import COMMAND_COLUMNS, Journal
 from engine.model import CoreKind, Generation, HostStatus, ServiceStatus
@@ -95,6 +97,9 @@ async def one_call(data: Path, targets: int) -> tuple[float, float]:
     mirror.configure(config.pollers)
     fill(mirror, targets)
     timed = TimedJournal(data)
+    checkpoints = Checkpoints(Journal.open(data))  # the engine's
+    checkpointing = threading.Thread(target=checkpoints.run)
+    checkpointing.start()
     desk = Desk(config, journal=lambda _: timed)
     await desk.open()
     try:
@@ -115,6 +120,9 @@ async def one_call(data: Path, targets: int) -> tuple[float, float]:
             raise SystemExit(f"{len(done.receipts)} commands were accepted, {targets} were asked for")
         return took_s, max(timed.held)
     finally:
+        checkpoints.stop()
+        checkpointing.join()
+        checkpoints.journal.close()
         await desk.close()
         mirror.close()
         journal.close()

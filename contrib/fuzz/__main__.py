@@ -45,7 +45,7 @@ def tell_story(seed: int, seconds: float) -> bool:
         for words in wrong:
             print(f"\n!! {words}", flush=True)
         if wrong:
-            print(f"\nSignalbox's last words:\n{evidence(story.box.folder)}\nseed {seed}", flush=True)
+            print(f"\nWhat Signalbox said:\n{evidence(story.box.folder, wrong)}\nseed {seed}", flush=True)
         return not wrong
 
 

@@ -98,7 +98,7 @@ def _lives(claims: Claims, accepted: Mapping[str, str]) -> Iterator[str]:
         if command["state"] in OPEN or (command["state"] == "processed" and command["watch_from"] is not None):
             yield f"its life has not ended: {_life(claims, command)}"
     for call in claims.calls:
-        ended = sum(call[end] for end in ("processed", "confirmed", "refused", "no_effect", "expired", "unknown"))
+        ended = sum(call[end] for end in ("processed", "confirmed", "refused", "no_effect", "expired", "unknown", "cancelled"))
         if call["accepted"] or call["written"] or ended != call["total"]:
             yield f"a call of results is not through: {call}"
 
@@ -133,16 +133,18 @@ def _entry(claims: Claims, entry: Row) -> str:
 
 
 def _once(claims: Claims, kind: str, blocks: Sequence[oracle.Block], key: str) -> Iterator[str]:
-    ours = {command["arguments"].get("comment"): command for command in claims.commands if "comment" in command["arguments"]}
+    ours: dict[str, list[Row]] = {}  # a host's downtime with its services' is two commands of one text
+    for command in claims.commands:
+        ours.setdefault(str(command["arguments"].get("comment", "")), []).append(command)
     counts: Counter[Target] = Counter()
     for block in blocks:
-        command = ours.get(block[key])
-        if command is not None and f"{kind}_id={block[f'{kind}_id']} equals" not in claims.told.get(command["id"], ""):
+        told = "".join(claims.told.get(command["id"], "") for command in ours.get(block[key], ()))
+        if block[key] in ours and f"{kind}_id={block[f'{kind}_id']} equals" not in told:
             counts[block["host_name"], block["service_description"], block[key]] += 1
     for target, count in counts.items():
         if count > 1:
             twice = [block for block in blocks if (block["host_name"], block["service_description"], block[key]) == target]
-            yield f"{count} times the same {kind}: {twice} of {_life(claims, ours[target[2]])}"
+            yield f"{count} times the same {kind}: {twice} of {[_life(claims, command) for command in ours[target[2]]]}"
 
 
 # --- what is claimed of each command ----------------------------------------------------------------------------------------

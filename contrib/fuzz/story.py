@@ -6,8 +6,9 @@ What is random is chosen here and printed before it is done, so that the last li
 from __future__ import annotations
 
 import random
+import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ from tests.support.box import ENGINE, SCANNER, WORKER, Box, boxed, command_ids
 from tests.support.cores import DIRT, Core, Host, Icinga2Core, NagiosCore, Service, until
 
 HOSTS = 8
+_COMMAND = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 AGAIN = 'reapply_lost = ["downtime", "acknowledgement", "comment", "deletion", "switch"]'
 
 
@@ -332,6 +334,9 @@ def _hosts(prefix: str) -> list[Host]:
     return [Host(f"{prefix}{number}", (Service("PING"),)) for number in range(HOSTS)]
 
 
-def evidence(folder: Path) -> str:
-    """The last words of a Signalbox."""
-    return (folder / "output").read_text("utf-8", "replace")[-6000:]
+def evidence(folder: Path, wrong: Sequence[str]) -> str:
+    """What a Signalbox said of the commands that came out wrong, and its last words."""
+    said = (folder / "output").read_text("utf-8", "replace")
+    ids = set(_COMMAND.findall("\n".join(wrong)))
+    about = [line for line in said.splitlines() if ids & set(_COMMAND.findall(line))]
+    return "\n".join([*about[-100:], "…", said[-6000:]])

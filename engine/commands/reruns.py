@@ -8,6 +8,8 @@ is another program's own command of equal text? The rule, by what a program that
 2. An echo later than two seconds behind our own stamp and our own execution is not of a line written in our second. It matters only
    for what carries our stamp (a downtime's or comment's entry_time), and then it is ours.
 3. An echo within those two seconds may be either: it is taken for ours only if the log shows dirt at that time.
+4. What carries no stamp of ours (an acknowledgement: its comment has the core's own time) may be said again by anybody at any
+   time: beyond rule 1 it is taken for ours only if the log shows dirt at that time.
 
 Whatever else looks alike is somebody else's.
 """
@@ -30,6 +32,7 @@ _MARKS = 1000
 PROMPT_S = 2  # an honest line is read within this time of its stamp, as ours was
 _DIRT_NEAR_S = 5
 _CARRY_A_STAMP = (b"SCHEDULE_", b"ADD_")  # what they make shows the stamp of the line
+_FOLLOWED = (*_CARRY_A_STAMP, b"ACKNOWLEDGE_")
 _DIRTY = (b"returned error Malformed command", b"returned error Unknown or unsupported command")
 
 
@@ -66,7 +69,7 @@ class Reruns:
             mark = mark_in(text)
             if mark is not None:
                 self._mark(*mark, line.at)
-            elif text.startswith(_CARRY_A_STAMP):
+            elif text.startswith(_FOLLOWED):
                 self._echoes.setdefault(text, []).append(_Echo(line.at, self._batch))
                 self._echoes.move_to_end(text)
                 _bounded(self._echoes, _TEXTS)
@@ -76,7 +79,7 @@ class Reruns:
             self._batch = ""
 
     def passed(self, token: str, at: int) -> None:
-        """Both marks of one of our batches were read, and between them nothing that carries a stamp."""
+        """Both marks of one of our batches were read, and between them nothing that is followed."""
         self._last_at = at
         self._mark("B", token, at)
         self._mark("E", token, at)
@@ -100,7 +103,8 @@ class Reruns:
         if not inside[batch]:
             outside = outside[1:]  # dirt ate its begin mark
         late = max(float(epoch), executed_at) + PROMPT_S
-        return again + sum(echo.at >= late or self._is_dirty(echo.at) for echo in outside)
+        is_stamped = text.startswith(_CARRY_A_STAMP)
+        return again + sum((is_stamped and echo.at >= late) or self._is_dirty(echo.at) for echo in outside)
 
     def _expected(self, token: str, text: bytes) -> int:
         """How often a batch holds the text; one of a former life of ours holds it once."""

@@ -64,7 +64,16 @@ from engine.desk.plans import (
 from engine.desk.pollers import is_engine_alive, poller_away
 from engine.desk.readers import Readers
 from engine.desk.resolve import Found, Resolver, is_behind
-from engine.desk.results import CallPlan, ResultCall, call_shown, plan_call, standings, store_call, stored_parts
+from engine.desk.results import (
+    CallPlan,
+    ResultCall,
+    call_shown,
+    plan_call,
+    standings,
+    store_call,
+    stored_parts,
+    withdraw_call_of_results,
+)
 from engine.desk.rights import check_orders, check_withdrawal
 from engine.desk.subjects import check_variable, subjects_of
 from engine.desk.subscribe import Feed
@@ -582,6 +591,15 @@ class Desk:
             return {name: Standing(state, final) for name, (state, final) in found.items()}
 
         await self._parts.waiting.until_reached(ids, until, timeout_s, where)
+        return await self.call_of_results(caller, call_id)
+
+    async def withdraw_call(self, caller: Caller, call_id: str) -> ResultCall:
+        """Withdraw a call of results of which nothing was written yet, or those of its parts. Raises UnknownObject, NotPossible."""
+        who = self._asked(caller)
+        shown = await self.call_of_results(caller, call_id)
+        work = partial(withdraw_call_of_results, caller=caller, call_id=call_id, now=who.now)
+        parts = [part.id for part in shown.parts]
+        await self._parts.writer.submit(once(caller, "", who.now, str, work, parts))
         return await self.call_of_results(caller, call_id)
 
     async def command(

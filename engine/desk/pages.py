@@ -52,39 +52,32 @@ class Cursor:
 NOWHERE = Cursor("", 0, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Granted:
-    """What some callers' tokens, and the core's own configuration, show them now."""
-
-    asked: frozenset[Caller]
-    tokens: Mapping[str, tuple[str, Scope]]  # by public name: whose it is, and what it shows
-    rights: Mapping[str, ContactRights | None]  # by user
-
-    def still(self, caller: Caller) -> bool:
-        """Whether all is as it was when he came. True of who was not asked about: he has just come."""
-        if caller not in self.asked:
-            return True
-        shown = (caller.user, replace(caller.scope, rights=None))
-        return (not caller.token or self.tokens.get(caller.token) == shown) and self.rights[caller.user] == caller.rights
-
-
 RightsOf = Callable[[str], "ContactRights | None"]
 
 
-def granted_to(reader: Reader, callers: Collection[Caller], rights_of: RightsOf, now: float) -> Granted:
-    """Look that up."""
+def lessened(reader: Reader, callers: Collection[Caller], rights_of: RightsOf, now: float) -> frozenset[Caller]:
+    """Those of them to whom their tokens, or the core's own configuration, show something else now than when they came."""
     tokens = grants_of(reader.connection, {caller.token for caller in callers if caller.token}, now)
-    return Granted(frozenset(callers), tokens, {user: rights_of(user) for user in {caller.user for caller in callers}})
+    rights = {user: rights_of(user) for user in {caller.user for caller in callers}}
+
+    def is_as_it_was(caller: Caller) -> bool:
+        scope = caller.scope if caller.scope.rights is None else replace(caller.scope, rights=None)
+        return (not caller.token or tokens.get(caller.token) == (caller.user, scope)) and rights[caller.user] == caller.rights
+
+    return frozenset(caller for caller in callers if not is_as_it_was(caller))
 
 
 @dataclass(slots=True)
 class Page:
-    """What came after a cursor, worded. `lost`: why it cannot be gone on from there, "" when it can."""
+    """What came after a cursor, worded. `lost`: why it cannot be gone on from there, "" when it can.
+
+    `lessened`: who of those it was read for gets nothing of it.
+    """
 
     start: Cursor
     end: Cursor
     events: list[tuple[Event, str]]
-    granted: Granted
+    lessened: frozenset[Caller]
     pollers: Mapping[int, str] = field(default_factory=dict)
     lost: str = ""
     is_full: bool = False
@@ -92,13 +85,9 @@ class Page:
     _blobs: dict[Audience, bytes] = field(default_factory=dict)
     _sights: dict[Scope, Sight] = field(default_factory=dict)
 
-    def lacks(self, audiences: Iterable[Audience]) -> set[Audience]:
-        """Those of them for whom it was not worded."""
-        return set(audiences) - self._blobs.keys()
-
     def word(self, reader: Reader, audiences: Iterable[Audience]) -> None:
         """Filter and word it for these audiences, once for each."""
-        for audience in self.lacks(audiences):
+        for audience in set(audiences) - self._blobs.keys():
             sight = self._sight_of(reader, audience.scope)
             chosen = [index for index, (event, _) in enumerate(self.events) if audience.sees(event, sight)]
             self._blobs[audience] = b"".join(self._worded(audience.wording, index) for index in chosen)
@@ -106,6 +95,10 @@ class Page:
     def blob(self, audience: Audience) -> bytes:
         """The page as that audience gets it, for whom it was worded."""
         return self._blobs[audience]
+
+    def is_for(self, caller: Caller) -> bool:
+        """Whether he may have it."""
+        return not self.lessened or caller not in self.lessened
 
     def _sight_of(self, reader: Reader, scope: Scope) -> Sight | None:
         if scope.rights is None:
@@ -139,12 +132,14 @@ def head_of(reader: Reader) -> Cursor:
     return Cursor(incarnation, newest, _steps(reader.connection)[1])
 
 
-def read_page(reader: Reader, after: Cursor, upto: Cursor | None, audiences: Iterable[Audience], granted: Granted) -> Page:
+def read_page(
+    reader: Reader, after: Cursor, upto: Cursor | None, audiences: Iterable[Audience], lessened: frozenset[Caller]
+) -> Page:
     """The next events after a cursor, worded for these audiences."""
     connection = reader.connection
     lost = lost_at(connection, after)
     if lost:
-        return Page(after, head_of(reader), [], granted, lost=lost)
+        return Page(after, head_of(reader), [], lessened, lost=lost)
     upto = upto or head_of(reader)
     states = events_after(connection, after.state, upto.state, PAGE)
     steps = _steps_after(connection, after.journal, upto.journal, PAGE)
@@ -161,7 +156,7 @@ def read_page(reader: Reader, after: Cursor, upto: Cursor | None, audiences: Ite
         end.journal if len(steps) == PAGE else max(after.journal, upto.journal),
     )
     pollers = dict(connection.execute("SELECT number, name FROM state.poller").fetchall())
-    page = Page(after, end, events, granted, pollers, is_full=PAGE in (len(states), len(steps)))
+    page = Page(after, end, events, lessened, pollers, is_full=PAGE in (len(states), len(steps)))
     page.word(reader, audiences)
     return page
 

@@ -19,7 +19,7 @@ from engine.desk.resolve import Found, Resolver
 from engine.desk.rights import check_objects
 from engine.desk.values import Caller, CheckResult, Target
 from engine.desk.writer import Written
-from engine.errors import CallerError, ResultsRefused, TooManyResults, UnknownObject
+from engine.errors import CallerError, NotPossible, ResultsRefused, TooManyResults, UnknownObject
 from engine.journal.calls import (
     CallRow,
     Counts,
@@ -33,6 +33,7 @@ from engine.journal.calls import (
     places_of,
     results_in_progress,
     state_of,
+    withdraw_call,
 )
 from engine.journal.operations import OperationRow, insert_operation
 from engine.model import ObjectKey
@@ -251,6 +252,20 @@ def store_call(
         insert_call(connection, part.row, part.payload)
         insert_failures(connection, part.row.id, part.failures)
     return Written(operation.id, frozenset(part.row.poller for part in parts if part.row.open))
+
+
+def withdraw_call_of_results(connection: sqlite3.Connection, caller: Caller, call_id: str, now: float) -> Written[str]:
+    """Withdraw what of a call no core was sent anything of, part by part. Raises UnknownObject, NotPossible where there is none."""
+    rows = [row for row in calls_of(connection, call_id) if may_see(caller, row)]
+    if not rows:
+        raise UnknownObject(f"There is no call of results {call_id!r}.", id=call_id)
+    pollers = {row.poller for row in rows if withdraw_call(connection, row, caller.user, now)}
+    if not pollers:
+        raise NotPossible(
+            "Some of these results were written, or are being written: only a call of which nothing was can be withdrawn.",
+            id=call_id,
+        )
+    return Written(call_id, frozenset(pollers), tuple(row.id for row in rows if row.poller in pollers))
 
 
 # --- showing ------------------------------------------------------------------------------------------------------------------

@@ -16,14 +16,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from engine.desk.audience import Audience, Which, Wording, audience_of
-from engine.desk.pages import NOWHERE, Cursor, Page, RightsOf, granted_to, head_of, lost_at, read_page
+from engine.desk.pages import NOWHERE, Cursor, Page, RightsOf, head_of, lessened, lost_at, read_page
 from engine.desk.readers import Readers
 from engine.desk.snapshot import write_snapshot
 from engine.desk.values import Caller
@@ -184,7 +184,7 @@ class Feed:
             if page.lost:
                 queue.leave("reset", page.lost)
                 return
-            if not page.granted.still(queue.caller):
+            if not page.is_for(queue.caller):
                 queue.leave("end", _NOT_GRANTED)
                 return
             cursor = page.end
@@ -249,14 +249,16 @@ class Feed:
     async def _advance(self) -> bool:
         """Read one page and give it out. Returns whether there is more."""
         async with self._turn:
-            page = await self._live.run(self._reading(self._cursor, None, self._queues))
-            while late := page.lacks(queue.audience for queue in self._queues):  # they joined while it was being read
-                await self._live.run(partial(page.word, audiences=late))
+            asked = set(self._queues)
+            page = await self._live.run(self._reading(self._cursor, None, asked))
+            while joined := self._queues - asked:  # while it was being read
+                await self._live.run(partial(page.word, audiences=[queue.audience for queue in joined]))
+                asked |= joined
             self._cursor = page.end
             for queue in list(self._queues):
                 if page.lost:
                     queue.leave("reset", page.lost)
-                elif not page.granted.still(queue.caller):
+                elif not page.is_for(queue.caller):
                     queue.leave("end", _NOT_GRANTED)
                 elif blob := page.blob(queue.audience):
                     queue.put(blob)
@@ -264,10 +266,9 @@ class Feed:
                     self._queues.discard(queue)
             return page.is_full
 
-    def _reading(self, after: Cursor, upto: Cursor | None, queues: Iterable[_Queue]) -> Callable[[Reader], Page]:
-        audiences = {queue.audience for queue in queues}
-        callers = {queue.caller for queue in queues}
-        return lambda reader: read_page(reader, after, upto, audiences, granted_to(reader, callers, self._rights_of, self._now()))
+    def _reading(self, after: Cursor, upto: Cursor | None, queues: Collection[_Queue]) -> Callable[[Reader], Page]:
+        audiences, callers = [queue.audience for queue in queues], [queue.caller for queue in queues]
+        return lambda reader: read_page(reader, after, upto, audiences, lessened(reader, callers, self._rights_of, self._now()))
 
     async def _pace(self) -> None:
         """More is to come at once: let readers take what waits for them, but wait for none of them long."""

@@ -4,7 +4,8 @@ Every change of a call's counts is one step among those of commands, so that eve
 
 Rules. A call's lines are kept as they are written (a passive result's line holds nothing that is known only later), compressed,
 in the order of the caller. Counts say where each result stands and add up to `total`. A call is *open* while anything may still
-happen to one of its results; the lane of its poller alone changes it then. Lines and failures go when the call is pruned.
+happen to one of its results; the lane of its poller alone changes it then, but for who withdraws it before any of it is in a
+batch, of which the lane learns in the transaction that would store its first one. Lines and failures go when the call is pruned.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from __future__ import annotations
 import sqlite3
 import zlib
 from array import array
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import orjson
@@ -27,7 +28,10 @@ _FASTEST = 1  # plugin output shrinks ten times at the lowest level
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many results of a call stand where; `overtaken` are those of `expired` that something newer made pointless."""
+    """How many results of a call stand where; `overtaken` are those of `expired` that something newer made pointless.
+
+    `cancelled` were withdrawn before they were written.
+    """
 
     accepted: int = 0
     written: int = 0
@@ -38,6 +42,7 @@ class Counts:
     expired: int = 0
     overtaken: int = 0
     unknown: int = 0
+    cancelled: int = 0
 
     @property
     def failed(self) -> int:
@@ -78,6 +83,11 @@ class CallRow:
     def ended(self) -> int:
         """How many of its results nothing more will happen to."""
         return self.counts.confirmed + self.counts.failed if self.open else self.total
+
+    @property
+    def is_unwritten(self) -> bool:
+        """Nothing of it ever went out, as far as its counts say: see `withdraw_call`."""
+        return self.open and 0 < self.counts.accepted == self.total - self.counts.expired
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +140,11 @@ def _call_row(found: Sequence[object]) -> CallRow:
 def state_of(counts: Counts, total: int, final: bool, held: bool) -> State:
     """One word for many results: the least that is true of all of them while under way, then what became of them."""
     if counts.accepted:
-        return State.HELD if held else State.ACCEPTED if counts.accepted == total else State.WRITING
+        return State.HELD if held else State.ACCEPTED if counts.accepted == total - counts.cancelled else State.WRITING
     if counts.written:
         return State.WRITTEN
+    if counts.cancelled:
+        return State.CANCELLED if counts.cancelled == total else State.PARTIAL
     if not final or not counts.failed:
         return State.CONFIRMED if counts.confirmed == total else State.PROCESSED
     if counts.failed < total:
@@ -191,6 +203,25 @@ def has_open_calls(connection: sqlite3.Connection, poller: int, after: int) -> b
     """Is there one behind `after`?"""
     query = "SELECT 1 FROM result_call WHERE poller = ? AND seq > ? AND open = 1 LIMIT 1"
     return connection.execute(query, (poller, after)).fetchone() is not None
+
+
+def withdraw_call(connection: sqlite3.Connection, row: CallRow, by: str, at: float) -> bool:
+    """End a call of which nothing is in a batch yet. False: something of it was written, or is about to be."""
+    query = "SELECT 1 FROM batch WHERE poller = ? AND open = 1 AND results <> '' AND results ->> 'call' = ? LIMIT 1"
+    if not row.is_unwritten or connection.execute(query, (row.poller, row.id)).fetchone() is not None:
+        return False
+    counts = replace(row.counts, accepted=0, cancelled=row.counts.accepted)
+    ended = replace(row, counts=counts, open=False, held=False, again=(), updated_at=at, reason=f"withdrawn by {by}")
+    update_call(connection, ended, row)
+    return True
+
+
+def withdrawn_among(connection: sqlite3.Connection, poller: int, known: Collection[str]) -> set[str]:
+    """Those of these calls of a poller, open when they were read, that were withdrawn since."""
+    if not known:
+        return set()
+    query = "SELECT id FROM result_call WHERE poller = ? AND open = 1"
+    return set(known) - {str(one) for (one,) in connection.execute(query, (poller,))}
 
 
 def results_in_progress(connection: sqlite3.Connection, poller: int) -> int:
@@ -254,10 +285,11 @@ def prune_calls(connection: sqlite3.Connection, before: float, limit: int) -> in
 AUDITED_CALL = """
 SELECT id, operation, 'results' AS name, poller, '' AS host, '' AS service,
   CASE WHEN open THEN 'accepted'
-    WHEN refused + no_effect + expired + unknown = 0 THEN iif(confirmed = total, 'confirmed', 'processed')
-    WHEN refused + no_effect + expired + unknown < total THEN 'partial' WHEN refused THEN 'refused'
+    WHEN cancelled = total THEN 'cancelled'
+    WHEN refused + no_effect + expired + unknown + cancelled = 0 THEN iif(confirmed = total, 'confirmed', 'processed')
+    WHEN cancelled OR refused + no_effect + expired + unknown < total THEN 'partial' WHEN refused THEN 'refused'
     WHEN no_effect THEN 'no_effect' WHEN expired THEN 'expired' ELSE 'unknown' END AS state,
-  printf('%d results: %d processed, %d confirmed, %d refused, %d without effect, %d expired, %d unknown',
-    total, processed, confirmed, refused, no_effect, expired, unknown) AS reason,
+  printf('%d results: %d processed, %d confirmed, %d refused, %d without effect, %d expired, %d unknown, %d withdrawn',
+    total, processed, confirmed, refused, no_effect, expired, unknown, cancelled) AS reason,
   '' AS evidence, NULL AS line, accepted_at, updated_at FROM {schema}.result_call"""
 _KEEP_OF_CALL = f"INSERT OR IGNORE INTO audit_command SELECT * FROM ({AUDITED_CALL.format(schema='main')}) WHERE id = ?"

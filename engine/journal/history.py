@@ -111,6 +111,33 @@ def revive(connection: sqlite3.Connection, gone: EntryRow, block: EntryRow) -> N
     )  # fmt: skip
 
 
+def is_same_again(connection: sqlite3.Connection, number: int) -> bool:
+    """Does a block that nobody knew equal an entry that went without a word of anybody? It is that one, and stands again.
+
+    For cores whose entries have a time of their own, to the microsecond: nothing else is equal in it.
+    """
+    block = entry_by_id(connection, number)
+    gone = ended_like(connection, block) if block is not None else None
+    if block is None or gone is None or gone.deleted_by is not None:
+        return False
+    revive(connection, gone, block)
+    return True
+
+
+def ended_like(connection: sqlite3.Connection, block: EntryRow) -> EntryRow | None:
+    """The newest entry that ended and equals this one in object, author, words and times."""
+    found = entries(
+        connection,
+        "poller = ? AND host = ? AND service = ? AND kind = ? AND present = 0 AND core_id IS NOT NULL AND author = ?"
+        " AND comment = ? AND entry_time = ? AND start_time IS ? AND end_time IS ? ORDER BY id DESC LIMIT 1",
+        (
+            block.poller, block.host, block.service, block.kind, block.author, block.comment, block.entry_time, block.start_time,
+            block.end_time,
+        ),
+    )  # fmt: skip
+    return found[0] if found else None
+
+
 def update_entry(connection: sqlite3.Connection, entry_id: int, **columns: object) -> None:
     """Set columns of one entry."""
     assignments = ", ".join(f"{name} = ?" for name in columns)
@@ -180,10 +207,23 @@ def reconcile_downtimes(connection: sqlite3.Connection, moment: Moment, blocks: 
 
 
 def reconcile_comments(connection: sqlite3.Connection, moment: Moment, blocks: Iterable[CommentStatus]) -> None:
-    """The same for users' comments."""
-    users = [block for block in blocks if block.entry_type == USER_COMMENT]
+    """The same for users' comments, and for those of acknowledgements that have an entry of their own: they are being deleted."""
+    by_type: dict[int, list[CommentStatus]] = {USER_COMMENT: [], ACKNOWLEDGEMENT_COMMENT: []}
+    for block in blocks:
+        by_type.setdefault(block.entry_type, []).append(block)
+    users, others = by_type[USER_COMMENT], by_type[ACKNOWLEDGEMENT_COMMENT]
+    known = _being_deleted(connection, moment) if others else set()
+    users += [
+        one for one in others if (one.host_name, one.service_description or "", one.core_id, one.author, one.comment) in known
+    ]
     found = [_Block(comment_content(one), one.core_id, one.entry_time, _comment_columns(one, moment)) for one in users]
     _reconcile(connection, moment, "comment", found)
+
+
+def _being_deleted(connection: sqlite3.Connection, moment: Moment) -> set[tuple[object, ...]]:
+    """Entries of comments that nobody made by a command of ours: see engine/pollers/duplicates.py."""
+    where = "poller = ? AND kind = 'comment' AND present = 1 AND command_id IS NULL"
+    return {(one.host, one.service, one.core_id, one.author, one.comment) for one in entries(connection, where, (moment.poller,))}
 
 
 def _reconcile(connection: sqlite3.Connection, moment: Moment, kind: str, blocks: Sequence[_Block]) -> None:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 _COUNTER_BITS = 12
-_RANDOM_BYTES = 8  # of one id
-_AT_ONCE = 512  # ids whose random bytes are asked for at once: each question lets go of the interpreter, who is slow to come back
+_AT_ONCE = 512  # ids whose random parts are made at once: each question lets go of the interpreter, who is slow to come back
+_VARIANT = 0b10 << 62
 
 
 @dataclass(slots=True)
@@ -18,18 +18,21 @@ class CommandIds:
 
     now: Callable[[], float]
     _last: int = 0  # milliseconds and counter in one number
-    _random: memoryview = memoryview(b"")
+    _random: list[str] = field(default_factory=list)  # the last two parts of ids
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def next(self) -> str:
         """A new id."""
         with self._lock:
-            self._last = max(self._last + 1, int(self.now() * 1000) << _COUNTER_BITS)
-            stamp = self._last
+            self._last = stamp = max(self._last + 1, int(self.now() * 1000) << _COUNTER_BITS)
             if not self._random:
-                self._random = memoryview(os.urandom(_RANDOM_BYTES * _AT_ONCE))
-            random, self._random = int.from_bytes(self._random[:_RANDOM_BYTES]) >> 2, self._random[_RANDOM_BYTES:]
-        millisecond, counter = stamp >> _COUNTER_BITS, stamp & (1 << _COUNTER_BITS) - 1
-        value = millisecond << 80 | 0x7 << 76 | counter << 64 | 0b10 << 62 | random
-        text = f"{value:032x}"
-        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+                self._random = _random_parts()
+            random = self._random.pop()
+        millisecond = stamp >> _COUNTER_BITS
+        return f"{millisecond >> 16:08x}-{millisecond & 0xFFFF:04x}-7{stamp & 0xFFF:03x}-{random}"
+
+
+def _random_parts() -> list[str]:
+    random = memoryview(os.urandom(8 * _AT_ONCE)).cast("Q")
+    texts = [f"{number >> 2 | _VARIANT:016x}" for number in random]
+    return [f"{text[:4]}-{text[4:]}" for text in texts]

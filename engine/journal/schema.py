@@ -201,6 +201,8 @@ CREATE INDEX command_wide ON command (poller, seq) WHERE name IN ('DEL_DOWNTIME_
   'DEL_DOWNTIME_BY_START_TIME_COMMENT', 'DEL_HOST_DOWNTIME_FULL', 'DEL_SVC_DOWNTIME_FULL');
 -- Acknowledgements that end at a time: what the lanes of cores that do not end them themselves look for.
 CREATE INDEX entry_expiry ON entry (poller, end_time) WHERE kind = 'acknowledgement' AND present = 1 AND end_time IS NOT NULL;
+-- Results of a call that was withdrawn before any of it was written.
+ALTER TABLE result_call ADD COLUMN cancelled INTEGER NOT NULL DEFAULT 0;
 -- Where a user lives ('' = UTC) and is written to.
 ALTER TABLE user ADD COLUMN zone TEXT NOT NULL DEFAULT '';
 ALTER TABLE user ADD COLUMN email TEXT NOT NULL DEFAULT '';

@@ -4,12 +4,13 @@ Theory of operation. Several processes write (API workers accept, the engine pro
 `Journal.transaction`: a thread lock, then `flock` on journal.turn (whose turn is next) and journal.lock (who writes), then
 BEGIN IMMEDIATE … COMMIT with synchronous=FULL. With SQLite's own busy handler alone three writers starve each other, with one
 lock file two of three still can. What the context manager has left is durable. Reads use whatever connection they like; WAL
-readers never wait.
+readers never wait. Nobody carries the write-ahead log back into the file in a turn of their own, see checkpoints.py.
 """
 
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import sqlite3
 import threading
@@ -31,7 +32,11 @@ from engine.journal.schema import upgrade
 JOURNAL_FILE = "journal.db"
 LOCK_FILE = "journal.lock"
 TURN_FILE = "journal.turn"
+_LONGEST_LOG_PAGES = 16_000  # the writer who makes it longer carries it back: nobody else does
 _STATEMENTS = 512  # kept prepared: those for many rows come in many lengths
+
+
+log = logging.getLogger(__name__)
 
 
 class CommandRow(NamedTuple):
@@ -133,6 +138,7 @@ class Journal:
     def __init__(self, data: Path) -> None:
         self.path = data / JOURNAL_FILE
         self._mutex = threading.RLock()
+        self._is_full = True  # the connection's commits wait for the disk
         self.held_s = 0.0  # for how long the last transaction kept others from writing
         try:
             self._lock, self._turn = (
@@ -185,6 +191,7 @@ class Journal:
         with self._mutex:
             if self._is_open():
                 raise RuntimeError("transactions of the journal do not nest")
+            is_stored = False
             try:
                 with self._flock(), self._synchronous(durable):
                     began = time.perf_counter()
@@ -192,6 +199,7 @@ class Journal:
                     try:
                         yield self._connection
                         self._connection.execute("COMMIT")
+                        is_stored = True
                     except BaseException:
                         if self._is_open():  # SQLite itself rolls back when the disk is full
                             self._connection.execute("ROLLBACK")
@@ -199,6 +207,9 @@ class Journal:
                     self._accounts.committed()
                     self.held_s = time.perf_counter() - began
             except (sqlite3.OperationalError, sqlite3.DatabaseError, OSError) as error:
+                if is_stored:  # whoever was told otherwise would ask for it again
+                    log.error("after a commit, which holds: %s", error)
+                    return
                 if isinstance(error, sqlite3.IntegrityError):
                     raise
                 if self._is_open():
@@ -208,15 +219,26 @@ class Journal:
                 ) from error
 
     @contextmanager
-    def _synchronous(self, durable: bool) -> Iterator[None]:
-        if durable:
+    def turn(self) -> Iterator[None]:
+        """Nobody writes meanwhile. For moments only. Raises OSError."""
+        with self._mutex, self._flock():
             yield
-            return
-        self._connection.execute("PRAGMA synchronous = NORMAL")
+
+    @contextmanager
+    def _synchronous(self, durable: bool) -> Iterator[None]:
+        if durable is not self._is_full:
+            self._set_full(durable)
         try:
             yield
         finally:
-            self._connection.execute("PRAGMA synchronous = FULL")
+            if not self._is_full:
+                self._set_full(True)
+
+    def _set_full(self, is_full: bool) -> None:
+        """Whether commits wait for the disk. Fails before a durable transaction rather than leaving it less than that."""
+        self._is_full = False
+        self._connection.execute(f"PRAGMA synchronous = {'FULL' if is_full else 'NORMAL'}")
+        self._is_full = is_full
 
     def _is_open(self) -> bool:
         return self._connection.in_transaction
@@ -238,6 +260,7 @@ class Journal:
         self._connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # of a new journal; one that has tables stays as it is
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=FULL")
+        self._connection.execute(f"PRAGMA wal_autocheckpoint={_LONGEST_LOG_PAGES}")
         upgrade(self._connection, self.path)
         self._accounts.watch(self._connection)
 

@@ -20,7 +20,15 @@ from engine.commands.executed import Outcome, Verdict
 from engine.commands.expected import WHOLE, ResultLines
 from engine.commands.lifecycle import State
 from engine.commands.profiles import Profile
-from engine.journal.calls import failures_of, has_open_calls, insert_failures, open_calls, text_of, update_call
+from engine.journal.calls import (
+    failures_of,
+    has_open_calls,
+    insert_failures,
+    open_calls,
+    text_of,
+    update_call,
+    withdrawn_among,
+)
 from engine.journal.store import BatchRow, CommandRow, close_batches, update_results
 from engine.pollers.bulk_judge import Judge, is_due, next_slice
 from engine.pollers.bulk_plan import Planner
@@ -67,13 +75,20 @@ class ResultCalls:
     # --- the journal ----------------------------------------------------------------------------------------------------------
 
     def load(self, connection: sqlite3.Connection) -> None:
-        """Take up calls that were accepted since."""
+        """Take up calls that were accepted since; let go those that were withdrawn."""
+        self.drop_withdrawn(connection)
         if not has_open_calls(connection, self.poller, self._loaded):
             return
         for row in open_calls(connection, self.poller, self._loaded):
             call = Call.of(row, text_of(connection, row.id), failures_of(connection, row.id))
             self._loaded = row.seq
             self.calls[row.id] = self._newest.calls[row.seq] = call
+
+    def drop_withdrawn(self, connection: sqlite3.Connection) -> None:
+        """Forget calls that somebody withdrew: nothing of them is in a batch, nor will be."""
+        for name in withdrawn_among(connection, self.poller, self.calls.keys()):
+            call = self.calls.pop(name)
+            del self._newest.calls[call.row.seq]
 
     def recovered(self) -> None:
         """The open batches of a former life are in: what else was written before was executed."""
@@ -85,6 +100,7 @@ class ResultCalls:
         """Store what changed; calls that are over are let go. Returns the ids of calls in which something moved."""
         settled, self._settled = self._settled, []
         close_batches(connection, settled)
+        self.drop_withdrawn(connection)
         changed = [call for call in self.calls.values() if call.is_changed]
         for call in changed:
             insert_failures(connection, call.id, call.unsaved)

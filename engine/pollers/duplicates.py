@@ -4,6 +4,9 @@ A copy stands beside what our line made, equal in object, author, text, window a
 was provably executed again (commands/reruns.py), or as came into being after a status file had shown ours for longer than a line
 needs to be read. Any other is left alone and told of: it may be another program's own. Deleting one is a command of Signalbox
 itself, with the copy's own entry, so it is written by the core's id as matched at that moment, proven and listed like anybody's.
+
+An acknowledgement executed again leaves a second comment beside its own. Its time is the core's, so the two are told apart by
+nothing: the newest, by which the acknowledgement is known, stays. What is not proven is said to be nobody's: people do repeat one.
 """
 
 from __future__ import annotations
@@ -17,9 +20,12 @@ from engine.commands.lifecycle import State
 from engine.commands.profiles import Profile
 from engine.commands.reruns import PROMPT_S, Reruns
 from engine.commands.wire import echo_text
-from engine.journal.history import EntryRow, entries, entry_by_id
+from engine.journal.history import ACKNOWLEDGEMENT_COMMENT, EntryRow, entries, entry_by_id, insert_entry
+from engine.journal.identities import next_ids
 from engine.journal.own import insert_deletion
+from engine.journal.slices import Slices
 from engine.journal.store import CommandRow, command_by_id, note
+from engine.model import CommentStatus
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +69,57 @@ class Duplicates:
         self.connection.execute("UPDATE command SET duplicates = ? WHERE id = ?", (count, command.id))
         log.warning("command %s: duplicate %s %s of the core, deleted by %s", command.id, copy.kind, copy.core_id, deletion)
         return command.id
+
+    def take_comments(self, slices: Slices, poller: int, program_start: float, comments: Sequence[CommentStatus]) -> list[str]:
+        """Judge comments of acknowledgements of which there are several alike. Returns as `take` does."""
+        alike: dict[tuple[str, str, str, str], list[CommentStatus]] = {}
+        for one in comments if self.profile.bracket_is_entry_time else ():
+            if one.entry_type == ACKNOWLEDGEMENT_COMMENT:
+                alike.setdefault((one.host_name, one.service_description or "", one.author, one.comment), []).append(one)
+        moved = [self._alike(slices, poller, program_start, found) for found in alike.values() if len(found) > 1]
+        return [command_id for command_id in moved if command_id]
+
+    def _alike(self, slices: Slices, poller: int, program_start: float, found: Sequence[CommentStatus]) -> str | None:
+        one = found[0]
+        mine = entries(
+            self.connection,
+            "poller = ? AND host = ? AND service = ? AND kind = 'acknowledgement' AND command_id IS NOT NULL AND author = ?"
+            " AND comment = ? ORDER BY id DESC LIMIT 1",
+            (poller, one.host_name, one.service_description or "", one.author, one.comment),
+        )
+        command = command_by_id(self.connection, mine[0].command_id or "") if mine else None
+        if command is None or command.line is None or command.epoch is None or command.executed_at is None:
+            return None
+        cause = f"a second comment of the acknowledgement by command {command.id}: its line was executed more than once"
+        text = echo_text(command.line, self.profile)
+        proven = self.reruns.count(text, command.batch or "", command.epoch, command.executed_at)
+        own = [block for block in found if block.entry_time >= command.executed_at]
+        surplus = sorted(own, key=lambda block: (block.entry_time, block.core_id))[:-1]
+        more = surplus[: max(0, proven - self._deleted(command, None, cause))]
+        if not more:
+            return None
+        with slices.unit():
+            for block in more:
+                copy = self._entry_of(poller, program_start, block)
+                deletion = insert_deletion(self.connection, copy, self.at, self.ttl_s, cause)
+                evidence = (
+                    f"comment_id={block.core_id} is of it, too: its line was executed more than once; {deletion} deletes that"
+                )
+                note(self.connection, command, self.at, evidence)
+                log.warning("command %s: second comment %s of the core, deleted by %s", command.id, block.core_id, deletion)
+            count = max(command.duplicates, proven)
+            self.connection.execute("UPDATE command SET duplicates = ? WHERE id = ?", (count, command.id))
+        return command.id
+
+    def _entry_of(self, poller: int, program_start: float, block: CommentStatus) -> EntryRow:
+        """The comment as an entry of its own, to be deleted as such."""
+        (entry_id,) = next_ids(self.connection, poller, "entry", 1)
+        copy = EntryRow(
+            entry_id, "comment", poller, block.host_name, block.service_description or "", block.author, block.comment, "seen", 1,
+            block.entry_time, persistent=block.persistent, core_id=block.core_id, core_start=program_start,
+        )  # fmt: skip
+        insert_entry(self.connection, copy)
+        return copy
 
     def _own(self, copy: EntryRow) -> EntryRow | None:
         """The entry of ours that this one equals in everything."""

@@ -39,7 +39,7 @@ class Following:
         known = followed(self.journal.connection, self.poller.number)
         if known is not None:
             self.state = self._saved = known
-        if unsettled and (known is None or not known.position or unsettled[0].at < known.at):
+        if unsettled and (known is None or _is_before(unsettled[0], known)):
             self.tail.open(Position.load(unsettled[0].position))
             # Where there was no log yet when it was written, any line may be missing.
             self.tail.hole = self.tail.hole or not unsettled[0].position
@@ -86,3 +86,13 @@ class Following:
             with self.journal.transaction() as connection:
                 save_followed(connection, self.poller.number, self.state)
             self._saved = self.state
+
+
+def _is_before(batch: BatchRow, known: Followed) -> bool:
+    """Was the batch written before the log was read as far as is known? Told by the places: a clock may have been set back."""
+    written, read = Position.load(batch.position), Position.load(known.position)
+    if written is None or read is None:
+        return True
+    if (written.device, written.inode) == (read.device, read.inode):
+        return written.offset < read.offset
+    return batch.at <= known.at

@@ -24,7 +24,7 @@ from engine.commands.proof import Effected, Judgement
 from engine.commands.row import OBJECTS, Row
 from engine.config import Settings
 from engine.formats.corelog import LogLine
-from engine.journal.history import EntryRow, ends_by_itself, entries, entries_of, entry_by_id, insert_entry, revive
+from engine.journal.history import EntryRow, ended_like, ends_by_itself, entries_of, entry_by_id, insert_entry, revive
 from engine.journal.identities import next_ids
 from engine.journal.own import insert_deletion, insert_own
 from engine.journal.slices import Slices
@@ -147,7 +147,7 @@ class Losses:
         if block.kind == "acknowledgement":
             self._acknowledged_again(block)
             return False
-        gone = self._ended_like(block)
+        gone = ended_like(self._connection, block)
         if gone is None:
             return False
         revive(self._connection, gone, block)
@@ -166,18 +166,6 @@ class Losses:
         if "deletion" in self.verbs and standing is not None:
             cause = f"asked again: {LOST} what command {command.id} did"
             self.moved.append(insert_deletion(self._connection, standing, self.at, self.settings.ttl_comment_s, cause))
-
-    def _ended_like(self, block: EntryRow) -> EntryRow | None:
-        found = entries(
-            self._connection,
-            "poller = ? AND host = ? AND service = ? AND kind = ? AND present = 0 AND core_id IS NOT NULL AND author = ?"
-            " AND comment = ? AND entry_time = ? AND start_time IS ? AND end_time IS ? ORDER BY id DESC LIMIT 1",
-            (
-                block.poller, block.host, block.service, block.kind, block.author, block.comment, block.entry_time,
-                block.start_time, block.end_time,
-            ),
-        )  # fmt: skip
-        return found[0] if found else None
 
     def _acknowledged_again(self, block: EntryRow) -> None:
         query = (

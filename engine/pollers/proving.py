@@ -55,6 +55,7 @@ from engine.state.views import Reader
 
 log = logging.getLogger(__name__)
 
+_ERROR_MAY_LIE = "the core printed an error, as it does, too, where nothing was to be deleted: its status file shows what is gone"
 _FILES_DECIDE = "the core was started, or its log has a hole, before there was proof: its next status file decides"
 # Effects that are judged by the one object's row and comments; the others are rows of data.
 _OF_ONE_OBJECT = frozenset({Effect.ACKNOWLEDGED, Effect.NOT_ACKNOWLEDGED, Effect.CHECKED, Effect.RESULT_SEEN})
@@ -96,7 +97,7 @@ class Prover:
             case Outcome.PROCESSED:
                 self._processed(connection, command, verdict, at)
             case Outcome.REFUSED if known_row(command.name).error_may_lie:
-                self._processed(connection, command, verdict, at)
+                self._processed(connection, command, verdict, at, _ERROR_MAY_LIE)
             case Outcome.REFUSED:
                 refused(connection, command, State.REFUSED, at, evidence=verdict.evidence, reason=_core_words(verdict.evidence))
             case Outcome.NOT_EXECUTED:
@@ -135,10 +136,11 @@ class Prover:
         connection.execute("UPDATE entry SET present = 0 WHERE command_id = ? AND core_id IS NULL", (command.id,))
         return True
 
-    def _processed(self, connection: sqlite3.Connection, command: CommandRow, verdict: Verdict, at: float) -> None:
-        reason = (
-            "its line was executed more than once: another program's bytes were on the command file" if verdict.duplicate else ""
-        )
+    def _processed(
+        self, connection: sqlite3.Connection, command: CommandRow, verdict: Verdict, at: float, reason: str = ""
+    ) -> None:
+        if verdict.duplicate:
+            reason = "its line was executed more than once: another program's bytes were on the command file"
         executed = float(verdict.at)
         if verdict.duplicate:
             log.warning("command %s: its line was executed %d times more", command.id, verdict.extra)
@@ -197,11 +199,14 @@ class Prover:
             losses = self._losses(slices, reader, moment, deletions, at) if crashed else None
 
             def appeared(entry_id: int) -> None:
+                if losses is None and not self.profile.bracket_is_entry_time and history.is_same_again(connection, entry_id):
+                    return  # an ending Icinga 2 may write a file while it lets go of its objects
                 if losses is None or not losses.is_back(entry_id):
                     told.extend(duplicates.take([entry_id]))
 
             moment = replace(moment, unit=slices.unit, appeared=appeared)
             shown = self._reconcile(connection, reader, moment if losses is None else replace(moment, ended=losses.take_ended))
+            told += duplicates.take_comments(slices, self.poller, program_start, reader.comment_blocks(self.poller))
             if losses is not None:
                 losses.take_switches()
                 told += losses.moved

@@ -18,6 +18,7 @@ from engine.model import HostStatus, ServiceStatus
 from engine.state.tables import PROBLEM
 
 PENDING = 4
+_STICKY = 2  # acknowledgement_type, which stays when an acknowledgement is taken back
 HOST_STATES = {"UP": 0, "DOWN": 1, "UNREACHABLE": 2, "PENDING": PENDING}
 SERVICE_STATES = {"OK": 0, "WARNING": 1, "CRITICAL": 2, "UNKNOWN": 3, "PENDING": PENDING}
 
@@ -225,17 +226,32 @@ def _downtime_fields(own: str, is_service: int) -> dict[str, Field]:
 
 
 def _comment_fields(own: str, is_service: int) -> dict[str, Field]:
-    """Comments people made, and those of the acknowledgement while there is one."""
+    """Comments people made, and the acknowledgement's while there is one."""
     key = "m.poller, m.host_name, m.service_description" if is_service else "m.poller, m.host_name"
     users = (Link(own, key, "state.comment m", f"m.is_service = {is_service} AND m.entry_type = 1"),)
-    acknowledged = (Link(own, key, "state.comment m", f"m.is_service = {is_service} AND m.entry_type = 4"),)
+    acknowledged = (Link(own, key, "state.comment m", _of_acknowledgement(key, is_service)),)
     fields = {}
     for prefix, links in (("comment", users), ("acknowledgement", acknowledged)):
         fields[f"{prefix}.author"] = Field("m.author", links=links)
         fields[f"{prefix}.comment"] = Field("m.comment", links=links)
         fields[f"{prefix}.entry_time"] = Field("nullif(m.entry_time, 0)", Type.TIME, links=links)
         fields[f"{prefix}.is_persistent"] = Field("m.persistent <> 0", Type.FLAG, links=links)
-    return fields
+    alias = own[0]
+    sticky = f"({alias}.acknowledged <> 0 AND {alias}.acknowledgement_type = {_STICKY})"
+    return fields | {"acknowledgement.is_sticky": Field(sticky, Type.FLAG)}
+
+
+def _of_acknowledgement(key: str, is_service: int) -> str:
+    """The newest of its kind, of an object that is acknowledged: a persistent one outlives what it was made for."""
+    objects = "a.poller, a.host_name, a.description FROM state.service a" if is_service else "a.poller, a.name FROM state.host a"
+    newer = (
+        "SELECT 1 FROM state.comment n WHERE n.poller = m.poller AND n.host_name = m.host_name AND n.entry_type = 4"
+        " AND n.service_description IS m.service_description AND (n.entry_time, n.core_id) > (m.entry_time, m.core_id)"
+    )
+    return (
+        f"m.is_service = {is_service} AND m.entry_type = 4 AND NOT EXISTS ({newer})"
+        f" AND ({key}) IN (SELECT {objects} WHERE a.acknowledged <> 0)"
+    )
 
 
 def _variable_sql(alias: str, own: str, table: str) -> str:

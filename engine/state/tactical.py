@@ -112,6 +112,15 @@ def totals(
     return reader.remembered(question, lambda: _counted_totals(reader, scope, by, poller, names))
 
 
+def alikes(reader: Reader, scope: Scope) -> tuple[Alikes, Alikes]:
+    """How many hosts, and how many services, within scope are alike on each poller (by its number, as text).
+
+    A service's second number is its host's, or 0 where the host is neither in trouble nor taken care of.
+    """
+    read = _of_whole_pollers if not scope.is_limited else _one_by_one if scope.rights is not None else _of_parts_of_pollers
+    return reader.remembered(("alikes", scope), lambda: read(reader, scope, None))
+
+
 def _counted_totals(reader: Reader, scope: Scope, by: By, poller: int | None, names: Sequence[str] | None) -> dict[str, Totals]:
     if by == "poller":
         read = _of_whole_pollers if not scope.is_limited else _one_by_one if scope.rights is not None else _of_parts_of_pollers

@@ -24,5 +24,5 @@ def test_journal_and_cores_agree_after_a_random_story(
         story.run(SECONDS)
         wrong = story.judge()
         tell(f"random story {seed}: {story.done} acts, {len(story.accepted)} commands, {len(wrong)} disagreements")
-        assert not wrong, "\n".join([f"seed {seed}", *lines, *wrong, evidence(story.box.folder)])
+        assert not wrong, "\n".join([f"seed {seed}", *lines, *wrong, evidence(story.box.folder, wrong)])
         assert story.accepted

@@ -134,6 +134,7 @@ def test_what_a_crash_took_is_asked_again_once(again: tuple[Core, Box]) -> None:
     standing = _made(box, box.downtime("h0", "to be deleted"))
     for number in range(2):
         _made(box, box.downtime("h5", f"to be deleted with others {number}"))
+        _made(box, box.api.post("/v1/comments", json={"host": "h3", "comment": f"one of all {number}"}, params={"wait": 10}))
     core.stop()
     cores.restart(core)
     until(lambda: _view_is_new(core, box), 15, "a status file after the orderly restart")
@@ -144,6 +145,7 @@ def test_what_a_crash_took_is_asked_again_once(again: tuple[Core, Box]) -> None:
         _made(box, box.api.delete(f"/v1/downtimes/{standing['entry_id']}", params={"wait": 10})),
     ]
     wide = _made(box, _sent(box, "DEL_DOWNTIME_BY_HOST_NAME", host="h5"))
+    every = _made(box, _sent(box, "DEL_ALL_HOST_COMMENTS", host="h3"))
     ended = _made(box, box.downtime("h4", "window ends", duration=6))
     cores.kill(core)
     end = float(ended["arguments"]["end"])
@@ -159,11 +161,13 @@ def test_what_a_crash_took_is_asked_again_once(again: tuple[Core, Box]) -> None:
         assert row["user"] == "Signalbox itself" and new["cause"] in str(row), row
         operation = box.api.get(f"/v1/operations/{row['operation']}").json()["progress"]
         assert (operation["user"], operation["commands"]) == ("Signalbox itself", 1), operation
-    _wait_state(box, wide, "lost_by_core")
-    until(lambda: len(_asked_again(box, wide)) == 2, 10, "each of the two that are back is deleted again")
-    box.wait_final([one["id"] for one in _asked_again(box, wide)])
+    for life in (wide, every):
+        _wait_state(box, life, "lost_by_core")
+        until(lambda life=life: len(_asked_again(box, life)) == 2, 10, "each of the two that are back is deleted again")  # type: ignore[misc]
+        box.wait_final([one["id"] for one in _asked_again(box, life)])
     cores.wait_for_generation(core)
     assert not [one for one in oracle.downtimes(core.status_file) if "with others" in one["comment"]]
+    assert not [one for one in oracle.comments(core.status_file) if "one of all" in one["comment_data"]]
     assert len(oracle.downtimes(core.status_file, "window ahead")) == 1
     assert oracle.downtimes(core.status_file, "to be deleted") == []
     assert oracle.status_of(core.status_file, "h1", "HTTP")["problem_has_been_acknowledged"] == "1"

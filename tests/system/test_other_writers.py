@@ -142,6 +142,55 @@ def test_what_is_executed_again_later_is_told_and_taken_away(nagios_alone: tuple
     assert "executed more than once" in box.output or "duplicate downtime" in box.output
 
 
+def test_the_second_comment_of_an_acknowledgement_executed_twice_is_taken_away(nagios_alone: tuple[Core, Box]) -> None:
+    """It would stay where it outlives the acknowledgement. What somebody else says in the same words is left alone."""
+    core, box = nagios_alone
+    for host in ("h05", "h06"):
+        core.set_state(host, "PING", 2, "bad")
+        cores.wait_for_state(core, host, "PING", 2)
+
+    def acknowledged(host: str, comment: str) -> dict[str, Any]:
+        body = {"host": host, "service": "PING", "comment": comment, "persistent": True, "notify": False}
+        answer = box.api.post("/v1/acknowledgements", json=body, params={"wait": 20})
+        (life,) = box.wait_final(command_ids(answer)).values()
+        assert life["state"] == "confirmed", answer.text
+        return life
+
+    twice, again = acknowledged("h05", "seen twice"), acknowledged("h06", "said again")
+    core.send(again["line"].split("] ", 1)[1])
+    until(lambda: len(oracle.comments(core.status_file, "said again")) == 2, 10, "another program's stands beside ours")
+    said_at = time.time()
+    until(lambda: time.time() > said_at + 3, 10, "no dirt near it")
+    core.write_raw(twice["line"].encode() + b"\n")
+    core.write_raw(b"[%d] NO_SUCH_COMMAND;behind it\n" % time.time())  # what the log shows of dirt
+    until(lambda: box.life(twice["id"])["duplicates"] == 1, 10, "the copy is told of")
+    until(lambda: len(oracle.comments(core.status_file, "seen twice")) == 1, 10, "it is taken away")
+    for _ in range(2):
+        cores.wait_for_generation(core)
+    assert len(oracle.comments(core.status_file, "seen twice")) == 1 and len(oracle.comments(core.status_file, "said again")) == 2
+    (mine,) = box.api.get("/v1/acknowledgements", params={"host": "h05"}).json()["items"]
+    assert mine["comment"] == "seen twice" and mine["present"]
+    deletions = [one for one in box.api.get("/v1/commands").json()["items"] if twice["id"] in one["cause"]]
+    assert [(one["command"], one["state"]) for one in deletions] == [("DEL_SVC_COMMENT", "confirmed")]
+    assert box.life(again["id"])["duplicates"] == 0
+
+
+def test_results_withdrawn_while_the_core_was_away_never_reach_it(nagios_alone: tuple[Core, Box]) -> None:
+    core, box = nagios_alone
+    core.stop()
+    results = [{"host": f"h{n:02}", "return_code": 0, "plugin_output": f"withdrawn {n}"} for n in range(BURST)]
+    made = box.api.post("/v1/results", json={"results": results}, params={"wait": 0}).json()
+    path = f"/v1/results/{made['id']}"
+    until(lambda: box.api.get(path).json()["state"] == "held", 10, "the core is seen to be away")
+    gone = box.api.delete(path)
+    assert (gone.status_code, gone.json()["state"], gone.json()["counts"]["cancelled"]) == (200, "cancelled", BURST), gone.text
+    cores.restart(core)
+    last = {"results": [{"host": "h00", "return_code": 0, "plugin_output": "behind them"}]}
+    box.wait_final(command_ids(box.api.post("/v1/results", json=last, params={"wait": 20})))
+    assert oracle.status_of(core.status_file, "h00")["plugin_output"] == "behind them"
+    assert not any(b"withdrawn" in line for line in oracle.command_lines([core.main_log]))
+
+
 @pytest.mark.parametrize("stamp", ["their own", "ours"])
 def test_another_programs_own_command_is_left_alone_however_equal(nagios_alone: tuple[Core, Box], stamp: str) -> None:
     core, box = nagios_alone

@@ -54,6 +54,8 @@ def test_counts_are_those_the_totals_give(front: Front) -> None:
             for flag in ("unhandled", "handled", "acknowledged", "in_downtime", "flapping"):
                 assert value(samples, f"signalbox_{kind}_flagged", poller=part["name"], flag=flag) == part[kind][flag]
     views = {view["poller"]: view for view in front.get("/v1/tactical").json["views"]}
+    for poller in front.get("/v1/pollers").json["items"]:
+        assert value(samples, "signalbox_poller_health", poller=poller["name"], health=poller["health"]) == 1
     assert value(samples, "signalbox_view_age_seconds", poller="north") == pytest.approx(views["north"]["age_s"], abs=1.01)
 
 

@@ -127,3 +127,23 @@ def test_out_of_scope_is_unknown(front: Front) -> None:
 
 def test_a_call_nobody_knows(front: Front) -> None:
     front.get("/v1/results/01a2145c-33b3-7000-8ce8-d2b0ba0c8e33").problem(404, "unknown_object")
+
+
+def test_a_call_that_was_not_written_is_withdrawn_by_its_sender(front: Front) -> None:
+    """A sender could only watch thousands of wrong results wait for a core to come back."""
+    body = {"results": [GOOD, GOOD, {"host": "shared", "poller": "south", "return_code": 0, "plugin_output": "up"}]}
+    made = front.by("olga").post("/v1/results?wait=0", body).json
+    path = f"/v1/results/{made['id']}"
+    front.by("wim").delete(path).problem(404, "unknown_object")
+    with closing(sqlite3.connect(front.desk.config.data / "journal.db")) as connection, connection:
+        connection.execute("UPDATE result_call SET accepted = 0, written = total WHERE poller = 2")
+    gone = front.by("olga").delete(path, idempotency_key="k")
+    assert gone.status == 200, gone.body
+    assert [(part["poller"], part["state"], part["final"]) for part in gone.json["pollers"]] == [
+        ("north", "cancelled", True), ("south", "written", False),
+    ]  # fmt: skip
+    assert (gone.json["counts"]["cancelled"], gone.json["failed"]) == (2, 0)
+    front.by("olga").delete(path).problem(409, "not_possible")
+    assert front.by("olga").delete(path, idempotency_key="k").json == gone.json
+    commands = front.by("anna").get("/v1/audit?user=olga").json["items"][1]["commands"]
+    assert ("cancelled", "results") in {(one["state"], one["command"]) for one in commands}, commands

@@ -57,6 +57,20 @@ def test_the_rule(lines: tuple[str, ...], proven: int, why: str) -> None:
     assert count(heard(*lines)) == proven, why
 
 
+@pytest.mark.parametrize(
+    ("lines", "proven", "why"),
+    [
+        (("1000 B", "1000 *", "1000 *", "1000 E"), 1, "nobody else writes between our marks"),
+        ((*ONCE, "1100 *"), 0, "anybody may acknowledge again in the same words, and no stamp tells whose line that was"),
+        ((*ONCE, "1100 !", "1100 *"), 1, "dirt explains it"),
+    ],
+)
+def test_the_rule_for_what_carries_no_stamp(lines: tuple[str, ...], proven: int, why: str) -> None:
+    text = b"ACKNOWLEDGE_HOST_PROBLEM;web;2;0;1;ann;words"
+    reruns = heard(*(line.replace("*", f"EXTERNAL COMMAND: {text.decode()}") for line in lines), texts=(text,))
+    assert reruns.count(text, "t1", EPOCH, EPOCH) == proven, why
+
+
 def test_a_line_of_another_batch_of_ours_is_certainly_executed_again() -> None:
     reruns = heard(*ONCE)
     reruns.wrote("t2", [b"ADD_HOST_COMMENT;web;1;ann;other"])

@@ -196,6 +196,57 @@ def test_nothing_of_an_incomplete_operation_is_sent_or_shown(
         assert len(unsent_operations(writing)) == 1
 
 
+def test_a_power_cut_takes_slices_that_nobody_was_told_of_and_nothing_else(
+    scene: Scene, many: list[Target], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slices wait for no disk: of them a machine that stops may keep any part. What was told, before or of the whole, stands."""
+    at_desk(scene, lambda desk: comment(desk, [target("web01")], "told before"))
+    real, cuts = Journal.transaction, list[tuple[bool, bytes, bytes]]()
+    files = [scene.data / name for name in ("journal.db", "journal.db-wal")]
+
+    @contextmanager
+    def watched(self: Journal, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
+        with real(self, durable=durable) as connection:
+            yield connection
+        cuts.append((durable, *(file.read_bytes() for file in files)))  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Journal, "transaction", watched)
+        at_desk(scene, lambda desk: comment(desk, many))
+    assert [durable for durable, _, _ in cuts].count(False) >= MANY // SLICE
+    safe, found = 0, list[int]()
+    for number, (durable, database, log) in enumerate(cuts):
+        safe = len(log) if durable else safe
+        for size in sorted({safe, (safe + len(log)) // 2, len(log) - 100 if not durable else safe}):
+            data = tmp_path / f"cut-{number}-{size}"
+            data.mkdir()
+            (data / "journal.db").write_bytes(database)
+            (data / "journal.db-wal").write_bytes(log[:size])
+            found.append(_stands_after_a_cut(data, told=number == len(cuts) - 1))
+    assert 0 in found and MANY in found and any(0 < count < MANY for count in found), found
+
+
+def _stands_after_a_cut(data: Path, *, told: bool) -> int:
+    """How many of the call's commands are left, all of them once it is complete; what was told before is there, and is sent."""
+    journal = Journal.open(data)
+    try:
+        connection = journal.connection
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        names = [command.name for command in waiting_named(connection, NORTH, "ADD_HOST_COMMENT")]
+        assert names == ["ADD_HOST_COMMENT"], "what was told before"
+        (count,) = connection.execute("SELECT count(*) FROM command WHERE name = 'ADD_SVC_COMMENT'").fetchone()
+        (entries,) = connection.execute("SELECT count(*) FROM entry WHERE service <> ''").fetchone()
+        assert entries == count
+        sent = len(list(waiting_named(connection, NORTH, "ADD_SVC_COMMENT")))
+        if told:
+            assert sent == count == MANY
+        else:
+            assert sent in (0, MANY) and (sent or count == 0 or len(unsent_operations(connection)) == 1)
+        return int(count)
+    finally:
+        journal.close()
+
+
 def test_the_next_desk_withdraws_what_a_dead_one_left_incomplete(
     scene: Scene, many: list[Target], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -117,6 +117,30 @@ def test_it_is_durable_by_its_own_settings(journal: Journal) -> None:
     assert journal.connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
+def test_what_a_commit_stored_is_not_told_as_refused_when_something_fails_behind_it(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is told so asks again, and it is done twice. What comes next waits for the disk again, or is refused."""
+    set_full = Journal._set_full
+
+    def failing(self: Journal, is_full: bool) -> None:
+        if is_full:
+            raise sqlite3.OperationalError("disk I/O error")
+        set_full(self, is_full)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Journal, "_set_full", failing)
+        with journal.transaction(durable=False) as connection:
+            insert_command(connection, row())
+        assert command_by_id(journal.connection, "c1") is not None
+        with pytest.raises(JournalError), journal.transaction() as connection:
+            insert_command(connection, row("c2"))
+    with journal.transaction() as connection:
+        insert_command(connection, row("c3"))
+        assert journal.synchronous() == 2
+    assert command_by_id(journal.connection, "c2") is None
+
+
 def test_a_schema_of_another_program_is_refused(tmp_path: Path) -> None:
     journal = Journal.open(tmp_path)
     with journal.transaction() as connection:

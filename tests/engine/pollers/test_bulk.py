@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from engine import faults
 from engine.commands.lifecycle import State
-from engine.journal.calls import CallRow, Counts, Failure, Payload, calls_of, failures_of, insert_call, prune_calls
+from engine.journal.calls import CallRow, Counts, Failure, Payload, calls_of, failures_of, insert_call, prune_calls, withdraw_call
 from engine.pollers import local
 from engine.pollers.command_file import CommandFile
 from tests.engine.pollers.lane_scene import POLLER, LaneScene, lane_scene
@@ -410,3 +411,54 @@ def test_random_stories(story: list[str], chance: object) -> None:
 def _numbers(name: str, total: int) -> range:
     first = int(name.split()[1]) * 1000
     return range(first, first + total)
+
+
+# --- withdrawn ----------------------------------------------------------------------------------------------------------------
+
+
+def withdraw(scene: LaneScene, name: str = "call") -> bool:
+    """As a desk does."""
+    with scene.journal.transaction() as connection:
+        return withdraw_call(connection, stands(scene, name), "ann", scene.clock.at)
+
+
+def test_what_was_withdrawn_while_the_core_was_away_is_never_written(scene: LaneScene) -> None:
+    scene.core.stop()
+    scene.step()
+    call(scene, many(scene, 20))
+    scene.step(2)
+    assert stands(scene).held and withdraw(scene)
+    assert not withdraw(scene), "it has ended"
+    scene.clock.at += 2
+    scene.core.start()
+    later = {"return_code": 0, "output": "behind it", "checked_at": scene.clock.at}
+    made = scene.accept("PROCESS_SERVICE_CHECK_RESULT", service="http", **later)
+    scene.settle(3)
+    assert executed(scene) == ["behind it"] and scene.state(made) is not State.ACCEPTED
+    ended = stands(scene)
+    assert (ended.counts.cancelled, ended.open, ended.reason) == (20, False, "withdrawn by ann")
+
+
+@pytest.mark.parametrize("moment", ["before its first batch is stored", "when that stands in the journal"])
+def test_withdrawing_and_writing_at_once_never_both_happen(scene: LaneScene, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
+    """A desk withdraws while the lane, which has planned to write the call already, stores that it does."""
+    call(scene, many(scene, 20))
+    real, done = local.Lane._journal_results, list[bool]()
+
+    def racing(self: local.Lane, *arguments: Any) -> None:
+        if moment.startswith("before"):
+            done.append(withdraw(scene))
+        real(self, *arguments)
+        if moment.startswith("when"):
+            done.append(withdraw(scene))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(local.Lane, "_journal_results", racing)
+        scene.turn()
+    scene.settle(2)
+    counts = stands(scene).counts
+    if moment.startswith("before"):
+        assert done == [True] and counts.cancelled == 20 and not executed(scene)
+    else:
+        assert done == [False] and counts.confirmed == 20 and len(executed(scene)) == 20
+    assert not stands(scene).open

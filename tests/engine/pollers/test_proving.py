@@ -158,6 +158,15 @@ def test_what_could_not_be_stored_of_a_generation_is_looked_at_again_in_the_next
     assert scene.entry(made).core_id == 1
 
 
+def test_of_an_error_that_says_nothing_it_is_not_said_that_there_was_none(scene: LaneScene) -> None:
+    """`processed` alone would say that no error was printed; the log and the evidence show one."""
+    made = scene.accept("DEL_DOWNTIME_BY_HOST_NAME")
+    processed(scene, made)
+    assert "printed an error" in scene.command(made).reason
+    shown(scene)
+    assert scene.state(made) is State.CONFIRMED
+
+
 def test_a_window_that_ended_before_a_status_file_is_unknown_and_gone(scene: LaneScene) -> None:
     made = scene.accept("SCHEDULE_HOST_DOWNTIME", end=int(scene.clock.at) + 5)
     processed(scene, made)
@@ -302,6 +311,27 @@ def test_a_foreign_downtime_of_equal_content_is_not_taken_for_ours(scene: LaneSc
     assert [(one.core_id, one.proof) for one in scene.entries()] == [(block.core_id, "confirmed"), (9, "seen")]
 
 
+def test_what_an_ending_core_left_out_of_its_last_status_file_is_the_same_when_it_stands_again(scene: LaneScene) -> None:
+    """An Icinga 2 may write while it lets go of its objects: a downtime would come back under another id, as nobody's."""
+    profile = replace(scene.lane.profile, bracket_is_entry_time=False)
+    made, gone = scene.accept("SCHEDULE_HOST_DOWNTIME"), scene.accept("SCHEDULE_HOST_DOWNTIME", "db")
+    scene.settle(3)
+    scene.lane.prover = replace(scene.lane.prover, profile=profile)
+    deletion = scene.accept("DEL_HOST_DOWNTIME", "db", entry_id=scene.entry(gone).id)
+    scene.settle(3)
+    assert scene.state(deletion) is State.CONFIRMED
+    standing, scene.core.memory.downtimes = scene.core.memory.downtimes, {}
+    shown(scene)
+    assert (scene.entry(made).present, scene.entry(made).cancelled) == (0, 1)
+    scene.core.memory.downtimes = {number + 7: one._replace(core_id=number + 7) for number, one in standing.items()}
+    scene.core.reload()
+    shown(scene)
+    entry = scene.entry(made)
+    assert (entry.present, entry.cancelled, entry.deleted_at, entry.core_id) == (1, 0, None, 8)
+    assert len(scene.entries()) == 2 and not scene.entry(gone).present, "nobody else's, and what was deleted stays so"
+    assert scene.state(made) is State.CONFIRMED
+
+
 def test_an_acknowledgement_set_again_by_another_program_is_no_copy_of_ours(scene: LaneScene) -> None:
     """Its comment shows no stamp of a line: nothing tells whose it is, and nothing of it is deleted."""
     made = scene.accept("ACKNOWLEDGE_HOST_PROBLEM", comment="on it")
@@ -316,3 +346,21 @@ def test_an_acknowledgement_set_again_by_another_program_is_no_copy_of_ours(scen
     scene.generation()
     scene.step(2)
     assert [command.name for command in scene.commands()] == ["ACKNOWLEDGE_HOST_PROBLEM"]
+
+
+@pytest.mark.parametrize("back_s", [0.0, 3600.0])
+def test_what_was_read_of_the_log_after_a_batch_was_written_is_read_again_by_our_next_life(scene: LaneScene, back_s: float) -> None:
+    """Told by the clock, which did not move or was set back, the echo was passed over and the line written a second time."""
+    scene.generation()
+    scene.dirt(b"fragment")  # eats the begin mark; the end mark is withheld
+    made = scene.accept("SCHEDULE_HOST_DOWNTIME")
+    scene.turn(0.0)
+    scene.clock.at -= back_s
+    scene.core.stop()
+    scene.step(2)
+    scene.clock.at += back_s
+    scene.core.start()
+    scene.crash()
+    scene.turn()
+    scene.settle(3)
+    assert scene.core.standing("work 1") == 1 and scene.state(made) is State.CONFIRMED

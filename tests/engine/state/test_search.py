@@ -72,6 +72,8 @@ _FILE = StatusFile(
         comment("web1", None, 1, "look at me"),
         comment("db_1", None, 2, "mine")._replace(entry_type=4, author="bob"),
         comment("web1", "Disk /var", 3, "known")._replace(entry_type=4),
+        comment("web1", "Disk /var", 4, "seen first")._replace(entry_type=4, entry_time=90.0),
+        comment("WEB2", None, 5, "what is left of one that was taken back")._replace(entry_type=4, author="carl"),
     ),
 )
 _CACHE = ObjectCache(
@@ -155,7 +157,9 @@ def _host_values(number: int, row: object) -> Values:
         "hostgroup": [g.name for g in _CACHE.groups if mine and g.kind == "hostgroup" and (name, None) in g.members],
         "downtime.comment": [d.comment for d in _FILE.downtimes if mine and (d.host_name, d.service_description) == (name, None)],
         "acknowledgement.author": [
-            c.author for c in _FILE.comments if mine and c.entry_type == 4 and (c.host_name, c.service_description) == (name, None)
+            c.author
+            for c in _FILE.comments
+            if mine and row.acknowledged and c.entry_type == 4 and (c.host_name, c.service_description) == (name, None)  # type: ignore[attr-defined]
         ],
     }
     return values | {"unhandled": values["problem"] and not values["handled"]}
@@ -441,6 +445,9 @@ def test_several_operators_on_a_field_all_count(reader: Reader) -> None:
         ([("host.downtime.author", "ann"), ("poller", "core1")], [(1, "WEB2", "HTTP")]),
         ([("downtime.end_time_older_than", "1d")], [(1, "db_1", "größe")]),
         ([("acknowledgement.comment", "known")], [(1, "web1", "Disk /var")]),
+        ([("acknowledgement.comment", "seen first")], []),
+        ([("host.acknowledgement.is_sticky", "true")], [(1, "db_1", "SQL"), (1, "db_1", "größe")]),
+        ([("host.acknowledgement.author", "carl")], []),
         ([("poller", "2")], []),
     ],
 )  # fmt: skip

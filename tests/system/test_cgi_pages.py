@@ -1,0 +1,311 @@
+"""The pages of the CGIs beside the originals: both read with the line-by-line expressions of scrapers, equal facts.
+
+The originals run over the same files. What ours leaves out or adds on purpose, the expressions do not ask for.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+
+import httpx
+import pytest
+
+from api.cgi.showlog import kind_of
+from tests.support import cores
+from tests.support.box import Box, boxed
+from tests.support.cgi_core import ADMIN, HOSTS, CgiCore
+from tests.support.cgi_programs import Original
+from tests.support.cores import until
+
+pytestmark = pytest.mark.core
+
+USERS = (ADMIN, "ann", "bob", "carl", "nobody")
+PASSWORD = "pass"
+SHA = "{SHA}nU4eI71bcnBGqeO0t9tXvY1u5oQ="
+CGI_CFG = f"""use_authentication=1
+escape_html_tags=1
+authorized_for_all_hosts=admin,{ADMIN}
+authorized_for_all_services=admin,{ADMIN}
+authorized_for_system_information=admin,{ADMIN}
+"""
+ACTIVE = "still gone"  # what the two checks say that are switched on
+Facts = list[tuple[str, ...]]
+
+
+@dataclass
+class Pair:
+    """The originals and ours over one core, and what the core was told before."""
+
+    core: CgiCore
+    original: Original
+    box: Box
+
+    def theirs(self, program: str, query: str = "", user: str = ADMIN) -> str:
+        return self.original.run(program, query, user)
+
+    def ours(self, program: str, query: str = "", user: str = ADMIN) -> str:
+        answer = httpx.get(f"{self.box.url}/nagios/cgi-bin/{program}?{query}", auth=(user, PASSWORD), timeout=30)
+        assert answer.status_code == 200, answer.text
+        return answer.text
+
+
+def told(now: int) -> list[str]:
+    """Commands that give the core one of everything the pages tell apart."""
+    window = f"{now};{now + 3600};1;0;3600"
+    return [
+        "PROCESS_HOST_CHECK_RESULT;gateway;0;up",
+        "PROCESS_HOST_CHECK_RESULT;web01;1;down <b>",
+        "PROCESS_HOST_CHECK_RESULT;web02;0;up",
+        "PROCESS_HOST_CHECK_RESULT;lonely;1;down",
+        *(f"PROCESS_SERVICE_CHECK_RESULT;web01;HTTP;2;critical {number}" for number in range(3)),
+        *(f"PROCESS_SERVICE_CHECK_RESULT;web02;HTTP;1;warning {number}" for number in range(3)),
+        "PROCESS_SERVICE_CHECK_RESULT;web02;Disk /var;2;<i>full</i> & more|a=1",
+        "PROCESS_SERVICE_CHECK_RESULT;web02;Load;0;fine",
+        "PROCESS_SERVICE_CHECK_RESULT;db01;Disk /var;3;what?",
+        "PROCESS_SERVICE_CHECK_RESULT;db01;PostgreSQL;2;gone",
+        "ENABLE_SVC_CHECK;db01;PostgreSQL",
+        "ENABLE_HOST_CHECK;lonely",
+        "ACKNOWLEDGE_SVC_PROBLEM;web02;Disk /var;1;0;1;ann;seen",
+        "ACKNOWLEDGE_HOST_PROBLEM;lonely;1;0;1;ann;seen",
+        f"SCHEDULE_HOST_DOWNTIME;web01;{window};ann;work",
+        f"SCHEDULE_SVC_DOWNTIME;db01;Disk /var;{window};ann;work",
+        "ADD_HOST_COMMENT;gateway;1;ann;look",
+        "DISABLE_HOST_NOTIFICATIONS;gateway",
+        "DISABLE_PASSIVE_SVC_CHECKS;gateway;Uplink",
+        "DISABLE_PASSIVE_HOST_CHECKS;a&b %7",
+        "DISABLE_HOST_EVENT_HANDLER;web02",
+        "ENABLE_FLAP_DETECTION",
+        "ENABLE_EVENT_HANDLERS",
+    ]
+
+
+LOGGED = (
+    "Nagios 4.4.6 starting... (PID=1)", "Caught SIGTERM, shutting down...", "Bailing out due to one or more errors",
+    "Caught SIGHUP, restarting...", "HOST ALERT: h;DOWN;HARD;1;x", "HOST ALERT: h;UNREACHABLE;HARD;1;x",
+    "HOST ALERT: h;UP;HARD;1;<b>&\"' größer", "HOST NOTIFICATION: c;h;DOWN;tell;x", "SERVICE ALERT: h;s;CRITICAL;HARD;1;x",
+    "SERVICE ALERT: h;s;WARNING;HARD;1;x", "SERVICE ALERT: h;s;UNKNOWN;HARD;1;x", "SERVICE ALERT: h;s;OK;HARD;1;x",
+    "SERVICE NOTIFICATION: c;h;s;OK;tell;x", "SERVICE EVENT HANDLER: h;s;OK;HARD;1;e", "HOST EVENT HANDLER: h;UP;HARD;1;e",
+    "GLOBAL HOST EVENT HANDLER: h;UP;HARD;1;e", "EXTERNAL COMMAND: ADD_HOST_COMMENT;h;1;a;b", "PASSIVE SERVICE CHECK: h;s;0;x",
+    "PASSIVE HOST CHECK: h;0;x", "LOG ROTATION: DAILY", "Entering active mode...", "Entering standby mode...",
+    *(f"SERVICE FLAPPING ALERT: h;s;{word}; x" for word in ("STARTED", "STOPPED", "DISABLED")),
+    *(f"HOST FLAPPING ALERT: h;{word}; x" for word in ("STARTED", "STOPPED", "DISABLED")),
+    *(f"SERVICE DOWNTIME ALERT: h;s;{word}; x" for word in ("STARTED", "STOPPED", "CANCELLED")),
+    *(f"HOST DOWNTIME ALERT: h;{word}; x" for word in ("STARTED", "STOPPED", "CANCELLED")),
+    "CURRENT HOST STATE: h;UP;HARD;1;x", "TIMEPERIOD TRANSITION: a;0;1", "Warning: something",
+)  # fmt: skip
+
+
+def archived(core: CgiCore) -> None:
+    """Two archives: one with a line of every kind, one of the day before."""
+    core.archive(0, [(9000 - 200 * number, text) for number, text in enumerate(LOGGED)])
+    core.archive(1, [(60, "Entering standby mode...")])
+
+
+@pytest.fixture(scope="module")
+def pair(_cores_are_there: None) -> Iterator[Pair]:
+    with cores.core_folder() as folder:
+        core = CgiCore(folder / "core", HOSTS, 1)
+        beside = folder / "original"
+        beside.mkdir()
+        (folder / "htpasswd").write_text("".join(f"{user}:{SHA}\n" for user in USERS))
+        original = Original(core, beside)
+        with cores.running(core):
+            original.prepare(CGI_CFG)
+            settings = f'cgi_cfg = "{beside / "cgi.cfg"}"\nhtpasswd = "{folder / "htpasswd"}"\n'
+            with closing(original), boxed(folder, core, settings=settings) as box:
+                archived(core)
+                (core.folder / "answers" / "none").write_text(f"2\n{ACTIVE}\n")
+                now = int(time.time())
+                with core.command_file.open("w") as pipe:
+                    pipe.write("".join(f"[{now}] {line}\n" for line in told(now)))
+                found = Pair(core, original, box)
+                last = re.compile(r"class='featureEnabledHandlers'")
+                until(
+                    lambda: last.search(found.theirs("tac.cgi")) and last.search(found.ours("tac.cgi")), 20, "all was carried out"
+                )
+                yield found
+
+
+def settle(pair: Pair) -> None:
+    """Wait until the core has taken in the last results, and until ours has read a status file written later than that."""
+
+    def is_told() -> bool:
+        if pair.core.status_file.read_text().count(f"plugin_output={ACTIVE}") < 2:
+            return False
+        page = pair.theirs("tac.cgi")
+        return all(
+            part in page for part in ("featureEnabledHandlers", ">2 Down<", ">3 Critical<", ">1 Ok<", ">1 Warning<", ">1 Unknown<")
+        )
+
+    until(is_told, 20, "the core took in what it was told")
+    after = time.time() + 1
+    until(lambda: datetime.fromisoformat(generation(pair)).timestamp() > after, 20, "ours read what came of it")
+
+
+def generation(pair: Pair) -> str:
+    """When the status file was written that ours shows."""
+    return str(pair.box.api.get("/v1/pollers").json()["items"][0]["created_at"])
+
+
+def read(pattern: re.Pattern[str], page: str) -> Facts:
+    """What an expression finds, as text."""
+    return [
+        tuple(html.unescape(re.sub(r"<[^>]+>", "", part or "")).strip() for part in one.groups()) for one in pattern.finditer(page)
+    ]
+
+
+# --- tac.cgi ----------------------------------------------------------------------------------------------------------------------
+
+TAC = {
+    "heads": re.compile(r"^<td class='(host|service)Header' width=125><a href='([^']+)' class='\w+'>(\d+) (\w+)</a></td>$", re.M),
+    "lines": re.compile(
+        r"^<tr><td width=100% class='((?:host|service)\w+Problem)'><a href='([^']+)'>(\d+) ([^<]+)</a></td></tr>$", re.M
+    ),
+    "outages": re.compile(r"class='(outage\w+)'[^>]*>(?:<a href='[^']+'(?: class='\w+')?>)?([^<]+)<"),
+    "titles": re.compile(r"class='(\w+Title)'>(?:&nbsp;)?(?:<a href='([^']+)' class='\w+'>)?([\w ]+)<"),
+    "times": re.compile(  # but the averages, which are rounded otherwise
+        r"class='perfItem'><a href='([^']+)' class='perfItem'>([^<]+)</a></td>"
+        r"<td valign=top class='perfValue' nowrap>(.*?)(?: / [\d.]+ sec</a>)?</td>$", re.M
+    ),
+    "health": re.compile(
+        r"<td align=left valign=center class='healthItem'>([^<]+)</td>"
+        r".*(therm\w+\.png)' border=0 width=(\d+) height=20 alt='([\d.]+% Health)'"
+    ),
+    "features": re.compile(
+        r"<td valign=top><a href='([^']+)'><img src='(?:\.\./images/)?(tac\w+\.png)' border='?0'? alt='([^']+)'"
+    ),
+    "kinds": re.compile(r"<Td valign=\w+ width=100% class='(feature\w+)'>(N/A)?"),
+    "items": re.compile(r"^<tr><td width=100% class='(featureItem\w+)'>(?:<a href='([^']+)'>)?([^<]+)<", re.M),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("user", USERS)
+def test_the_tactical_overview_reads_the_same(pair: Pair, user: str) -> None:
+    theirs, ours = pair.theirs("tac.cgi", "", user), pair.ours("tac.cgi", "", user)
+    for name, pattern in TAC.items():
+        wanted = read(pattern, theirs.replace("-1.00", "0.00"))  # which it says where nothing is checked actively
+        assert wanted or user != ADMIN, name
+        found = read(pattern, ours)
+        assert found == wanted, name
+
+
+# --- extinfo.cgi ------------------------------------------------------------------------------------------------------------------
+
+FACTS = re.compile(r"CLASS='dataVar'[^>]*>(.*?)</TD><TD CLASS='dataVal'>(?:<DIV CLASS='(\w+)'>)?(.*?)</TD>", re.IGNORECASE)
+TITLES = re.compile(r"<DIV CLASS='(dataTitle|data|commandTitle|infoBoxTitle|perfTypeTitle)'>(.*?)</DIV>", re.IGNORECASE)
+COMMANDS = re.compile(
+    r"<img src='(?:\.\./images/)?(\w+\.gif)' border=0 ALT='([^']+)' TITLE='([^']+)'></td>"
+    r"<td CLASS='command'><a href='(cmd\.cgi[^']+)'>(.*?)</a>",
+    re.IGNORECASE,
+)
+ERRORS = re.compile(r"<DIV CLASS='errorMessage'>(.*?)</DIV>", re.IGNORECASE)
+QUEUE = re.compile(r"<TD CLASS='(queue\w+)'>(?:<A HREF='(extinfo\.cgi[^']+)'>)?(.*?)(?:</A>)?(?:</TD>|$)", re.MULTILINE)
+QUEUE_ACTIONS = re.compile(r"<a href='(cmd\.cgi[^']+)'><img src='(?:\.\./images/)?(\w+\.gif)' border=0 ALT='([^']+)'")
+SORTS = re.compile(r"<A HREF='(extinfo\.cgi\?type=7[^']+)'><IMG SRC='(?:\.\./images/)?(\w+\.gif)' BORDER=0 ALT='([^']+)'")
+ADDRESSES = re.compile(r"<A HREF='(http[^']+)' TARGET='_blank'><img src='(?:\.\./images/)?(\w+\.gif)' border=0 alt='([^']+)'")
+
+
+@pytest.mark.parametrize("user", USERS)
+@pytest.mark.parametrize(
+    "query",
+    ["", "type=0", "type=4", "type=5&hostgroup=web", "type=5&hostgroup=nowhere", "type=8&servicegroup=disks", "type=7",
+     "type=7&sorttype=2&sortoption=1"],
+)  # fmt: skip
+def test_pages_about_cores_and_groups_read_the_same(pair: Pair, query: str, user: str) -> None:
+    theirs, ours = pair.theirs("extinfo.cgi", query, user), pair.ours("extinfo.cgi", query, user)
+    wanted, found = read(ERRORS, theirs), read(ERRORS, ours)
+    assert found == wanted
+    if wanted:
+        return
+    # What ages between two questions: of it only the words are compared.
+    moving = re.compile(r"Total Running Time|[<=]+ \d+ (?:minutes?|hour)|(?:Host|Service) Checks$|External Commands")
+    patterns = {"facts": FACTS, "titles": TITLES, "commands": COMMANDS, "queue": QUEUE, "actions": QUEUE_ACTIONS, "sorts": SORTS,
+                "addresses": ADDRESSES}  # fmt: skip
+    for name, pattern in patterns.items():
+        wanted, found = (
+            [one[:1] if moving.search(one[0]) else one for one in read(pattern, page.replace("-1.00", "0.00"))]
+            for page in (theirs, ours)
+        )
+        if name in ("queue", "actions"):  # of those of one second the order is nobody's
+            wanted, found = (sorted((one[0].replace("Even", "Odd"), *one[1:]) for one in facts) for facts in (wanted, found))
+        assert found == wanted, name
+
+
+def test_parameters_come_from_a_forms_body_too(pair: Pair) -> None:
+    answer = httpx.post(f"{pair.box.url}/nagios/cgi-bin/extinfo.cgi", content="type=5&hostgroup=web", auth=(ADMIN, PASSWORD))
+    assert read(TITLES, answer.text) == read(TITLES, pair.ours("extinfo.cgi", "type=5&hostgroup=web"))
+
+
+# --- showlog.cgi ------------------------------------------------------------------------------------------------------------------
+
+ENTRIES = re.compile(
+    r"^(?:<img align='left' src='(?:\.\./images/)?([\w.]+)' alt='([^']*)' title='([^']*)'>)?\[([\d: -]+)\] ( .*?)<br clear='all'>$",
+    re.M,
+)
+HOURS = re.compile(r"CLASS='dateTimeBreak'>(\w+ \d+, \d+ \d+:00)$", re.M)
+PERIOD = re.compile(r"^(?:(\w+ \w+ +\d+ [\d:]+ \w+ \d+)<br>to)?<br>(.*?)</td>$", re.M)
+ARROWS = re.compile(r"^([\w ]+)<br><a href='([^']+)'><img src='(?:\.\./images/)?(\w+\.gif)' border=0 alt='([^']+)'", re.M)
+FILES = re.compile(r"<DIV CLASS='navBoxFile'>File: (.*?)</DIV>")
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["archive=1", "archive=1&oldestfirst", "archive=1&nofrills&notimebreaks", "archive=2", "", "oldestfirst=on", "archive=-3"],
+)
+def test_the_log_reads_the_same(pair: Pair, query: str) -> None:
+    theirs, ours = pair.theirs("showlog.cgi", query), pair.ours("showlog.cgi", query)
+    for name, pattern in (("entries", ENTRIES), ("hours", HOURS), ("period", PERIOD), ("arrows", ARROWS), ("files", FILES)):
+        wanted, found = ([one for one in read(pattern, page) if "archive=3" not in one[1 % len(one)]] for page in (theirs, ours))
+        if name == "entries":
+            wanted, found = (
+                wanted[:20] if query == "oldestfirst=on" else wanted[-20:],
+                found[:20] if query == "oldestfirst=on" else found[-20:],
+            )
+            assert wanted
+        if name == "period" and query == "archive=2":
+            continue  # ours does not know when a day without an archive before it began
+        assert found == wanted, name
+
+
+def test_the_log_is_for_those_who_may_see_the_system(pair: Pair) -> None:
+    for user in USERS[1:]:
+        assert read(ERRORS, pair.ours("showlog.cgi", "", user)) == read(ERRORS, pair.theirs("showlog.cgi", "", user)) != []
+
+
+def test_a_command_that_quotes_an_alert_is_a_command(pair: Pair) -> None:
+    """The original shows the picture of the alert."""
+    for begin, alt in (
+        ("EXTERNAL COMMAND: ADD_HOST_COMMENT;h;1;a;HOST ALERT: x;DOWN;", "External Command"),
+        ("HOST ALERT: h;UP;HARD;1; starting...", "Host Up"),
+    ):
+        assert kind_of(begin)[1] == alt
+
+
+# --- pictures ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_no_picture_is_broken(pair: Pair) -> None:
+    """Every name the pages and the code mention is there, below each of the originals' paths."""
+    pages = [
+        *(
+            pair.ours("extinfo.cgi", f"type={number}&host=web01&service=HTTP&hostgroup=web&servicegroup=disks")
+            for number in range(9)
+        ),
+        *(
+            pair.ours(program, query)
+            for program, query in (("tac.cgi", ""), ("showlog.cgi", "archive=1"), ("status.cgi", "host=all"))
+        ),
+    ]
+    names = {name for page in pages for name in re.findall(r"(?:src|SRC)='\.\./images/([^']+)'", page)}
+    assert len(names) > 25
+    for name in names:
+        for folder in ("nagios", "cgi-bin"):
+            answer = httpx.get(f"{pair.box.url}/{folder}/images/{name}")
+            assert (answer.status_code, answer.headers["Content-Type"]) == (200, "image/svg+xml"), name
+    assert httpx.get(f"{pair.box.url}/nagios/images/none.gif").status_code == 404
