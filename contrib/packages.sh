@@ -3,7 +3,9 @@
 CORE_PACKAGES="nagios4-core nagios4-cgi monitoring-plugins-basic icinga2-bin"
 
 # Programs written for other fronts, with which the tests try this one.
-CLIENT_PACKAGES="nagstamon"
+#   nginx, apache2-bin: what stands in front of CGIs. chromium-headless-shell: a browser that another site makes send commands, which
+#   nothing but a browser can prove; a fresh machine has it after some 15 s (96 MB).
+CLIENT_PACKAGES="nagstamon apache2-bin nginx chromium-headless-shell"
 
 say() { printf '%s\n' "$*"; }
 complain() { printf '%s\n' "$*" >&2; }
@@ -41,7 +43,7 @@ install_packages() {
         chmod 755 "$policy"
     fi
     services=
-    for service in nagios4 icinga2 apache2; do
+    for service in nagios4 icinga2 apache2 nginx; do
         [ -e "/lib/systemd/system/$service.service" ] || services="$services $service"
     done
     status=0

@@ -110,8 +110,11 @@ class Settings:
     cgi_cfg: Path | None = setting(
         None, "a core's cgi.cfg: what it says of users and contacts holds in every dialect, besides roles and limits"
     )
-    htpasswd: Path | None = setting(None, "a web server's password file whose users may use the CGIs (needs cgi_cfg)")
-    htdigest: Path | None = setting(None, "the same for digests, of the realm `Nagios Access` (needs cgi_cfg)")
+    htpasswd: Path | None = setting(
+        None, "a web server's password file whose users may come in, by Basic or Centreon's login (needs cgi_cfg)"
+    )
+    htdigest: Path | None = setting(None, "the same for digests (needs cgi_cfg)")
+    htdigest_realm: str = setting("Nagios Access", "whose lines of htdigest count: the web server's AuthName (`Nagios4` in Debian)")
     remote_user_from: tuple[str, ...] = setting(
         (), "addresses of web servers that log users in and name them in X-Remote-User (needs cgi_cfg)"
     )

@@ -24,7 +24,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 
 from api.auth.contacts import ContactPolicy
-from api.auth.files import PasswordFile
+from api.auth.files import Line, PasswordFile, hash_of_line, is_of_file
 from api.auth.passwords import is_password
 from api.auth.strangers import Strangers
 from engine.carrier import Carrier, Outcome, attempt
@@ -43,6 +43,7 @@ USER_CAP_S = 30.0
 FORGET_S = 900.0
 _REMEMBERED_S = 1.0  # see accounts_version.py
 _MOST_REMEMBERED = 1000  # tokens
+_LEAST_STREAM_S = 60.0  # a stream of events by password gives something before it ends
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ class _LetIn:
 
     at: float
     version: int
-    line: tuple[PasswordFile, str] | None
+    line: Line | None
     user: accounts.User | None
 
 
@@ -172,30 +173,47 @@ class Doorkeeper:
 
     def _login(self, name: str, password: str, address: str) -> Login:
         by_user = f"user {name}"
-        user = self._verified(name, password, address, lambda user: is_password(password, user.password_hash if user else None))
-        if user is None:
+        line = self._line(name)
+        user = self._verified(name, password, address, line)
+        is_ours = user is not None and not is_of_file(user)
+        if not is_ours and (line is None or self._policy is None or not _is_account_name(name)):
             raise _wrong()
         secret = accounts.new_secret()
         now = self._clock.now()
         with self._journal.transaction() as connection:
             if accounts.user_by_name(connection, name) != user:  # removed, or changed, while this password was being verified
                 raise _wrong()
+            if line is not None and not is_ours:
+                user = self._account_of_line(connection, name, user, line, now)
+            assert user is not None
             accounts.clear_failures(connection, by_user)
             accounts.sweep_logins(connection, now)
             token_name = accounts.add_login(connection, user.id, secret, now, self._settings.token_idle_s)
             add_audit(connection, AuditRow(now, LOGIN, user.name, token_name, address))
-        return Login(secret, self._limited(_caller(user, token_name, address)), user.id)
+        return Login(secret, self._limited(self._caller(user, token_name, address)), user.id)
 
-    def _verified(
-        self, name: str, password: str, address: str, is_right: Callable[[accounts.User | None], bool]
-    ) -> accounts.User | None:
-        """The account of that name, if any, whose password was judged right. Raises NotAuthenticated, TooManyLogins."""
+    def _account_of_line(
+        self, connection: sqlite3.Connection, name: str, known: accounts.User | None, line: Line, now: float
+    ) -> accounts.User:
+        """The account by which the logins of a password file's user are kept. Another line ends those of the former."""
+        stands = hash_of_line(line)
+        if known is None:
+            accounts.add_user(connection, name, accounts.Role.READER, stands, now)
+        elif known.password_hash != stands:
+            accounts.set_password(connection, name, stands)
+        return accounts.existing_user(connection, name)
+
+    def _verified(self, name: str, password: str, address: str, line: Line | None) -> accounts.User | None:
+        """The account of that name, if any; the password was that of its line, else of the account.
+
+        Raises NotAuthenticated, TooManyLogins.
+        """
         is_name = _is_account_name(name)
         subjects = [f"address {_network(address)}", *([f"user {name}"] if is_name else [])]
         with closing(_open_reader(self._journal)) as reader:
             self._check_throttle(accounts.failures(reader, subjects))
             user = accounts.user_by_name(reader, name) if is_name else None
-        if not is_right(user):
+        if not _is_right(name, password, user, line):
             with self._journal.transaction() as connection:
                 now = self._clock.now()
                 accounts.add_failure(connection, subjects, now, FORGET_S)
@@ -210,13 +228,7 @@ class Doorkeeper:
         """Verify what came with a request, and remember it."""
         version, now = self._journal.accounts_version(), self._clock.now()
         line = self._line(name)
-
-        def is_right(user: accounts.User | None) -> bool:
-            if line is not None:
-                return line[0].is_password(name, password, line[1])
-            return is_password(password, user.password_hash if user else None)
-
-        user = self._verified(name, password, address, is_right)
+        user = self._verified(name, password, address, line)
         if user is not None:
             with self._journal.transaction() as connection:
                 accounts.clear_failures(connection, f"user {name}")
@@ -242,16 +254,32 @@ class Doorkeeper:
 
     def _named(self, name: str, user: accounts.User | None, address: str, *, is_default: bool = False) -> Caller:
         """A user of the web server, or of ours: without an account here, contact rights alone say what he may do."""
-        if user is not None:
-            return self._limited(_caller(user, "", address), is_default=is_default)
-        if self._policy is None:
+        if user is not None and (self._policy is not None or not is_of_file(user)):
+            caller = self._caller(user, "", address)
+        elif self._policy is not None:
+            caller = Caller(name, name, self._policy.role_of(name), address=address)
+        else:
             raise _wrong()
-        return self._limited(Caller(name, name, self._policy.role_of(name), address=address), is_default=is_default)
+        until = self._clock.now() + max(_LEAST_STREAM_S, self._settings.basic_remembered_s)
+        return replace(self._limited(caller, is_default=is_default), until=until)
 
     def _limited(self, caller: Caller, *, is_default: bool = False) -> Caller:
         return caller if self._policy is None else self._policy.limited(caller, is_default=is_default)
 
-    def _line(self, name: str) -> tuple[PasswordFile, str] | None:
+    def _caller(self, user: accounts.User, token_name: str, address: str) -> Caller:
+        """A user as a caller. Of a password file's the role is what the CGI configuration says now."""
+        role = self._policy.role_of(user.name) if is_of_file(user) and self._policy is not None else str(user.role)
+        who = (user.name, user.author, role)
+        return Caller(*who, scope=user.scope, address=address, token=token_name, zone=user.zone)
+
+    def _stands(self, user: accounts.User) -> bool:
+        """An account of ours, or one of a password file whose line is still what it was when he logged in."""
+        if not is_of_file(user):
+            return True
+        line = self._line(user.name)
+        return self._policy is not None and line is not None and hash_of_line(line) == user.password_hash
+
+    def _line(self, name: str) -> Line | None:
         for file in self._files:
             line = file.line_of(name)
             if line is not None:
@@ -274,7 +302,7 @@ class Doorkeeper:
             self._known[secret] = number, accounts.token_by_secret(self._reader, secret)
         version, found = self._known[secret]
         now = self._clock.now()
-        if found is None or not found[0].is_valid(now):
+        if found is None or not found[0].is_valid(now) or not self._stands(found[1]):
             self._remembered.pop(secret, None)
             self._strangers.count(address, now)
             raise NotAuthenticated("The token is unknown or has ended: log in again, or ask for a new one.")
@@ -282,7 +310,7 @@ class Doorkeeper:
         if token.is_touch_due(now):
             self._touch(token, now)
             del self._known[secret]
-        caller = replace(_caller(user, token.name, address), scope=accounts.narrowed_scope(user, token), verbs=token.verbs)
+        caller = replace(self._caller(user, token.name, address), scope=accounts.narrowed_scope(user, token), verbs=token.verbs)
         caller = self._limited(caller)
         if len(self._remembered) >= _MOST_REMEMBERED:
             self._remembered.clear()
@@ -334,7 +362,7 @@ REALM = "Nagios Access"  # what programs written for the CGIs look for
 def password_files(settings: Settings) -> tuple[PasswordFile, ...]:
     """The web server's files whose users may come in."""
     plain = (PasswordFile(settings.htpasswd),) if settings.htpasswd else ()
-    return (*plain, PasswordFile(settings.htdigest, REALM)) if settings.htdigest else plain
+    return (*plain, PasswordFile(settings.htdigest, settings.htdigest_realm)) if settings.htdigest else plain
 
 
 def _open_reader(journal: Journal) -> sqlite3.Connection:
@@ -347,9 +375,10 @@ def _wrong() -> NotAuthenticated:
     return NotAuthenticated("User name or password is wrong.")
 
 
-def _caller(user: accounts.User, token_name: str, address: str) -> Caller:
-    who = (user.name, user.author, str(user.role))
-    return Caller(*who, scope=user.scope, address=address, token=token_name, zone=user.zone)
+def _is_right(name: str, password: str, user: accounts.User | None, line: Line | None) -> bool:
+    if line is not None:
+        return line[0].is_password(name, password, line[1])
+    return is_password(password, user.password_hash if user is not None and not is_of_file(user) else None)
 
 
 def _wait(subject: str, count: int, last_at: float, now: float) -> float:

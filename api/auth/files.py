@@ -1,6 +1,7 @@
 """Users of a web server's password files: htpasswd (bcrypt, apr1, SHA …) and htdigest. Verification is slow on purpose: in threads.
 
-A file is read again when it changes. Lines in a scheme that is not known here let nobody in.
+A file is read again when it changes. Lines in a scheme that is not known here let nobody in. Who logs in for a token gets an
+account that refers to his line: it has no password, its logins end when the line changes, and what it may do is said elsewhere.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from api.auth.contacts import Stamp, stamp_of
+from engine.journal.accounts import User
 
 _LONGEST = 1024  # bytes of a password that is looked at
 
@@ -75,3 +77,18 @@ class PasswordFile:
             return scheme is not None and bool(_schemes().verify(secret[:72] if scheme == "bcrypt" else secret, line))
         except (ValueError, TypeError):  # it only looked like a hash
             return False
+
+
+Line = tuple[PasswordFile, str]
+"""What stands for a user in which file."""
+_OF_FILE = "line:"  # begins what an account has in the place of a password's hash
+
+
+def hash_of_line(line: Line) -> str:
+    """By what an account refers to its line."""
+    return _OF_FILE + hashlib.sha256(line[1].encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def is_of_file(user: User) -> bool:
+    """The account refers to a line of a password file."""
+    return user.password_hash.startswith(_OF_FILE)

@@ -13,9 +13,10 @@ import hmac
 import os
 import secrets
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
+
+from api.auth.presented import foreign, is_unexplained
 
 COOKIE, FIELD = "NagFormId", "nagFormId"
 LASTS_S = 4 * 3600
@@ -59,38 +60,13 @@ def _signature(key: bytes, user: str, head: str) -> str:
 
 def mistake(headers: Headers, *, on_request: bool, cookie: str, field: str, key: bytes, user: str, now: float) -> str:
     """Why a commit is refused, "" when it is not. `on_request`: the request itself says who asks."""
-    foreign = _is_foreign(headers)
-    if foreign:
-        return f"The request was sent by another site ({foreign})."
+    sent_by = foreign(headers)
+    if sent_by:
+        return f"The request was sent by another site ({sent_by})."
     if "prefetch" in headers.get("Sec-Purpose", "") or "prefetch" in headers.get("Purpose", ""):
         return "The request was sent ahead of time, not by a person."
     if field and not (is_issued(key, user, field, now) and cookie in ("", field)):
         return "The form was not made for this user here, or it is too old: open it again."
-    if (not on_request or _is_unexplained(headers)) and not (field and cookie):
+    if (not on_request or is_unexplained(headers)) and not (field and cookie):
         return "The form's cookie is missing: open the form, and commit from there."
     return ""
-
-
-def _is_unexplained(headers: Headers) -> bool:
-    """A browser sent it, and nothing says that a page of ours made it do so (what says that another did was refused before)."""
-    is_browser = "Sec-Fetch-Site" in headers or headers.get("User-Agent", "").startswith("Mozilla/")
-    return is_browser and not (headers.get("Sec-Fetch-Site") == "same-origin" or "Origin" in headers or "Referer" in headers)
-
-
-def _is_foreign(headers: Headers) -> str:
-    """What says that another site made the browser send this, "" for nothing."""
-    site = headers.get("Sec-Fetch-Site")
-    if site is not None and site not in ("same-origin", "none"):
-        return f"Sec-Fetch-Site: {site}"
-    for name in ("Origin", "Referer"):
-        given = headers.get(name)
-        if given is not None and _host(given) != headers.get("Host", "").lower():
-            return f"{name}: {given[:200]}"
-    return ""
-
-
-def _host(url: str) -> str:
-    try:
-        return urlsplit(url).netloc.rpartition("@")[2].lower()
-    except ValueError:
-        return ""

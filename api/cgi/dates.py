@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _CLOCK = r"\s*(\d{1,2}):(\d{1,2}):(\d{1,2})"
@@ -18,6 +19,22 @@ _SHAPES = {
     "iso8601": "%Y-%m-%d %H:%M:%S",
     "strict-iso8601": "%Y-%m-%dT%H:%M:%S",
 }
+
+
+class Wall(NamedTuple):
+    """How the clock on the wall of a core is read: its zone (None: this machine's) and its `date_format`."""
+
+    zone: str | None = None
+    date_format: str = "us"
+
+    @property
+    def info(self) -> ZoneInfo | None:
+        """The zone's rules."""
+        return _zone(self.zone)
+
+    def text(self, at: float) -> str:
+        """A moment as the core's own pages show it."""
+        return time_text(at, self.date_format, self.zone)
 
 
 def time_text(at: float, date_format: str, zone: str | None) -> str:

@@ -7,21 +7,17 @@ Unlike the originals' web server, nothing here is shown to somebody without a na
 
 from __future__ import annotations
 
-import base64
-import binascii
-import ipaddress
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
-from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from api.auth.doorkeeper import REALM, Doorkeeper, check_may
+from api.auth.presented import address_of, presented_caller
 from api.cgi.pages import error_page
-from api.connection import PEER
 from api.errors import problem_of
 from engine.clock import Clock
 from engine.config import Settings
@@ -33,7 +29,6 @@ from engine.journal.accounts import Verb
 from engine.state.rights import ContactRights
 
 LONGEST_BODY = 1 << 20  # bytes: forms are short
-REMOTE_USER = "X-Remote-User"
 METHODS = frozenset({"GET", "HEAD", "POST"})
 _CHALLENGE = {"WWW-Authenticate": f'Basic realm="{REALM}", charset="UTF-8"'}
 
@@ -131,54 +126,16 @@ class Page:
     async def _caller(self, request: Request) -> tuple[Caller, bool]:
         """Who asks, and whether the request itself says so. Raises NotAuthenticated."""
         doorkeeper, address = self._services.doorkeeper, address_of(request)
-        brought = request.headers.get("Authorization", "")
-        named = remote_user(request.headers, request.scope.get(PEER, ""), self._services.settings.remote_user_from)
-        if named:
-            return await doorkeeper.vouched(named, address), bool(brought)
-        scheme, _, given = brought.partition(" ")
-        if scheme.lower() == "bearer":
-            return await doorkeeper.caller_of(given.strip(), address), True
-        if scheme.lower() == "basic":
-            user, password = parse_basic(given)
-            return await doorkeeper.basic(user, password, address), True
+        brought = "Authorization" in request.headers
+        caller = await presented_caller(doorkeeper, request, self._services.settings.remote_user_from)
+        if caller is not None:
+            return caller, brought
         policy = doorkeeper.policy
         default = policy.config.default_user_name if policy is not None else ""
         if default and not brought:
             return await doorkeeper.vouched(default, address, is_default=True), False
         await doorkeeper.note_stranger(address)
         raise NotAuthenticated("Log in with a name and a password.")
-
-
-def address_of(request: Request) -> str:
-    """Where the request comes from, for throttling and the record."""
-    return request.client.host if request.client else ""
-
-
-def remote_user(headers: Headers, peer: str, trusted: Sequence[str]) -> str:
-    """Whom the web server at `peer` has logged in; "" when it is none of the trusted ones, or names nobody (or several)."""
-    given = headers.getlist(REMOTE_USER)
-    if not trusted or len(given) != 1 or not given[0].strip():
-        return ""
-    try:
-        address = ipaddress.ip_address(peer)
-        is_trusted = any(address in ipaddress.ip_network(network, strict=False) for network in trusted)
-    except ValueError:
-        return ""
-    return text_of(given[0].strip().encode("latin-1")) if is_trusted else ""
-
-
-def parse_basic(given: str) -> tuple[str, str]:
-    """Name and password of HTTP Basic. Raises NotAuthenticated."""
-    try:
-        raw = base64.b64decode(given.strip(), validate=True)
-    except (binascii.Error, ValueError):
-        raise NotAuthenticated("The Authorization header is no HTTP Basic.") from None
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError:
-        text = raw.decode("latin-1")  # what browsers sent before RFC 7617
-    user, _, password = text.partition(":")
-    return user, password
 
 
 def parse_parameters(raw: bytes) -> list[tuple[str, str]]:

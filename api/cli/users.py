@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from api.auth.files import is_of_file
 from api.auth.passwords import hash_password
 from api.cli.shared import data_option, enter, limits, note, open_journal, poller_number, print_table
 from engine.commands.wire import check_author
@@ -89,10 +90,11 @@ def list_users(data: Path | None) -> None:
     """List users with role, author and limits."""
     with open_journal(enter(data)) as journal:
         found = accounts.users(journal.connection)
-    print_table(
-        ("NAME", "ROLE", "AUTHOR", "HOSTGROUPS", "POLLERS"),
-        [(one.name, str(one.role), one.author, limits(one.scope.hostgroups), limits(one.scope.pollers)) for one in found],
-    )
+    rows: list[tuple[str, ...]] = []
+    for one in found:
+        role = "cgi.cfg" if is_of_file(one) else str(one.role)
+        rows.append((one.name, role, one.author, limits(one.scope.hostgroups), limits(one.scope.pollers)))
+    print_table(("NAME", "ROLE", "AUTHOR", "HOSTGROUPS", "POLLERS"), rows)
 
 
 @user.command("remove")

@@ -18,6 +18,7 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
 from api.auth.doorkeeper import Doorkeeper, check_may
+from api.auth.presented import address_of, check_meant, presented_caller
 from api.errors import MEDIA_TYPE, BodyTooLarge, MalformedRequest, MethodNotAllowed, problem_of
 from api.ledger import REPLAYED, as_asked, note_refusal, without_body
 from api.native.operation import Answer, Call, Operation, Stream, Verb
@@ -160,13 +161,18 @@ class NativeRoute(BaseRoute):
 
     async def _caller(self, request: Request) -> Caller:
         token = _BEARER.fullmatch(_first(request.scope, b"authorization"))
-        address = request.client.host if request.client else ""
-        if token is None:
+        address = address_of(request)
+        if token is not None:
+            return await self._doorkeeper.caller_of(token[1], address)
+        caller = await presented_caller(self._doorkeeper, request, self._settings.remote_user_from)
+        if caller is None:
             await self._doorkeeper.note_stranger(address)
             raise NotAuthenticated("Send `Authorization: Bearer TOKEN`; `signalbox token create` makes one.")
-        return await self._doorkeeper.caller_of(token[1], address)
+        return caller
 
     async def _asked(self, operation: Operation, request: Request, caller: Caller) -> Caller:
+        if not caller.token:
+            check_meant(request.headers)
         limit = int(getattr(self._settings, operation.body_limit)) if operation.body_limit else BODY_LIMIT_BYTES
         return as_asked(caller, request, operation.verb, await _read_body(request, limit))
 

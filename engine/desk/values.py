@@ -45,7 +45,8 @@ class Recorded:
 class Caller:
     """Who asks. `author` is what the core is told; `role` is reader, operator or admin; `verbs` None = all of the role.
 
-    `zone` names the time zone the caller reads times in, "" for UTC.
+    `zone` names the time zone the caller reads times in, "" for UTC. `until`: when the caller is to be verified anew, None for one
+    whose token says so itself.
     """
 
     user: str
@@ -58,6 +59,7 @@ class Caller:
     request: Request | None = None  # the write being asked for
     rights: ContactRights | None = None  # what its core's own configuration lets this contact do; None = it says nothing
     zone: str = ""
+    until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

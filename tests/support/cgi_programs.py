@@ -41,6 +41,7 @@ class Original:
 
     core: CgiCore
     folder: Path
+    zone: str = ""  # of the web server; "" for this machine's
 
     def prepare(self, cgi_cfg: str) -> None:
         """Write its configuration: `cgi_cfg` without main_config_file."""
@@ -60,6 +61,8 @@ class Original:
             "REQUEST_METHOD": "GET", "QUERY_STRING": query, "REMOTE_USER": user, "PATH": "/usr/bin:/bin",
             "NAGIOS_CGI_CONFIG": str(self.folder / "cgi.cfg"),
         }  # fmt: skip
+        if self.zone:
+            environment["TZ"] = self.zone
         run = subprocess.run([PROGRAMS / program], capture_output=True, check=False, timeout=60, env=environment)
         return run.stdout.partition(b"\r\n\r\n")[2].decode("utf-8", "replace")
 

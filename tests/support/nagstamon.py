@@ -1,16 +1,33 @@
 """Nagstamon itself, the Debian package, driven as its windows drive it: run by the system's Python, without a screen.
 
-Reads one JSON object on standard input: where the monitor is, who logs in, and `steps`, each a method of Nagstamon's own server
-class with what its windows hand to it. Prints one JSON object: what Nagstamon shows after its first look, and after the steps.
-Imports nothing of ours; what it does not know, we do not tell it.
+Reads one JSON object on standard input: which type of monitor where, who logs in, and `steps`, each a method of Nagstamon's own
+server class with what its windows hand to it. Prints one JSON object: what Nagstamon shows after its first look and after the
+steps, and what these gave. Imports nothing of ours; what it does not know, we do not tell it.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 import tempfile
+from pathlib import Path
 from typing import Any
+
+SYSTEM_PYTHON = "/usr/bin/python3"  # the one Debian's package is for
+
+
+def driven(home: Path, **asked: Any) -> dict[str, Any]:
+    """What it shows, in a process of its own: `type`, `url`, `cgi_url`, `user`, `password` and `steps`, see the module."""
+    run = subprocess.run(
+        [SYSTEM_PYTHON, __file__], input=json.dumps(asked), capture_output=True, text=True, timeout=120, check=False,
+        env={"PATH": os.environ["PATH"], "QT_QPA_PLATFORM": "offscreen", "HOME": str(home)},
+    )  # fmt: skip
+    assert run.returncode == 0, f"Debian's package nagstamon must be installed\n{run.stderr[-4000:]}"
+    assert "Traceback" not in run.stderr, run.stderr[-4000:]
+    shown: dict[str, Any] = json.loads(run.stdout)
+    return shown
 
 
 def main() -> None:
@@ -23,18 +40,17 @@ def main() -> None:
         from Nagstamon.Servers import create_server
 
         settings = Server()
-        settings.name, settings.type = "box", "Centreon"
-        settings.monitor_url = settings.monitor_cgi_url = asked["url"]
+        settings.name, settings.type = "box", asked["type"]
+        settings.monitor_url, settings.monitor_cgi_url = asked["url"], asked["cgi_url"]
         settings.username, settings.password, settings.save_password = asked["user"], asked["password"], True
         conf.servers["box"] = settings
         server = create_server(settings)
         answers = _answers(server)
         server.init_config()
         shown = [_look(server)]
-        for step in asked["steps"]:
-            getattr(server, step["method"])(step["info"])
+        given = [getattr(server, step["method"])(step["info"]) for step in asked["steps"]]
         shown.append(_look(server))
-        json.dump({"class": type(server).__module__, "version": server.restapi_version, "shown": shown, "answers": answers}, stdout)
+        json.dump({"class": type(server).__module__, "shown": shown, "answers": answers, "given": given}, stdout)
 
 
 def _answers(server: Any) -> list[tuple[str, int, str]]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -24,7 +22,6 @@ from tests.system.conftest import Site
 
 pytestmark = pytest.mark.core
 
-SYSTEM_PYTHON = "/usr/bin/python3"  # the one Debian's package is for
 SERVICE = "HTTP"
 
 
@@ -61,15 +58,8 @@ def trouble(request: pytest.FixtureRequest, site: Site) -> Iterator[Trouble]:
 
 def _nagstamon(box: Box, steps: list[dict[str, Any]]) -> dict[str, Any]:
     """What Nagstamon shows before and after its user did that."""
-    asked = {"url": f"{box.url}/centreon", "user": "admin", "password": PASSWORD, "steps": steps}
-    run = subprocess.run(
-        [SYSTEM_PYTHON, str(Path(nagstamon.__file__))], input=json.dumps(asked), capture_output=True, text=True, timeout=120,
-        check=False, env={"PATH": os.environ["PATH"], "QT_QPA_PLATFORM": "offscreen", "HOME": str(box.folder)},
-    )  # fmt: skip
-    assert run.returncode == 0, f"Debian's package nagstamon must be installed\n{run.stderr[-4000:]}"
-    assert "Traceback" not in run.stderr, run.stderr[-4000:]
-    shown: dict[str, Any] = json.loads(run.stdout)
-    return shown
+    url = f"{box.url}/centreon"
+    return nagstamon.driven(box.folder, type="Centreon", url=url, cgi_url=url, user="admin", password=PASSWORD, steps=steps)
 
 
 def test_nagstamon_lists_acknowledges_sets_downtimes_and_rechecks(trouble: Trouble) -> None:
@@ -276,4 +266,4 @@ def test_nagstamons_driver_tells_it_nothing_of_ours() -> None:
     source = Path(nagstamon.__file__).read_text("utf-8")
     assert "import engine" not in source
     assert "from api" not in source
-    assert sys.executable != SYSTEM_PYTHON
+    assert sys.executable != nagstamon.SYSTEM_PYTHON

@@ -198,6 +198,13 @@ def test_ids_lead_to_what_they_are_about(pair: Pair) -> None:
         assert theirs.lines == pair.lines(ours) and theirs.message == message_of(ours.text), ours.text
 
 
+def test_a_page_of_success_has_no_word_of_failure(pair: Pair) -> None:
+    """Programs look for these in the whole page, however it is written."""
+    page = pair.ours([("cmd_typ", "24"), ("host", "web01")]).text
+    assert SUCCESS in page
+    assert [word for word in ("errormessage", "error:", "csrf", "not authorized", "an error") if word in page.lower()] == []
+
+
 LATER = "01-02-2027 00:00:00"
 MISTAKES: tuple[list[tuple[str, str]], ...] = (
     [("cmd_typ", "1"), ("host", "web01")],
@@ -331,6 +338,45 @@ def test_rights_hold_in_the_native_dialect_too(pair: Pair) -> None:
         assert hosts
         refused = carl.post("/v1/checks", json={"host": "gateway"})
         assert refused.status_code in (403, 404)
+
+
+@pytest.mark.parametrize("user", ["ann", "bob", "watcher", "commander", "nobody"])
+def test_users_of_the_file_have_their_rights_in_every_dialect(pair: Pair, user: str) -> None:
+    """By Basic in our own, by its login in Centreon's: who sees and commands what is what the original says."""
+    shown = pair.original.run("status.cgi", "host=all&limit=0&style=detail", user)
+    known = {(host.name, one.description) for host in HOSTS for one in host.services}
+    seen = {one for one in known if link(*one) in shown}
+    with httpx.Client(base_url=pair.box.url, auth=(user, PASSWORD), timeout=30) as native:
+        items = native.get("/v1/services?limit=0").json()["items"]
+        assert {(one["host"], one["description"]) for one in items} == seen
+        body = {"security": {"credentials": {"login": user, "password": PASSWORD}}}
+        let_in = native.post("/centreon/api/latest/login", json=body, auth=None)
+        assert let_in.status_code == 200, let_in.text
+        headers = {"X-AUTH-TOKEN": let_in.json()["security"]["token"]}
+        rows = native.get("/centreon/api/latest/monitoring/services?limit=1000", headers=headers).json()["result"]
+        assert {row["description"] for row in rows} == {description for _, description in seen}
+        for host in ("web01", "db01", "lonely"):
+            asked = [("cmd_typ", "96"), ("host", host), ("start_time", clock(time.time()))]
+            may = pair.original.commit(asked, user).message == SUCCESS
+            ours = native.post("/v1/checks", json={"host": host})
+            assert (ours.status_code < 300) == may, (host, ours.text)
+            answer = native.post(
+                f"/centreon/api/latest/monitoring/hosts/{pair.box.host_id(host)}/check", json={"is_forced": True}, headers=headers
+            )
+            assert (answer.status_code < 300) == may, (host, answer.text)
+
+
+def test_a_browser_with_a_password_is_believed_from_our_own_pages_only(pair: Pair) -> None:
+    """In our own dialect, too: browsers send passwords by themselves."""
+    with httpx.Client(base_url=pair.box.url, auth=(ADMIN, PASSWORD), timeout=30) as browser:
+        for headers, is_taken in (
+            ({"Sec-Fetch-Site": "cross-site"}, False), ({"Origin": "http://evil.example"}, False), ({"Origin": "null"}, False),
+            ({"User-Agent": "Mozilla/5.0"}, False), ({"Origin": pair.box.url, "User-Agent": "Mozilla/5.0"}, True), ({}, True),
+        ):  # fmt: skip
+            answer = browser.post("/v1/checks", json={"host": "web01"}, headers=headers)
+            assert (answer.status_code < 300) == is_taken, (headers, answer.text)
+            assert browser.get("/v1/hosts/web01", headers=headers).status_code == 200
+        assert browser.get("/v1/hosts", auth=("ann", "wrong")).headers["WWW-Authenticate"].startswith("Bearer")
 
 
 def link(host: str, service: str) -> str:

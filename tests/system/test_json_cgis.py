@@ -15,15 +15,18 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from importlib.resources import files
 from typing import Any
 from urllib.parse import quote, unquote
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
 
 from api.auth.contacts import ContactPolicy
+from api.cgi.dates import Wall
 from api.cgi.json_cgis.ask import ask
 from api.cgi.json_cgis.surface import Option, surfaces
 from engine.desk import Caller
@@ -53,10 +56,10 @@ class Rig:
     box: Box
     reader: Reader
 
-    def ours(self, cgi: str, query: str, now: int, user: str = ADMIN) -> Any:
-        """Our answer, as of that second."""
+    def ours(self, cgi: str, query: str, now: int, user: str = ADMIN, zone: str | None = None) -> Any:
+        """Our answer, as of that second, of a core that is in that zone."""
         scope = EVERYTHING if user == ADMIN else self.scope(user)
-        return json.loads(b"".join(ask(self.reader, scope, cgi, query.encode(), user, now)))
+        return json.loads(b"".join(ask(self.reader, scope, cgi, query.encode(), user, now, {1: Wall(zone)})))
 
     def scope(self, user: str) -> Scope:
         """What the core's own configuration lets that user see."""
@@ -546,6 +549,39 @@ def _judged(rig: Rig, cgi: str, query: str, original: bytes, user: str = ADMIN, 
     for correct in (*CORRECTIONS.values(), *more):
         correct(cgi, query, ours, theirs)
     return "" if ours == theirs else f"{cgi}?{query}\n  {_first_difference(ours, theirs)}"
+
+
+@pytest.mark.parametrize("zone", ["Asia/Kolkata", "America/New_York"])
+def test_times_are_told_in_the_cores_zone(rig: Rig, zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The original takes the zone of its web server; ours that of the poller, wherever Signalbox itself runs."""
+    start, end = int(midnight_of(2).timestamp()), int(midnight_of(0).timestamp())
+    window = f"starttime={start}&endtime={end}"
+    shape = "dateformat=" + quote("%Y-%m-%d %H:%M:%S %Z %z %a")
+    asked = [
+        ("statusjson.cgi", f"query=hostlist&details=true&{shape}"), ("statusjson.cgi", "query=servicelist&details=true"),
+        ("statusjson.cgi", f"query=service&hostname=web01&servicedescription=HTTP&{shape}"),
+        ("statusjson.cgi", f"query=commentlist&details=true&{shape}"),
+        ("statusjson.cgi", f"query=downtimelist&details=true&{shape}"),
+        ("statusjson.cgi", f"query=programstatus&{shape}"),
+    ]  # fmt: skip
+    here = {query: rig.ours(cgi, query, end) for cgi, query in asked}
+    monkeypatch.setenv("TZ", zone)
+    wrong: list[str] = []
+    for cgi, query in asked:
+        theirs, ours = json.loads(rig.core.original(cgi, query)), rig.ours(cgi, query, int(time.time()), zone=zone)
+        for correct in CORRECTIONS.values():
+            correct(cgi, query, ours, theirs)
+        wrong += [f"{cgi}?{query}\n  {_first_difference(ours, theirs)}"] if ours != theirs else []
+        if "dateformat" in query:
+            assert rig.ours(cgi, query, end, zone=zone)["data"] != here[query]["data"], f"{query} shows no zone"
+    assert not wrong, "\n".join(wrong)
+    # Which archives the original reads depends on its zone, too: here the moments themselves are the judge.
+    for query in ("alertlist", "notificationlist", "statechangelist&objecttype=host&hostname=web01"):
+        key = query.partition("&")[0]
+        plain, told = (rig.ours("archivejson.cgi", f"query={query}&{window}{more}", end, zone=zone) for more in ("", f"&{shape}"))
+        moments = [datetime.fromtimestamp(entry["timestamp"] // 1000, ZoneInfo(zone)) for entry in plain["data"][key]]
+        assert moments
+        assert [f"{at:%Y-%m-%d %H:%M:%S %Z %z %a}" for at in moments] == [entry["timestamp"] for entry in told["data"][key]]
 
 
 def test_every_correction_is_documented() -> None:

@@ -204,14 +204,14 @@ def notification_count(sight: Sight, asked: Asked, found: Found, output: Output)
 def alert_list(sight: Sight, asked: Asked, found: Found, output: Output) -> Data:
     """Alerts, oldest first."""
     selectors = _selectors(sight, asked, output, ("start", "count", *_ALERT_SELECTORS))
-    entries = _entries(sight, asked, output, shape(_ALERT_FIELDS, output), _alert_conditions(sight, asked, found))
+    entries = _entries(sight, asked, output, shape(_ALERT_FIELDS, output, "o.poller"), _alert_conditions(sight, asked, found))
     return Data({"selectors": selectors}, "alertlist", entries, False)
 
 
 def notification_list(sight: Sight, asked: Asked, found: Found, output: Output) -> Data:
     """Notifications, oldest first."""
     selectors = _selectors(sight, asked, output, ("start", "count", *_NOTIFICATION_SELECTORS))
-    made = shape(_NOTIFICATION_FIELDS, output)
+    made = shape(_NOTIFICATION_FIELDS, output, "o.poller")
     entries = _entries(sight, asked, output, made, _notification_conditions(sight, asked, found))
     return Data({"selectors": selectors}, "notificationlist", entries, False)
 
@@ -261,7 +261,7 @@ def _changes(sight: Sight, asked: Asked, found: Found, output: Output) -> Iterat
         conditions.append((f"{_STATE_TYPE} & ?", [types]))
     start, end = asked.number("starttime"), asked.number("endtime") or asked.now
     where, values = all_of([*conditions, ("e.at <= ?", [end])])
-    made = shape(_ALERT_FIELDS, output)
+    made = shape(_ALERT_FIELDS, output, "o.poller")
     rows = sight.rows(f"SELECT o.poller, e.at, {_STATE}, {made.columns} FROM {_TABLES} WHERE {where} ORDER BY e.at, e.seq", values)
     before = [row for row in rows if row[1] < start]
     within = rows[len(before) :]
@@ -280,7 +280,7 @@ def _changes(sight: Sight, asked: Asked, found: Found, output: Output) -> Iterat
 def _pseudo(sight: Sight, output: Output, like: Sequence[Any], at: int, state: int, said: str) -> bytes:
     poller, _, _, _, kind, host, service, *_ = like
     entry = {
-        "timestamp": output.time(at),
+        "timestamp": output.time(at, poller),
         "object_type": kind,
         "host_name": host,
         "description": service,

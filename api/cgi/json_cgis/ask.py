@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
+from api.cgi.dates import Wall
 from api.cgi.json_cgis import archive, notes, objects, program, status
 from api.cgi.json_cgis.envelope import Data, Result, answer
 from api.cgi.json_cgis.names import Found, Sight, find_named, sight_of
@@ -13,6 +14,7 @@ from api.cgi.json_cgis.surface import help_bytes, surfaces
 from engine.state.scope import Scope
 from engine.state.views import Reader
 
+_NONE: Mapping[int, Wall] = {}
 Answering = Callable[[Sight, Asked, Found, Output], Data]
 
 _STATUS: Mapping[str, Answering] = {
@@ -38,8 +40,13 @@ ANSWERS: Mapping[str, Mapping[str, Answering]] = {
 }
 
 
-def ask(reader: Reader, scope: Scope, cgi: str, raw: bytes, user: str, now: int) -> Iterator[bytes]:
-    """The answer of one CGI to one query string, in pieces. `user`: whom the answer calls by name; `now` in seconds."""
+def ask(
+    reader: Reader, scope: Scope, cgi: str, raw: bytes, user: str, now: int, walls: Mapping[int, Wall] = _NONE
+) -> Iterator[bytes]:
+    """The answer of one CGI to one query string, in pieces.
+
+    `user`: whom the answer calls by name; `now` in seconds; `walls`: how pollers tell the time, else as this machine does.
+    """
     surface = surfaces()[cgi]
     try:
         asked = parse_options(surface, raw, now)
@@ -48,7 +55,7 @@ def ask(reader: Reader, scope: Scope, cgi: str, raw: bytes, user: str, now: int)
         mistakes = [*lacks(asked), *unknown, *notes.missing(sight, asked)]
         if mistakes:
             raise mistakes[-1]
-        output = Output.of(asked)
+        output = Output.of(asked, walls, next((view.number for view in sight.pollers), 0))
         data = None if asked.query == "help" else ANSWERS[cgi][asked.query](sight, asked, found, output)
     except Mistake as mistake:
         started = max((view.program_start for view in reader.pollers(scope)), default=0.0)

@@ -11,12 +11,13 @@ services) ours does not; `differences.json` tells.
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from api.cgi.json_cgis.timeranges import Spans
 
@@ -42,6 +43,7 @@ class Report:
     """What is asked for, in seconds. `present`: the object's state now, None while it was never checked.
 
     `assumed`: the state before the first one known, None for none. `week`: when time counts, by day of the week; None: always.
+    `zone`: where these days are (None: this machine's zone).
     """
 
     start: int
@@ -50,6 +52,7 @@ class Report:
     assumed: int | None = None
     through_stops: bool = True
     week: Mapping[int, Spans] | None = None
+    zone: ZoneInfo | None = None
 
 
 class Spent(NamedTuple):
@@ -119,14 +122,14 @@ def _count(counted: Counter[Spent], now: Spent, start: int, end: int, report: Re
     if not now.running and report.through_stops:
         now = now._replace(running=True)
     where = Spent(None, running=False) if not now.running else now if now.state is not None else Spent(None)
-    counted[where] += end - start if report.week is None else _within(start, end, report.week)
+    counted[where] += end - start if report.week is None else _within(start, end, report.week, report.zone)
 
 
-def _within(start: int, end: int, week: Mapping[int, Spans]) -> int:
+def _within(start: int, end: int, week: Mapping[int, Spans], zone: ZoneInfo | None) -> int:
     """Seconds that lie in the timeperiod. Days are of 24 hours from the first one's midnight on, as the original has it."""
-    local = time.localtime(start)
-    midnight = int(time.mktime((local.tm_year, local.tm_mon, local.tm_mday, 0, 0, 0, 0, 0, -1)))
-    weekday = (local.tm_wday + 1) % 7
+    local = datetime.fromtimestamp(start, zone)
+    midnight = int(local.replace(hour=0, minute=0, second=0, microsecond=0).timestamp())
+    weekday = local.isoweekday() % 7
     total = 0
     while midnight < end:
         since, until = max(0, start - midnight), min(_DAY_S, end - midnight)

@@ -192,7 +192,7 @@ def _fields(kind: Kind, sight: Sight) -> tuple[Field, ...]:
 def _rows(
     kind: Kind, sight: Sight, output: Output, fields: Sequence[Field], where: str, values: Sequence[object]
 ) -> list[dict[str, object]]:
-    made = shape(fields, output)
+    made = shape(fields, output, "n.poller")
     found = sight.rows(f"SELECT {made.columns} FROM state.{kind.table} n WHERE {where}", values)
     rows = [made.made(row) for row in found]
     for row in rows:

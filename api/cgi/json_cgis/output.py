@@ -1,21 +1,28 @@
-"""Values as the caller wants them written: times, enumerations, bit masks, durations. Pure but for the time zone of the process."""
+"""Values as the caller wants them written: times, enumerations, bit masks, durations. Pure but for the time zone of the process.
+
+Text of a time is in the zone of the poller that owns what it is about; of the answer itself in that of the first one asked about.
+"""
 
 from __future__ import annotations
 
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import orjson
 
+from api.cgi.dates import Wall
 from api.cgi.json_cgis.options import Asked
 from api.cgi.json_cgis.words import DOUBLED, Words
 
 Convert = Callable[[Any], object]
 _LONGEST_DATE = 1000  # characters; the originals' buffer is as large
 _LONGEST_FORMAT = 100  # characters; strftime of a longer one, or of one with widths, may keep a whole process for minutes
+_EPOCH = re.compile("%%|%s")
+_HERE = Wall()
 _WIDTH = re.compile(r"%[^A-Za-z%]*[0-9]")
 
 
@@ -28,22 +35,34 @@ class Output:
     bitmask: bool = False
     duration: bool = False
     dateformat: str | None = None
+    walls: Mapping[int, Wall] = field(default_factory=dict)  # by poller
+    first: int = 0  # the poller that times of the answer itself are told by
 
     @classmethod
-    def of(cls, asked: Asked) -> Output:
+    def of(cls, asked: Asked, walls: Mapping[int, Wall], first: int) -> Output:
         """As asked."""
         words = asked.words("formatoptions") or frozenset()
-        return cls("whitespace" in words, "enumerate" in words, "bitmask" in words, "duration" in words, asked.text("dateformat"))
+        flags = ("whitespace" in words, "enumerate" in words, "bitmask" in words, "duration" in words)
+        return cls(*flags, asked.text("dateformat"), walls, first)
 
-    def time(self, seconds: float) -> object:
-        """Milliseconds since 1970 (0: never), or as `dateformat` says."""
+    def wall(self, poller: int) -> Wall:
+        """That poller's clock on the wall."""
+        return self.walls.get(poller, _HERE)
+
+    def time(self, seconds: float, poller: int | None = None) -> object:
+        """Milliseconds since 1970 (0: never), or as `dateformat` says, in that poller's zone."""
         whole = int(seconds)
         if self.dateformat is None:
             return whole * 1000 if whole > 0 else 0
         if len(self.dateformat) > _LONGEST_FORMAT or _WIDTH.search(self.dateformat):
             return ""
         try:
-            return time.strftime(self.dateformat, time.localtime(whole))[:_LONGEST_DATE]
+            zone = self.wall(self.first if poller is None else poller).info
+            if zone is None:
+                return time.strftime(self.dateformat, time.localtime(whole))[:_LONGEST_DATE]
+            # The library takes `%s` for a moment of this machine's wall.
+            shape = _EPOCH.sub(lambda found: found[0] if found[0] == "%%" else str(whole), self.dateformat)
+            return datetime.fromtimestamp(whole, zone).strftime(shape)[:_LONGEST_DATE]
         except (ValueError, OverflowError, OSError):
             return ""
 

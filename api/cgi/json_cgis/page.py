@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from starlette.responses import Response
 
+from api.cgi.dates import Wall
 from api.cgi.json_cgis.ask import ask
 from api.cgi.json_cgis.surface import surfaces
 from api.cgi.visit import Handler, Visit
@@ -21,11 +22,12 @@ def _handler(cgi: str) -> Handler:
     async def handle(visit: Visit) -> Response:
         raw = visit.body or bytes(visit.request.scope["query_string"])
         now = int(visit.services.clock.now())
+        walls = {poller.number: Wall(poller.timezone, poller.date_format) for poller in visit.desk.config.pollers}
         spool = Spool() if b"list" in raw and b"count=" not in raw else None
 
         def work(reader: Reader) -> Response | None:
             with reader.limited(LONGEST_READ_S):
-                pieces = ask(reader, visit.caller.scope, cgi, raw, visit.caller.user, now)
+                pieces = ask(reader, visit.caller.scope, cgi, raw, visit.caller.user, now, walls)
                 if spool is None:
                     return Response(b"".join(pieces), headers=HEADERS, media_type=MEDIA_TYPE)
                 spool.fill(pieces, HEADERS | {"Content-Type": MEDIA_TYPE})

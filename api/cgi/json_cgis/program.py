@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import orjson
@@ -44,7 +45,9 @@ _MINUTES = ("1min", "5min", "15min")
 
 def program_status(sight: Sight, output: Output) -> Data:
     """The core's switches: of the first poller; with several, also of each by name under `pollers`."""
-    each = {view.name: _switches(program, view.version, output) for view, program in _programs(sight)}
+    each = {
+        view.name: _switches(program, view.version, partial(output.time, poller=view.number)) for view, program in _programs(sight)
+    }
     first = next(iter(each.values()), {})
     return Data({"programstatus": first | ({"pollers": each} if sight.is_many else {})})
 
@@ -60,13 +63,13 @@ def _whole(program: Mapping[str, str], key: str) -> int:
     return int(text) if text.lstrip("-").isdigit() else 0
 
 
-def _switches(program: Mapping[str, str], version: str, output: Output) -> dict[str, object]:
+def _switches(program: Mapping[str, str], version: str, time: Callable[[float], object]) -> dict[str, object]:
     found: dict[str, object] = {
         "version": version,
         "nagios_pid": _whole(program, "nagios_pid"),
         "daemon_mode": bool(_whole(program, "daemon_mode")),
-        "program_start": output.time(_whole(program, "program_start")),
-        "last_log_rotation": output.time(_whole(program, "last_log_rotation")),
+        "program_start": time(_whole(program, "program_start")),
+        "last_log_rotation": time(_whole(program, "last_log_rotation")),
     }
     return found | {name: bool(_whole(program, key)) for name, key in _FLAGS}
 

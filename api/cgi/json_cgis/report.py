@@ -105,7 +105,7 @@ class _Writing:
         if left:
             entries = self._entries(left)
             for key, present in left.items():
-                report = self._report(present)
+                report = self._report(key[0], present)
                 counted = spent(sorted(entries.get(key, []) + self._program(key[0]), key=_order), report, present)
                 self._made[key] = self._written(key, counted)
         return (self._made[key] for key, _ in objects)
@@ -124,7 +124,7 @@ class _Writing:
         for poller, host, service, state in self.sight.rows(query, values):
             yield (poller, host, service), state
 
-    def _report(self, present: int | None) -> Report:
+    def _report(self, poller: int, present: int | None) -> Report:
         asked = self.asked
         option = "assumedinitialservicestate" if self.is_service else "assumedinitialhoststate"
         word = asked.text(option)
@@ -139,6 +139,7 @@ class _Writing:
             assumed,
             asked.flag("assumestatesduringnagiosdowntime", True),
             self._week(),
+            self.output.wall(poller).info,
         )
 
     def _week(self) -> Any:

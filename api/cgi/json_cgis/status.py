@@ -34,18 +34,15 @@ from engine.state.scope import Condition, all_of
 from engine.state.tables import CHECKED, PROBLEM, STATE
 
 
-def _output(alias: str, noun: str) -> str:
-    """What stands for the plugin's words while there are none."""
-    at = f"strftime('%m-%d-%Y %H:%M:%S', {alias}.next_check, 'unixepoch', 'localtime')"
-    scheduled = (
-        f"iif({alias}.should_be_scheduled, '{noun} check scheduled for ' || {at}, '{noun} is not scheduled to be checked...')"
-    )
-    return f"iif({alias}.has_been_checked, {alias}.plugin_output, {scheduled})"
+def _output(alias: str, noun: str) -> Field:
+    """The plugin's words; while there are none, what is planned."""
+    planned = f"iif({alias}.should_be_scheduled, CAST({alias}.next_check AS INTEGER), '{noun} is not scheduled to be checked...')"
+    return Field("plugin_output", f"iif({alias}.has_been_checked, {alias}.plugin_output, {planned})", "said", noun=noun)
 
 
 HOST_FIELDS = (
     Field("name", "h.name"),
-    Field("plugin_output", _output("h", "Host")),
+    _output("h", "Host"),
     Field("long_plugin_output", "h.long_plugin_output"),
     Field("perf_data", "h.perf_data"),
     Field("status", HOST_STATUS_SQL, "word", HOST_STATUS),
@@ -87,7 +84,7 @@ HOST_FIELDS = (
 SERVICE_FIELDS = (
     Field("host_name", "s.host_name"),
     Field("description", "s.description"),
-    Field("plugin_output", _output("s", "Service")),
+    _output("s", "Service"),
     Field("long_plugin_output", "s.long_plugin_output"),
     Field("perf_data", "s.perf_data"),
     Field("max_attempts", "s.max_check_attempts", "int"),
@@ -191,7 +188,7 @@ def _in_states(asked: Asked, option: str, status: str) -> list[Condition]:
 
 def _host_entries(sight: Sight, asked: Asked, output: Output, conditions: Sequence[Condition]) -> Iterator[bytes]:
     fields = with_poller(HOST_FIELDS, sight, "h") if asked.flag("details") else (HOST_FIELDS[0], HOST_FIELDS[4])
-    made = shape(fields, output)
+    made = shape(fields, output, "h.poller")
     where, values = all_of(conditions)
     config = _HOST_CONFIG if "c." in where else ""
     found = sight.reader.connection.execute(
@@ -207,7 +204,7 @@ def _host_entries(sight: Sight, asked: Asked, output: Output, conditions: Sequen
 
 def one_host(sight: Sight, found: Found, output: Output) -> Data:
     """Everything about one host."""
-    made = shape(with_poller(HOST_FIELDS, sight, "h"), output)
+    made = shape(with_poller(HOST_FIELDS, sight, "h"), output, "h.poller")
     host = found.hosts["hostname"]
     assert host is not None
     query = f"SELECT {made.columns} FROM state.host h JOIN state.poller p ON p.number = h.poller WHERE h.poller = ? AND h.name = ?"
@@ -248,7 +245,8 @@ def service_list(sight: Sight, asked: Asked, found: Found, output: Output) -> Da
 
 def _service_entries(sight: Sight, asked: Asked, output: Output, conditions: Sequence[Condition]) -> Iterator[bytes]:
     details = asked.flag("details")
-    made = shape(with_poller(SERVICE_FIELDS, sight, "s") if details else (SERVICE_FIELDS[1], SERVICE_FIELDS[7]), output)
+    fields = with_poller(SERVICE_FIELDS, sight, "s") if details else (SERVICE_FIELDS[1], SERVICE_FIELDS[7])
+    made = shape(fields, output, "s.poller")
     where, values = all_of(conditions)
     config = _SERVICE_CONFIG if "c." in where else ""
     found = sight.reader.connection.execute(
@@ -268,7 +266,7 @@ def _service_entries(sight: Sight, asked: Asked, output: Output, conditions: Seq
 
 def one_service(sight: Sight, asked: Asked, found: Found, output: Output) -> Data:
     """Everything about one service."""
-    made = shape(with_poller(SERVICE_FIELDS, sight, "s"), output)
+    made = shape(with_poller(SERVICE_FIELDS, sight, "s"), output, "s.poller")
     host = found.hosts["hostname"]
     assert isinstance(host, Named)
     where = "s.poller = ? AND s.host_name = ? AND s.description = ?"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import datetime
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -149,3 +151,16 @@ def test_a_downtime_and_a_stop() -> None:
     told = Counter({Spent(0): 10 + 10 + 20, Spent(1): 10, Spent(1, True): 20, Spent(0, True): 10, Spent(None, running=False): 20})
     assert spent(entries, Report(100, 200, 1000, through_stops=False), 0) == told
     assert spent(entries, Report(100, 200, 1000), 0)[Spent(0)] == 60
+
+
+@pytest.mark.parametrize("zone", ["Asia/Kolkata", "America/New_York", "UTC"])
+@pytest.mark.parametrize("day", [datetime(2026, 6, 10), datetime(2026, 12, 4)], ids=["summer", "winter"])
+def test_days_of_a_report_are_those_where_the_core_is(zone: str, day: datetime) -> None:
+    """Counted hour by hour on the wall there."""
+    there = ZoneInfo(zone)
+    start, end = (int(day.replace(tzinfo=ZoneInfo("UTC")).timestamp()) + days * 86400 for days in (0, 9))
+    wanted = week([("monday", "08:00-12:00,13:00-17:00"), ("friday", "22:00-24:00")])
+    counted = spent([Entry(start - 1, Of.STATE, 0)], Report(start, end, end, week=wanted, zone=there), 0)
+    halves = [datetime.fromtimestamp(at, there) for at in range(start, end, 1800)]
+    hours = {(0, hour) for hour in (8, 9, 10, 11, 13, 14, 15, 16)} | {(4, 22), (4, 23)}
+    assert counted.total() == 1800 * sum((at.weekday(), at.hour) in hours for at in halves)

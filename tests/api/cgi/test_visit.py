@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
-from api.cgi.visit import atoi, parse_basic, parse_parameters, remote_user
+from api.auth.presented import parse_basic, remote_user
+from api.cgi.visit import atoi, parse_parameters
 from engine.errors import NotAuthenticated
 
 

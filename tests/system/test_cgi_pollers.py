@@ -1,0 +1,260 @@
+"""The CGIs over two real cores that have every name in common, one of them far away, beside the originals of each.
+
+What contrib/cgi-commands.md says of cmd.cgi is tried here on both sides; the core in the other zone is stopped in the end.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import httpx
+import pytest
+
+from tests.support import cores, oracle
+from tests.support.box import Box
+from tests.support.cgi_core import ADMIN, HOSTS, CgiCore
+from tests.support.cgi_differences import FAILED, REFUSED, SUCCESS, Difference, differences
+from tests.support.cgi_programs import Original, message_of, query_of
+from tests.support.cores import until
+
+pytestmark = pytest.mark.core
+
+ROOT = Path(__file__).parents[2]
+ZONE = "Asia/Kolkata"
+BASIC = (ADMIN, "pass")
+CGI_CFG = f"use_authentication=1\nauthorized_for_system_commands={ADMIN}\n" + "".join(
+    f"authorized_for_all_{right}={ADMIN},admin\n" for right in ("hosts", "services", "host_commands", "service_commands")
+)
+
+
+@dataclass
+class Side:
+    """One core and its own CGIs."""
+
+    core: CgiCore
+    original: Original
+
+    def commands(self) -> list[str]:
+        """What the core took, by its own log."""
+        log = self.core.log_file.read_text("utf-8", "replace")
+        return [line.rstrip(";") for line in re.findall(r"EXTERNAL COMMAND: (?!_SIGNALBOX_)(.*)\n", log)]
+
+
+@dataclass
+class World:
+    north: Side
+    south: Side
+    box: Box
+
+    def commit(self, asked: list[tuple[str, str]]) -> httpx.Response:
+        return httpx.post(
+            f"{self.box.url}/nagios/cgi-bin/cmd.cgi", content=query_of([("cmd_mod", "2"), *asked]), auth=BASIC, timeout=40,
+            headers={"Content-Type": "application/x-www-form-urlencoded"},
+        )  # fmt: skip
+
+    def get(self, cgi: str, query: str) -> str:
+        return httpx.get(f"{self.box.url}/nagios/cgi-bin/{cgi}?{query}", auth=BASIC, timeout=40).text
+
+    def counts(self) -> tuple[int, int]:
+        return len(self.north.commands()), len(self.south.commands())
+
+    def since(self, counts: tuple[int, int]) -> tuple[list[str], list[str]]:
+        return self.north.commands()[counts[0] :], self.south.commands()[counts[1] :]
+
+
+@pytest.fixture(scope="module")
+def world(_cores_are_there: None) -> Iterator[World]:
+    with cores.core_folder() as folder:
+        north = CgiCore(folder / "north", HOSTS, 1)
+        south = CgiCore(folder / "south", HOSTS, 1, extra=f"use_timezone=:{ZONE}\ndate_format=iso8601\n")
+        users = folder / "htpasswd"
+        users.write_text(f"{ADMIN}:{{SHA}}nU4eI71bcnBGqeO0t9tXvY1u5oQ=\n")
+        sides = []
+        for core, zone in ((north, ""), (south, ZONE)):
+            (folder / f"original-{core.folder.name}").mkdir()
+            sides.append(Side(core, Original(core, folder / f"original-{core.folder.name}", zone)))
+        dangerous = '["RESTART_PROCESS", "SHUTDOWN_PROCESS"]'
+        with cores.running(north, south):
+            for side in sides:
+                side.original.prepare(CGI_CFG)
+            cgi_cfg = sides[0].original.folder / "cgi.cfg"
+            settings = f'cgi_cfg = "{cgi_cfg}"\nhtpasswd = "{users}"\ndangerous_commands = {dangerous}\n'
+            box = Box(folder / "box", (north, south))
+            box.prepare()
+            # As most have it: what a core says of itself is read from its own configuration.
+            pollers = "".join(
+                f'[[poller]]\nname = "{core.folder.name}"\nmain_config = "{core.config_file}"\n' for core in (north, south)
+            )
+            (box.folder / "signalbox.toml").write_text(settings + pollers)
+            with closing(sides[0].original), closing(sides[1].original), closing(box):
+                box.start()
+                box.wait_ready()
+                yield World(sides[0], sides[1], box)
+
+
+# --- names on both ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_name_on_two_cores_is_asked_about(world: World) -> None:
+    before = world.counts()
+    answer = world.commit([("cmd_typ", "24"), ("host", "web01")])
+    assert message_of(answer.text) == FAILED
+    assert "north" in answer.text and "south" in answer.text and "poller=" in answer.text
+    assert world.since(before) == ([], [])
+    assert message_of(world.commit([("cmd_typ", "24"), ("host", "web01"), ("poller", "west")]).text) == REFUSED
+    assert SUCCESS in world.commit([("cmd_typ", "24"), ("host", "web01"), ("poller", "north")]).text
+    assert world.since(before) == (["ENABLE_HOST_NOTIFICATIONS;web01"], [])
+    assert SUCCESS in world.commit([("cmd_typ", "25"), ("host", "web01"), ("poller", "2")]).text
+    assert world.since(before) == (["ENABLE_HOST_NOTIFICATIONS;web01"], ["DISABLE_HOST_NOTIFICATIONS;web01"])
+
+
+def test_groups_are_on_every_core_and_the_whole_core_is_named(world: World) -> None:
+    before = world.counts()
+    assert SUCCESS in world.commit([("cmd_typ", "65"), ("hostgroup", "web")]).text
+    assert world.since(before) == (["ENABLE_HOSTGROUP_HOST_NOTIFICATIONS;web"],) * 2
+    assert message_of(world.commit([("cmd_typ", "12")]).text) == FAILED
+    assert world.since(before) == (["ENABLE_HOSTGROUP_HOST_NOTIFICATIONS;web"],) * 2
+
+
+def test_lists_name_what_two_cores_have(world: World) -> None:
+    hosts = json.loads(world.get("statusjson.cgi", "query=hostlist"))["data"]["hostlist"]
+    assert set(hosts) == {host.name for host in HOSTS} | {f"{host.name}@south" for host in HOSTS}
+    alone = json.loads(world.get("statusjson.cgi", "query=hostlist&poller=south"))["data"]["hostlist"]
+    assert set(alone) == {host.name for host in HOSTS}
+
+
+@pytest.mark.parametrize("poller", ["north", "south"])
+def test_one_cores_answers_are_its_originals(world: World, poller: str) -> None:
+    """With `poller` the answers are those of a service in front of that core alone, in the zone that core is in."""
+    side = world.north if poller == "north" else world.south
+    shape = "dateformat=%25Y-%25m-%25d+%25H:%25M:%25S+%25z"
+    for cgi, query in (
+        ("statusjson.cgi", f"query=programstatus&{shape}"), ("objectjson.cgi", "query=servicelist&hostname=web01"),
+        ("objectjson.cgi", "query=hostgroupcount"),
+        ("objectjson.cgi", "query=servicecount&hostgroup=web"),
+    ):  # fmt: skip
+        theirs, ours = json.loads(side.original.run(cgi, query)), json.loads(world.get(cgi, f"{query}&poller={poller}"))
+        ours["data"].get("selectors", {}).pop("poller", None)
+        assert ours["data"] == theirs["data"], query
+        assert ours["result"]["type_code"] == theirs["result"]["type_code"]
+
+
+# --- zones --------------------------------------------------------------------------------------------------------------------
+
+
+def test_forms_are_filled_in_and_read_by_the_clock_of_the_core(world: World) -> None:
+    """What is on the form for the core far away is the time there, as its own CGIs write it, and is taken for that."""
+    form = world.get("cmd.cgi", "cmd_typ=55&host=web01&poller=south")
+    assert f"Times are those of south, {ZONE}." in form
+    pattern = r"NAME='start_time' VALUE='([^']+)'"
+    ours, theirs = (re.search(pattern, page) for page in (form, world.south.original.run("cmd.cgi", "cmd_typ=55&host=web01")))
+    assert ours is not None and theirs is not None
+    read = [datetime.strptime(found[1], "%Y-%m-%d %H:%M:%S") for found in (ours, theirs)]
+    assert abs(read[0] - read[1]) < timedelta(minutes=2)
+    wall = datetime.now(ZoneInfo(ZONE)) + timedelta(hours=1)
+    start, end = (f"{at:%Y-%m-%d %H:%M:%S}" for at in (wall, wall + timedelta(hours=1)))
+    asked = [
+        ("cmd_typ", "55"),
+        ("host", "web01"),
+        ("com_data", "far away"),
+        ("fixed", "1"),
+        ("start_time", start),
+        ("end_time", end),
+    ]
+    asked += [("hours", "1"), ("minutes", "0")]
+    before = world.counts()
+    assert SUCCESS in world.commit([*asked, ("poller", "south")]).text
+    assert world.since(before) == ([], list(world.south.original.commit(asked).lines))
+    assert f"{int(wall.timestamp())};{int(wall.timestamp()) + 3600}" in world.south.commands()[-1]
+
+
+def test_pages_show_the_clock_of_the_core(world: World) -> None:
+    cores.wait_for_generation(world.south.core)
+    (downtime,) = oracle.downtimes(world.south.core.status_file, "far away")
+    there = datetime.fromtimestamp(int(downtime["start_time"]), ZoneInfo(ZONE))
+
+    def is_shown() -> bool:
+        return f"{there:%Y-%m-%d %H:%M:%S}" in world.get("extinfo.cgi", "type=6&poller=south")
+
+    until(is_shown, 10, "the list of downtimes shows the time there")
+
+
+# --- what cmd.cgi does otherwise ------------------------------------------------------------------------------------------------
+
+
+def test_differences_are_as_documented(world: World) -> None:
+    told = (ROOT / "contrib" / "cgi-commands.md").read_text("utf-8")
+    assert SUCCESS in world.commit([("cmd_typ", "1"), ("host", "web01"), ("com_data", "twice"), ("poller", "north")]).text
+    world.north.core.set_state("gateway", "", 0, "well")
+    cores.wait_for_state(world.north.core, "gateway", "", 0)
+    life = world.box.api.get("/v1/hosts/gateway", params={"poller": "north"})
+    until(lambda: world.box.api.get("/v1/hosts/gateway", params={"poller": "north"}).json()["has_been_checked"], 10, life.text)
+    wrong = [found for one in differences(time.time()) if (found := _wrong(world, one))]
+    assert not wrong, "\n".join(map(repr, wrong))
+    missing = [one.row for one in differences(0) if f"\n| {one.row}" not in told]
+    assert not missing
+
+
+def _wrong(world: World, one: Difference) -> object:
+    theirs, before = world.north.original.commit(one.asked), world.counts()
+    ours = world.commit([*one.asked, ("poller", "north")])
+    north, south = world.since(before)
+    # The comment that was there before is joined: its line is not written again.
+    expected = [] if one.row.startswith("The same downtime") or not one.ours else [one.ours]
+    lines = (
+        [bool(re.fullmatch(one.theirs, line)) for line in theirs.lines] == [True],
+        [bool(re.fullmatch(line, found)) for line, found in zip(expected, north, strict=False)] == [True] * len(expected),
+        len(north) == len(expected), south == [], message_of(ours.text) == one.said, theirs.message == SUCCESS,
+    )  # fmt: skip
+    return () if all(lines) else (one.row, lines, theirs, north, message_of(ours.text), ours.text[-300:])
+
+
+# --- what ends things, last -----------------------------------------------------------------------------------------------------
+
+
+def test_acknowledgements_are_taken_back(world: World) -> None:
+    """51 and 52, executed: the core's own file shows the acknowledgement, and that it is gone."""
+    core = world.south.core
+    objects = (("", 1, "33", "51"), ("HTTP", 2, "34", "52"))
+    for service, state, _, _ in objects:
+        core.set_state("web02", service, state, "broken")
+        if service:  # soft at first
+            core.send(*[f"PROCESS_SERVICE_CHECK_RESULT;web02;{service};{state};broken"] * 3)
+    for service, state, _, _ in objects:
+        cores.wait_for_state(core, "web02", service, state)
+    until(lambda: world.box.api.get("/v1/hosts/web02/services/HTTP?poller=south").json()["state"] == 2, 10, "it is seen")
+
+    def is_acknowledged(service: str, word: str) -> bool:
+        return oracle.status_of(core.status_file, "web02", service)["problem_has_been_acknowledged"] == word
+
+    for service, _, add, remove in objects:
+        for number, word in ((add, "1"), (remove, "0")):
+            asked = [("cmd_typ", number), ("host", "web02"), ("service", service), ("com_data", "on it"), ("poller", "south")]
+            answer = world.commit(asked)
+            assert SUCCESS in answer.text, answer.text
+            until(lambda service=service, word=word: is_acknowledged(service, word), 10, f"{number} shows")
+
+
+def test_the_core_is_restarted_and_stopped(world: World) -> None:
+    """13 and 14, executed."""
+    core = world.south.core
+    started = oracle.program_start(core.status_file)
+    until(lambda: time.time() >= int(started) + 1.01, 3, "another second than that of the start")
+    assert SUCCESS in world.commit([("cmd_typ", "13"), ("poller", "south")]).text
+    until(lambda: oracle.program_start(core.status_file) > started, 20, "it runs anew")
+    until(lambda: "RESTART_PROCESS" in world.south.commands(), 10, "its log says so")
+    cores.wait_for_generation(core)
+    answer = world.commit([("cmd_typ", "14"), ("poller", "south")])
+    assert core.process is not None
+    assert core.process.wait(20) == 0
+    core.process = None
+    assert "SHUTDOWN_PROCESS" in world.south.commands()
+    assert SUCCESS in answer.text, answer.text
