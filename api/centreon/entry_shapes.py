@@ -40,7 +40,7 @@ def downtime_shape(entry: Entry, author_ids: Mapping[str, int | None], now: floa
 
 
 def acknowledgement_shape(entry: Entry, author_ids: Mapping[str, int | None]) -> dict[str, object]:
-    """An acknowledgement, past or present. Null where neither the core's files nor the journal tell."""
+    """An acknowledgement, past or present. Null where neither the core's files nor the journal tell; nobody told: false."""
     return {
         "id": entry.id,
         "author_id": author_ids.get(entry.author),
@@ -51,7 +51,7 @@ def acknowledgement_shape(entry: Entry, author_ids: Mapping[str, int | None]) ->
         "host_id": entry.host_id,
         "service_id": _service_id(entry),
         "poller_id": entry.poller,
-        "is_notify_contacts": entry.notify,
+        "is_notify_contacts": bool(entry.notify),
         "is_persistent_comment": entry.persistent,
         "is_sticky": entry.sticky,
         "state": entry.state,

@@ -85,7 +85,7 @@ SCHEMAS: Mapping[str, Schema] = {
         "is_cancelled": "boolean", "duration": "integer?", "is_fixed": "boolean?", "is_started": "boolean",
     },
     "Acknowledgement": _ENTRY | {
-        "is_notify_contacts": "boolean?", "is_persistent_comment": "boolean?", "is_sticky": "boolean?", "state": "integer?",
+        "is_notify_contacts": "boolean", "is_persistent_comment": "boolean?", "is_sticky": "boolean?", "state": "integer?",
         "type": "integer",
     },
     "Resource": _RESOURCE,

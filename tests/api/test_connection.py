@@ -13,7 +13,7 @@ import pytest
 import uvicorn
 
 from api import connection
-from api.connection import HEAD_LIMIT_BYTES, BoundedConnection
+from api.connection import HEAD_LIMIT_BYTES, BoundedConnection, HeadHeld
 from api.server import build_server
 from engine.config import Config, Settings
 from tests.support.cores import until
@@ -121,3 +121,62 @@ def test_many_requests_over_one_connection_are_not_one_head(port: int) -> None:
 
 def test_workers_serve_so(tmp_path: Path) -> None:
     assert build_server(Config(pollers=(), settings=Settings(), data=tmp_path)).config.http is BoundedConnection
+
+
+class Written(asyncio.Transport):
+    """Notes what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[bytes] = []
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.said.append(bytes(data))
+
+    def close(self) -> None:
+        self.said.append(b"closed")
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [(b"body", [HEAD + b"body"]), (MEGABYTE, [HEAD, MEGABYTE]), (HEAD, [HEAD + HEAD])],
+    ids=["small", "too large to be copied", "looks like a head"],
+)
+def test_a_head_goes_out_with_its_body(body: bytes, said: list[bytes]) -> None:
+    async def answer() -> list[bytes]:
+        written = Written()
+        held = HeadHeld(written, asyncio.get_running_loop())
+        held.write(HEAD)
+        held.write(body)
+        await asyncio.sleep(0)
+        return written.said
+
+    assert asyncio.run(answer()) == said
+
+
+def test_a_head_whose_body_takes_longer_does_not_wait_for_it() -> None:
+    async def answer() -> list[list[bytes]]:
+        written = Written()
+        held = HeadHeld(written, asyncio.get_running_loop())
+        held.write(HEAD)
+        await asyncio.sleep(0)
+        before = list(written.said)
+        held.write(b"body")
+        return [before, written.said]
+
+    assert asyncio.run(answer()) == [[HEAD], [HEAD, b"body"]]
+
+
+def test_a_head_is_sent_before_its_connection_is_closed() -> None:
+    async def answer() -> list[bytes]:
+        written = Written()
+        held = HeadHeld(written, asyncio.get_running_loop())
+        held.write(HEAD)
+        held.close()
+        await asyncio.sleep(0)
+        return written.said
+
+    assert asyncio.run(answer()) == [HEAD, b"closed"]

@@ -100,6 +100,35 @@ def test_jobs_that_wait_share_one_commit(journal: CountingJournal) -> None:
     assert len(notes(journal)) == 101
 
 
+def test_what_comes_while_turns_of_the_loop_bring_more_shares_one_commit(journal: CountingJournal) -> None:
+    """Nobody holds the journal: the first of them would be stored alone, and each of the others after it."""
+
+    async def late(writer: GroupCommit, turns: int) -> str:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        return await writer.submit(note(f"job {turns}"))
+
+    async def work(writer: GroupCommit) -> list[str]:
+        return await asyncio.gather(*(late(writer, turns) for turns in range(20)))
+
+    assert with_writer(journal, work) == [f"job {turns}" for turns in range(20)]
+    assert journal.commits == 1
+
+
+def test_what_was_handed_in_just_before_the_writer_closes_is_stored(journal: CountingJournal) -> None:
+    async def run() -> str:
+        writer = GroupCommit(journal, journal.path.parent)
+        writer.start()
+        task = asyncio.create_task(writer.submit(note("last")))
+        await asyncio.sleep(0)
+        writer.close()  # in the same turn: nothing was handed over yet
+        async with asyncio.timeout(10):
+            return await task
+
+    assert asyncio.run(run()) == "last"
+    assert notes(journal) == {"last"}
+
+
 def test_a_transaction_takes_at_most_500_commands(journal: CountingJournal) -> None:
     async def work(writer: GroupCommit) -> None:
         with journal_locked(journal.path.parent):
