@@ -49,6 +49,7 @@ from engine.journal.store import (
     overdue,
 )
 from engine.model import CoreKind
+from engine.pollers.absent import refused
 from engine.pollers.bulk import ResultCalls, is_of_result
 from engine.pollers.call import Part, stored_runs
 from engine.pollers.command_file import CommandFile
@@ -56,7 +57,7 @@ from engine.pollers.expiry import Expiry
 from engine.pollers.following import Following
 from engine.pollers.health import CommandFileHealth
 from engine.pollers.losses import is_switch, overruled_by
-from engine.pollers.proving import Prover, refused
+from engine.pollers.proving import Prover
 from engine.pollers.sending import Line, Situation, batches, in_sending_order, plan, ran_out
 from engine.pollers.tail import LogTail
 from engine.state.views import Reader

@@ -14,30 +14,13 @@ from typing import NamedTuple
 
 import orjson
 
-from engine.commands.catalogue import Effect, Members, Row, Sign, Subject, known_row
-from engine.commands.effects import (
-    MemberSeen,
-    When,
-    judge_checks,
-    judge_comments_gone,
-    judge_downtimes_gone,
-    judge_logged,
-    judge_signs,
-)
+from engine.commands.catalogue import Effect, Row, known_row
+from engine.commands.effects import When
 from engine.commands.executed import Outcome, Verdict
 from engine.commands.lifecycle import IN_FLIGHT, LATE, MOVES, State
 from engine.commands.profiles import Profile
-from engine.commands.proof import (
-    Effected,
-    Judgement,
-    Seen,
-    judge_acknowledged,
-    judge_checked,
-    judge_not_acknowledged,
-    judge_result,
-)
+from engine.commands.proof import Effected, Judgement
 from engine.commands.reruns import Reruns
-from engine.commands.row import OBJECTS
 from engine.commands.wire import stored_comment
 from engine.config import Settings
 from engine.journal import history
@@ -45,20 +28,18 @@ from engine.journal.history import Acknowledged, EntryRow, Moment, Written, entr
 from engine.journal.moves import Confirmed, Executed, note_confirmed, note_executed
 from engine.journal.slices import Slices, parts_of
 from engine.journal.store import CommandRow, command_by_id, commands_watched, move, note
-from engine.model import CommentStatus, CoreKind, DowntimeStatus, HostStatus, ObjectKey, ServiceStatus
+from engine.model import CommentStatus, CoreKind, DowntimeStatus, HostStatus, ServiceStatus
+from engine.pollers.absent import end_absent, refused, write_again
 from engine.pollers.deletions import Deletions
 from engine.pollers.duplicates import Duplicates
-from engine.pollers.entries_judged import judge_created, judge_gone, judge_triggered, triggered_by
+from engine.pollers.effects_judged import EffectJudge
 from engine.pollers.losses import Losses
-from engine.state.members import contacts_of, hosts_of_group, objects_of, program_of, shown_of, shown_of_contact
 from engine.state.views import Reader
 
 log = logging.getLogger(__name__)
 
 _ERROR_MAY_LIE = "the core printed an error, as it does, too, where nothing was to be deleted: its status file shows what is gone"
 _FILES_DECIDE = "the core was started, or its log has a hole, before there was proof: its next status file decides"
-# Effects that are judged by the one object's row and comments; the others are rows of data.
-_OF_ONE_OBJECT = frozenset({Effect.ACKNOWLEDGED, Effect.NOT_ACKNOWLEDGED, Effect.CHECKED, Effect.RESULT_SEEN})
 _LATE_FOR_S = 3600.0  # how long an `unknown` or `no_effect` command is still looked for
 # What is seen late proves something only if it tells whose it is; that an entry went or a check ran has other causes by then.
 _TELLTALE = frozenset({Effect.ENTRY_CREATED, Effect.ACKNOWLEDGED, Effect.RESULT_SEEN})
@@ -101,14 +82,14 @@ class Prover:
             case Outcome.REFUSED:
                 refused(connection, command, State.REFUSED, at, evidence=verdict.evidence, reason=_core_words(verdict.evidence))
             case Outcome.NOT_EXECUTED:
-                self._again(connection, command, at, "the core read past its line without executing it: it will be written again")
+                write_again(connection, command, at, "the core read past its line without executing it: it will be written again")
             case Outcome.UNCLEAR if verdict.hole or verdict.evidence or self.profile.persists_at_once:
                 connection.execute(
                     "UPDATE command SET watch_from = ?, reason = ?, updated_at = ? WHERE id = ?",
                     (float(verdict.at), _FILES_DECIDE, at, command.id),
                 )
             case Outcome.UNCLEAR:
-                self._again(connection, command, at, "the core was started again before it executed it: it will be written again")
+                write_again(connection, command, at, "the core was started again before it executed it: it will be written again")
         return True
 
     def take_executed(
@@ -164,6 +145,10 @@ class Prover:
     def _effect(self, row: Row) -> Effect:
         return row.effect_in(self.kind)
 
+    @property
+    def _judge_of_effects(self) -> EffectJudge:
+        return EffectJudge(self.poller, self.kind, self.profile)
+
     def take_heard(self, connection: sqlite3.Connection, command_id: str, evidence: str, at: float) -> bool:
         """Store that a line of the log showed the command's effect. False: it had come to its end already."""
         command = command_by_id(connection, command_id)
@@ -171,12 +156,6 @@ class Prover:
             return False
         move(connection, command, State.CONFIRMED, at, evidence=evidence, reason=command.reason)
         return True
-
-    def _again(self, connection: sqlite3.Connection, command: CommandRow, at: float, reason: str) -> None:
-        move(connection, command, State.ACCEPTED, at, reason=reason, batch=None, executed_at=None, watch_from=None)
-        connection.execute(
-            "UPDATE entry SET proof = 'accepted' WHERE command_id = ? AND proof = 'processed' AND core_id IS NULL", (command.id,)
-        )
 
     # --- what the status file says ------------------------------------------------------------------------------------------------
 
@@ -245,7 +224,7 @@ class Prover:
         def judged(command: CommandRow, row: Row) -> Judgement:
             # A core writes its first status file when it has read all it had saved: absence counts at once.
             when = When(moment.created, moment.created - row.effect_deadline_s - 2, row.effect_deadline_s)
-            return self._judged_by_signs(reader, command, row, when)
+            return self._judge_of_effects.by_signs(reader, command, row, when)
 
         return Losses(
             slices,
@@ -301,7 +280,7 @@ class Prover:
         row = known_row(command.name)
         if command.state in LATE and row.effect not in _TELLTALE:
             return None
-        judgement = self._judgement(connection, reader, command, row, made, created, program_start)
+        judgement = self._judge_of_effects.judge(connection, reader, command, row, made, created, program_start)
         match judgement.effected:
             case Effected.YES if command.state is State.PROCESSED and row.effect is not Effect.ACKNOWLEDGED:
                 confirmed.append(Confirmed(command.id, judgement.evidence, judgement.core_ids))
@@ -315,103 +294,10 @@ class Prover:
         if command.state in LATE or command.watch_from is None:
             return None
         with slices.unit():
-            is_absent = self._absent(connection, command, row, judgement, program_start, at)
+            is_absent = end_absent(
+                connection, command, row, judgement, program_start, at, persists_at_once=self.profile.persists_at_once
+            )
         return command.id if is_absent else None
-
-    def _judgement(
-        self,
-        connection: sqlite3.Connection,
-        reader: Reader,
-        command: CommandRow,
-        row: Row,
-        made: Sequence[EntryRow],
-        created: float,
-        program_start: float,
-    ) -> Judgement:
-        executed_at = command.watch_from if command.watch_from is not None else float("inf")
-        if row.effect is Effect.ENTRY_CREATED:
-            judgement = judge_created(made, created, executed_at, row.effect_deadline_s)
-            starter, started = triggered_by(connection, command, made)
-            if judgement.effected is not Effected.YES or starter is None:
-                return judgement
-            shown = {block.core_id: block.triggered_by for block in reader.downtime_blocks(self.poller)}
-            loose = [entry for entry in started if entry.core_id is not None and shown.get(entry.core_id) != starter]
-            return judge_triggered(judgement, starter, loose, created)
-        if row.effect is Effect.ENTRY_GONE:
-            entry = history.entry_by_id(connection, command.entry_id or 0)
-            return judge_gone(entry, created, executed_at, row.effect_deadline_s)
-        if row.effect not in _OF_ONE_OBJECT or (row.effect is Effect.CHECKED and not row.forced):
-            return self._judged_by_signs(reader, command, row, When(created, executed_at, row.effect_deadline_s))
-        if row.effect is Effect.CHECKED and row.on is not Members.ITSELF:
-            return self._judged_checks(reader, command, row, When(created, executed_at, row.effect_deadline_s))
-        found = reader.object_row(self.poller, command.host, command.service or None)
-        acknowledges = row.effect is Effect.ACKNOWLEDGED
-        comments = reader.comments_of(self.poller, command.host, command.service or None) if acknowledges else ()
-        seen = Seen(created, program_start, found, comments)
-        since = float(command.epoch or 0)
-        match row.effect:
-            case Effect.ACKNOWLEDGED:
-                comment = stored_comment(str(command.arguments["comment"]), row, self.profile)
-                sticky = bool(command.arguments["sticky"])
-                by_core = any(part.name == "expire" for part in row.fields)
-                expire = command.arguments.get("expire") if by_core else None
-                return judge_acknowledged(
-                    seen,
-                    command.author,
-                    comment,
-                    sticky,
-                    executed_at,
-                    since,
-                    row.effect_deadline_s,
-                    float(expire) if isinstance(expire, int | float) else None,
-                )
-            case Effect.NOT_ACKNOWLEDGED:
-                return judge_not_acknowledged(seen, executed_at, row.effect_deadline_s)
-            case Effect.CHECKED:
-                at = command.arguments.get("at")
-                return judge_checked(
-                    seen, max(float(at), since) if isinstance(at, int | float) else since, executed_at, row.effect_deadline_s
-                )
-            case _:
-                return judge_result(seen, since, executed_at, row.effect_deadline_s, self.profile.bracket_is_entry_time)
-
-    def _judged_by_signs(self, reader: Reader, command: CommandRow, row: Row, when: When) -> Judgement:
-        """Effects that are rows of data: see engine/commands/effects.py."""
-        names = command.arguments
-        match self._effect(row):
-            case Effect.SHOWN:
-                return judge_signs(row, names, self._members(reader, row, names), when, self.kind)
-            case Effect.PROGRAM:
-                return judge_signs(row, names, [MemberSeen("the core", program_of(reader, self.poller))], when, self.kind)
-            case Effect.CHECKED:
-                return self._judged_checks(reader, command, row, when)
-            case Effect.COMMENTS_GONE:
-                comments = reader.comments_of(self.poller, command.host, command.service or None)
-                return judge_comments_gone(comments, float(command.epoch or 0), when)
-            case Effect.DOWNTIMES_GONE:
-                group = row.subject is Subject.HOSTGROUP
-                hosts = hosts_of_group(reader, self.poller, row.subject, names) if group else None
-                blocks = reader.downtime_blocks(self.poller)
-                return judge_downtimes_gone(row, names, hosts, blocks, float(command.epoch or 0), when)
-            case Effect.LOGGED:
-                return judge_logged(row, when)
-            case _:
-                no_trace = Judgement(Effected.NO, reason="what it does leaves no trace in the core's files")
-                return no_trace if when.is_decisive else Judgement(Effected.NOT_YET)
-
-    def _judged_checks(self, reader: Reader, command: CommandRow, row: Row, when: When) -> Judgement:
-        keys = objects_of(reader, self.poller, row, command.arguments)
-        members = [(_label(key), reader.object_row(key.poller, key.host, key.service)) for key in keys]
-        at, since = command.arguments.get("at"), float(command.epoch or 0)
-        asked = max(float(at), since) if isinstance(at, int | float) else since
-        return judge_checks(members, asked, row.forced, when)
-
-    def _members(self, reader: Reader, row: Row, names: Mapping[str, object]) -> list[MemberSeen]:
-        columns = [sign.key for sign in row.signs]
-        if row.subject in (Subject.CONTACT, Subject.CONTACTGROUP):
-            contacts = contacts_of(reader, self.poller, row, names)
-            return [MemberSeen(name, shown_of_contact(reader, self.poller, name, columns)) for name in contacts]
-        return [MemberSeen(_label(key), shown_of(reader, key, columns)) for key in objects_of(reader, self.poller, row, names)]
 
     def _confirmed(self, connection: sqlite3.Connection, command: CommandRow, row: Row, judgement: Judgement, at: float) -> None:
         state = State.CONFIRMED if State.CONFIRMED in MOVES[command.state] else command.state
@@ -420,56 +306,6 @@ class Prover:
         if row.effect is Effect.ACKNOWLEDGED:
             for entry in entries_of(connection, command.id):
                 update_entry(connection, entry.id, proof="confirmed", present=1, core_id=judgement.core_ids[0])
-
-    def _absent(
-        self, connection: sqlite3.Connection, command: CommandRow, row: Row, judgement: Judgement, program_start: float, at: float
-    ) -> bool:
-        """The files show that the effect is not there: say why, or write it again if the core lost it."""
-        unclear = command.state in IN_FLIGHT
-        # Both are whole seconds: a core started in the second of the execution may have been started after it. Taken for lost
-        # wrongly, what is absent is written once more, with an execution after the start.
-        lost = unclear or program_start >= (command.executed_at or 0)
-        again = row.idempotent or row.resend_when_absent or (unclear and self.profile.persists_at_once)
-        if judgement.effected is Effected.NO and (other := _changed_by(connection, command, row)):
-            if lost:  # written again, it would take away what the later one did
-                reason = f"the core was started again, and {other} changed it since: ask again if it is still wanted"
-                refused(connection, command, State.UNKNOWN, at, reason=reason)
-                return True
-            judgement = Judgement(Effected.CLEARED, reason=f"{other} changed it again before a status file could show it")
-        overlaid = row.effect is Effect.RESULT_SEEN or bool(row.signs)
-        if judgement.effected is Effected.CLEARED and overlaid and not unclear:
-            # Executed without an error, then overlaid by something newer: no status file will ever show more.
-            connection.execute("UPDATE command SET watch_from = NULL, reason = ? WHERE id = ?", (judgement.reason, command.id))
-            return True
-        if judgement.effected is Effected.CLEARED:
-            refused(connection, command, State.UNKNOWN, at, reason=judgement.reason)
-        elif judgement.core_ids or (judgement.some and not (lost and row.idempotent)):
-            # A core executes a command whole: what is missing of it was not lost, a resend would double the rest.
-            ids = orjson.dumps(list(judgement.core_ids)).decode()
-            move(connection, command, State.PARTIAL, at, evidence=judgement.evidence, reason=judgement.reason, core_ids=ids)
-            connection.execute("UPDATE entry SET present = 0 WHERE command_id = ? AND core_id IS NULL", (command.id,))
-        elif undone := _undone_by(connection, command, row):
-            refused(connection, command, State.UNKNOWN, at, reason=f"{undone} before a status file could show it")
-        elif lost and again:
-            why = "before it executed it" if unclear else "and lost it"
-            self._again(connection, command, at, f"the core was started again {why}, as its files show: it will be written again")
-        elif lost:
-            refused(connection, command, State.UNKNOWN, at, reason=f"the core was started again, and {judgement.reason}")
-        else:
-            refused(connection, command, State.NO_EFFECT, at, reason=judgement.reason)
-        return True
-
-
-def refused(
-    connection: sqlite3.Connection, command: CommandRow, state: State, at: float, *, evidence: str = "", reason: str = ""
-) -> None:
-    """End a command, and with it the entries it was to make; one that may stand after all is still looked for."""
-    move(connection, command, state, at, evidence=evidence, reason=reason)
-    may_stand = state is State.UNKNOWN and known_row(command.name).effect is Effect.ENTRY_CREATED
-    connection.execute(
-        "UPDATE entry SET present = 0 WHERE command_id = ? AND core_id IS NULL AND (NOT ? OR end_time <= ?)",
-        (command.id, may_stand, at),
-    )
 
 
 def _is_plain(verdict: Verdict) -> bool:
@@ -481,50 +317,6 @@ def _names(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, str]
     """The names of these commands, by id."""
     query = "SELECT id, name FROM command WHERE id IN (SELECT value FROM json_each(?))"
     return dict(connection.execute(query, (orjson.dumps(ids).decode(),)).fetchall())
-
-
-def _label(key: ObjectKey) -> str:
-    return key.host if key.service is None else f"{key.host}/{key.service}"
-
-
-def _changed_by(connection: sqlite3.Connection, command: CommandRow, row: Row) -> str | None:
-    """Which later command of ours changed what this one's signs are read from, on an object that may be a member of both."""
-    if not row.signs:
-        return None
-    later = connection.execute(
-        "SELECT name, host, service FROM command WHERE poller = ? AND seq > ? AND state IN ('written', 'processed', 'confirmed')"
-        " ORDER BY seq",
-        (command.poller, command.seq),
-    )
-    mine = _keys(row.signs)
-    for name, host, service in later:
-        other = known_row(name)
-        if mine & _keys(other.signs) and (_is_wide(row) or _is_wide(other) or (host, service) == (command.host, command.service)):
-            return str(name)
-    return None
-
-
-def _is_wide(row: Row) -> bool:
-    """It acts on others than the one object it names."""
-    return row.on is not Members.ITSELF or row.subject not in OBJECTS
-
-
-def _keys(signs: Sequence[Sign]) -> set[str]:
-    return {sign.key for sign in signs}
-
-
-def _undone_by(connection: sqlite3.Connection, command: CommandRow, row: Row) -> str | None:
-    """Which later command of ours took an acknowledgement back, or set one again, after `command` did the opposite."""
-    names, words = {
-        Effect.ACKNOWLEDGED: ("REMOVE_%", "removed it"),
-        Effect.NOT_ACKNOWLEDGED: ("ACKNOWLEDGE_%", "acknowledged again"),
-    }.get(row.effect, ("", ""))
-    found = connection.execute(
-        "SELECT user FROM command WHERE poller = ? AND host = ? AND service = ? AND name LIKE ? AND seq > ?"
-        " AND state IN ('writing', 'written', 'processed', 'confirmed') ORDER BY seq LIMIT 1",
-        (command.poller, command.host, command.service, names, command.seq),
-    ).fetchone()
-    return f"{found[0]} {words}" if found else None
 
 
 def _standing(rows: Sequence[HostStatus | ServiceStatus], comments: Sequence[CommentStatus]) -> list[Acknowledged]:

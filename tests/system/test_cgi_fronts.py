@@ -52,7 +52,7 @@ def scene(_cores_are_there: None) -> Iterator[Scene]:
         users = folder / "htpasswd"
         users.write_text(f"{ADMIN}:{SHA}\nann:{SHA}\n")
         settings = f'cgi_cfg = "{core.folder / "cgi.cfg"}"\nhtpasswd = "{users}"\n'
-        settings += f'behind_proxy = ["{PROXY}"]\nremote_user_from = ["{PROXY}"]\n'
+        settings += f'behind_proxy = ["{PROXY}"]\nremote_user_from = ["{PROXY}"]\nbulk_limit = 3\n'
         with cores.running(core), boxed(folder, core, settings=settings) as box:
             yield Scene(folder, core, box, users)
 
@@ -173,6 +173,25 @@ def test_only_named_addresses_may_say_who_it_is(scene: Scene) -> None:
     with httpx.Client(transport=httpx.HTTPTransport(local_address=PROXY)) as there:
         answer = there.get(f"{scene.box.url}/nagios/cgi-bin/statusjson.cgi?query=hostcount", headers={"X-Remote-User": ADMIN})
     assert answer.json()["result"]["user"] == ADMIN
+
+
+@pytest.mark.parametrize(("there", "is_secure"), [(PROXY, True), ("127.0.0.3", False)])
+def test_the_forms_cookie_is_for_tls_where_a_proxy_took_it_off(scene: Scene, there: str, is_secure: bool) -> None:
+    """A proxy that is not named is not believed."""
+    url = f"{scene.box.url}/nagios/cgi-bin/cmd.cgi?cmd_typ=24&host=web01"
+    with httpx.Client(transport=httpx.HTTPTransport(local_address=there)) as client:
+        cookie = client.get(url, auth=BASIC, headers={"X-Forwarded-Proto": "https"}).headers["Set-Cookie"].lower()
+    assert (re.findall(r"; (secure|httponly|samesite=\w+)", cookie).count("secure") == 1) == is_secure
+    assert "httponly" in cookie and "samesite=strict" in cookie
+
+
+def test_one_form_names_no_more_than_the_limit(scene: Scene) -> None:
+    before = len(scene.commands())
+    for count, is_taken in ((4, False), (3, True)):
+        hosts = "&".join(f"host={host.name}" for host in HOSTS[:count])
+        answer = httpx.get(f"{scene.box.url}/cgi-bin/icinga/cmd.cgi?cmd_typ=24&cmd_mod=2&{hosts}", auth=BASIC, timeout=30)
+        assert ("successfully submitted to Icinga" in answer.text) == is_taken, answer.text
+        assert len(scene.commands()) - before == (count if is_taken else 0)
 
 
 @pytest.mark.parametrize("kind", KINDS)

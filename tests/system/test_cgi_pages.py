@@ -125,23 +125,12 @@ def pair(_cores_are_there: None) -> Iterator[Pair]:
                 with core.command_file.open("w") as pipe:
                     pipe.write("".join(f"[{now}] {line}\n" for line in told(now)))
                 found = Pair(core, original, box)
-                last = re.compile(r"class='featureEnabledHandlers'")
-                until(
-                    lambda: last.search(found.theirs("tac.cgi")) and last.search(found.ours("tac.cgi")), 20, "all was carried out"
-                )
+                settle(found)
                 yield found
 
 
 def settle(pair: Pair) -> None:
-    """Wait until the core has taken in the last results, and until ours has read a status file written later than that."""
-
-    def is_told() -> bool:
-        if pair.core.status_file.read_text().count(f"plugin_output={ACTIVE}") < 2:
-            return False
-        page = pair.theirs("tac.cgi")
-        return all(
-            part in page for part in ("featureEnabledHandlers", ">2 Down<", ">3 Critical<", ">1 Ok<", ">1 Warning<", ">1 Unknown<")
-        )
+    """Wait until the core has carried out what it was told, and until ours has read what came of it."""
 
     def is_read() -> bool:
         """Rows that the log touched are taken from a status file of a later second."""
@@ -150,7 +139,7 @@ def settle(pair: Pair) -> None:
             CELLS.findall(pair.theirs("status.cgi", query)) == CELLS.findall(pair.ours("status.cgi", query)) for query in queries
         )
 
-    until(is_told, 20, "the core took in what it was told")
+    until(lambda: "featureEnabledHandlers" in pair.theirs("tac.cgi"), 20, "the core carried out the last command")
     until(is_read, 20, "ours read what came of it")
 
 

@@ -189,6 +189,20 @@ def test_another_process_revoking_or_removing_is_seen_at_once(house: House, tmp_
             run(house.keeper.caller_of(login.secret, HERE))
 
 
+def test_a_revoked_token_opens_nothing_for_any_of_many_at_once(house: House, tmp_path: Path) -> None:
+    """What comes together is looked up once: never what was looked up for those before."""
+    login = house.login()
+
+    async def many() -> list[object]:
+        calls = [house.keeper.caller_of(login.secret, HERE) for _ in range(50)]
+        return list(await asyncio.gather(*calls, return_exceptions=True))
+
+    assert {type(one).__name__ for one in run(many())} == {"Caller"}
+    with closing(Journal.open(tmp_path)) as other, other.transaction() as connection:
+        accounts.revoke_token(connection, login.caller.token)
+    assert {type(one) for one in run(many())} == {NotAuthenticated}
+
+
 def test_guessing_is_slowed_down_more_and_more(house: House) -> None:
     house.fails(times=door.FREE)
     waits = []
