@@ -8,7 +8,8 @@ The tour, in reading order:
    `attribute_rows.py` and `process_rows.py`, whose words are in `parts.py`; `wire.py` writes a row as a line, `profiles.py` says
    how kinds of core differ, `danger.py` which dangerous names a configuration may allow, `lifecycle.py` is the life of a command,
    `executed.py` what the log proves was executed (`expected.py` what it will show of a batch), `proof.py` what the status file
-   proves of effects, `binding.py` which of its blocks is which entry, `reruns.py` what was executed twice.
+   proves of effects, `binding.py` which of its blocks is which entry, `reruns.py` what was executed twice, `passages.py` what
+   a log alone tells of downtimes.
 4. `state/`: `frames.py` is what a scanner sends, `mirror.py` the one writer of state.db (`generation.py` one scan, `changes.py` one
    log line, and what changed), `events.py` what of that is told, `views.py` the reads of hosts and services, `groups.py`,
    `grouped.py` (groups searched by their members), `resources.py` (hosts and services in one list), `configured.py` (contacts,
@@ -29,9 +30,9 @@ The tour, in reading order:
 6. `pollers/`: the thin edge. `command_file.py` (the FIFO), `tail.py` (logs through rotations), `scan.py` (scanner process),
    `watch.py` (folders), `inspect.py` (what `check` finds), `following.py` (how far a log was read over our own restarts),
    `follow.py` (the thread that carries what a log says of states into the mirror), `indexing.py` (the process that fills
-   history.db), `duplicates.py` (what a core made twice of one line), `losses.py` (what it lost in a crash), `expiry.py`
-   (acknowledgements that end at a time), `logpages.py` (logs as they lie, from either end), and the lane, one thread
-   that carries a poller's commands: `local.py` its loop, `health.py` how its command file is,
+   history.db), `replay.py` (downtimes that only the logs know), `duplicates.py` (what a core made twice of one line), `losses.py`
+   (what it lost in a crash), `expiry.py` (acknowledgements that end at a time), `logpages.py` (logs as they lie, from either
+   end), and the lane, one thread that carries a poller's commands: `local.py` its loop, `health.py` how its command file is,
    `sending.py` what may be written next, `bulk.py` calls of results (`call.py` one of them, `bulk_plan.py` what of them is written
    next, `newest.py` and `last_checks.py` what it is decided by, `bulk_judge.py` what they did),
    `proving.py` what the files prove (`effects_judged.py` of one command's effect, `entries_judged.py` of entries made or deleted,
@@ -44,7 +45,8 @@ The tour, in reading order:
    for, `plans.py` plans calls for many, `items.py` calls whose parts stand or fall one by one, `bulk.py` stores them in slices,
    `together.py` many small ones at once, `once.py` wraps what it stores, `rights.py` says what a contact of the core may command,
    `subscribe.py` gives events out (`pages.py` reads them, `audience.py` says to whom, `snapshot.py` what stands before them),
-   `entries.py` lists downtimes, acknowledgements and comments (`entry_fields.py` what can be named in a search of them).
+   `entries.py` lists downtimes, acknowledgements and comments (`entry_fields.py` what can be named in a search of them),
+   `timeline.py` everything that happened to one object.
 
 Where we differ from the first design, and why: a lane is a thread with synchronous code, so that the order "journal, write,
 journal" can be read off the page; a generation is one transaction of state.db, so that readers see it whole without a second

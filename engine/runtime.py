@@ -37,6 +37,7 @@ from engine.pollers.follow import LogFollower
 from engine.pollers.indexing import Indexer
 from engine.pollers.keeping import LaneKeeper
 from engine.pollers.local import Lane, Reports
+from engine.pollers.replay import Replay
 from engine.pollers.scan import ScannerProcess, step_back
 from engine.pollers.watch import FolderWatch
 from engine.state.frames import End, Frame, ScanRequest
@@ -242,6 +243,7 @@ def serve(runtime: Runtime) -> None:
     lane_threads = [_thread(runtime, f"lane-{number}", lane.run) for number, lane in runtime.lanes.items()]
     if runtime.indexer is not None:
         _thread(runtime, "history", lambda: _index_history(runtime))
+        _thread(runtime, "replay", _replay(runtime).run)
     watch.start()
     log.info("engine up: %d pollers", len(runtime.lanes))
     try:
@@ -251,6 +253,11 @@ def serve(runtime: Runtime) -> None:
         checkpoints.stop()
         _stop(runtime, watch, lane_threads)
         receiver.close()
+
+
+def _replay(runtime: Runtime) -> Replay:
+    data, settings = runtime.config.data, runtime.config.settings
+    return Replay(Journal.open(data), lambda: Reader.open(data), runtime.config.pollers, settings, runtime.clock)
 
 
 def _receive(runtime: Runtime, receiver: socket.socket) -> None:

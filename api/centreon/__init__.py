@@ -22,6 +22,7 @@ from api.centreon import (
     actions,
     downtimes,
     groups,
+    kinds,
     metrics,
     objects,
     openapi,
@@ -30,11 +31,13 @@ from api.centreon import (
     servers,
     sessions,
     statuses,
+    timeline,
     users,
 )
 from api.centreon.outcomes import again
-from api.centreon.place import Nowhere, OpenHandler, Place, Served, Services
+from api.centreon.place import Nowhere, OpenHandler, Place, Served
 from api.render import json_response
+from api.services import Services
 from engine.clock import Clock, SystemClock
 from engine.config import Settings
 from engine.desk import Desk
@@ -90,6 +93,10 @@ PATHS: Mapping[str, Mapping[str, Served]] = {
     "/configuration/monitoring-servers": {"GET": (servers.configured_servers, _SEE)},
     "/monitoring/hosts/status": {"GET": (statuses.hosts_status, _SEE)},
     "/monitoring/services/status": {"GET": (statuses.services_status, _SEE)},
+    "/monitoring/hosts/categories": {"GET": (kinds.categories, _SEE)},
+    "/monitoring/services/categories": {"GET": (kinds.categories, _SEE)},
+    "/monitoring/severities/host": {"GET": (kinds.severities_of_hosts, _SEE)},
+    "/monitoring/severities/service": {"GET": (kinds.severities_of_services, _SEE)},
     "/monitoring/hosts": {"GET": (objects.hosts, _SEE)},
     "/monitoring/services": {"GET": (objects.services, _SEE)},
     _HOST: {"GET": (objects.host, _SEE)},
@@ -100,6 +107,8 @@ PATHS: Mapping[str, Mapping[str, Served]] = {
     f"{_SERVICE}/check": {"POST": (actions.check_service, _CHECK)},
     f"{_SERVICE}/submit": {"POST": (actions.submit_service, _RESULT)},
     f"{_SERVICE}/comments": {"POST": (actions.comment_service, _COMMENT)},
+    f"{_HOST}/timeline": {"GET": (timeline.of_host, _SEE)},
+    f"{_HOST}/timeline/download": {"GET": (timeline.host_file, _SEE)},
     f"{_HOST}/hostgroups": {"GET": (groups.hostgroups_of_host, _SEE)},
     f"{_HOST}/downtimes": {"GET": (downtimes.of_host, _SEE), "POST": (downtimes.set_on_host, _DOWNTIME)},
     _HOST + "/{acks}": {
@@ -108,6 +117,8 @@ PATHS: Mapping[str, Mapping[str, Served]] = {
         "DELETE": (ack.cancel_on_host, _ACK),
     },
     _SERVICE: {"GET": (objects.service, _SEE)},
+    f"{_SERVICE}/timeline": {"GET": (timeline.of_service, _SEE)},
+    f"{_SERVICE}/timeline/download": {"GET": (timeline.service_file, _SEE)},
     f"{_SERVICE}/metrics": {"GET": (metrics.metrics, _SEE)},
     f"{_SERVICE}/servicegroups": {"GET": (groups.servicegroups_of_service, _SEE)},
     f"{_SERVICE}/downtimes": {"GET": (downtimes.of_service, _SEE), "POST": (downtimes.set_on_service, _DOWNTIME)},

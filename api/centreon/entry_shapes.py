@@ -13,7 +13,10 @@ from engine.desk import Entry
 
 
 def downtime_shape(entry: Entry, author_ids: Mapping[str, int | None], now: float) -> dict[str, object]:
-    """A downtime, past or present. `now` decides whether a fixed one has started where the core does not say."""
+    """A downtime, past or present. `now` decides whether a fixed one has started where the core does not say.
+
+    Of one that only a log tells of, and not with which command it was asked for, author, comment and window are null.
+    """
     return {
         "start_time": iso_time(entry.start_time),
         "end_time": iso_time(entry.end_time),
@@ -22,11 +25,11 @@ def downtime_shape(entry: Entry, author_ids: Mapping[str, int | None], now: floa
         "id": entry.id,
         "entry_time": iso_time(entry.entry_time),
         "author_id": author_ids.get(entry.author),
-        "author_name": entry.author,
+        "author_name": entry.author or None,
         "host_id": entry.host_id,
         "service_id": _service_id(entry),
         "is_cancelled": entry.cancelled,
-        "comment": entry.comment,
+        "comment": entry.comment if entry.author else None,
         "deletion_time": iso_time(entry.deleted_at),
         "duration": _duration(entry),
         "is_fixed": entry.fixed,
@@ -37,7 +40,7 @@ def downtime_shape(entry: Entry, author_ids: Mapping[str, int | None], now: floa
 
 
 def acknowledgement_shape(entry: Entry, author_ids: Mapping[str, int | None]) -> dict[str, object]:
-    """An acknowledgement, past or present. Null where neither the core's files nor the journal tell."""
+    """An acknowledgement, past or present. Null where neither the core's files nor the journal tell; nobody told: false."""
     return {
         "id": entry.id,
         "author_id": author_ids.get(entry.author),
@@ -48,7 +51,7 @@ def acknowledgement_shape(entry: Entry, author_ids: Mapping[str, int | None]) ->
         "host_id": entry.host_id,
         "service_id": _service_id(entry),
         "poller_id": entry.poller,
-        "is_notify_contacts": entry.notify,
+        "is_notify_contacts": bool(entry.notify),
         "is_persistent_comment": entry.persistent,
         "is_sticky": entry.sticky,
         "state": entry.state,

@@ -8,6 +8,7 @@ from dataclasses import replace
 from starlette.responses import Response
 
 from api.centreon.answers import encoded_page, list_answer
+from api.centreon.notified import with_notified
 from api.centreon.place import Visit
 from api.centreon.searching import ACKNOWLEDGEMENT_KEYS, DOWNTIME_KEYS, parse_list
 from engine.desk import Entry, EntryFilter
@@ -23,10 +24,9 @@ async def entries_page(visit: Visit, which: EntryFilter, shape: Shape) -> Respon
     paging = asked.paging
     found = replace(which, condition=asked.condition, order=asked.order, limit=paging.limit, offset=paging.offset)
     page = await visit.desk.entries(visit.caller, found)
-    ids = await author_ids(visit, page.rows)
-    return await list_answer(
-        len(page.rows), lambda: encoded_page([shape(entry, ids) for entry in page.rows], paging, page.total, asked.echo)
-    )
+    rows = await with_notified(visit, page.rows)
+    ids = await author_ids(visit, rows)
+    return await list_answer(len(rows), lambda: encoded_page([shape(entry, ids) for entry in rows], paging, page.total, asked.echo))
 
 
 async def author_ids(visit: Visit, entries: Iterable[Entry]) -> dict[str, int | None]:

@@ -18,6 +18,7 @@ from api.centreon import (
     bodies,
     downtimes,
     groups,
+    kinds,
     metrics,
     objects,
     platform,
@@ -25,6 +26,7 @@ from api.centreon import (
     servers,
     sessions,
     statuses,
+    timeline,
     users,
 )
 from api.centreon.answers import LARGEST
@@ -39,7 +41,10 @@ Methods = Mapping[str, Callable[..., Any]]
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What is told of a handler: its answer (in brackets: a page of a list), its body, further parameters of its query."""
+    """What is told of a handler: its answer, its body, further parameters of its query.
+
+    An answer in brackets is a page of a list, one after `=` a plain list, one with a slash a file of that type.
+    """
 
     answer: str = ""
     body: Any = None
@@ -47,6 +52,33 @@ class Told:
 
 
 _DOWNTIMES, _ACKS = Told("[Downtime]"), Told("[Acknowledgement]")
+# What is asked for by a body alone.
+_BODIES: Mapping[Callable[..., Any], Any] = {
+    downtimes.set_on_host: bodies.HostDowntimeBody,
+    downtimes.set_on_service: bodies.DowntimeBody,
+    ack.add_by_host_id: bodies.ListedHostAcknowledgementBody,
+    ack.add_by_service_id: bodies.ListedServiceAcknowledgementBody,
+    ack.add_on_host: bodies.HostAcknowledgementBody,
+    ack.add_on_service: bodies.AcknowledgementBody,
+    actions.set_hosts_downtimes: list[bodies.DowntimeItem],
+    actions.set_services_downtimes: list[bodies.DowntimeItem],
+    actions.acknowledge_hosts: list[bodies.AcknowledgementItem],
+    actions.acknowledge_services: list[bodies.AcknowledgementItem],
+    actions.acknowledge: bodies.ResourcesAcknowledgeBody,
+    actions.disacknowledge: bodies.ResourcesDisacknowledgeBody,
+    actions.set_downtime: bodies.ResourcesDowntimeBody,
+    actions.check: bodies.ResourcesCheckBody,
+    actions.submit: bodies.ResourcesSubmitBody,
+    actions.comment: bodies.ResourcesCommentBody,
+    actions.check_hosts: list[bodies.CheckItem],
+    actions.check_services: list[bodies.CheckItem],
+    actions.check_host: bodies.HostCheckBody,
+    actions.check_service: bodies.CheckBody,
+    actions.submit_host: bodies.SubmitBody,
+    actions.submit_service: bodies.SubmitBody,
+    actions.comment_host: bodies.CommentBody,
+    actions.comment_service: bodies.CommentBody,
+}
 TOLD: Mapping[Callable[..., Any], Told] = {
     sessions.login: Told("Login", bodies.LoginBody),
     sessions.browser_login: Told("object", bodies.Credentials),
@@ -66,6 +98,13 @@ TOLD: Mapping[Callable[..., Any], Told] = {
     groups.servicegroups: Told("[Group]", query=("show_host", "show_service")),
     groups.hostgroups_of_host: Told("[Group]"),
     groups.servicegroups_of_service: Told("[Group]"),
+    kinds.categories: Told("[Group]"),
+    kinds.severities_of_hosts: Told("[Severity]"),
+    kinds.severities_of_services: Told("[Severity]"),
+    timeline.of_host: Told("[Event]"),
+    timeline.of_service: Told("[Event]"),
+    timeline.host_file: Told("text/csv", query=("search", "sort_by")),
+    timeline.service_file: Told("text/csv", query=("search", "sort_by")),
     metrics.metrics: Told("=Metric"),
     resources.resources: Told("[Resource]", query=tuple(FILTERS)),
     resources.host_resource: Told("ResourceAlone"),
@@ -79,8 +118,6 @@ TOLD: Mapping[Callable[..., Any], Told] = {
     downtimes.of_service: _DOWNTIMES,
     downtimes.downtime: Told("Downtime"),
     downtimes.cancel: Told(query=("with_services",)),
-    downtimes.set_on_host: Told(body=bodies.HostDowntimeBody),
-    downtimes.set_on_service: Told(body=bodies.DowntimeBody),
     ack.latest_of_hosts: _ACKS,
     ack.latest_of_services: _ACKS,
     ack.acknowledgements: _ACKS,
@@ -89,30 +126,9 @@ TOLD: Mapping[Callable[..., Any], Told] = {
     ack.of_services: _ACKS,
     ack.of_host: _ACKS,
     ack.of_service: _ACKS,
-    ack.add_by_host_id: Told(body=bodies.ListedHostAcknowledgementBody),
-    ack.add_by_service_id: Told(body=bodies.ListedServiceAcknowledgementBody),
-    ack.add_on_host: Told(body=bodies.HostAcknowledgementBody),
-    ack.add_on_service: Told(body=bodies.AcknowledgementBody),
     ack.cancel_on_host: Told(),
     ack.cancel_on_service: Told(),
-    actions.set_hosts_downtimes: Told(body=list[bodies.DowntimeItem]),
-    actions.set_services_downtimes: Told(body=list[bodies.DowntimeItem]),
-    actions.acknowledge_hosts: Told(body=list[bodies.AcknowledgementItem]),
-    actions.acknowledge_services: Told(body=list[bodies.AcknowledgementItem]),
-    actions.acknowledge: Told(body=bodies.ResourcesAcknowledgeBody),
-    actions.disacknowledge: Told(body=bodies.ResourcesDisacknowledgeBody),
-    actions.set_downtime: Told(body=bodies.ResourcesDowntimeBody),
-    actions.check: Told(body=bodies.ResourcesCheckBody),
-    actions.submit: Told(body=bodies.ResourcesSubmitBody),
-    actions.comment: Told(body=bodies.ResourcesCommentBody),
-    actions.check_hosts: Told(body=list[bodies.CheckItem]),
-    actions.check_services: Told(body=list[bodies.CheckItem]),
-    actions.check_host: Told(body=bodies.HostCheckBody),
-    actions.check_service: Told(body=bodies.CheckBody),
-    actions.submit_host: Told(body=bodies.SubmitBody),
-    actions.submit_service: Told(body=bodies.SubmitBody),
-    actions.comment_host: Told(body=bodies.CommentBody),
-    actions.comment_service: Told(body=bodies.CommentBody),
+    **{handler: Told(body=body) for handler, body in _BODIES.items()},
 }
 
 _NUMBER = {"type": "integer", "maximum": LARGEST}
@@ -169,6 +185,8 @@ def _answers(told: Told) -> dict[str, Any]:
         return done | {"207": _answer("some of it was carried out", {"type": "object"})}
     if told.answer.startswith("["):
         return {"200": _answer("a page", page_of(told.answer[1:-1]))}
+    if "/" in told.answer:
+        return {"200": {"description": "a file", "content": {told.answer: {"schema": {"type": "string"}}}}}
     schema = json_schema(f"[{told.answer[1:]}]" if told.answer.startswith("=") else told.answer)
     return {"200": _answer("what was asked for", schema)}
 

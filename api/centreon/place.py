@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from api.auth.doorkeeper import Doorkeeper, check_may
+from api.auth.doorkeeper import check_may
 from api.centreon.bodies import BULK_LIMIT_BYTES, Body, parse_array, parse_body, raw_body
 from api.centreon.cookies import Credential, check_same_origin, credential_of
 from api.centreon.errors import NoRoute, error_answer, refusal, status_of
@@ -21,8 +21,7 @@ from api.centreon.times import in_zone
 from api.centreon.versions import NEWEST, Version, parse_version
 from api.centreon.waits import Wait, parse_wait
 from api.ledger import REPLAYED, as_asked, kept, without_body
-from engine.clock import Clock
-from engine.config import Settings
+from api.services import Services
 from engine.desk import Caller, Desk, Recorded
 from engine.errors import CallerError, NotAuthenticated, SignalboxError
 from engine.journal.accounts import Verb
@@ -31,16 +30,6 @@ B = TypeVar("B", bound=Body)
 LARGEST_ID = 2**63 - 1
 NO_CREDENTIALS = "Authentication Required"
 NOT_FOUND_BY_IT = "No token could be found. It is unknown or has expired: log in again."
-
-
-@dataclass(frozen=True, slots=True)
-class Services:
-    """What every handler may ask."""
-
-    desk: Desk
-    doorkeeper: Doorkeeper
-    settings: Settings
-    clock: Clock
 
 
 @dataclass(frozen=True, slots=True)

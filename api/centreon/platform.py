@@ -7,9 +7,9 @@ from importlib.metadata import PackageNotFoundError, version
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.centreon.place import Services
 from api.centreon.versions import Version
 from api.render import json_response
+from api.services import Services
 
 SPOKEN = ("22", "10", "0")  # the newest version whose dialect is wholly known; clients choose theirs by it
 

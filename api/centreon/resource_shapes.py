@@ -95,7 +95,7 @@ def _links(row: ResourceRow, prefix: str) -> Shape:
     own = f"{prefix}/monitoring{place}"
     endpoints = {
         "details": f"{prefix}/monitoring/resources{place}",
-        "timeline": None,
+        "timeline": f"{own}/timeline",
         "acknowledgement": f"{own}/acknowledgements?limit=1",
         "downtime": f"{own}/downtimes",
         "check": f"{own}/check",
@@ -137,7 +137,12 @@ def _severity(variables: dict[str, object], is_host: bool) -> Shape | None:
     level, id = _number(variables.get("CRITICALITY_LEVEL")), _number(variables.get("CRITICALITY_ID"))
     if level is None and id is None:
         return None
-    return {"id": id, "name": None, "level": level, "type": "host" if is_host else "service", "icon": None}
+    return severity_shape(level, id, "host" if is_host else "service")
+
+
+def severity_shape(level: int | None, id: int | None, kind: str) -> Shape:
+    """A severity; its name and icon are Centreon's alone."""
+    return {"id": id, "name": None, "level": level, "type": kind, "icon": None}
 
 
 def _number(value: object) -> int | None:

@@ -80,11 +80,12 @@ SCHEMAS: Mapping[str, Schema] = {
     "ServiceAlone": _service(Level.FULL) | _STANDING,
     "Group": {"id": "integer", "name": "string"},
     "Downtime": _ENTRY | {
+        "author_name": "string?", "comment": "string?",
         "start_time": "date-time?", "end_time": "date-time?", "actual_start_time": "date-time?", "actual_end_time": "date-time?",
         "is_cancelled": "boolean", "duration": "integer?", "is_fixed": "boolean?", "is_started": "boolean",
     },
     "Acknowledgement": _ENTRY | {
-        "is_notify_contacts": "boolean?", "is_persistent_comment": "boolean?", "is_sticky": "boolean?", "state": "integer?",
+        "is_notify_contacts": "boolean", "is_persistent_comment": "boolean?", "is_sticky": "boolean?", "state": "integer?",
         "type": "integer",
     },
     "Resource": _RESOURCE,
@@ -97,6 +98,11 @@ SCHEMAS: Mapping[str, Schema] = {
     },
     "ConfiguredServer": {"id": "integer", "name": "string", "last_restart": "date-time?", "is_updated": "boolean",
                          "is_activate": "boolean"},
+    "Event": {
+        "id": "integer", "type": "string", "date": "date-time?", "start_date": "date-time?", "end_date": "date-time?",
+        "content": "string", "contact": "Notified?", "status": "Status?", "tries": "integer?",
+    },
+    "Notified": {"id": "integer?", "name": "string"},
     "Metric": {
         "id": "integer", "name": "string", "unit": "string", "current_value": "number?", "warning_high_threshold": "number?",
         "warning_low_threshold": "number?", "critical_high_threshold": "number?", "critical_low_threshold": "number?",

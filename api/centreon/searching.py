@@ -74,7 +74,6 @@ _ENTRY_ALIASES = {
     "contact.name": "author_name",
     "host_id": "host.id",
     "poller_id": "poller.id",
-    "is_notify_contacts": "is_notified",
     "is_persistent_comment": "is_persistent",
 }
 _NEWEST_FIRST = ("e.id DESC",)
@@ -86,6 +85,7 @@ def _entry_table() -> Table:
     aliases = _ENTRY_ALIASES | HOST_ALIASES | SERVICE_ALIASES
     keys = {key: fields[name] for key, name in aliases.items() if name in fields}
     keys["service_id"] = Field(f"iif(e.service = '', 0, {fields['service.id'].sort_value()})", Type.INTEGER)
+    keys["is_notify_contacts"] = Field("coalesce(e.notify, 0) <> 0", Type.FLAG)  # not known is shown as false
     keys["type"] = Field("iif(e.service = '', 0, 1)", Type.INTEGER)
     return Table({**fields, **keys}, _NEWEST_FIRST)
 

@@ -18,9 +18,10 @@ from api.auth.doorkeeper import Login
 from api.centreon.bodies import Credentials, LoginBody, parse_body, raw_body, read_body
 from api.centreon.cookies import check_not_cross_site, check_same_origin, end_cookie, set_cookie
 from api.centreon.errors import refusal, told_error
-from api.centreon.place import Services, Visit, address_of
+from api.centreon.place import Visit, address_of
 from api.centreon.versions import Version
 from api.render import json_response
+from api.services import Services
 from engine.errors import InvalidField, NotAuthenticated, NotPossible
 
 _FORM = "application/x-www-form-urlencoded"

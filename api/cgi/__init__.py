@@ -21,7 +21,8 @@ from api.cgi.json_cgis.page import JSON_PAGES
 from api.cgi.showlog import showlog
 from api.cgi.status import status
 from api.cgi.tac import tac
-from api.cgi.visit import Handler, Page, Services
+from api.cgi.visit import Handler, Page
+from api.services import Services
 from engine.clock import Clock, SystemClock
 from engine.config import Settings
 from engine.desk import Desk

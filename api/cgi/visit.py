@@ -15,12 +15,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from api.auth.doorkeeper import REALM, Doorkeeper, check_may
+from api.auth.doorkeeper import REALM, check_may
 from api.auth.presented import address_of, presented_caller
 from api.cgi.pages import error_page
 from api.errors import problem_of
-from engine.clock import Clock
-from engine.config import Settings
+from api.services import Services
 from engine.desk import Caller, Desk
 from engine.errors import NotAuthenticated, SignalboxError
 from engine.formats.cgicfg import CgiConfig
@@ -31,16 +30,6 @@ from engine.state.rights import ContactRights
 LONGEST_BODY = 1 << 20  # bytes: forms are short
 METHODS = frozenset({"GET", "HEAD", "POST"})
 _CHALLENGE = {"WWW-Authenticate": f'Basic realm="{REALM}", charset="UTF-8"'}
-
-
-@dataclass(frozen=True, slots=True)
-class Services:
-    """What every handler may ask."""
-
-    desk: Desk
-    doorkeeper: Doorkeeper
-    settings: Settings
-    clock: Clock
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,11 @@ from __future__ import annotations
 import argparse
 import random
 import time
+from contextlib import closing
 
 from contrib.large_core import Feeder, QuietCore, many_hosts
-from tests.support import cores
-from tests.support.box import boxed
+from tests.support import cores, oracle
+from tests.support.box import Box
 from tests.system.test_differential import compare, disturb
 
 _WITHIN_S = 180.0  # a plain reader takes seconds for each look at such a file
@@ -36,6 +37,15 @@ class PatientCore(QuietCore):
         cores.until(sent, _WITHIN_S, "the core reads its command file")
 
 
+def _wait_until_calm(core: QuietCore) -> None:
+    """Until a status file is younger than the log: holding the core still to look, as `compare` does, keeps so large a one busy."""
+    until = time.monotonic() + _WITHIN_S
+    while oracle.created(core.status_file) <= core.log_file.stat().st_mtime:
+        if time.monotonic() > until:
+            raise TimeoutError("the core's log does not come to rest")
+        time.sleep(1)
+
+
 def main() -> int:
     """Run and print."""
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -48,17 +58,22 @@ def main() -> int:
     print(f"seed {seed}", flush=True)
     with cores.core_folder() as folder:
         core = PatientCore(folder / "large", many_hosts(options.hosts * options.services, options.services), interval_s=_INTERVAL_S)
-        with cores.running(core), boxed(folder, core) as box:
+        box = Box(folder / "box", [core])
+        box.prepare()
+        with cores.running(core), closing(box):
+            box.start()
+            box.wait_ready(_WITHIN_S)
             core.fill()
             feeder = Feeder(core, 0.03, seed)
             for number in range(options.rounds):
                 results += len(feeder.feed())
                 disturb(core, chance, number)
                 if number == 1:
-                    cores.reload(core)
+                    cores.reload(core, within_s=_WITHIN_S)
                 if number == 2:
                     cores.kill(core)
-                    cores.restart(core)
+                    cores.restart(core, _WITHIN_S)
+                _wait_until_calm(core)
                 compared += compare(core, box, _WITHIN_S)
                 print(f"round {number + 1}: {compared} rows equal so far, after {time.monotonic() - begun:.0f} s", flush=True)
     print(f"{compared} rows equal a plain reader's, after {results} results, a reload and a kill -9")

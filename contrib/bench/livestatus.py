@@ -23,6 +23,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,7 @@ _COLUMNS = "host_name description state acknowledged scheduled_downtime_depth la
 _ENDING = "OutputFormat: json\nResponseHeader: fixed16\nKeepAlive: on\n\n"
 _HEAD_BYTES = 16
 _WRITE_BYTES = 4000
+_STOP_WITHIN_S = 60.0
 _MAIN = """\
 include <itl>
 const NodeName = "signalbox-bench"
@@ -103,14 +105,17 @@ class Livestatus:
         (self.folder / "pid").write_text(str(process.pid))
 
     def stop(self) -> None:
-        """End it and what it started; it is a session of its own."""
-        os.killpg(int((self.folder / "pid").read_text()), signal.SIGTERM)
+        """End it and what it started; it is a session of its own, and what does not end in good order is killed."""
+        group = int((self.folder / "pid").read_text())
+        os.kill(group, signal.SIGTERM)
+        with suppress(TimeoutError):
+            until(lambda: not _processes_of(group), _STOP_WITHIN_S, "Icinga 2 ends")
+        if _processes_of(group):
+            os.killpg(group, signal.SIGKILL)
 
     def memory_mb(self) -> float:
         """Resident, of its largest process."""
-        group = int((self.folder / "pid").read_text())
-        found = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and _group_of(entry) == group]
-        return max(_resident_mb(pid) for pid in found)
+        return max(map(_resident_mb, _processes_of(int((self.folder / "pid").read_text()))))
 
     def fill(self, hosts: int, services: int, now: int) -> None:
         """Give every object its result, the one ours has."""
@@ -127,11 +132,16 @@ class Livestatus:
             os.close(pipe)
 
 
-def _group_of(entry: Path) -> int:
-    try:
-        return os.getpgid(int(entry.name))
-    except ProcessLookupError:
-        return 0
+def _processes_of(group: int) -> list[int]:
+    """Those of a process group that live."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError):
+                words = (entry / "stat").read_text().rpartition(") ")[2].split()  # state, parent, group
+                if int(words[2]) == group and words[0] != "Z":
+                    found.append(int(entry.name))
+    return found
 
 
 def _resident_mb(pid: int) -> float:

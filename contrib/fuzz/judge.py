@@ -84,7 +84,7 @@ def _disagreements(claims: Claims, core: Core, accepted: Mapping[str, str]) -> I
     comments = [block for block in oracle.comments(core.status_file) if block["entry_type"] == "1"]
     for kind, blocks, key in (("downtime", downtimes, "comment"), ("comment", comments, "comment_data")):
         yield from _standing(claims, kind, blocks, key)
-        yield from _once(claims, kind, blocks, key)
+        yield from second_ones(claims, kind, blocks, key)
     yield from _made(claims, core)
     yield from _flags(claims, core)
 
@@ -132,7 +132,8 @@ def _entry(claims: Claims, entry: Row) -> str:
     return f"{entry} of {_life(claims, command) if command else None}"
 
 
-def _once(claims: Claims, kind: str, blocks: Sequence[oracle.Block], key: str) -> Iterator[str]:
+def second_ones(claims: Claims, kind: str, blocks: Sequence[oracle.Block], key: str) -> Iterator[str]:
+    """Of one line there is one thing, or the journal told of the other and why it was left alone."""
     ours: dict[str, list[Row]] = {}  # a host's downtime with its services' is two commands of one text
     for command in claims.commands:
         ours.setdefault(str(command["arguments"].get("comment", "")), []).append(command)

@@ -19,7 +19,7 @@ _COLUMNS = ", ".join(f"e.{name}" for name in EntryRow._fields)
 # One whose operation is not stored whole yet may still be withdrawn: it is not listed before.
 _UNSENT = "SELECT o.id FROM journal.operation o WHERE o.state IN ('incomplete', 'withdrawing')"
 STORED_WHOLE = f"coalesce(e.command_id, '') NOT IN (SELECT u.id FROM journal.command u WHERE u.operation IN ({_UNSENT}))"
-_LISTED = f"(e.present = 1 OR e.cancelled = 1 OR e.core_id IS NOT NULL OR e.proof IN ('confirmed', 'seen')) AND {STORED_WHOLE}"
+LISTED = f"(e.present = 1 OR e.cancelled = 1 OR e.core_id IS NOT NULL OR e.proof IN ('confirmed', 'seen')) AND {STORED_WHOLE}"
 
 
 def page_of_entries(reader: Reader, scope: Scope, which: EntryFilter, pollers: Mapping[int, Poller]) -> Page[Entry]:
@@ -43,7 +43,7 @@ def one_entry(
 ) -> tuple[Entry, EntryRow] | None:
     """One entry and its row, or None when it is unknown or out of scope."""
     scoped, values = scope.sql("e.poller", "e.host", "e.service")
-    query = f"SELECT {_COLUMNS} FROM journal.entry e WHERE e.id = ? AND e.kind = ? AND {_LISTED} AND ({scoped})"
+    query = f"SELECT {_COLUMNS} FROM journal.entry e WHERE e.id = ? AND e.kind = ? AND {LISTED} AND ({scoped})"
     found = reader.connection.execute(query, [entry_id, kind, *values]).fetchone()
     if found is None:
         return None
@@ -59,7 +59,7 @@ def author_ids(reader: Reader, authors: Iterable[str]) -> dict[str, int | None]:
 
 def _conditions(scope: Scope, which: EntryFilter) -> tuple[str, list[object]]:
     scoped, values = scope.sql("e.poller", "e.host", "e.service")
-    conditions = [_LISTED, f"({scoped})"]
+    conditions = [LISTED, f"({scoped})"]
     for column in ("kind", "poller", "host", "service", "reference"):
         wanted = getattr(which, column)
         if wanted is not None:
@@ -81,7 +81,7 @@ def _conditions(scope: Scope, which: EntryFilter) -> tuple[str, list[object]]:
 def _is_latest() -> str:
     newer = (
         "SELECT 1 FROM journal.entry n WHERE n.poller = e.poller AND n.host = e.host AND n.service = e.service"
-        f" AND n.kind = e.kind AND n.id > e.id AND {_LISTED.replace('e.', 'n.')}"
+        f" AND n.kind = e.kind AND n.id > e.id AND {LISTED.replace('e.', 'n.')}"
     )
     return f"NOT EXISTS ({newer})"
 

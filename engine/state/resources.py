@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from engine.state.fields import PROBLEM_HOSTS, PROBLEM_SERVICES, Table
+from engine.state.fields import PROBLEM_HOSTS, PROBLEM_SERVICES, Field, Table, Type
 from engine.state.lists import Listing, merged
 from engine.state.scope import Condition, Scope
 from engine.state.search import Kind, order_key
@@ -162,3 +162,43 @@ def _rows(reader: Reader, page: Sequence[tuple[Kind, int]]) -> list[ResourceRow]
         wanted = orjson.dumps([rowid for own, rowid in page if own == kind]).decode()
         read[kind] = reader.connection.execute(query, [wanted])  # type: ignore[index]
     return [ResourceRow._make(next(read[kind])) for kind, _ in page]
+
+
+class SeverityRow(NamedTuple):
+    """A severity that hosts or services have. `level` and `id` as their custom variables name them, None: they do not."""
+
+    level: int | None
+    id: int | None
+
+
+SEVERITIES = Table(
+    {name: Field(f"v.{name}", Type.INTEGER) for name in ("id", "level")} | {"name": Field("NULL")}, ("v.level", "v.id")
+)
+
+
+def severities(
+    reader: Reader, scope: Scope, kind: Kind, which: Condition, order: str, *, limit: int, offset: int
+) -> tuple[list[SeverityRow], int]:
+    """One page of those that objects of the kind within scope have, and how many: Centreon writes them as custom variables.
+
+    `which` and `order` are over SEVERITIES.
+    """
+    alias, table = _ALIASES[kind], (PROBLEM_HOSTS, PROBLEM_SERVICES)[kind == "service"]
+    seen, values = scope.sql(*(f"{alias}.{column}" for column in _KEYS[kind]))
+    columns = ", ".join(f"{_number(table, f'{kind}._CRITICALITY_{name}')} AS {name}" for name in ("LEVEL", "ID"))
+    distinct = f"SELECT DISTINCT {columns} FROM state.{kind} {alias} WHERE {seen}"
+    source = f"({distinct}) v WHERE (v.level IS NOT NULL OR v.id IS NOT NULL) AND {which[0]}"
+    values = [*values, *which[1]]
+    (total,) = reader.connection.execute(f"SELECT count(*) FROM {source}", values).fetchone()
+    query = f"SELECT v.level, v.id FROM {source} ORDER BY {order} LIMIT ? OFFSET ?"
+    return [SeverityRow._make(row) for row in reader.connection.execute(query, [*values, limit, offset])], int(total)
+
+
+_KEYS: dict[Kind, Sequence[str]] = {"host": ("poller", "name"), "service": ("poller", "host_name", "description")}
+
+
+def _number(table: Table, name: str) -> str:
+    """A custom variable as a number, NULL where it is none."""
+    field = table.field(name)
+    assert field is not None
+    return f"iif({field.sql} GLOB '[0-9]*', CAST({field.sql} AS INTEGER), NULL)"

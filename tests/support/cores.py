@@ -131,13 +131,13 @@ def thaw(core: Core) -> None:
         os.kill(pid, signal.SIGCONT)
 
 
-def restart(core: Core) -> None:
+def restart(core: Core, within_s: float = 20) -> None:
     """Start again after `stop` or `kill`, and wait until it reads commands."""
     core.start()
-    core.wait_ready()
+    core.wait_ready(within_s)
 
 
-def reload(core: Core, hosts: Sequence[Host] | None = None) -> None:
+def reload(core: Core, hosts: Sequence[Host] | None = None, within_s: float = 20) -> None:
     """HUP, with another set of hosts if given; back when a status file of the new run is there."""
     if hosts is not None:
         core.hosts = hosts
@@ -150,10 +150,10 @@ def reload(core: Core, hosts: Sequence[Host] | None = None) -> None:
     names = {host.name for host in core.hosts}
     until(
         lambda: oracle.program_start(core.status_file) > before and oracle.hosts(core.status_file) == names,
-        20,
+        within_s,
         f"{core.folder.name} reloaded",
     )
-    until(lambda: has_reader(core.command_file), 10, "the reloaded core reads commands")
+    until(lambda: has_reader(core.command_file), within_s, "the reloaded core reads commands")
 
 
 def rotate_log(core: Core, number: int) -> None:

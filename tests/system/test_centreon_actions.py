@@ -1,9 +1,12 @@
-"""What Centreon's clients do to several objects at once, and what the cores' own files say of it: each object has its own fate."""
+"""What Centreon's clients do to several objects at once, and what the cores' own files say of it: each object has its own fate.
+
+What does not depend on each other is asked for together and proven together: a core writes its status file once a second.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +14,7 @@ import httpx
 import pytest
 
 from tests.support import cores, oracle
-from tests.support.box import Box, command_ids
+from tests.support.box import Box, parallel
 from tests.support.cores import Core, until
 from tests.system.centreon_scene import bring, iso, moment, window
 from tests.system.conftest import Site
@@ -19,6 +22,7 @@ from tests.system.conftest import Site
 pytestmark = pytest.mark.core
 
 GENERATIONS = ("beta", "v21.10", "latest")
+Asked = tuple[str, str, str, dict[str, Any]]  # method, path, version, and what else a request has
 SERVICES = ("HTTP", "Disk /var")
 UNKNOWN = 999_999_999_999
 FLAGS = {"is_notify_contacts": False, "is_persistent_comment": True, "is_sticky": True}
@@ -34,6 +38,7 @@ class Acting:
     host: str
     well: str
     ids: dict[str, int]  # of `host`, of its services by description, of `well`
+    others: tuple[Acting, ...] = ()  # other hosts of the core in the same trouble
 
     def call(self, method: str, path: str, version: str = "latest", **more: Any) -> httpx.Response:
         return self.client.request(method, f"/centreon/api/{version}{path}", **more)
@@ -57,11 +62,15 @@ class Acting:
         rows: list[dict[str, Any]] = answer.json()["result"]
         return rows
 
-    def settled(self, answer: httpx.Response, status: int = 204) -> list[str]:
-        """The commands of an answer that says they were carried out, once the core wrote its status file after that."""
+    def proven(self, answer: httpx.Response, shown: Callable[[], object], status: int = 204) -> None:
+        """The answer says that it was carried out, and the core's status file shows it."""
         assert answer.status_code == status, answer.text
-        cores.wait_for_generation(self.core)
-        return command_ids(answer)
+        until(shown, 10, f"{self.core.folder.name} shows what was answered {status}")
+
+    def together(self, asked: Sequence[Asked], status: int = 204) -> None:
+        """Requests side by side, each of them carried out."""
+        answers = parallel(lambda one: self.call(one[0], one[1], one[2], **one[3]), asked, 9)
+        assert [answer.status_code for answer in answers] == [status] * len(asked), [answer.text for answer in answers]
 
 
 @pytest.fixture(scope="module", params=[("north", "n"), ("east", "e")], ids=["nagios", "icinga2"])
@@ -69,52 +78,74 @@ def acting(request: pytest.FixtureRequest, site: Site) -> Iterator[Acting]:
     name, prefix = request.param
     client = site.box.centreon()
     client.base_url = httpx.URL(site.box.url)
-    host, well = f"{prefix}-web3", f"{prefix}-web4"
-    made = Acting(site.box, site.core(name), client, host, well, {one: site.box.host_id(one) for one in (host, well)})
-    made.ids |= {row["description"]: row["id"] for row in made.shown(f"/monitoring/hosts/{made.ids[host]}/services")}
-    bring(made.core, host, "", 1, "down")
-    bring(made.core, well, "", 0, "up")
-    for service in SERVICES:
-        bring(made.core, host, service, 2, "bad")
-        cores.wait_for_state(made.core, host, service, 2)
-    cores.wait_for_state(made.core, host, "", 1)
-    until(lambda: made.call("GET", f"/monitoring/hosts/{made.ids[host]}").json()["state"] == 1, 10, "the view shows it down")
+    core, well = site.core(name), f"{prefix}-web4"
+    others = tuple(_brought_down(Acting(site.box, core, client, f"{prefix}-web{number}", well, {})) for number in (1, 2))
+    made = _brought_down(Acting(site.box, core, client, f"{prefix}-web3", well, {well: site.box.host_id(well)}, others))
+    bring(core, well, "", 0, "up")
+    for each in (made, *others):
+        for service in SERVICES:
+            cores.wait_for_state(core, each.host, service, 2)
+        cores.wait_for_state(core, each.host, "", 1)
+    down = [f"/monitoring/hosts/{each.ids[each.host]}" for each in (made, *others)]
+    until(lambda: all(made.call("GET", path).json()["state"] == 1 for path in down), 10, "the view shows them down")
     until(lambda: made.call("GET", f"/monitoring/hosts/{made.ids[well]}").json()["checked"], 10, "the view shows it up")
     yield made
+    for each in (made, *others):
+        for service in SERVICES:
+            bring(core, each.host, service, 0, "well")
+        bring(core, each.host, "", 0, "well")
+
+
+def _brought_down(acting: Acting) -> Acting:
+    """The host and its services, on their way into trouble, and their ids."""
+    acting.ids[acting.host] = acting.box.host_id(acting.host)
+    services = acting.shown(f"/monitoring/hosts/{acting.ids[acting.host]}/services")
+    acting.ids |= {row["description"]: row["id"] for row in services}
+    bring(acting.core, acting.host, "", 1, "down")
     for service in SERVICES:
-        bring(made.core, host, service, 0, "well")
-    bring(made.core, host, "", 0, "well")
+        bring(acting.core, acting.host, service, 2, "bad")
+    return acting
 
 
-@pytest.mark.parametrize("version", GENERATIONS)
-def test_resources_are_acknowledged_and_that_is_taken_back(acting: Acting, version: str) -> None:
-    """As Nagstamon and Centreon's own pages ask: host and service in one call; then with services; author and flags are kept."""
-    both = [acting.host_resource(), acting.service_resource("HTTP")]
-    body = {"acknowledgement": {"comment": f"seen {version}", "with_services": False, **FLAGS}, "resources": both}
-    acting.settled(acting.call("POST", "/monitoring/resources/acknowledge", version, json=body))
-    assert acting.acknowledged() == ["1", "1", "0"]
-    assert acting.block("HTTP")["acknowledgement_type"] == "2", "sticky"
-    comments = oracle.comments(acting.core.status_file, f"seen {version}")
-    assert sorted((one["service_description"], one["author"]) for one in comments) == [("", "admin"), ("HTTP", "admin")]
+def test_resources_are_acknowledged_and_that_is_taken_back(acting: Acting) -> None:
+    """As Nagstamon and Centreon's own pages ask, a host per generation: host and service in one call; then with services."""
+    hosts = dict(zip(GENERATIONS, (acting, *acting.others), strict=True))
 
-    until(lambda: len(_standing(acting)) == 2, 10, "the view knows both, so that only the rest is asked for")
-    rest = body | {"resources": [acting.host_resource() | {"parent": {"id": acting.ids[acting.host]}}]}
-    rest["acknowledgement"] = {"comment": "the rest", "is_notify_contacts": False, "with_services": True}
-    acting.settled(acting.call("POST", "/monitoring/resources/acknowledge", version, json=rest))
-    assert acting.acknowledged() == ["1", "1", "1"]
+    def each(method: str, path: str, bodies: dict[str, dict[str, Any]], shown: list[str]) -> None:
+        acting.together([(method, path, version, {"json": bodies[version]}) for version in bodies])
+        asked, count = [hosts[version] for version in bodies], shown.count("1")
+        until(lambda: all(one.acknowledged() == shown for one in asked), 10, f"acknowledged as {shown}")
+        until(lambda: all(len(_standing(one)) == count for one in asked), 10, f"{count} of each are shown as acknowledged")
 
-    until(lambda: len(_standing(acting)) == 3, 10, "all three are shown as acknowledged")
-    back: dict[str, Any] = {"disacknowledgement": {"with_services": True}, "resources": [acting.host_resource()]}
-    how = {"beta": ("POST", "disacknowledge")}.get(version, ("DELETE", "acknowledgements"))
-    acting.settled(acting.call(how[0], f"/monitoring/resources/{how[1]}", version, json=back))
-    assert acting.acknowledged() == ["0", "0", "0"]
-    until(lambda: not _standing(acting), 10, "none is shown as acknowledged")
-    history = acting.shown("/monitoring/services/acknowledgements", search=f'{{"host.id":{acting.ids[acting.host]}}}')
-    past = [row for row in history if row["comment"] == f"seen {version}"]
-    assert len(past) == 1
-    assert moment(past[0]["deletion_time"]) >= moment(past[0]["entry_time"]) > 0
-    latest = [row["comment"] for row in acting.shown("/acknowledgments/services") if row["host_id"] == acting.ids[acting.host]]
-    assert len(latest) == 2, "the latest of each service and no other"
+    some = {"with_services": False, **FLAGS}
+    path = "/monitoring/resources/acknowledge"
+    each("POST", path, {
+        version: {"acknowledgement": {"comment": f"seen {version}"} | some,
+                  "resources": [one.host_resource(), one.service_resource("HTTP")]}
+        for version, one in hosts.items()
+    }, ["1", "1", "0"])  # fmt: skip
+    for version, one in hosts.items():
+        assert one.block("HTTP")["acknowledgement_type"] == "2", "sticky"
+        comments = oracle.comments(acting.core.status_file, f"seen {version}")
+        assert sorted((found["service_description"], found["author"]) for found in comments) == [("", "admin"), ("HTTP", "admin")]
+
+    rest = {"comment": "the rest", "is_notify_contacts": False, "with_services": True}
+    each("POST", path, {
+        version: {"acknowledgement": rest, "resources": [one.host_resource() | {"parent": {"id": one.ids[one.host]}}]}
+        for version, one in hosts.items()
+    }, ["1", "1", "1"])  # fmt: skip
+    back = {
+        version: {"disacknowledgement": {"with_services": True}, "resources": [one.host_resource()]}
+        for version, one in hosts.items()
+    }
+    each("POST", "/monitoring/resources/disacknowledge", {"beta": back.pop("beta")}, ["0", "0", "0"])
+    each("DELETE", "/monitoring/resources/acknowledgements", back, ["0", "0", "0"])
+    for version, one in hosts.items():
+        history = acting.shown("/monitoring/services/acknowledgements", search=f'{{"host.id":{one.ids[one.host]}}}')
+        (past,) = [row for row in history if row["comment"] == f"seen {version}"]
+        assert moment(past["deletion_time"]) >= moment(past["entry_time"]) > 0
+        latest = [row["comment"] for row in acting.shown("/acknowledgments/services") if row["host_id"] == one.ids[one.host]]
+        assert len(latest) == 2, "the latest of each service and no other"
 
 
 def _standing(acting: Acting) -> list[dict[str, Any]]:
@@ -128,28 +159,32 @@ def _standing(acting: Acting) -> list[dict[str, Any]]:
 def test_a_downtime_with_services_is_cancelled_row_by_row_or_whole(acting: Acting) -> None:
     """Cancelling a host's leaves its services'; with_services takes them, even when the host's is gone; once more is no error."""
     comments = {version: f"work {version}" for version in GENERATIONS}
-    for version, comment in comments.items():
-        body = {"downtime": window(comment=comment, with_services=True), "resources": [acting.host_resource()]}
-        answer = acting.call("POST", "/monitoring/resources/downtime", version, json=body)
-        assert (answer.status_code, answer.content) == (204, b""), answer.text
-    cores.wait_for_generation(acting.core)
-    assert all(_in_downtime(acting, comment) == ["", *sorted(SERVICES)] for comment in comments.values())
+    bodies = {
+        version: {"downtime": window(comment=comment, with_services=True), "resources": [acting.host_resource()]}
+        for version, comment in comments.items()
+    }
+    acting.together([("POST", "/monitoring/resources/downtime", version, {"json": body}) for version, body in bodies.items()])
+
+    def stand(services: list[str]) -> None:
+        until(lambda: all(_in_downtime(acting, comment) == services for comment in comments.values()), 10, f"{services} stand")
+
+    stand(["", *sorted(SERVICES)])
     path = f"/monitoring/hosts/{acting.ids[acting.host]}/downtimes"
+    until(lambda: len([row for row in acting.shown(path) if row["is_started"] and row["comment"] in comments.values()]) == 3,
+          10, "they are shown in effect")  # fmt: skip
     rows = {row["comment"]: f"/monitoring/downtimes/{row['id']}" for row in acting.shown(path)}
 
     def cancel(**query: str) -> None:
-        answers = [acting.call("DELETE", rows[comment], version, params=query) for version, comment in comments.items()]
-        assert [answer.status_code for answer in answers] == [204] * 3, [answer.text for answer in answers]
-        cores.wait_for_generation(acting.core)
+        acting.together([("DELETE", rows[comment], version, {"params": query}) for version, comment in comments.items()])
 
-    until(lambda: all(row["is_started"] for row in acting.shown(path) if row["comment"] in rows), 10, "they are shown in effect")
     cancel()
-    assert all(_in_downtime(acting, comment) == sorted(SERVICES) for comment in comments.values())
-    until(lambda: acting.call("GET", rows[comments["latest"]]).json()["is_cancelled"], 10, "it is listed as cancelled")
+    stand(sorted(SERVICES))
+    until(lambda: all(acting.call("GET", rows[one]).json()["is_cancelled"] for one in comments.values()), 10, "listed as cancelled")
     cancel()
+    cores.wait_for_generation(acting.core)
     assert all(_in_downtime(acting, comment) == sorted(SERVICES) for comment in comments.values()), "cancelled already"
     cancel(with_services="true")
-    assert not any(_in_downtime(acting, comment) for comment in comments.values())
+    stand([])
 
     def ended() -> list[dict[str, Any]]:
         listed = [row for row in acting.shown(path, with_services="true") if row["comment"] in comments.values()]
@@ -169,7 +204,7 @@ def _in_downtime(acting: Acting, comment: str) -> list[str]:
 def test_an_array_of_which_one_is_unknown(acting: Acting) -> None:
     """207 and the status of each in the order asked; a repeat with its key is told the same and sets nothing again."""
     items = [window(comment="array", resource_id=number) for number in (acting.ids[acting.host], UNKNOWN, acting.ids[acting.well])]
-    asked = {"json": items, "headers": {"Idempotency-Key": f"array-{acting.core.kind}"}}
+    asked: dict[str, Any] = {"json": items, "headers": {"Idempotency-Key": f"array-{acting.core.kind}"}}
     first, again = (acting.call("POST", "/monitoring/hosts/downtimes", **asked) for _ in range(2))
     assert (first.status_code, again.status_code) == (207, 207), first.text
     assert again.headers["idempotent-replayed"] == "true"
@@ -177,10 +212,13 @@ def test_an_array_of_which_one_is_unknown(acting: Acting) -> None:
         assert [result["code"] for result in answer.json()["results"]] == [204, 404, 204]
         assert answer.json()["results"][1]["message"] == "Host not found"
         assert [error["type"] for error in answer.json()["errors"]] == ["unknown_host"]
-    acting.settled(first, 207)
-    assert sorted(block["host_name"] for block in oracle.downtimes(acting.core.status_file, "array")) == [acting.host, acting.well]
-    for number in first.headers["signalbox-entry"].split(", "):
-        acting.settled(acting.call("DELETE", f"/monitoring/downtimes/{number}"))
+
+    def hosts() -> list[str]:
+        return sorted(block["host_name"] for block in oracle.downtimes(acting.core.status_file, "array"))
+
+    acting.proven(first, lambda: hosts() == [acting.host, acting.well], 207)
+    acting.together([("DELETE", f"/monitoring/downtimes/{n}", "latest", {}) for n in first.headers["signalbox-entry"].split(", ")])
+    until(lambda: hosts() == [], 10, "the core shows none of them")
 
 
 @pytest.mark.parametrize(
@@ -203,17 +241,42 @@ def test_an_array_of_unknown_ones_is_404_and_an_empty_one_nothing(acting: Acting
 
 def test_services_by_array(acting: Acting) -> None:
     named = {"resource_id": acting.ids["HTTP"], "parent_resource_id": acting.ids[acting.host]}
-    acting.settled(acting.call("POST", "/monitoring/services/downtimes", json=[window(comment="one of many") | named]))
-    (block,) = oracle.downtimes(acting.core.status_file, "one of many")
-    assert (block["host_name"], block["service_description"]) == (acting.host, "HTTP")
-    path = f"/monitoring/hosts/{acting.ids[acting.host]}/services/{acting.ids['HTTP']}/downtimes"
-    (row,) = [row for row in acting.shown(path) if row["comment"] == "one of many"]
-    acting.settled(acting.call("DELETE", f"/monitoring/downtimes/{row['id']}"))
-    acknowledgement = {"comment": "by array", **FLAGS} | named
-    acting.settled(acting.call("POST", "/monitoring/services/acknowledgements", json=[acknowledgement]))
-    assert acting.acknowledged() == ["0", "1", "0"]
-    acting.settled(acting.call("DELETE", path.replace("downtimes", "acknowledgements")))
-    assert acting.acknowledged() == ["0", "0", "0"]
+    path = f"/monitoring/hosts/{acting.ids[acting.host]}/services/{acting.ids['HTTP']}"
+
+    def shown() -> tuple[list[tuple[str, str]], list[str]]:
+        blocks = oracle.downtimes(acting.core.status_file, "one of many")
+        return [(block["host_name"], block["service_description"]) for block in blocks], acting.acknowledged()
+
+    acting.together([
+        ("POST", "/monitoring/services/downtimes", "latest", {"json": [window(comment="one of many") | named]}),
+        ("POST", "/monitoring/services/acknowledgements", "latest", {"json": [{"comment": "by array", **FLAGS} | named]}),
+    ])  # fmt: skip
+    until(lambda: shown() == ([(acting.host, "HTTP")], ["0", "1", "0"]), 10, "the core shows both, of this service alone")
+    (row,) = [row for row in acting.shown(f"{path}/downtimes") if row["comment"] == "one of many"]
+    until(lambda: len(_standing(acting)) == 1, 10, "it is shown as acknowledged")
+    acting.together([
+        ("DELETE", f"/monitoring/downtimes/{row['id']}", "latest", {}), ("DELETE", f"{path}/acknowledgements", "latest", {}),
+    ])  # fmt: skip
+    until(lambda: shown() == ([], ["0", "0", "0"]), 10, "the core shows neither")
+
+
+def test_whether_contacts_were_told_of_others_acknowledgements_is_read_from_the_log(acting: Acting) -> None:
+    """Set past us, through the core's own command file: no other file of the core keeps that flag."""
+    told = {"HTTP": 1, "Disk /var": 0}
+    for service, flag in told.items():
+        acting.core.send(f"ACKNOWLEDGE_SVC_PROBLEM;{acting.host};{service};2;{flag};1;rita;by hand, {flag}")
+    expected = {acting.ids[service]: bool(flag) for service, flag in told.items()}
+
+    def shown() -> dict[int, bool]:
+        rows = [row for row in acting.shown("/monitoring/services/acknowledgements") if row["author_name"] == "rita"]
+        return {row["service_id"]: row["is_notify_contacts"] for row in rows if row["host_id"] == acting.ids[acting.host]}
+
+    until(lambda: shown() == expected, 15, f"{expected} are told")
+    one = acting.call("GET", f"/monitoring/hosts/{acting.ids[acting.host]}/services/{acting.ids['HTTP']}").json()
+    assert one["acknowledgement"]["is_notify_contacts"] is True
+    for service in told:
+        acting.core.send(f"REMOVE_SVC_ACKNOWLEDGEMENT;{acting.host};{service}")
+    until(lambda: acting.acknowledged() == ["0", "0", "0"] and not _standing(acting), 10, "the core took both back")
 
 
 def test_what_has_no_problem_is_not_acknowledged(acting: Acting) -> None:
@@ -226,47 +289,63 @@ def test_what_has_no_problem_is_not_acknowledged(acting: Acting) -> None:
     body["resources"] = [well, acting.service_resource("HTTP"), {"type": "metaservice", "id": 1, "parent": None}]
     mixed = acting.call("POST", "/monitoring/resources/acknowledge", json=body)
     assert [result["code"] for result in mixed.json()["results"]] == [409, 204, 404]
-    acting.settled(mixed, 207)
-    assert [one["host_name"] for one in oracle.comments(acting.core.status_file, "nothing wrong")] == [acting.host]
+
+    def commented() -> list[str]:
+        return [one["host_name"] for one in oracle.comments(acting.core.status_file, "nothing wrong")]
+
+    acting.proven(mixed, commented, 207)
+    assert commented() == [acting.host]
     back = {"disacknowledgement": {}, "resources": [acting.service_resource("HTTP")]}
-    acting.settled(acting.call("DELETE", "/monitoring/resources/acknowledgements", json=back))
+    answer = acting.call("DELETE", "/monitoring/resources/acknowledgements", json=back)
+    acting.proven(answer, lambda: acting.acknowledged() == ["0", "0", "0"])
 
 
-@pytest.mark.parametrize("version", GENERATIONS)
-@pytest.mark.parametrize("how", ["resources", "array", "object"])
-def test_checks_are_made(acting: Acting, version: str, how: str) -> None:
-    host, service = acting.ids[acting.host], acting.ids["HTTP"]
-    path, body = {
-        "resources": (
-            "/monitoring/resources/check",
-            {"resources": [acting.host_resource(), acting.service_resource("HTTP")]}
-            | ({"check": {"is_forced": True}} if version == "latest" else {}),
-        ),
-        "array": ("/monitoring/services/check", [{"resource_id": service, "parent_resource_id": host}]),
-        "object": (f"/monitoring/hosts/{host}/services/{service}/check", {"is_forced": True}),
-    }[how]
-    answer = acting.call("POST", path, version, params={"wait": "20"}, json=body)
-    assert answer.status_code == 200, answer.text
-    told = answer.json()["commands"]
-    assert {command["command"] for command in told} <= {"SCHEDULE_FORCED_HOST_CHECK", "SCHEDULE_FORCED_SVC_CHECK"}
-    assert {command["state"] for command in told} == {"confirmed"}, told
-    assert len(told) == (2 if how == "resources" else 1)
+def test_checks_are_made(acting: Acting) -> None:
+    """By resources, as an array and of one object, in each generation; nine services are checked side by side."""
+    poller = acting.call("GET", f"/monitoring/hosts/{acting.ids[acting.host]}").json()["poller_id"]
+    found = acting.shown("/monitoring/services", search=f'{{"poller.id":{poller}}}')[:9]
+    hows = [(how, version) for how in ("resources", "array", "object") for version in GENERATIONS]
+
+    def checked(one: tuple[tuple[str, str], dict[str, Any]]) -> httpx.Response:
+        (how, version), row = one
+        host, service = row["host"]["id"], row["id"]
+        asked: dict[str, tuple[str, Any]] = {
+            "resources": (
+                "/monitoring/resources/check",
+                {"resources": [acting.host_resource(), {"type": "service", "id": service, "parent": {"id": host}}]}
+                | ({"check": {"is_forced": True}} if version == "latest" else {}),
+            ),
+            "array": ("/monitoring/services/check", [{"resource_id": service, "parent_resource_id": host}]),
+            "object": (f"/monitoring/hosts/{host}/services/{service}/check", {"is_forced": True}),
+        }
+        path, body = asked[how]
+        return acting.call("POST", path, version, params={"wait": "20"}, json=body)
+
+    for (how, version), answer in zip(hows, parallel(checked, list(zip(hows, found, strict=True)), 9), strict=True):
+        assert answer.status_code == 200, (how, version, answer.text)
+        told = answer.json()["commands"]
+        assert {command["command"] for command in told} <= {"SCHEDULE_FORCED_HOST_CHECK", "SCHEDULE_FORCED_SVC_CHECK"}
+        assert {command["state"] for command in told} == {"confirmed"}, told
+        assert len(told) == (2 if how == "resources" else 1)
 
 
 def test_results_are_submitted(acting: Acting) -> None:
+    """By resources and by the paths of a service and of a host, each on another object, side by side."""
     resource = acting.service_resource("Disk /var") | {"status": 1, "output": "from outside", "performance_data": "a=1;2;3"}
-    acting.settled(acting.call("POST", "/monitoring/resources/submit", json={"resources": [resource]}))
-    until(lambda: acting.block("Disk /var")["plugin_output"] == "from outside", 10, "the core shows the result")
+    path = f"/monitoring/hosts/{acting.ids[acting.host]}/services/{acting.ids['HTTP']}/submit"
+    host = f"/monitoring/hosts/{acting.ids[acting.host]}/submit"
+    acting.together([
+        ("POST", "/monitoring/resources/submit", "latest", {"json": {"resources": [resource]}}),
+        ("POST", path, "latest", {"json": {"status": 2, "output": "bad again"}}),
+        ("POST", host, "latest", {"json": {"status": 1, "output": "still down"}}),
+    ])  # fmt: skip
+    outputs = {"Disk /var": "from outside", "HTTP": "bad again", "": "still down"}
+    until(lambda: all(acting.block(one)["plugin_output"] == output for one, output in outputs.items()), 10, "the core shows all")
     assert (acting.block("Disk /var")["current_state"], acting.block("Disk /var")["performance_data"]) == ("1", "a=1;2;3")
-    path = f"/monitoring/hosts/{acting.ids[acting.host]}/services/{acting.ids['Disk /var']}/submit"
-    acting.settled(acting.call("POST", path, json={"status": 2, "output": "bad again"}))
-    until(lambda: acting.block("Disk /var")["plugin_output"] == "bad again", 10, "the core shows the second result")
+    assert (acting.block("HTTP")["current_state"], acting.block()["current_state"]) == ("2", "1")
     refused = acting.call("POST", path, json={"status": 2})
     assert (refused.status_code, refused.json()["errors"][0]["field"]) == (400, "output"), refused.text
     assert acting.call("POST", path, json={"status": 4, "output": "x"}).status_code == 400
-    host = f"/monitoring/hosts/{acting.ids[acting.host]}/submit"
-    acting.settled(acting.call("POST", host, json={"status": 1, "output": "still down"}))
-    until(lambda: acting.block()["plugin_output"] == "still down", 10, "the core shows the host's result")
 
 
 def test_comments_are_made(acting: Acting) -> None:
@@ -275,17 +354,17 @@ def test_comments_are_made(acting: Acting) -> None:
         acting.service_resource("HTTP") | {"comment": "of one", "date": iso(time.time())},
     ]
     answer = acting.call("POST", "/monitoring/resources/comments", json={"resources": resources})
-    acting.settled(answer)
-    for text, service in (("of all", ""), ("of one", "HTTP")):
-        (block,) = oracle.comments(acting.core.status_file, text)
-        assert (block["host_name"], block["service_description"], block["author"]) == (acting.host, service, "admin")
     path = f"/monitoring/hosts/{acting.ids[acting.host]}/comments"
     made = [*answer.headers["signalbox-entry"].split(", ")]
     made.append(acting.call("POST", path, json={"comment": "of the path"}).headers["signalbox-entry"])
+    acting.proven(answer, lambda: oracle.comments(acting.core.status_file, "of the path"))
+    for text, service in (("of all", ""), ("of one", "HTTP"), ("of the path", "")):
+        (block,) = oracle.comments(acting.core.status_file, text)
+        assert (block["host_name"], block["service_description"], block["author"]) == (acting.host, service, "admin")
     old = acting.call("POST", path, json={"comment": "of old", "date": "2020-01-01T00:00:00Z"})
     assert (old.status_code, old.json()["errors"][0]["field"]) == (400, "date"), old.text
-    for number in made:
-        assert acting.box.api.delete(f"/v1/comments/{number}").status_code < 300
+    deleted = parallel(lambda number: acting.box.api.delete(f"/v1/comments/{number}").status_code, made, 3)
+    assert all(status < 300 for status in deleted), deleted
     assert oracle.comments(acting.core.status_file, "of old") == []
 
 
@@ -300,7 +379,8 @@ def test_who_waits_gets_the_proof(acting: Acting) -> None:
     assert block["host_name"] == acting.host
     bad = acting.call("POST", path, params={"wait": "soon"}, json=window(comment="never"))
     assert bad.status_code == 400
-    acting.settled(acting.call("DELETE", f"/monitoring/downtimes/{told['entry_id']}"))
+    gone = acting.call("DELETE", f"/monitoring/downtimes/{told['entry_id']}")
+    acting.proven(gone, lambda: not oracle.downtimes(acting.core.status_file, "proven"))
     assert oracle.downtimes(acting.core.status_file, "never") == []
 
 

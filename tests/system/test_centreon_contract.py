@@ -10,7 +10,12 @@ import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
 import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
 
 from tests.support import cores, oracle
 from tests.support.box import PASSWORD, command_ids
@@ -57,7 +62,8 @@ def _as_documented(value: Any, version: str) -> Any:
 def _wrong(body: dict[str, Any], answer: str, version: str) -> list[str]:
     if not answer.startswith("["):
         return wrong(_as_documented(body, version), answer)
-    return wrong(body["meta"], "Meta", "meta") + wrong(_as_documented(body["result"], version), answer, "result")
+    rows = [row for row in body["result"] if row.get("start_time", "") is not None]  # None: only a log tells of that downtime
+    return wrong(body["meta"], "Meta", "meta") + wrong(_as_documented(rows, version), answer, "result")
 
 
 @pytest.mark.parametrize("name", READS)
@@ -87,8 +93,16 @@ def test_what_later_versions_added_is_there(scene: Scene, path: str) -> None:
             assert body["result"]
             assert wrong(body["meta"], "Meta", "meta") == []
             assert body["meta"]["total"] == len(body["result"])
-            body = body["result"]
+            body = [row for row in body["result"] if row.get("start_time", "") is not None]
         assert wrong(body, answer) == [], version
+
+
+@pytest.mark.parametrize(
+    "path", ["/monitoring/hosts/categories", "/monitoring/services/categories", "/monitoring/severities/host",
+             "/monitoring/severities/service"],
+)  # fmt: skip
+def test_what_a_plain_core_has_none_of_is_an_empty_list(scene: Scene, path: str) -> None:
+    assert scene.rows(path) == []
 
 
 def test_the_worst_of_both_kinds_is_what_the_status_file_says(scene: Scene) -> None:
@@ -238,6 +252,34 @@ def test_values_are_those_of_the_cores_files_in_their_units(scene: Scene, servic
 def _is_moving(key: str, scene: Scene) -> bool:
     """What a later status file has another value of, and Icinga 2's `last_check`, which it always writes as -1."""
     return key in ("last_update", "next_check") or (scene.core.kind == "icinga2" and key == "last_check")
+
+
+@pytest.mark.parametrize("service", ["", SERVICE], ids=["host", "service"])
+def test_a_timeline_is_what_the_log_and_the_status_file_say(scene: Scene, service: str) -> None:
+    """Every alert of the log in its second, the downtime and the acknowledgement with their author; nothing of another object."""
+    path = "/monitoring/hosts/{host_id}" + ("/services/{service_id}" if service else "") + "/timeline"
+
+    def alerts() -> list[int]:
+        logged = oracle.events(scene.core.log_file.read_bytes().splitlines())
+        return sorted(at for at, type, *place, _ in logged if (type, *place) == ("alert", scene.host, service))
+
+    def shown(**search: object) -> list[dict[str, Any]]:
+        return scene.rows(path, search=json.dumps(search))
+
+    until(lambda: sorted(moment(row["date"]) for row in shown(type="event")) == alerts() != [], 20, "the alerts of the log")
+    assert {row["status"]["name"] for row in shown(type="event")} >= {"CRITICAL" if service else "DOWN"}
+    for kind in ("downtime", "acknowledgement"):
+        (row,) = shown(type=kind, content="contract")
+        assert row["contact"] == {"id": 1, "name": "admin"}
+    (downtime,) = [
+        block
+        for block in oracle.downtimes(scene.core.status_file, "contract")
+        if (block["host_name"], block["service_description"]) == (scene.host, service)
+    ]
+    assert moment(shown(type="downtime", content="contract")[0]["date"]) >= float(downtime["start_time"])
+    file = scene.call("GET", f"{path}/download")
+    assert (file.status_code, file.headers["content-type"]) == (200, "text/csv; charset=utf-8")
+    assert file.text.count("contract") == 2
 
 
 # --- every search key -------------------------------------------------------------------------------------------------------
@@ -466,6 +508,33 @@ def test_an_operation_does_what_the_reference_says(scene: Scene, carried: Carrie
 
 def test_every_operation_that_is_not_only_read_has_a_test() -> None:
     assert set(WRITES) == set(operations()) - set(READS)
+
+
+# --- any request at all -----------------------------------------------------------------------------------------------------
+
+EXAMPLES = 2  # of each of eighty operations; more of them over a desk without cores: tests/api/centreon/test_openapi.py
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+
+
+def test_any_request_of_the_document_gets_an_answer_of_the_document(scene: Scene) -> None:
+    """Never a 5xx, never another shape. What is read is the scene's, what is written is about a host nobody looks at."""
+    document = schemathesis.openapi.from_dict(httpx.get(f"{scene.box.url}/centreon/api/openapi.json", trust_env=False).json())
+    url, alone = f"{scene.box.url}/centreon/api/latest", {"host_id": scene.box.host_id(f"{scene.host[0]}079")}
+    statuses = set()
+
+    def ask(case: Any) -> None:
+        known = scene.ids if case.method.upper() == "GET" else alone
+        case.path_parameters.update({name: known[name] for name in case.path_parameters or {} if name in known})
+        answer = case.call_and_validate(base_url=url, headers={"X-AUTH-TOKEN": scene.client.headers["X-AUTH-TOKEN"]}, checks=CHECKS)
+        statuses.add(answer.status_code)
+
+    bounded = settings(
+        max_examples=EXAMPLES, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    for operation in document.exclude(path_regex="log(in|out)|providers|acknowledgments").get_all_operations():
+        bounded(given(operation.ok().as_strategy())(ask))()
+    assert statuses >= {200, 404}, "something was read, and something was not there"
 
 
 def test_the_output_is_the_plugins_first_line_and_what_follows(scene: Scene) -> None:

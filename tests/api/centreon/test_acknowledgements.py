@@ -168,7 +168,7 @@ def test_one_is_whole(anna: Front, spelling: str) -> None:
         "signalbox": {"proof": "confirmed", "stands": True, "core_id": 3, "command": "cmd-2"},
     }  # fmt: skip
     gone = anna.get(f"/monitoring/{spelling}/9").json()
-    expected = {"service_id": 0, "type": 0, "is_notify_contacts": None, "is_persistent_comment": None, "is_sticky": True}
+    expected = {"service_id": 0, "type": 0, "is_notify_contacts": False, "is_persistent_comment": None, "is_sticky": True}
     assert {key: gone[key] for key in expected} == expected
     assert gone["deletion_time"] == "2027-01-15T07:59:59Z"
     assert anna.get(f"/monitoring/{spelling}/404").status_code == 404

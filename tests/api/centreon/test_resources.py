@@ -12,7 +12,8 @@ DB01, WEB01, BRANCH, DISK, PING, HTTP = 12, 13, 8_589_934_593, 51, 52, 53
 WORST_FIRST = [DB01, DISK, HTTP, WEB01, BRANCH, PING]
 LINKS_OF_DB01 = {
     "endpoints": {
-        "details": "/centreon/api/v23.10/monitoring/resources/hosts/12", "timeline": None,
+        "details": "/centreon/api/v23.10/monitoring/resources/hosts/12",
+        "timeline": "/centreon/api/v23.10/monitoring/hosts/12/timeline",
         "acknowledgement": "/centreon/api/v23.10/monitoring/hosts/12/acknowledgements?limit=1",
         "downtime": "/centreon/api/v23.10/monitoring/hosts/12/downtimes", "check": "/centreon/api/v23.10/monitoring/hosts/12/check",
         "forced_check": "/centreon/api/v23.10/monitoring/hosts/12/check", "performance_graph": None, "status_graph": None,

@@ -1,0 +1,20 @@
+"""What the handlers of a dialect may ask, whatever their requests are: the desk, who is at the door, the settings and the time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from api.auth.doorkeeper import Doorkeeper
+from engine.clock import Clock
+from engine.config import Settings
+from engine.desk import Desk
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """One set for all requests of a worker."""
+
+    desk: Desk
+    doorkeeper: Doorkeeper
+    settings: Settings
+    clock: Clock
