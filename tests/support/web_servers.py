@@ -17,6 +17,7 @@ from pathlib import Path
 import httpx
 
 from contrib.demo_cores import ordinary_user
+from tests.support import plain_http
 from tests.support.cgi_core import PROGRAMS
 from tests.support.cores import until
 
@@ -125,7 +126,7 @@ def _running(folder: Path, text: str, command: list[str]) -> Iterator[WebServer]
     def answers() -> bool:
         assert process.poll() is None, (folder / "error.log").read_text() if (folder / "error.log").exists() else command
         try:
-            httpx.get(server.url)
+            plain_http.get(server.url)
         except httpx.TransportError:
             return False
         return True

@@ -20,7 +20,7 @@ import pytest
 from api.cgi.commands import TABLE, CgiCommand, Form
 from engine.commands.catalogue import CATALOGUE
 from engine.commands.row import Subject
-from tests.support import cores
+from tests.support import cores, plain_http
 from tests.support.box import Box, boxed
 from tests.support.cgi_core import ADMIN, HOSTS, CgiCore
 from tests.support.cgi_programs import Original, message_of, query_of
@@ -60,9 +60,9 @@ class Pair:
         url, auth = f"{self.box.url}/nagios/cgi-bin/cmd.cgi", (user, PASSWORD)
         query = query_of([("cmd_mod", "2"), *parameters])
         if method == "GET":
-            return httpx.get(f"{url}?{query}", auth=auth, timeout=30)
+            return plain_http.get(f"{url}?{query}", auth=auth, timeout=30)
         form = {"Content-Type": "application/x-www-form-urlencoded"}
-        return httpx.post(url, content=query, headers=form, auth=auth, timeout=30)
+        return plain_http.post(url, content=query, headers=form, auth=auth, timeout=30)
 
     def lines(self, answer: httpx.Response) -> tuple[str, ...]:
         """What ours wrote, by the core's own log."""
@@ -263,7 +263,7 @@ def test_who_may_command_what(pair: Pair, user: str) -> None:
 
 
 def form_of(pair: Pair, user: str = ADMIN) -> httpx.Response:
-    return httpx.get(f"{pair.box.url}/nagios4/cgi-bin/cmd.cgi?cmd_typ=96&host=web01", auth=(user, PASSWORD))
+    return plain_http.get(f"{pair.box.url}/nagios4/cgi-bin/cmd.cgi?cmd_typ=96&host=web01", auth=(user, PASSWORD))
 
 
 def test_forms_show_the_cores_time_and_a_pair(pair: Pair) -> None:
@@ -271,7 +271,7 @@ def test_forms_show_the_cores_time_and_a_pair(pair: Pair) -> None:
     for number in (55, 56, 86, 84, 121, 96, 7, 17):
         asked = f"cmd_typ={number}&host=web01&service=HTTP&hostgroup=web&servicegroup=disks"
         theirs = pair.original.run("cmd.cgi", asked)
-        ours = httpx.get(f"{pair.box.url}/nagios/cgi-bin/cmd.cgi?{asked}", auth=(ADMIN, PASSWORD)).text
+        ours = plain_http.get(f"{pair.box.url}/nagios/cgi-bin/cmd.cgi?{asked}", auth=(ADMIN, PASSWORD)).text
         inputs = r"(?:INPUT|SELECT)[^>]* (?:NAME|name)='(\w+)'"
         names = set(re.findall(inputs, theirs, re.IGNORECASE)) - {"trigger"}
         assert names <= set(re.findall(inputs, ours)), (number, names)
@@ -293,7 +293,7 @@ def test_what_another_site_sends_is_refused_even_with_a_pair(pair: Pair, header:
     token = form.cookies["NagFormId"]
     asked = f"cmd_typ=24&cmd_mod=2&host=web01&nagFormId={token}"
     headers = {"Cookie": f"NagFormId={token}", **header}
-    answer = httpx.get(f"{pair.box.url}/nagios/cgi-bin/cmd.cgi?{asked}", auth=(ADMIN, PASSWORD), headers=headers)
+    answer = plain_http.get(f"{pair.box.url}/nagios/cgi-bin/cmd.cgi?{asked}", auth=(ADMIN, PASSWORD), headers=headers)
     assert message_of(answer.text) == "Error: Invalid or missing CSRF cookie!"
 
 
@@ -302,7 +302,7 @@ def test_a_pair_counts_only_for_whom_it_was_issued(pair: Pair) -> None:
     url, outcome = f"{pair.box.url}/nagios/cgi-bin/cmd.cgi?cmd_typ=24&cmd_mod=2&host=web01", {}
     for given in (token, others, "0" * 56, "x"):
         headers = {"Cookie": f"NagFormId={given}", "Sec-Fetch-Site": "same-origin"}
-        answer = httpx.get(f"{url}&nagFormId={given}", auth=(ADMIN, PASSWORD), headers=headers)
+        answer = plain_http.get(f"{url}&nagFormId={given}", auth=(ADMIN, PASSWORD), headers=headers)
         outcome[given] = SUCCESS in answer.text
     assert list(outcome.values()) == [True, False, False, False]
 
@@ -310,19 +310,19 @@ def test_a_pair_counts_only_for_whom_it_was_issued(pair: Pair) -> None:
 def test_the_challenge_and_a_wrong_password(pair: Pair) -> None:
     """A Perl library looks credentials up by the realm, and sends them only after a 401."""
     for prefix in ("/nagios/cgi-bin", "/cgi-bin/icinga", "/cgi-bin/nagios4", "/naemon/cgi-bin"):
-        answer = httpx.get(f"{pair.box.url}{prefix}/cmd.cgi")
+        answer = plain_http.get(f"{pair.box.url}{prefix}/cmd.cgi")
         assert answer.status_code == 401
         assert 'realm="Nagios Access"' in answer.headers["WWW-Authenticate"]
-    assert httpx.get(f"{pair.box.url}/nagios/cgi-bin/cmd.cgi", auth=("bob", "wrong")).status_code == 401
+    assert plain_http.get(f"{pair.box.url}/nagios/cgi-bin/cmd.cgi", auth=("bob", "wrong")).status_code == 401
 
 
 def test_icingas_forms_take_several_hosts(pair: Pair) -> None:
     url = f"{pair.box.url}/cgi-bin/icinga/cmd.cgi?cmd_typ=24&cmd_mod=2&host=web01&host=web02&host=web01"
-    answer = httpx.get(url, auth=(ADMIN, PASSWORD))
+    answer = plain_http.get(url, auth=(ADMIN, PASSWORD))
     assert "Your command request(s) was/were successfully submitted to Icinga for processing." in answer.text
     assert [line.partition(";")[2] for line in pair.lines(answer)] == ["web01", "web02"]
     url = f"{pair.box.url}/cgi-bin/icinga/cmd.cgi?cmd_typ=22&cmd_mod=2&hostservice=web01%5EHTTP&hostservice=web02%5EHTTP"
-    answer = httpx.get(url, auth=(ADMIN, PASSWORD))
+    answer = plain_http.get(url, auth=(ADMIN, PASSWORD))
     assert [line.partition(";")[2] for line in pair.lines(answer)] == ["web01;HTTP", "web02;HTTP"]
 
 
@@ -418,7 +418,7 @@ def read(pattern: re.Pattern[str], page: str) -> list[tuple[str, ...]]:
 )  # fmt: skip
 def test_status_pages_read_the_same(pair: Pair, query: str, user: str) -> None:
     theirs = pair.original.run("status.cgi", query, user)
-    ours = httpx.get(f"{pair.box.url}/nagios/cgi-bin/status.cgi?{query}", auth=(user, PASSWORD)).text
+    ours = plain_http.get(f"{pair.box.url}/nagios/cgi-bin/status.cgi?{query}", auth=(user, PASSWORD)).text
     for pattern in (_ROWS, _NAMES, _ICONS, _TOTALS):
         assert read(pattern, ours) == read(pattern, theirs)
 
@@ -426,7 +426,7 @@ def test_status_pages_read_the_same(pair: Pair, query: str, user: str) -> None:
 def test_a_limit_is_kept_and_the_rest_can_be_had(pair: Pair) -> None:
     """The original shows one more than it says, and names the first page's last result wrongly."""
     url = f"{pair.box.url}/nagios/cgi-bin/status.cgi?host=all&limit=3"
-    first, second = (httpx.get(url + more, auth=(ADMIN, PASSWORD)).text for more in ("", "&start=4"))
+    first, second = (plain_http.get(url + more, auth=(ADMIN, PASSWORD)).text for more in ("", "&start=4"))
     assert [len(read(_ROWS, page)) for page in (first, second)] == [3, 3]
     assert read(_TOTALS, second) == [("Results 4 - 6 of 14 Matching Services",)]
 
@@ -435,7 +435,7 @@ def test_a_limit_is_kept_and_the_rest_can_be_had(pair: Pair) -> None:
 @pytest.mark.parametrize("number", [3, 6])
 def test_lists_of_comments_and_downtimes_read_the_same(pair: Pair, number: int, user: str) -> None:
     theirs = pair.original.run("extinfo.cgi", f"type={number}", user)
-    ours = httpx.get(f"{pair.box.url}/nagios/cgi-bin/extinfo.cgi?type={number}", auth=(user, PASSWORD)).text
+    ours = plain_http.get(f"{pair.box.url}/nagios/cgi-bin/extinfo.cgi?type={number}", auth=(user, PASSWORD)).text
 
     def rows(page: str) -> list[list[tuple[str, ...]]]:
         return sorted(read(_CELLS, found[1]) for found in _ENTRIES.finditer(page))
@@ -446,7 +446,7 @@ def test_lists_of_comments_and_downtimes_read_the_same(pair: Pair, number: int, 
 def test_one_objects_page_reads_the_same(pair: Pair) -> None:
     for query in ("type=1&host=web01", "type=2&host=web01&service=HTTP", "type=1&host=lonely"):
         theirs = pair.original.run("extinfo.cgi", query)
-        ours = httpx.post(f"{pair.box.url}/nagios/cgi-bin/extinfo.cgi", content=query, auth=(ADMIN, PASSWORD)).text
+        ours = plain_http.post(f"{pair.box.url}/nagios/cgi-bin/extinfo.cgi", content=query, auth=(ADMIN, PASSWORD)).text
         # Flapping is not shown by the original while the whole core does not look for it: ours says what the object's row says.
         moving = (
             "Is This Host Flapping?",
@@ -461,7 +461,7 @@ def test_one_objects_page_reads_the_same(pair: Pair) -> None:
         missing = {one[0] for one in read(_COMMANDS, theirs)} - {one[0] for one in read(_COMMANDS, ours)}
         assert not missing
     for query in ("type=1&host=nowhere", "type=2&host=web01&service=nowhere"):
-        assert "errorMessage" in httpx.get(f"{pair.box.url}/nagios/cgi-bin/extinfo.cgi?{query}", auth=(ADMIN, PASSWORD)).text
+        assert "errorMessage" in plain_http.get(f"{pair.box.url}/nagios/cgi-bin/extinfo.cgi?{query}", auth=(ADMIN, PASSWORD)).text
 
 
 def test_events_come_by_the_same_rights_and_end_with_them(pair: Pair) -> None:

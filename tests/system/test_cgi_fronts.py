@@ -17,7 +17,7 @@ import pytest
 
 from api.cgi import PAGES
 from engine.config import Settings
-from tests.support import cores, nagstamon
+from tests.support import cores, nagstamon, plain_http
 from tests.support.box import Box, boxed
 from tests.support.browser import browser
 from tests.support.cgi_core import ADMIN, HOSTS, CgiCore
@@ -95,7 +95,7 @@ def naming(request: pytest.FixtureRequest, scene: Scene) -> Iterator[WebServer]:
 
 def commit(url: str, number: int = 24, **options: object) -> httpx.Response:
     """Ask cmd.cgi for a harmless command."""
-    return httpx.get(f"{url}/nagios4/cgi-bin/cmd.cgi?cmd_typ={number}&cmd_mod=2&host=web01", timeout=30, **options)  # type: ignore[arg-type]
+    return plain_http.get(f"{url}/nagios4/cgi-bin/cmd.cgi?cmd_typ={number}&cmd_mod=2&host=web01", timeout=30, **options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -113,17 +113,17 @@ def test_a_snippet_names_what_is_served(kind: str, name: str) -> None:
 
 def test_each_path_leads_to_signalbox(scene: Scene, passing: WebServer) -> None:
     for prefix in Settings().cgi_prefixes:
-        answer = httpx.get(f"{passing.url}{prefix}/cmd.cgi")
+        answer = plain_http.get(f"{passing.url}{prefix}/cmd.cgi")
         assert (answer.status_code, 'realm="Nagios Access"' in answer.headers["WWW-Authenticate"]) == (401, True), prefix
     for name in cgis_in((CONTRIB / "apache" / "signalbox.conf").read_text("utf-8")):
-        assert 'realm="Nagios Access"' in httpx.get(f"{passing.url}/nagios4/cgi-bin/{name}").headers["WWW-Authenticate"], name
+        assert 'realm="Nagios Access"' in plain_http.get(f"{passing.url}/nagios4/cgi-bin/{name}").headers["WWW-Authenticate"], name
     other = f"{passing.url}/nagios4/cgi-bin/avail.cgi"
-    assert f'realm="{REALM}"' in httpx.get(other).headers["WWW-Authenticate"], "what Signalbox has not stays with the original"
-    assert httpx.get(other, auth=BASIC).status_code == 200
+    assert f'realm="{REALM}"' in plain_http.get(other).headers["WWW-Authenticate"], "what Signalbox has not stays with the original"
+    assert plain_http.get(other, auth=BASIC).status_code == 200
 
 
 def test_a_form_is_ours(passing: WebServer) -> None:
-    form = httpx.get(f"{passing.url}/nagios4/cgi-bin/cmd.cgi?cmd_typ=24&host=web01", auth=BASIC)
+    form = plain_http.get(f"{passing.url}/nagios4/cgi-bin/cmd.cgi?cmd_typ=24&host=web01", auth=BASIC)
     assert "Times are those of" in form.text
 
 
@@ -134,7 +134,7 @@ def test_passwords_go_through(scene: Scene, passing: WebServer) -> None:
     assert forged.status_code == 401, "what a client says of itself goes no further"
     assert SUCCESS not in commit(passing.url, auth=("ann", PASSWORD), headers={"X-Remote-User": ADMIN}).text
     assert scene.commands()[before:] == []
-    answer = httpx.post(f"{passing.url}/nagios/cgi-bin/cmd.cgi", auth=BASIC, timeout=30, content="cmd_typ=25&cmd_mod=2&host=web02")
+    answer = plain_http.post(f"{passing.url}/nagios/cgi-bin/cmd.cgi", auth=BASIC, content="cmd_typ=25&cmd_mod=2&host=web02")
     assert SUCCESS in answer.text
     assert scene.commands()[before:] == ["DISABLE_HOST_NOTIFICATIONS;web02"]
 
@@ -163,7 +163,7 @@ def test_the_web_server_says_who_it_is(scene: Scene, naming: WebServer) -> None:
     assert commit(naming.url, auth=("ann", PASSWORD)).status_code == 401, "it is not the web server's"
     before = len(scene.commands())
     address = f"{naming.url}/nagios4/cgi-bin/cmd.cgi?cmd_typ=1&cmd_mod=2&host=web01&com_data=named+{naming.port}"
-    answer = httpx.get(address, auth=("bob", PASSWORD), headers={"X-Remote-User": ADMIN}, timeout=30)
+    answer = plain_http.get(address, auth=("bob", PASSWORD), headers={"X-Remote-User": ADMIN}, timeout=30)
     assert SUCCESS in answer.text, answer.text
     assert scene.commands()[before:] == [f"ADD_HOST_COMMENT;web01;0;bob;named {naming.port}"]
 
@@ -189,7 +189,7 @@ def test_one_form_names_no_more_than_the_limit(scene: Scene) -> None:
     before = len(scene.commands())
     for count, is_taken in ((4, False), (3, True)):
         hosts = "&".join(f"host={host.name}" for host in HOSTS[:count])
-        answer = httpx.get(f"{scene.box.url}/cgi-bin/icinga/cmd.cgi?cmd_typ=24&cmd_mod=2&{hosts}", auth=BASIC, timeout=30)
+        answer = plain_http.get(f"{scene.box.url}/cgi-bin/icinga/cmd.cgi?cmd_typ=24&cmd_mod=2&{hosts}", auth=BASIC, timeout=30)
         assert ("successfully submitted to Icinga" in answer.text) == is_taken, answer.text
         assert len(scene.commands()) - before == (count if is_taken else 0)
 
@@ -199,7 +199,7 @@ def test_the_originals_answer_before_and_after(scene: Scene, kind: str) -> None:
     """Without the snippet all is as it was."""
     with served(scene, kind, "") as before:
         assert f'realm="{REALM}"' in commit(before.url).headers["WWW-Authenticate"]
-        form = httpx.get(f"{before.url}/nagios4/cgi-bin/cmd.cgi?cmd_typ=24&host=web01", auth=BASIC)
+        form = plain_http.get(f"{before.url}/nagios4/cgi-bin/cmd.cgi?cmd_typ=24&host=web01", auth=BASIC)
         assert (form.status_code, "Nagios" in form.text, "Times are those of" in form.text) == (200, True, False)
 
 

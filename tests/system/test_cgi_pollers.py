@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
-from tests.support import cores, oracle
+from tests.support import cores, oracle, plain_http
 from tests.support.box import Box
 from tests.support.cgi_core import ADMIN, HOSTS, CgiCore
 from tests.support.cgi_differences import FAILED, REFUSED, SUCCESS, Difference, differences
@@ -55,13 +55,13 @@ class World:
     box: Box
 
     def commit(self, asked: list[tuple[str, str]]) -> httpx.Response:
-        return httpx.post(
+        return plain_http.post(
             f"{self.box.url}/nagios/cgi-bin/cmd.cgi", content=query_of([("cmd_mod", "2"), *asked]), auth=BASIC, timeout=40,
             headers={"Content-Type": "application/x-www-form-urlencoded"},
         )  # fmt: skip
 
     def get(self, cgi: str, query: str) -> str:
-        return httpx.get(f"{self.box.url}/nagios/cgi-bin/{cgi}?{query}", auth=BASIC, timeout=40).text
+        return plain_http.get(f"{self.box.url}/nagios/cgi-bin/{cgi}?{query}", auth=BASIC, timeout=40).text
 
     def counts(self) -> tuple[int, int]:
         return len(self.north.commands()), len(self.south.commands())

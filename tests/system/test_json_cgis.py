@@ -33,7 +33,7 @@ from engine.desk import Caller
 from engine.state.history import indexes
 from engine.state.scope import EVERYTHING, Scope
 from engine.state.views import Reader
-from tests.support import cores, oracle
+from tests.support import cores, oracle, plain_http
 from tests.support.box import PASSWORD, Box, boxed
 from tests.support.cgi_core import ADMIN, HOSTS, CgiCore, midnight_of
 from tests.support.cores import freeze, thaw, until, wait_for_generation
@@ -69,7 +69,7 @@ class Rig:
     def get(self, path: str, user: str = ADMIN, **form: str) -> httpx.Response:
         """Over HTTP, as any program asks."""
         url, auth = f"{self.box.url}{path}", (user, PASSWORD)
-        return httpx.post(url, data=form, auth=auth) if form else httpx.get(url, auth=auth)
+        return plain_http.post(url, data=form, auth=auth) if form else plain_http.get(url, auth=auth)
 
 
 @pytest.fixture(scope="module")
@@ -644,7 +644,7 @@ def test_over_http(rig: Rig) -> None:
     assert counted.json()["data"]["count"] > 8
     wrong = rig.get("/nagios/cgi-bin/statusjson.cgi?query=host&hostname=nowhere")
     assert (wrong.status_code, wrong.json()["result"]["type_code"]) == (200, 6)
-    refused = httpx.get(f"{rig.box.url}/nagios/cgi-bin/statusjson.cgi?query=hostlist")
+    refused = plain_http.get(f"{rig.box.url}/nagios/cgi-bin/statusjson.cgi?query=hostlist")
     assert refused.status_code == 401
     assert "Nagios Access" in refused.headers["WWW-Authenticate"]
     theirs = rig.get("/nagios/cgi-bin/statusjson.cgi?query=hostlist", "bob")
