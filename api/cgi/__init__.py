@@ -3,8 +3,8 @@
 Programs written for `/nagios/cgi-bin/*.cgi` find here what they look for, over all pollers at once. Answers are HTTP 200 as the
 originals' (a setting gives real status codes); what a page says is true. Reading order: this table, `visit` (one request),
 `commands` (the table of cmd.cgi), `cmd`, `asked` (its parameters), `places`, `csrf`, `form`;
-`objects` (what lists show), `header` (what stands above a page), `status`, `extinfo` (with `process`,
-`group`), `tac`, `showlog`, `images`.
+`objects` (what lists show), `header` (what stands above a page), `status` (with `chosen`, `totals`, `overviews`),
+`extinfo` (with `process`, `group`), `tac` (with `columns`), `showlog`, `images`.
 """
 
 from __future__ import annotations

@@ -5,24 +5,26 @@ Source: Nagios 4.4.6 cgi/status.c; masks from include/cgiutils.h, include/status
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 from urllib.parse import quote_plus
 
 from markupsafe import Markup
 
+from api.cgi.chosen import Chosen, condition
 from api.cgi.dates import time_text
 from api.cgi.visit import Visit
 from engine.config import Poller
+from engine.state.patterns import FUNCTION, checked
 from engine.state.scope import Condition, all_of
 from engine.state.views import Reader
 
 NOT_THERE = "It appears as though you do not have permission to view information for this {}..."
 HOST_STATES = {0: "UP", 1: "DOWN", 2: "UNREACHABLE"}
 SERVICE_STATES = {0: "OK", 1: "WARNING", 2: "CRITICAL", 3: "UNKNOWN"}
-_HOST_MASK = "CASE WHEN {o}.has_been_checked = 0 THEN 1 ELSE CASE {o}.state WHEN 0 THEN 2 WHEN 1 THEN 4 ELSE 8 END END"
-_SERVICE_MASK = (
+HOST_MASK = "CASE WHEN {o}.has_been_checked = 0 THEN 1 ELSE CASE {o}.state WHEN 0 THEN 2 WHEN 1 THEN 4 ELSE 8 END END"
+SERVICE_MASK = (
     "CASE WHEN {o}.has_been_checked = 0 THEN 1 ELSE CASE {o}.state WHEN 0 THEN 2 WHEN 1 THEN 4 WHEN 2 THEN 16 ELSE 8 END END"
 )
 _PROPERTIES = (
@@ -115,35 +117,42 @@ def service_link(host: str, service: str) -> Markup:
     return Markup(f"extinfo.cgi?type=2&host={quote_plus(host)}&service={quote_plus(service)}")
 
 
-def asked(visit: Visit, kind: str) -> Asked:
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What the masks let through: conditions over h and s; `words` repeats them in links, `given` says which were."""
+
+    hosts: tuple[Condition, ...]
+    services: tuple[Condition, ...]
+    words: str
+    given: frozenset[str]
+
+
+def filters(visit: Visit) -> Filter:
+    """The masks of hosts' and services' states and properties. Raises InvalidSearch for a servicefilter that is no expression."""
+    host_types = visit.number("hoststatustypes") if visit.has("hoststatustypes") else 15
+    types = visit.number("servicestatustypes") if visit.has("servicestatustypes") else 31
+    host_props, props = visit.number("hostprops"), visit.number("serviceprops")
+    hosts: list[Condition] = [] if host_types == 15 else [(f"({HOST_MASK.format(o='h')}) & ? <> 0", [host_types])]
+    services: list[Condition] = [] if types == 31 else [(f"({SERVICE_MASK.format(o='s')}) & ? <> 0", [types])]
+    hosts += _properties("h", host_props)
+    services += _properties("s", props)
+    if visit.value("servicefilter"):
+        pattern = checked(f"(?-i:{visit.value('servicefilter')})", "servicefilter")
+        services.append((f"{FUNCTION}(?, CAST(s.description AS BLOB))", [pattern]))
+    words = f"hoststatustypes={host_types}&serviceprops={props}&hostprops={host_props}"
+    return Filter(tuple(hosts), tuple(services), words, frozenset({"props"} if host_props or props else ()))
+
+
+def asked(visit: Visit, which: Chosen, kind: str) -> Asked:
     """What the parameters of status.cgi ask for."""
-    conditions: list[Condition] = []
-    host, hostgroup, servicegroup = visit.value("host", "all"), visit.value("hostgroup"), visit.value("servicegroup")
-    if hostgroup or servicegroup:
-        conditions += _in_group(kind, "hostgroup" if hostgroup else "servicegroup", hostgroup or servicegroup)
-    elif host not in ("", "all"):
-        conditions.append(("h.name = ?", [host]))
+    conditions = [condition(which, kind)]
     poller = visit.value("poller")
     if poller:
         conditions.append(("(CAST(h.poller AS TEXT) = ? OR p.name = ?)", [poller, poller]))
-    types = visit.number("hoststatustypes") if visit.has("hoststatustypes") else 15
-    conditions.append((f"({_HOST_MASK.format(o='h')}) & ? <> 0", [types]))
-    conditions += _properties("h", visit.number("hostprops"))
-    if kind == "service":
-        types = visit.number("servicestatustypes") if visit.has("servicestatustypes") else 31
-        conditions.append((f"({_SERVICE_MASK.format(o='s')}) & ? <> 0", [types]))
-        conditions += _properties("s", visit.number("serviceprops"))
+    limits = filters(visit)
+    conditions += [*limits.hosts, *(limits.services if kind == "service" else ())]
     limit = visit.number("limit") if visit.has("limit") else visit.config.result_limit
     return Asked(kind, tuple(conditions), _order(visit, kind), max(0, visit.number("start") - 1), max(0, limit))
-
-
-def _in_group(kind: str, group: str, name: str) -> list[Condition]:
-    keys, members = ("h.poller, h.name", "gm.poller, gm.host_name")
-    if kind == "service" and group == "servicegroup":
-        keys, members = ("s.poller, s.host_name, s.description", "gm.poller, gm.host_name, gm.service_description")
-    named = "" if name == "all" else " AND gm.name = ?"
-    query = f"({keys}) IN (SELECT {members} FROM state.group_member gm WHERE gm.kind = '{group}'{named})"
-    return [(query, [] if name == "all" else [name])]
 
 
 def _properties(alias: str, mask: int) -> list[Condition]:
@@ -153,10 +162,10 @@ def _properties(alias: str, mask: int) -> list[Condition]:
 
 def _order(visit: Visit, kind: str) -> str:
     one = "s" if kind == "service" else "h"
-    mask = (_SERVICE_MASK if kind == "service" else _HOST_MASK).format(o=one)
+    mask = (SERVICE_MASK if kind == "service" else HOST_MASK).format(o=one)
     columns = {
         1: "h.name", 2: "s.description" if kind == "service" else "h.name", 3: mask, 4: f"{one}.last_check",
-        5: f"{one}.current_attempt", 6: f"-{one}.last_state_change", 8: _HOST_MASK.format(o="h"),
+        5: f"{one}.current_attempt", 6: f"-{one}.last_state_change", 8: HOST_MASK.format(o="h"),
     }  # fmt: skip
     names = "h.name, s.description" if kind == "service" else "h.name"
     column = columns.get(visit.number("sortoption"), "")
@@ -183,6 +192,18 @@ def found(reader: Reader, visit: Visit, which: Asked, now: float) -> tuple[list[
     query = f"SELECT {chosen} FROM {tables} WHERE {where} ORDER BY {which.order} LIMIT ? OFFSET ?"
     rows = reader.connection.execute(query, [*values, which.limit or -1, which.start])
     return [_shown(row, pollers[row[0]], now) for row in rows if row[0] in pollers], int(total)
+
+
+def host_icons(reader: Reader, keys: Collection[tuple[int, str]]) -> dict[tuple[int, str], tuple[Icon, ...]]:
+    """The pictures beside hosts, by poller and name, of those that have any."""
+    comments = _COMMENTS.format(o="h", name="h.name", service="NULL")
+    query = f"SELECT h.poller, h.name, {_SHOWN.format(o='h')}, {comments} FROM state.host h WHERE h.poller = ? AND h.name = ?"
+    found = {}
+    for key in keys:
+        row = reader.connection.execute(query, key).fetchone()
+        if row is not None:
+            found[key] = tuple(_icons(Seen(*row[2:-1]), int(row[-1]), "host", host_link(key[1]), beside=True))
+    return found
 
 
 _WIDTH = len(Seen._fields) + 1

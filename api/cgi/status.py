@@ -1,17 +1,19 @@
-"""status.cgi: hosts (`style=hostdetail`) and services, in the tables that programs read line by line.
-
-The overviews, summaries and grids of groups are lists of their services here.
-"""
+"""status.cgi: lists of hosts and services, overviews, summaries and grids of groups, in tables that programs read line by line."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from markupsafe import Markup
 from starlette.responses import Response
 
-from api.cgi.objects import Shown, asked, found
+from api.cgi.chosen import Chosen, chosen, links, title
+from api.cgi.header import WHY, Header, header, pollers_asked
+from api.cgi.objects import Shown, asked, filters, found
+from api.cgi.overviews import Group, exists, groups
 from api.cgi.pages import page
+from api.cgi.totals import Totals, sees_nothing, totals
 from api.cgi.visit import Visit
 from engine.state.views import Reader
 
@@ -23,20 +25,87 @@ _SORTS = {
     "host": (_HOST, ("Status", "host status", 8), _CHECK, _DURATION),
     "service": (_HOST, _SERVICE, ("Status", "service status", 3), _CHECK, _DURATION, _ATTEMPT),
 }
+_NOT_SEEN = "It appears as though you do not have permission to view information for any of the {}s you requested..."
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a page shows: rows of a list, or groups."""
+
+    which: Chosen
+    header: Header
+    totals: tuple[Totals, Totals]
+    rows: tuple[Shown, ...] = ()
+    total: int = 0
+    groups: tuple[Group, ...] = ()
+    error: str = ""
 
 
 async def status(visit: Visit) -> Response:
     """The page of status.cgi."""
-    kind = "host" if visit.value("style") == "hostdetail" else "service"
-    which, now = asked(visit, kind), visit.services.clock.now()
 
-    def work(reader: Reader) -> tuple[list[Shown], int]:
+    def work(reader: Reader) -> Found:
         with reader.limited(LONGEST_READ_S):
-            return found(reader, visit, which, now)
+            return _found(reader, visit)
 
-    rows, total = await visit.desk.read(work)
-    last = which.start + len(rows)
+    found = await visit.desk.read(work)
+    which = found.which
+    above: dict[str, object] = {
+        "has_header": not visit.has("noheader"),
+        "head": found.header,
+        "totals": found.totals,
+        "links": [(Markup(f"status.cgi?{query}"), words) for query, words in links(which)],
+        "heading": title(which),
+        "filter": visit.value("servicefilter"),
+    }
+    answer = _list(visit, found, above) if which.style in ("detail", "hostdetail") else _groups(found, above)
+    answer.headers["Refresh"] = str(visit.config.refresh_rate)
+    return answer
+
+
+def _found(reader: Reader, visit: Visit) -> Found:
+    which, views, now = chosen(visit), pollers_asked(reader, visit), visit.services.clock.now()
+    boxes = totals(reader, visit, which, views)
+    hosts, services = (box.sums[-1].count for box in boxes)
+    if which.by == "host" and hosts and not services and not visit.has("noheader"):
+        which = replace(which, style="hostdetail")  # hosts without services would show nothing
+    head = header(visit, TITLE, views)
+    if which.style in ("detail", "hostdetail"):
+        kind = "host" if which.style == "hostdetail" else "service"
+        rows, total = found(reader, visit, asked(visit, which, kind), now)
+        error = _NOT_SEEN.format(kind) if not total and sees_nothing(reader, visit, kind) else ""
+        return Found(which, head, boxes, tuple(rows), total, error=error)
+    several = groups(reader, visit, which, filters(visit), views)
+    error = ""
+    if not several:
+        error = _NOT_SEEN.format("host")
+        if not which.is_all and (visit.caller.scope.is_limited or not exists(reader, which, views)):
+            kind = which.by.replace("group", " group") if which.style == "overview" else which.by
+            error = f"Sorry, but {kind} '{which.name}' doesn't seem to exist..."
+    return Found(which, head, boxes, groups=tuple(several), error=error)
+
+
+def _list(visit: Visit, found: Found, above: dict[str, object]) -> Response:
+    kind = "host" if found.which.style == "hostdetail" else "service"
+    start = asked(visit, found.which, kind).start
+    last = start + len(found.rows)
     kept = [(name, value) for name, value in visit.parameters if name not in ("sorttype", "sortoption", "start")]
-    pages = {"first": which.start + 1, "last": last, "total": total, "next": last + 1 if last < total else 0}
-    named: dict[str, object] = {"rows": rows, "sorts": _SORTS[kind], "query": Markup(urlencode(kept)), "user": visit.caller.user}
-    return page("status.html", 200, title=TITLE, kind=kind, **named, **pages)
+    pages = {"first": start + 1, "last": last, "total": found.total, "next": last + 1 if last < found.total else 0}
+    named: dict[str, object] = {"rows": found.rows, "sorts": _SORTS[kind], "query": Markup(urlencode(kept)), **pages}
+    named |= {"error": found.error, "why": WHY}
+    return page("status.html", 200, title=TITLE, kind=kind, **named, **above)
+
+
+def _groups(found: Found, above: dict[str, object]) -> Response:
+    which, described = (
+        found.which,
+        "extinfo.cgi?type=5&hostgroup=" if found.which.by == "hostgroup" else "extinfo.cgi?type=8&servicegroup=",
+    )
+    named: dict[str, object] = {
+        "which": which,
+        "groups": found.groups,
+        "described": Markup(described),
+        "error": found.error,
+        "why": WHY,
+    }
+    return page("groups.html", 200, title=TITLE, **named, **above)

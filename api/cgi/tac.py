@@ -8,7 +8,6 @@ Source: Nagios 4.4.6 cgi/tac.c; its page is compared with ours in tests/system.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote_plus
 
@@ -16,6 +15,7 @@ import orjson
 from markupsafe import Markup
 from starlette.responses import Response
 
+from api.cgi.columns import Column, Count, HostStyle, Line, ServiceStyle, count_of, host_columns, in_state, service_columns
 from api.cgi.header import Header, header, pollers_asked, pollers_with
 from api.cgi.json_cgis.names import Sight
 from api.cgi.json_cgis.program import performance
@@ -25,35 +25,15 @@ from api.cgi.visit import Visit
 from engine.model import PollerView
 from engine.state.outages import count_blocking_outages
 from engine.state.rights import Right
-from engine.state.tables import ACKNOWLEDGED, CHECKED, FEATURES, FLAPPING, IN_DOWNTIME, STATE
+from engine.state.tables import CHECKED, FEATURES, FLAPPING
 from engine.state.tactical import alikes
 from engine.state.views import Reader
 
 TITLE = "Nagios Tactical Monitoring Overview"
 LONGEST_READ_S = 10.0
+HOSTS = HostStyle("status.cgi?hostgroup=all&style=hostdetail")
+SERVICES = ServiceStyle("status.cgi?host=all&style=detail", "status.cgi?host=all&type=detail")
 _CHECKS, _PASSIVE, _NOTIFICATIONS, _HANDLER, _FLAPS = FEATURES
-_UP_OR_PENDING, _IN_TROUBLE, _UNHANDLED = 3, 12, 42  # masks of status.cgi
-
-Count = Counter[tuple[int, int]]
-Test = Callable[[int, int], object]
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line below a count: a link with its number, or (no link) a sentence."""
-
-    css: str
-    words: str
-    link: Markup = Markup("")
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One state: the count at its head, and what is said of it."""
-
-    link: Markup
-    words: str
-    lines: tuple[Line, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +87,8 @@ async def tac(visit: Visit) -> Response:
         measured=found.measured,
         checks=_numbers_of_checks(found, suffix),
         bars=_bars(found.hosts, found.services),
-        hosts=host_columns(found.hosts, suffix),
-        services=service_columns(found.services, suffix),
+        hosts=host_columns(found.hosts, HOSTS, suffix),
+        services=service_columns(found.services, SERVICES, suffix),
         features=_features(found, suffix),
         each=[(view, *_plain(view, hosts, services)) for view, hosts, services in found.each] if len(found.each) > 1 else [],
     )
@@ -163,90 +143,13 @@ def _numbers_of_checks(found: Found, suffix: str) -> list[tuple[str, Markup, str
     ]
 
 
-# --- states -----------------------------------------------------------------------------------------------------------------------
-
-
-def _sum(counts: Count, test: Test) -> int:
-    return sum(count for (row, host), count in counts.items() if test(row, host))
-
-
-def _is(state: int) -> Test:
-    return lambda row, host: row & CHECKED and row & STATE == state
-
-
-def _pending(row: int, host: int) -> object:
-    return not row & CHECKED
-
-
-def _problem_host(host: int) -> object:
-    return host & CHECKED and host & STATE
-
-
-def _lines(counts: Count, kind: str, link: str, kinds: Sequence[tuple[str, str, str, Test]]) -> tuple[Line, ...]:
-    """`kinds`: importance, words, what is added to the link, which."""
-    found = []
-    for importance, words, more, test in kinds:
-        number = _sum(counts, test)
-        if number:
-            found.append(Line(f"{kind}{importance}Problem", f"{number} {words}", Markup(link + more)))
-    return tuple(found)
-
-
-def host_columns(counts: Count, suffix: str = "") -> list[Column]:
-    """Hosts by state."""
-    found = []
-    for word, mask, test in (("Down", 4, _is(1)), ("Unreachable", 8, _is(2)), ("Up", 2, _is(0)), ("Pending", 1, _pending)):
-        link = f"status.cgi?hostgroup=all&style=hostdetail&hoststatustypes={mask}{suffix}"
-        own = Counter({key: count for key, count in counts.items() if test(*key)})
-        kinds = _PROBLEM_KINDS if mask & _IN_TROUBLE else _DISABLED
-        kinds = [(importance, words, more.replace("props", "hostprops"), which) for importance, words, more, which in kinds]
-        found.append(Column(Markup(link), f"{own.total()} {word}", _lines(own, "host", link, kinds)))
-    return found
-
-
-def service_columns(counts: Count, suffix: str = "") -> list[Column]:
-    """Services by state."""
-    found = []
-    states = (("Critical", 16, _is(2)), ("Warning", 4, _is(1)), ("Unknown", 8, _is(3)), ("Ok", 2, _is(0)), ("Pending", 1, _pending))
-    for word, mask, test in states:
-        own = Counter({key: count for key, count in counts.items() if test(*key)})
-        kinds = [_SERVICE_UNHANDLED, _ON_PROBLEM_HOSTS, *_PROBLEM_KINDS[1:]] if mask & 28 else _DISABLED
-        kinds = [(importance, words, more.replace("&props", "&serviceprops"), which) for importance, words, more, which in kinds]
-        link = f"status.cgi?host=all&type=detail&servicestatustypes={mask}{suffix}"
-        head = Markup(f"status.cgi?host=all&style=detail&servicestatustypes={mask}{suffix}")
-        found.append(Column(head, f"{own.total()} {word}", _lines(own, "service", link, kinds)))
-    return found
-
-
-def _unhandled(row: int, host: int) -> object:
-    return row & _CHECKS and not row & (ACKNOWLEDGED | IN_DOWNTIME)
-
-
-_DISABLED: list[tuple[str, str, str, Test]] = [("Unimportant", "Disabled", "&props=16", lambda row, host: not row & _CHECKS)]
-_PROBLEM_KINDS: list[tuple[str, str, str, Test]] = [
-    ("Important", "Unhandled Problems", f"&props={_UNHANDLED}", _unhandled),
-    ("Unimportant", "Scheduled", "&props=1", lambda row, host: row & IN_DOWNTIME),
-    ("Unimportant", "Acknowledged", "&props=4", lambda row, host: row & ACKNOWLEDGED),
-    *_DISABLED,
-]
-_SERVICE_UNHANDLED: tuple[str, str, str, Test] = (
-    "Important",
-    "Unhandled Problems",
-    f"&hoststatustypes={_UP_OR_PENDING}&props={_UNHANDLED}",
-    lambda row, host: _unhandled(row, host) and not _problem_host(host),
-)
-_ON_PROBLEM_HOSTS: tuple[str, str, str, Test] = (
-    "Unimportant",
-    "on Problem Hosts",
-    f"&hoststatustypes={_IN_TROUBLE}",
-    lambda row, host: _problem_host(host),
-)
+# --- health ---------------------------------------------------------------------------------------------------------------------
 
 
 def _bars(hosts: Count, services: Count) -> list[Bar]:
-    checked = _sum(services, lambda row, host: row & CHECKED)
-    well = 2 * _sum(services, _is(0)) + _sum(services, _is(1)) + _sum(services, _is(3))
-    of_hosts = _sum(hosts, _is(0)), _sum(hosts, lambda row, host: row & CHECKED)
+    checked = count_of(services, lambda row, host: row & CHECKED)
+    well = 2 * count_of(services, in_state(0)) + count_of(services, in_state(1)) + count_of(services, in_state(3))
+    of_hosts = count_of(hosts, in_state(0)), count_of(hosts, lambda row, host: row & CHECKED)
     return [_bar("Host Health:", *of_hosts), _bar("Service Health:", well, 2 * checked)]
 
 
@@ -258,7 +161,7 @@ def _bar(words: str, well: int, possible: int) -> Bar:
 
 def _plain(view: PollerView, hosts: Count, services: Count) -> tuple[list[Column], list[Column]]:
     suffix = f"&poller={quote_plus(view.name)}"
-    return host_columns(hosts, suffix), service_columns(services, suffix)
+    return host_columns(hosts, HOSTS, suffix), service_columns(services, SERVICES, suffix)
 
 
 # --- features ---------------------------------------------------------------------------------------------------------------------
@@ -292,7 +195,7 @@ def _feature(
             if kind == "Service"
             else "status.cgi?hostgroup=all&style=hostdetail&hostprops="
         )
-        number = _sum(counts, lambda row, host: not row & bit)
+        number = count_of(counts, lambda row, host: not row & bit)
         this = f"{prefix}{kind}{ending}"
         if number:
             lines.append(
@@ -305,7 +208,7 @@ def _feature(
         else:
             lines.append(Line(f"featureItemEnabled{this}", f"All {kind}s Enabled"))
         if bit == _FLAPS:
-            flapping = _sum(counts, lambda row, host: row & _FLAPS and row & FLAPPING)
+            flapping = count_of(counts, lambda row, host: row & _FLAPS and row & FLAPPING)
             words = f"{flapping} {kind}{'' if flapping == 1 else 's'} Flapping"
             if flapping:
                 lines.append(Line(f"featureItem{kind}sFlapping", words, Markup(f"{where}1024{suffix}")))

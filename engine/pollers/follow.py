@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from engine.config import Poller
 from engine.errors import JournalError
 from engine.formats.corelog import StateEvent, parse_line, state_event
+from engine.pollers.scan import HALF_AS_NICE, step_back
 from engine.pollers.tail import LogTail, Position
 from engine.state.mirror import Mirror
 
@@ -52,6 +53,7 @@ class LogFollower:
 
     def run(self) -> None:
         """Follow until stopped, a piece of the log at a time: whoever wants to catch up gets a turn in between."""
+        step_back(HALF_AS_NICE)  # a flood of lines keeps no answer waiting either
         while not self._stopping.wait(LOOK_EVERY_S):
             with self._lock:
                 self._take(self.tail.read())

@@ -55,7 +55,7 @@ _CHUNK_BYTES = 1 << 20
 _TRIES = 5
 _TRY_AGAIN_S = 0.05
 _GONE_TRIES = 20  # a file that was there: Naemon takes it away at each reload until it has read its configuration
-_NICE = 10  # a tenth of what others get
+NICE, HALF_AS_NICE = 10, 5  # a tenth of what others get, and a third
 _PIPE_BYTES = 1 << 20  # what Linux lets everybody have; a frame takes up to a quarter of it
 
 _FileIdentity = tuple[int, int, int, int]
@@ -525,12 +525,12 @@ class ScannerProcess:
                     pass
 
 
-def step_back() -> None:
+def step_back(nice: int = NICE) -> None:
     """Let the calling thread, and what it starts, wait for others where the processor is short.
 
     A command lane's wake-up, and an answer, are worth more than a view that is some milliseconds younger.
     """
-    os.nice(max(0, _NICE - os.nice(0)))
+    os.nice(max(0, nice - os.nice(0)))
     os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))  # and nobody waits for a turn of ours to end
 
 

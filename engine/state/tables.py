@@ -8,6 +8,7 @@ rebuilt from the cores (rows whose block hash is unchanged would otherwise keep 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple, get_type_hints
@@ -29,7 +30,7 @@ from engine.model import (
     TimeperiodConfig,
 )
 
-SCHEMA_VERSION = 11
+SCHEMA_VERSION = 12
 STATE_FILE = "state.db"
 
 # A core may write `nan`; SQLite stores it as NULL, and no field of the model is NULL by accident.
@@ -93,12 +94,16 @@ class ObjectTable:
 
     @cached_property
     def insert(self) -> str:
-        return f"INSERT OR REPLACE INTO {self.name} (poller, id, {columns(self.row)}) VALUES (?, ?, {marks(self.row)})"
+        alike = _alike_of(self.row._fields, 3)
+        return (
+            f"INSERT OR REPLACE INTO {self.name} (poller, id, {columns(self.row)}, alike) VALUES (?, ?, {marks(self.row)}, {alike})"
+        )
 
     @cached_property
     def update(self) -> str:
-        sets = ", ".join(f"{name} = ?" for name in self.row._fields[len(self.keys) :])
-        return f"UPDATE {self.name} SET {sets} WHERE {self.where}"
+        names = self.row._fields[len(self.keys) :]
+        sets = ", ".join(f"{name} = ?" for name in names)
+        return f"UPDATE {self.name} SET {sets}, alike = {_alike_of(names, 1)} WHERE {self.where}"
 
     def update_values(self, key: ObjectKey, row: HostStatus | ServiceStatus) -> tuple[object, ...]:
         return (*row[len(self.keys) :], *key_values(key))
@@ -151,6 +156,15 @@ CHECKED, ACKNOWLEDGED, IN_DOWNTIME, FLAPPING, *FEATURES = (8 << bit for bit in r
 _ALIKE = " + ".join(
     [f"iif(state BETWEEN 0 AND 3, state, {_OTHER_STATE})", *(f"({bit}) * {8 << at}" for at, bit in enumerate(_ALIKE_BITS))]
 )
+
+
+def _alike_of(names: Sequence[str], first: int) -> str:
+    """What totals count of the parameters of a statement, in which those of these columns follow one another from `first` on.
+
+    A generated column would do the same, but SQLite reads the whole row for one, even where an index has it.
+    """
+    parameters = {name: f"?{at}" for at, name in enumerate(names, first)}
+    return re.sub(r"[a-z_]+", lambda found: parameters.get(found[0], found[0]), _ALIKE)
 
 
 def _severity(alike: str, severities: str) -> str:
@@ -247,10 +261,10 @@ CREATE TABLE log_position (poller INTEGER PRIMARY KEY, position TEXT NOT NULL);
 -- A host exists when its hoststatus block does. `id` is its public id. Keyed by an index of its own, so that counting and
 -- paging read small pages, not plugin output. `alike` is what totals count of a row, as one number: STATE, then CHECKED and so on.
 CREATE TABLE host (
-  poller INTEGER NOT NULL, id INTEGER NOT NULL, {_typed(HostStatus)}, alike INTEGER NOT NULL AS ({_ALIKE}) STORED,
+  poller INTEGER NOT NULL, id INTEGER NOT NULL, {_typed(HostStatus)}, alike INTEGER NOT NULL,
   severity INTEGER NOT NULL AS ({host_severity()}) VIRTUAL);
 CREATE TABLE service (
-  poller INTEGER NOT NULL, id INTEGER NOT NULL, {_typed(ServiceStatus)}, alike INTEGER NOT NULL AS ({_ALIKE}) STORED,
+  poller INTEGER NOT NULL, id INTEGER NOT NULL, {_typed(ServiceStatus)}, alike INTEGER NOT NULL,
   severity INTEGER NOT NULL AS ({service_severity()}) VIRTUAL);
 
 CREATE TABLE tally (

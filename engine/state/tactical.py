@@ -81,10 +81,11 @@ class _Source:
 
 def _hosts_of(kind: str) -> _Source:
     members = f"SELECT DISTINCT poller, name, host_name FROM state.group_member WHERE kind = '{kind}'"
-    return _Source("k.name", f"({members}) k JOIN state.host s ON s.poller = k.poller AND s.name = k.host_name", "s.alike")
+    return _Source("k.name", f"({members}) k CROSS JOIN state.host s ON s.poller = k.poller AND s.name = k.host_name", "s.alike")
 
 
-_IN_GROUP = "state.group_member k JOIN {0} s ON k.kind = '{1}' AND s.poller = k.poller AND s.host_name = k.host_name"
+# From the members on: SQLite would try every name of a limited scope for each of them.
+_IN_GROUP = "state.group_member k CROSS JOIN {0} s ON k.kind = '{1}' AND s.poller = k.poller AND s.host_name = k.host_name"
 _OF_HOSTS: dict[By, _Source] = {
     "hostgroup": _hosts_of("hostgroup"),
     "servicegroup": _hosts_of("servicegroup"),
@@ -127,11 +128,10 @@ def _counted_totals(reader: Reader, scope: Scope, by: By, poller: int | None, na
         hosts, services = read(reader, scope, poller)
     else:
         more = [("s.poller = ?", [poller])] if poller is not None else []
-        hosts = _counted(reader, _OF_HOSTS[by], "0", [scope.sql("s.poller", "s.name"), _COUNTED_ROWS, *more], names)
+        hosts = _counted(reader, _OF_HOSTS[by], "0", [scope.sql("+k.poller", "+k.host_name"), _COUNTED_ROWS, *more], names)
         source = _OF_SERVICES[by] if scope.rights is None else _SINGLE_SERVICES[by]
-        seen = (
-            scope.sql("s.poller", "s.host_name") if scope.rights is None else scope.sql("s.poller", "s.host_name", "s.description")
-        )
+        single = "+s.description" if scope.rights is not None else None
+        seen = scope.sql("+k.poller", "+k.host_name", single)
         of_services = [seen, *([_COUNTED_ROWS] if source.count == "count(*)" else []), *more]
         services = _counted(reader, source, "coalesce(h.alike, 0)", of_services, names)
     none: Counter[tuple[int, int]] = Counter()
