@@ -7,21 +7,21 @@ its own, which sends bytes made before. Signalbox stores a downtime each (`?wait
 of a real Nagios 4, whose engine goes on to write and prove them meanwhile. Prints both rates, their ratio and what CPU a POST took
 in each kind of process; ends with 1 when Signalbox reaches neither 2,000 per second nor 60 % of the other.
 
-Neither was reached: 1,100 to 1,550 per second were seen, each time with other programs on the two cores; by itself it was not
-measured. Where the 1.05 ms of CPU of a POST are, in milliseconds (threads by the kernel's account, their parts by profile):
+Three runs gave 1,986, 1,898 and, with other programs on the two cores, 1,456 per second; the program before, in between these,
+1,401 to 1,505. Where the 0.86 ms of CPU of a POST are then, in milliseconds (processes by the kernel, their parts by profile):
 
-    workers 0.59  uvicorn, its parsers and the socket, as for the other server                            0.13
-                  the loop's Python: token, body, window, answer, figures                                 0.16
-                  the writer's thread: names looked up, the order checked                                 0.13
-                                       rows made and inserted, 17 entries of indexes among them           0.11
-                                       commit: pages of the log, fdatasync                                0.06
-    engine  0.28  the lane: lines, batches, log, steps of lives, of which a flood leaves some for later   0.22
-                  pokes, scans, history                                                                   0.06
-    core    0.14  reads, schedules, logs
+    workers 0.54  uvicorn, its parsers and the socket, as for the other server                            about 0.11
+                  the loop's Python: token, body, window, answer, figures                                 about 0.15
+                  the writer's thread: names looked up, the order checked                                 about 0.12
+                                       rows made and inserted, 17 entries of indexes among them           about 0.10
+                                       commit: pages of the log, fdatasync                                about 0.06
+    engine  0.18  the lane: lines, batches, log, steps of lives; a flood leaves half of it for later      about 0.15
+                  pokes, scans, history                                                                   about 0.03
+    core    about 0.1, reads, schedules, logs
     client  0.04
 
-So two cores could take 1,900; the rest is waiting for turns of the journal. Before the requests of a turn of the loop shared a
-commit, lines were written by prepared writers and the lane gathered longer while commands stream in, it was 1.42 ms.
+The rest of the two cores' time is waiting for turns of the journal. Before the requests of a turn of the loop shared a commit,
+lines were written by prepared writers and the lane gathered longer while commands stream in, it was a quarter more.
 """
 
 from __future__ import annotations

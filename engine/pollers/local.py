@@ -74,8 +74,8 @@ _ENOUGH_FLIGHTS = 8  # writes that keep a core busy for a millisecond or two
 LOOK_EVERY_S = 0.5  # pokes are hints and may be lost
 STREAM = 8  # commands written in one round: more are likely to come,
 GATHER_S = 0.025  # and are gathered for this long at the least: a round has its price, whatever the number it carries;
-GATHER_MOST_S = 0.4  # at the most, as long as more come,
-GATHER_PER_S = 6.0  # for each second of processor that the last one took: who accepts commands meanwhile needs it, too
+GATHER_MOST_S = 0.45  # at the most, as long as more come,
+GATHER_PER_S = 8.0  # for each second of processor that the last one took: who accepts commands meanwhile needs it, too
 WRITTEN_WITHIN_S = 0.05  # the step `written` is stored by then, with whatever else is to be stored
 _LONE_MARKS_S = (0.25, 1.0, 5.0, 30.0)  # pauses between lone marks when none comes back
 
