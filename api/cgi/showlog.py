@@ -11,7 +11,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote_plus
@@ -181,7 +181,7 @@ def _shown(files: Sequence[tuple[Poller, Path]], *, newest_first: bool, breaks: 
 
 
 def _merged(files: Sequence[tuple[Poller, Path]], *, newest_first: bool) -> Iterator[tuple[Poller, Line]]:
-    each = [((poller, line) for line in lines_of(path, newest_first=newest_first)) for poller, path in files]
+    each = [zip(repeat(poller), lines_of(path, newest_first=newest_first), strict=False) for poller, path in files]
     return heapq.merge(*each, key=lambda pair: pair[1][0], reverse=newest_first)
 
 
