@@ -24,13 +24,13 @@ from tests.support.cores import until
 
 pytestmark = pytest.mark.core
 
-USERS = (ADMIN, "ann", "bob", "carl", "nobody")
+USERS = (ADMIN, "ann", "bob", "carl", "nobody", "eve")  # eve sees every object and nothing of the system
 PASSWORD = "pass"
 SHA = "{SHA}nU4eI71bcnBGqeO0t9tXvY1u5oQ="
 CGI_CFG = f"""use_authentication=1
 escape_html_tags=1
-authorized_for_all_hosts=admin,{ADMIN}
-authorized_for_all_services=admin,{ADMIN}
+authorized_for_all_hosts=admin,{ADMIN},eve
+authorized_for_all_services=admin,{ADMIN},eve
 authorized_for_system_information=admin,{ADMIN}
 """
 ACTIVE = "still gone"  # what the two checks say that are switched on
