@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import socket
+import time
+from contextlib import closing
+from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
@@ -11,7 +14,12 @@ from api.app import build_app
 from api.connection import BoundedConnection
 from engine.config import Config, Settings
 from engine.desk import Desk
+from engine.errors import PollerError
+from engine.state.scope import EVERYTHING
+from engine.state.views import Reader
 
+FIRST_VIEW_S = 2.0  # a first start waits that long for a first view; nothing known would read as nothing wrong
+_LOOK_S = 0.02
 GRACE_S = 12  # longer than the longest default wait of a request, so that a restart cuts nobody's answer off
 
 
@@ -51,3 +59,18 @@ def uvicorn_config(app: Starlette, settings: Settings) -> uvicorn.Config:
         ssl_keyfile=settings.tls_key,
         timeout_graceful_shutdown=GRACE_S,
     )
+
+
+def await_first_view(data: Path) -> None:
+    """Come back once something of a core is known, or after FIRST_VIEW_S. Only a first start waits; who connects does, too."""
+    end = time.monotonic() + FIRST_VIEW_S
+    while not _has_view(data) and time.monotonic() < end:
+        time.sleep(_LOOK_S)
+
+
+def _has_view(data: Path) -> bool:
+    try:
+        with closing(Reader.open(data)) as reader:
+            return any(poller.generation for poller in reader.pollers(EVERYTHING))
+    except PollerError:
+        return False

@@ -25,7 +25,7 @@ LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 def main() -> None:
     """Serve until told to stop."""
     gc.disable()  # what is imported stays: looking for cycles in it, again and again, is a sixth of a start
-    from api.server import build_server
+    from api.server import await_first_view, build_server
     from engine import garbage
     from engine.config import decode_config
 
@@ -36,6 +36,7 @@ def main() -> None:
     listener = socket.socket(fileno=int(sys.argv[1]))
     server = build_server(config)
     garbage.spare_collection()
+    await_first_view(config.data)
     threading.Thread(target=_stop_at_end_of_input, args=(server,), name="parent", daemon=True).start()
     server.run(sockets=[listener])
     if not server.started:

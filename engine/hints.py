@@ -34,7 +34,10 @@ def poke_engine(data: Path, pollers: set[int]) -> None:
 
 def tell_desks(data: Path, command_ids: list[str]) -> None:
     """Tell every desk which commands moved. The sockets of desks that died are removed."""
-    names = [entry.name for entry in os.scandir(data) if entry.name.startswith(DESK_PREFIX) and entry.name.endswith(".sock")]
+    try:
+        names = [entry.name for entry in os.scandir(data) if entry.name.startswith(DESK_PREFIX) and entry.name.endswith(".sock")]
+    except OSError:
+        return  # as with _send: no descriptor is left
     chunk = _LARGEST // 40
     for start in range(0, len(command_ids), chunk):
         _send(data, names, ",".join(command_ids[start : start + chunk]).encode())
@@ -64,15 +67,23 @@ def received(receiver: socket.socket) -> list[str]:
 
 
 def _send(data: Path, names: list[str], payload: bytes) -> None:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sender, _short(data) as folder:
-        for name in names:
-            try:
-                sender.sendto(payload, f"{folder}/{name}")
-            except ConnectionRefusedError:
-                if name != ENGINE_SOCKET:
-                    (data / name).unlink(missing_ok=True)
-            except OSError:
-                continue  # full or gone: the receiver looks by itself soon
+    """Never raises: what was stored stands, and the receiver looks by itself soon."""
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sender, _short(data) as folder:
+            for name in names:
+                _send_one(sender, folder, name, payload)
+    except OSError:
+        return  # no descriptor is left
+
+
+def _send_one(sender: socket.socket, folder: str, name: str, payload: bytes) -> None:
+    try:
+        sender.sendto(payload, f"{folder}/{name}")
+    except ConnectionRefusedError:
+        if name != ENGINE_SOCKET:
+            Path(folder, name).unlink(missing_ok=True)
+    except OSError:
+        return  # full or gone
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+_FIRST_S, _LAST_S = -62_135_596_800 + 86_400, 253_402_300_799 - 86_400  # the years 1 to 9999, in every zone
 _CLOCK = r"\s*(\d{1,2}):(\d{1,2}):(\d{1,2})"
 _DAY_FIRST = re.compile(rf"\s*(\d{{1,2}})-(\d{{1,2}})-(\d{{1,4}}){_CLOCK}", re.ASCII)
 _YEAR_FIRST = re.compile(rf"\s*(\d{{1,4}})-(\d{{1,2}})-(\d{{1,2}})[ T]+{_CLOCK}", re.ASCII)
@@ -64,7 +65,8 @@ def parse_time(text: str, date_format: str, zone: str | None) -> float | None:
 
 
 def in_zone(at: float, zone: str | None) -> datetime:
-    """A moment by the clocks of that zone, which it names."""
+    """A moment by the clocks of that zone, which it names. Cores take any number for a time: beyond the years, their last day."""
+    at = min(_LAST_S, max(_FIRST_S, at))
     return datetime.fromtimestamp(at, _zone(zone)).astimezone(_zone(zone))
 
 

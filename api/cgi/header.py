@@ -59,9 +59,10 @@ def pollers_with(reader: Reader, visit: Visit, views: Sequence[PollerView], righ
     scope = visit.caller.scope
     if scope.hostgroups is not None:
         return ()
-    if scope.rights is None:
+    rights = visit.caller.rights  # those of the scope are left out where everything is seen
+    if rights is None:
         return tuple(views)
-    where, values = scope.rights.has(right, "p.number")
+    where, values = rights.has(right, "p.number")
     given = {number for (number,) in reader.connection.execute(f"SELECT p.number FROM state.poller p WHERE {where}", values)}
     return tuple(view for view in views if view.number in given)
 

@@ -106,6 +106,10 @@ class Reruns:
         is_stamped = text.startswith(_CARRY_A_STAMP)
         return again + sum((is_stamped and echo.at >= late) or self._is_dirty(echo.at) for echo in outside)
 
+    def last(self, text: bytes) -> int:
+        """The log's second of the newest execution of that line, by whomever; 0 when none is remembered."""
+        return max((echo.at for echo in self._echoes.get(text, [])), default=0)
+
     def _expected(self, token: str, text: bytes) -> int:
         """How often a batch holds the text; one of a former life of ours holds it once."""
         return self._written[token][text] if token in self._written else 1

@@ -55,7 +55,7 @@ class Accept:
 
     def orders(self, connection: sqlite3.Connection, orders: Sequence[Order]) -> Written[tuple[Receipt, ...]]:
         """Store what is new, join what has a twin; the whole or nothing. Raises what an order is refused for, PollerAway."""
-        twins = _Twins.of(connection, orders, self.who)
+        twins = _Twins.of(connection, orders, self.who, self.operation.id)
         joined: dict[int, CommandRow] = {}
         same: dict[int, int] = {}  # said twice in one call: made once
         fresh: dict[int, Order] = {}
@@ -72,7 +72,7 @@ class Accept:
                 if order.twin is not None:
                     said[order.twin] = place
         made = dict(zip(fresh, self._insert(connection, list(fresh.values())), strict=True))
-        note_joined(connection, self.operation.id, (twin.id for twin in joined.values()))
+        note_joined(connection, self.operation.id, (twin.id for twin in joined.values() if twin.operation != self.operation.id))
         receipts = {place: _receipt(twin, twin.entry_id, self.operation.id, joined=True) for place, twin in joined.items()}
         receipts |= made | {place: replace(made[before], joined=True) for place, before in same.items()}
         return Written(tuple(receipts[place] for place in range(len(orders))), frozenset(one.poller for one in made.values()))
@@ -255,10 +255,10 @@ class _Twins:
     connection: sqlite3.Connection
     who: Asked
     by_key: Mapping[str, Sequence[CommandRow]]
-    unsent: Collection[str]  # operations that may still be withdrawn
+    unsent: Collection[str]  # operations of others that may still be withdrawn
 
     @classmethod
-    def of(cls, connection: sqlite3.Connection, orders: Sequence[Order], who: Asked) -> _Twins:
+    def of(cls, connection: sqlite3.Connection, orders: Sequence[Order], who: Asked, own: str = "") -> _Twins:
         keys = list({order.twin.key for order in orders if order.twin is not None and not who.force})
         states = [str(state) for state in UNFINISHED | SUCCEEDED]
         query = (
@@ -269,7 +269,7 @@ class _Twins:
         for row in connection.execute(query, [orjson.dumps(keys).decode(), *states]).fetchall() if keys else ():
             twin = command_row(row)
             by_key.setdefault(str(twin.twin_key), []).append(twin)
-        return cls(connection, who, by_key, unsent_operations(connection))
+        return cls(connection, who, by_key, {one for one in unsent_operations(connection) if one != own})
 
     def joined(self, order: Order) -> CommandRow | None:
         """The command to join instead of storing the order. Raises NotPossible while it may still be withdrawn."""

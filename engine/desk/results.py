@@ -19,7 +19,7 @@ from engine.desk.resolve import Found, Resolver
 from engine.desk.rights import check_objects
 from engine.desk.values import Caller, CheckResult, Target
 from engine.desk.writer import Written
-from engine.errors import CallerError, NotPossible, ResultsRefused, TooManyResults, UnknownObject
+from engine.errors import CallerError, Forbidden, NotPossible, ResultsRefused, TooManyResults, UnknownObject
 from engine.journal.calls import (
     CallRow,
     Counts,
@@ -255,10 +255,15 @@ def store_call(
 
 
 def withdraw_call_of_results(connection: sqlite3.Connection, caller: Caller, call_id: str, now: float) -> Written[str]:
-    """Withdraw what of a call no core was sent anything of, part by part. Raises UnknownObject, NotPossible where there is none."""
+    """Withdraw what of a call no core was sent anything of, part by part. Raises UnknownObject, NotPossible where there is none.
+
+    Somebody else's is not withdrawn by who has rights for single objects: what of these a call is about would have to be asked.
+    """
     rows = [row for row in calls_of(connection, call_id) if may_see(caller, row)]
     if not rows:
         raise UnknownObject(f"There is no call of results {call_id!r}.", id=call_id)
+    if caller.rights is not None and any(row.user != caller.user for row in rows):
+        raise Forbidden("Results of somebody else are withdrawn by those only whom no cgi.cfg limits.")
     pollers = {row.poller for row in rows if withdraw_call(connection, row, caller.user, now)}
     if not pollers:
         raise NotPossible(

@@ -93,7 +93,9 @@ class Duplicates:
         cause = f"a second comment of the acknowledgement by command {command.id}: its line was executed more than once"
         text = echo_text(command.line, self.profile)
         proven = self.reruns.count(text, command.batch or "", command.epoch, command.executed_at)
-        own = [block for block in found if block.entry_time >= command.executed_at]
+        newest = self.reruns.last(text) + 1  # what came later was said by another line, however alike
+        is_ours = mine[0].persistent
+        own = [block for block in found if command.executed_at <= block.entry_time <= newest and block.persistent == is_ours]
         surplus = sorted(own, key=lambda block: (block.entry_time, block.core_id))[:-1]
         more = surplus[: max(0, proven - self._deleted(command, None, cause))]
         if not more:

@@ -89,10 +89,12 @@ class Following:
 
 
 def _is_before(batch: BatchRow, known: Followed) -> bool:
-    """Was the batch written before the log was read as far as is known? Told by the places: a clock may have been set back."""
+    """May the batch have been written before the log was read as far as is known? Told by the places: a clock may be set back.
+
+    Two places can be compared only in one text: a log that was truncated in place keeps its inode and begins with another line.
+    """
     written, read = Position.load(batch.position), Position.load(known.position)
-    if written is None or read is None:
+    if written is None or read is None or (written.device, written.inode) != (read.device, read.inode):
         return True
-    if (written.device, written.inode) == (read.device, read.inode):
-        return written.offset < read.offset
-    return batch.at <= known.at
+    is_one_text = bool(written.first_line) and read.first_line.startswith(written.first_line)
+    return not is_one_text or written.offset < read.offset

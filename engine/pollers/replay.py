@@ -103,13 +103,16 @@ class Replay:
         for entry in self._entries(reader, poller, state):
             state.waiting += state.passages.read(entry)
         ready = [period for period in state.waiting if period.end + 1 < state.reconciled]
-        found = [(period, _touched(self.journal.connection, poller, period)) for period in ready]
-        due = [(period, touched) for period, touched in found if not (len(touched) == 1 and touched[0].present)]
+        due = [period for period in ready if not _stands(_touched(self.journal.connection, poller, period))]
+        done: set[Period] = set()
         for first in range(0, len(due), _PERIODS_AT_ONCE):
-            with self.journal.transaction() as connection:
-                for period, touched in due[first : first + _PERIODS_AT_ONCE]:
+            some = due[first : first + _PERIODS_AT_ONCE]
+            with self.journal.transaction() as connection:  # what the lane stored meanwhile counts
+                found = [(period, _touched(connection, poller, period)) for period in some]
+                over = [(period, touched) for period, touched in found if not _stands(touched)]
+                for period, touched in over:
                     _take_over(connection, poller, period, touched)
-        done = {period for period, _ in due}
+            done.update(period for period, _ in over)
         state.waiting = [period for period in state.waiting if period not in done]
 
     def _note_generation(self, reader: Reader, poller: int, state: _Log) -> None:
@@ -125,6 +128,11 @@ class Replay:
         for at, seq, kind, *more in heapq.merge(*rows):
             state.place = at, seq
             yield LogEntry(at, EntryType(kind), *more)
+
+
+def _stands(touched: Sequence[EntryRow]) -> bool:
+    """Is it the one downtime that it can be, and is that still there?"""
+    return len(touched) == 1 and bool(touched[0].present)
 
 
 def _take_over(connection: sqlite3.Connection, poller: int, period: Period, touched: Sequence[EntryRow]) -> None:
@@ -178,7 +186,11 @@ def _correct(connection: sqlite3.Connection, entry: EntryRow, period: Period) ->
     """The log's word on the end of the one entry that was in effect then."""
     if entry.actual_start is not None and abs(entry.actual_start - period.start) > SLACK_S:
         return
+    if entry.deleted_by is not None:
+        return  # who deleted it, and when, is known; of downtimes that overlap the log tells the last end only
     natural, ended = ends_by_itself(entry), float(period.end)
+    if period.cancelled and natural is not None and ended > natural + SLACK_S:
+        return  # it had come to its end by then: another one's
     if not period.cancelled and natural is not None:
         if ended < natural - SLACK_S:
             return  # it says it came to its end, long before that: another one's

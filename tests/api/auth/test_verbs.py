@@ -108,7 +108,7 @@ def test_what_its_user_asked_of_other_pollers_does_not_exist_for_it(front: Front
     mine.delete(command).problem(404, "unknown_object")
     assert front.get(command).json["state"] == "accepted"
     assert mine.get("/v1/commands").json["total"] == 0
-    assert mine.get(f"/v1/operations/{switched['operation']}").json["progress"]["commands"] == 0
+    mine.get(f"/v1/operations/{switched['operation']}").problem(404, "unknown_object")
     (row,) = mine.get("/v1/audit").json["items"][-1:]
     assert (row["partial"], row["path"], row["body"], row["commands"]) == (True, "", "", [])
 

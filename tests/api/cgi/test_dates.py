@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.cgi.dates import parse_time, time_text
+from api.cgi.dates import long_text, parse_time, time_text
 
 FORMATS = ("us", "euro", "iso8601", "strict-iso8601")
 
@@ -37,3 +37,10 @@ def test_each_format(text: str, date_format: str, zone: str, at: float | None) -
 @given(st.text(), st.sampled_from(FORMATS))
 def test_any_text_is_a_time_or_none(text: str, date_format: str) -> None:
     parse_time(text, date_format, "UTC")
+
+
+@pytest.mark.parametrize("zone", [None, "UTC", "Asia/Tokyo", "America/Bogota"])
+@pytest.mark.parametrize(("at", "year"), [(2**63, 9999), (253_402_300_800, 9999), (-(2**63), 1)])
+def test_a_time_no_calendar_holds_is_shown_all_the_same(at: int, year: int, zone: str | None) -> None:
+    assert int(long_text(at, zone).rpartition(" ")[2]) == year
+    assert time_text(at, "us", zone)
