@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from api.centreon.objects import LONGEST_READ_S
 from api.centreon.place import Visit
 from engine.desk import Entry
 from engine.formats.logentry import EntryType
@@ -26,12 +25,7 @@ async def with_notified(visit: Visit, entries: Sequence[Entry]) -> Sequence[Entr
     if all(entry.notify is not None or entry.kind != "acknowledgement" for entry in entries):
         return entries
     scope = visit.caller.scope
-
-    def work(reader: Reader) -> list[Entry]:
-        with reader.limited(LONGEST_READ_S):
-            return [_with_notified(reader, scope, entry) for entry in entries]
-
-    return await visit.desk.read(work)
+    return await visit.desk.read(lambda reader: [_with_notified(reader, scope, entry) for entry in entries])
 
 
 def _with_notified(reader: Reader, scope: Scope, entry: Entry) -> Entry:
