@@ -50,14 +50,20 @@ def address_of(request: Request) -> str:
 def remote_user(headers: Headers, peer: str, trusted: Sequence[str]) -> str:
     """Whom the web server at `peer` has logged in; "" when it is none of the trusted ones, or names nobody (or several)."""
     given = headers.getlist(REMOTE_USER)
-    if not trusted or len(given) != 1 or not given[0].strip():
+    if len(given) != 1 or not given[0].strip() or not is_trusted(peer, trusted):
         return ""
+    return text_of(given[0].strip().encode("latin-1"))
+
+
+def is_trusted(peer: str, trusted: Sequence[str]) -> bool:
+    """Is it one of the web servers that log users in?"""
+    if not trusted:
+        return False
     try:
         address = ipaddress.ip_address(peer)
-        is_trusted = any(address in ipaddress.ip_network(network, strict=False) for network in trusted)
+        return any(address in ipaddress.ip_network(network, strict=False) for network in trusted)
     except ValueError:
-        return ""
-    return text_of(given[0].strip().encode("latin-1")) if is_trusted else ""
+        return False
 
 
 def parse_basic(given: str) -> tuple[str, str]:

@@ -5,6 +5,7 @@ Newest first. An event's id is unique within its type only, as in the original.
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 from collections.abc import Mapping, Sequence
@@ -66,7 +67,8 @@ async def _file(visit: Visit, place: tuple[int, str, str]) -> Response:
     """Everything that is found, whatever page is asked for, as the original has it."""
     events, _, _ = await _read(visit, place, _asked(visit), -1, 0)
     headers = {"Cache-Control": "no-store", "Content-Disposition": 'attachment; filename="timeline.csv"'}
-    return Response(_csv(events, is_host=not place[2]), 200, headers, "text/csv; charset=utf-8")
+    text = await asyncio.to_thread(_csv, events, is_host=not place[2])
+    return Response(text, 200, headers, "text/csv; charset=utf-8")
 
 
 def _asked(visit: Visit) -> Asked:

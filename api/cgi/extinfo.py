@@ -15,7 +15,7 @@ from starlette.responses import Response
 from api.cgi.dates import time_text
 from api.cgi.group import group
 from api.cgi.objects import HOST_STATES, NOT_THERE, SERVICE_STATES, host_link, lasted, service_link
-from api.cgi.pages import error_page, page
+from api.cgi.pages import error_page, long_page
 from api.cgi.process import performance_page, process, queue
 from api.cgi.visit import Visit
 from engine.config import Poller
@@ -78,7 +78,7 @@ async def _entries(visit: Visit, kind: str) -> Response:
     rows = await visit.desk.read(work)
     hosts, services = [one for one in rows if one.service is None], [one for one in rows if one.service is not None]
     links = (host_link, service_link)
-    return page("entries.html", title=TITLE, kind=kind, hosts=hosts, services=services, heads=_HEADS[kind], links=links)
+    return await long_page("entries.html", title=TITLE, kind=kind, hosts=hosts, services=services, heads=_HEADS[kind], links=links)
 
 
 _HEADS = {
@@ -164,7 +164,7 @@ async def _object(visit: Visit, is_service: bool) -> Response:
         return error_page(NOT_THERE.format("service" if is_service else "host"), (), title=TITLE)
     poller, now = pollers[view.poller], visit.services.clock.now()
     facts = _facts(view, poller, now)
-    return page(
+    return await long_page(
         "object.html", title=TITLE, word="Service" if is_service else "Host", host=host, service=service, facts=facts[0],
         switches=facts[1], actions=_actions(view), comments=comments, heads=_HEADS["comment"], host_href=host_link(host),
         adds=Markup(f"cmd.cgi?cmd_typ={3 if is_service else 1}&{_target(view)}"),

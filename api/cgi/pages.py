@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
@@ -33,6 +34,11 @@ def _environment() -> Environment:
 def page(template: str, status: int = 200, **values: object) -> HTMLResponse:
     """One template as an answer."""
     return HTMLResponse(_environment().get_template(template).render(values), status, HEADERS)
+
+
+async def long_page(template: str, status: int = 200, **values: object) -> HTMLResponse:
+    """The same for any number of rows: rendered in a thread, so that other requests go on meanwhile."""
+    return await asyncio.to_thread(page, template, status, **values)
 
 
 def pieces(template: str, **values: object) -> Iterator[bytes]:

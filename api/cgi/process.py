@@ -22,7 +22,7 @@ from api.cgi.json_cgis.names import Sight
 from api.cgi.json_cgis.program import performance
 from api.cgi.measured import active_and_passive
 from api.cgi.objects import host_link, service_link
-from api.cgi.pages import page
+from api.cgi.pages import long_page, page
 from api.cgi.visit import Visit
 from engine.model import PollerView
 from engine.state.rights import Right
@@ -229,7 +229,7 @@ async def queue(visit: Visit) -> Response:
     words = f"{_SORTS[option][0]}</b> ({'descending' if descending else 'ascending'})"
     following = start + limit + 1 if limit and len(rows) == limit else 0
     named: dict[str, Any] = {"rows": rows, "sorts": sorts, "sorted_by": Markup(words), "next": following}
-    return page("queue.html", title=TITLE, head=head, option=option, descending=descending, **named)
+    return await long_page("queue.html", title=TITLE, head=head, option=option, descending=descending, **named)
 
 
 def _queued(reader: Reader, visit: Visit, views: Sequence[PollerView], order: str, limit: int, start: int) -> list[Queued]:

@@ -12,7 +12,7 @@ from api.cgi.chosen import Chosen, chosen, links, title
 from api.cgi.header import WHY, Header, header, pollers_asked
 from api.cgi.objects import Shown, asked, filters, found
 from api.cgi.overviews import Group, exists, groups
-from api.cgi.pages import page
+from api.cgi.pages import long_page
 from api.cgi.totals import Totals, sees_nothing, totals
 from api.cgi.visit import Visit
 from engine.state.views import Reader
@@ -58,7 +58,7 @@ async def status(visit: Visit) -> Response:
         "heading": title(which),
         "filter": visit.value("servicefilter"),
     }
-    answer = _list(visit, found, above) if which.style in ("detail", "hostdetail") else _groups(found, above)
+    answer = await (_list(visit, found, above) if which.style in ("detail", "hostdetail") else _groups(found, above))
     answer.headers["Refresh"] = str(visit.config.refresh_rate)
     return answer
 
@@ -85,7 +85,7 @@ def _found(reader: Reader, visit: Visit) -> Found:
     return Found(which, head, boxes, groups=tuple(several), error=error)
 
 
-def _list(visit: Visit, found: Found, above: dict[str, object]) -> Response:
+async def _list(visit: Visit, found: Found, above: dict[str, object]) -> Response:
     kind = "host" if found.which.style == "hostdetail" else "service"
     start = asked(visit, found.which, kind).start
     last = start + len(found.rows)
@@ -93,10 +93,10 @@ def _list(visit: Visit, found: Found, above: dict[str, object]) -> Response:
     pages = {"first": start + 1, "last": last, "total": found.total, "next": last + 1 if last < found.total else 0}
     named: dict[str, object] = {"rows": found.rows, "sorts": _SORTS[kind], "query": Markup(urlencode(kept)), **pages}
     named |= {"error": found.error, "why": WHY}
-    return page("status.html", 200, title=TITLE, kind=kind, **named, **above)
+    return await long_page("status.html", 200, title=TITLE, kind=kind, **named, **above)
 
 
-def _groups(found: Found, above: dict[str, object]) -> Response:
+async def _groups(found: Found, above: dict[str, object]) -> Response:
     which, described = (
         found.which,
         "extinfo.cgi?type=5&hostgroup=" if found.which.by == "hostgroup" else "extinfo.cgi?type=8&servicegroup=",
@@ -108,4 +108,4 @@ def _groups(found: Found, above: dict[str, object]) -> Response:
         "error": found.error,
         "why": WHY,
     }
-    return page("groups.html", 200, title=TITLE, **named, **above)
+    return await long_page("groups.html", 200, title=TITLE, **named, **above)

@@ -16,8 +16,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from api.auth.doorkeeper import REALM, check_may
-from api.auth.presented import address_of, presented_caller
+from api.auth.presented import address_of, is_trusted, presented_caller
 from api.cgi.pages import error_page
+from api.connection import PEER
 from api.errors import problem_of
 from api.services import Services
 from engine.desk import Caller, Desk
@@ -116,12 +117,14 @@ class Page:
         """Who asks, and whether the request itself says so. Raises NotAuthenticated."""
         doorkeeper, address = self._services.doorkeeper, address_of(request)
         brought = "Authorization" in request.headers
-        caller = await presented_caller(doorkeeper, request, self._services.settings.remote_user_from)
+        trusted = self._services.settings.remote_user_from
+        caller = await presented_caller(doorkeeper, request, trusted)
         if caller is not None:
             return caller, brought
         policy = doorkeeper.policy
         default = policy.config.default_user_name if policy is not None else ""
-        if default and not brought:
+        # A web server that logs users in and names nobody, was kept from it: that is not nobody's visit.
+        if default and not brought and not is_trusted(request.scope.get(PEER, ""), trusted):
             return await doorkeeper.vouched(default, address, is_default=True), False
         await doorkeeper.note_stranger(address)
         raise NotAuthenticated("Log in with a name and a password.")

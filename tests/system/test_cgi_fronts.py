@@ -168,6 +168,12 @@ def test_the_web_server_says_who_it_is(scene: Scene, naming: WebServer) -> None:
     assert scene.commands()[before:] == [f"ADD_HOST_COMMENT;web01;0;bob;named {naming.port}"]
 
 
+def test_a_client_cannot_make_its_name_vanish(naming: WebServer) -> None:
+    address = f"{naming.url}/nagios/cgi-bin/statusjson.cgi?query=hostcount"
+    answer = plain_http.get(address, auth=("bob", PASSWORD), headers={"Connection": "close, X-Remote-User, Authorization"})
+    assert answer.json()["result"]["user"] == "bob", answer.text
+
+
 def test_only_named_addresses_may_say_who_it_is(scene: Scene) -> None:
     assert commit(scene.box.url, headers={"X-Remote-User": ADMIN}).status_code == 401
     with httpx.Client(transport=httpx.HTTPTransport(local_address=PROXY)) as there:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
-from api.auth.presented import parse_basic, remote_user
+from api.auth.presented import is_trusted, parse_basic, remote_user
 from api.cgi.visit import atoi, parse_parameters
 from engine.errors import NotAuthenticated
 
@@ -42,6 +42,11 @@ def test_a_name_is_believed_only_from_a_trusted_server() -> None:
     assert remote_user(named, "", ["127.0.0.1"]) == ""
     twice = Headers(raw=[(b"x-remote-user", b"ann"), (b"x-remote-user", b"bob")])
     assert remote_user(twice, "127.0.0.1", ["127.0.0.1"]) == ""
+
+
+def test_who_logs_users_in_is_known_by_address() -> None:
+    assert is_trusted("10.1.2.3", ["127.0.0.1", "10.0.0.0/8"])
+    assert not any((is_trusted("10.1.2.3", []), is_trusted("10.1.2.3", ["127.0.0.1"]), is_trusted("", ["127.0.0.1"])))
 
 
 def test_basic_credentials() -> None:
