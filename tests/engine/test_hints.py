@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from pathlib import Path
@@ -101,3 +102,16 @@ def test_no_descriptor_is_left(data: Path) -> None:
         poke_engine(data, {1})
         tell_desks(data, ["a"])
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_no_descriptor_left_to_send_with(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was stored stands without its hint; the sender must live on."""
+
+    def none_left(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    for module, name in ((socket, "socket"), (os, "open"), (os, "scandir")):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, none_left)
+            poke_engine(data, {1})
+            tell_desks(data, ["c1"])

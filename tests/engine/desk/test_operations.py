@@ -404,3 +404,10 @@ def test_one_target_said_twice_is_made_once(scene: Scene) -> None:
     first, second = at_desk(scene, lambda desk: comment(desk, [target("web01")] * 2))
     assert first.command_id == second.command_id and (first.joined, second.joined) == (False, True)
     assert len(scene.commands()) == 1
+
+
+def test_one_object_named_twice_far_apart_is_done_once(scene: Scene, many: list[Target]) -> None:
+    """The second falls into another slice, and finds the first one's command under way: its own operation's."""
+    receipts = at_desk(scene, lambda desk: desk.schedule_downtime(OPERATOR, [*many, many[0]], comment="c", **window()))
+    assert len(scene.commands()) == MANY
+    assert (receipts[-1].command_id, receipts[-1].joined) == (receipts[0].command_id, True)

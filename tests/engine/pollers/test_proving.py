@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ import pytest
 from engine.commands.lifecycle import State
 from engine.errors import JournalError
 from engine.journal.store import Journal, command_by_id, commands_watched, move
+from engine.model import CommentStatus
 from tests.engine.pollers.lane_scene import POLLER, LaneScene, lane_scene
 
 
@@ -364,3 +366,57 @@ def test_what_was_read_of_the_log_after_a_batch_was_written_is_read_again_by_our
     scene.turn()
     scene.settle(3)
     assert scene.core.standing("work 1") == 1 and scene.state(made) is State.CONFIRMED
+
+
+@pytest.mark.parametrize(("how", "back_s"), [("copytruncate", 0), ("copytruncate", -12), ("rename", 0), ("rename", 3600), ("", 0)])
+def test_a_killed_life_wrote_before_the_log_was_rotated(scene: LaneScene, how: str, back_s: float) -> None:
+    """Nothing is written again whose echo stands in the text before, whatever the clock says and whatever keeps its inode."""
+    scene.generation()
+    scene.dirt(b"fragment")  # eats the begin mark; the end mark is withheld
+    scene.accept("SCHEDULE_HOST_DOWNTIME")
+    scene.turn(0.0)
+    log = scene.poller.log_file
+    if how == "copytruncate":
+        shutil.copy2(log, log.with_name("nagios-1.log"))
+        os.truncate(log, 0)
+    elif how == "rename":
+        log.rename(log.with_name("nagios-1.log"))
+        log.touch()
+    scene.clock.at -= back_s
+    scene.core.stop()
+    scene.step(2)
+    scene.clock.at += back_s
+    scene.core.start()
+    scene.crash()
+    scene.turn()
+    scene.settle(3)
+    assert sum(text.startswith("SCHEDULE_HOST") for _, text in scene.core.executed) == 1
+
+
+def test_a_later_comment_in_the_same_words_is_somebodys_own(scene: LaneScene) -> None:
+    """Our acknowledgement was executed twice, and both comments went before a status file showed them: the debt is over."""
+    made = scene.accept("ACKNOWLEDGE_HOST_PROBLEM", comment="on it")
+    scene.settle(6)
+    line = scene.command(made).line or b""
+    scene.core.log("External command junk returned error Malformed command")
+    scene.core._line(line.rstrip(b"\n"))
+    scene.core._line(f"[{int(scene.clock.at)}] REMOVE_HOST_ACKNOWLEDGEMENT;web".encode())
+    scene.core.memory.comments = {}
+    host = scene.core.memory.objects["web", None]
+    host.acknowledged = 0
+    scene.step()
+    scene.clock.at += 3
+    scene.generation()
+    scene.step(2)
+    scene.clock.at += 86400
+    host.last_state_change, host.acknowledged, host.acknowledgement_type = scene.clock.at - 100, 1, 1
+    for number, after_s in ((501, 0), (502, 40)):
+        entered = float(int(scene.clock.at + after_s))
+        scene.core.memory.comments[number] = CommentStatus("web", None, number, 4, 1, 1, entered, 0, 0.0, "ann", "on it", number)
+    scene.core.memory.next_comment = 600
+    scene.clock.at += 60
+    for _ in range(5):
+        scene.turn(3.0)
+        scene.generation()
+        scene.step()
+    assert set(scene.core.memory.comments) == {501, 502}

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from engine.commands.passages import Period
 from engine.config import Poller, Settings
 from engine.formats.logentry import LogEntry, parse_entry
-from engine.journal.history import EntryRow, entries, insert_entry
+from engine.journal.history import EntryRow, entries, insert_entry, update_entry
 from engine.journal.store import Journal
 from engine.model import CoreKind, Generation
-from engine.pollers.replay import Replay
+from engine.pollers.replay import Replay, _touched
 from engine.state.frames import Begin, End, Rows
 from engine.state.logindex import HISTORY_FILE, LogIndex
 from engine.state.mirror import Mirror
@@ -174,3 +177,38 @@ def test_what_is_older_than_the_journal_keeps_stays_forgotten(scene: Scene) -> N
     lines = [line.replace(str(START + 100), str(old + 100)).replace(str(START), str(old)) for line in (BEGINS, CANCELLED)]
     scene.logged(*lines)
     assert scene.replayed() == []
+
+
+OTHER = f"[{START + 95}] EXTERNAL COMMAND: SCHEDULE_HOST_DOWNTIME;web;{START + 95};{START + 5000};1;0;0;bob;other"
+
+
+def test_another_ones_end_behind_its_own_is_not_its_end(scene: Scene) -> None:
+    """Two that overlap are one period in the log, and the second was never seen."""
+    scene.known(actual_end=START + 500.0)
+    scene.logged(SCHEDULED, BEGINS, OTHER, CANCELLED.replace(str(START + 100), str(START + 900)))
+    assert [(row.cancelled, row.actual_end) for row in scene.replayed()] == [(0, START + 500)]
+
+
+def test_who_deleted_it_and_when_stays(scene: Scene) -> None:
+    scene.known(actual_end=START + 100.0, cancelled=1, deleted_at=START + 100.0, deleted_by="alice")
+    scene.logged(SCHEDULED, BEGINS, OTHER, CANCELLED.replace(str(START + 100), str(START + 450)))
+    assert [(row.deleted_at, row.actual_end, row.deleted_by) for row in scene.replayed()] == [(START + 100, START + 100, "alice")]
+
+
+def test_what_stands_again_meanwhile_is_left_alone(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lane stores, between our look and our writing, that a crash brought it back."""
+    scene.known(actual_end=START + 400.0, cancelled=1, deleted_at=START + 400.0)
+    scene.logged(SCHEDULED, BEGINS, CANCELLED)
+    looks = 0
+
+    def touched(connection: sqlite3.Connection, poller: int, period: Period) -> list[EntryRow]:
+        nonlocal looks
+        looks += 1
+        found = _touched(connection, poller, period)
+        if looks == 1:
+            with closing(Journal.open(scene.data)) as lane, lane.transaction() as other:
+                update_entry(other, 7, present=1, cancelled=0, deleted_at=None, actual_end=None)
+        return found
+
+    monkeypatch.setattr("engine.pollers.replay._touched", touched)
+    assert [(row.present, row.cancelled) for row in scene.replayed()] == [(1, 0)] and looks > 1
