@@ -260,8 +260,11 @@ class Doorkeeper:
             caller = Caller(name, name, self._policy.role_of(name), address=address)
         else:
             raise _wrong()
-        until = self._clock.now() + max(_LEAST_STREAM_S, self._settings.basic_remembered_s)
-        return replace(self._limited(caller, is_default=is_default), until=until)
+        return self._for_now(self._limited(caller, is_default=is_default))
+
+    def _for_now(self, caller: Caller) -> Caller:
+        """With an end to his event streams: what makes him who he is stands in a file, or with the web server, and may change."""
+        return replace(caller, until=self._clock.now() + max(_LEAST_STREAM_S, self._settings.basic_remembered_s))
 
     def _limited(self, caller: Caller, *, is_default: bool = False) -> Caller:
         return caller if self._policy is None else self._policy.limited(caller, is_default=is_default)
@@ -312,6 +315,8 @@ class Doorkeeper:
             del self._known[secret]
         caller = replace(self._caller(user, token.name, address), scope=accounts.narrowed_scope(user, token), verbs=token.verbs)
         caller = self._limited(caller)
+        if is_of_file(user):
+            caller = self._for_now(caller)
         if len(self._remembered) >= _MOST_REMEMBERED:
             self._remembered.clear()
         self._remembered[secret] = _Remembered(token, caller, version, now)

@@ -114,7 +114,7 @@ def read_history(reader: Reader, call: Call, query: HistoryQuery) -> History:
         since=None if query.since is None else parse_time(query.since, "since", now),
         until=None if query.until is None else parse_time(query.until, "until", now),
     )
-    found, following = history(reader, call.caller.scope, which, query.limit, _place(query.before))
+    found, following = history(reader, call.caller.scope, which, query.limit, _place(query.before), call.caller.rights)
     progress = [_index(index) for index in indexes(reader, call.caller.scope, poller)]
     return History(query.limit, None if following is None else "{}.{}".format(*following), progress, list(map(entry_of, found)))
 

@@ -2,8 +2,9 @@
 
 Rules: an entry is seen by whoever may see its object *now*: groups are those of the present configuration, and what became of a
 host before it joined yours is yours to read. Entries about no object (the program's starts and stops, commands for a whole core)
-are seen with the poller; such commands only by callers who are not limited to hostgroups. A page ends at a place, not at a count:
-new lines do not move what comes after it.
+are seen with the poller; such commands only by callers who are not limited to hostgroups. To whom a CGI configuration gives rights,
+these are shown only with its right to system information, as by the original's showlog.cgi. A page ends at a place, not at a
+count: new lines do not move what comes after it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from engine.formats.logentry import EntryType
+from engine.state.rights import ContactRights, Right
 from engine.state.scope import Condition, Scope, all_of
 from engine.state.views import Reader
 
@@ -74,12 +76,21 @@ _COLUMNS = (
 
 
 def history(
-    reader: Reader, scope: Scope, which: HistoryFilter, limit: int, before: Place | None = None
+    reader: Reader,
+    scope: Scope,
+    which: HistoryFilter,
+    limit: int,
+    before: Place | None = None,
+    rights: ContactRights | None = None,
 ) -> tuple[tuple[HistoryView, ...], Place | None]:
     """One page, newest first, and where the next begins: None after the last."""
     if not reader.attach_history():
         return (), None
-    where, values = all_of([*_object_conditions(reader, scope, which), *_entry_conditions(which, before)])
+    conditions = [*_object_conditions(reader, scope, which), *_entry_conditions(which, before)]
+    if rights is not None:
+        given, names = rights.has(Right.SYSTEM_INFORMATION, "o.poller")
+        conditions.append((f"(o.host <> '' OR ({given}))", names))
+    where, values = all_of(conditions)
     found = reader.connection.execute(
         f"SELECT {_COLUMNS} FROM history.entry e JOIN history.object o ON o.id = e.object"
         f" JOIN state.poller p ON p.number = o.poller WHERE {where} ORDER BY e.at DESC, e.seq DESC LIMIT ?",

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engine.formats.cgicfg import parse_cgi_config
 from engine.formats.logentry import parse_entry
+from engine.state.history import HistoryFilter, history
 from engine.state.logindex import HISTORY_FILE, LogIndex
+from engine.state.rights import rights_of
+from engine.state.scope import EVERYTHING
+from engine.state.views import Reader
 from tests.api.support_desk import NOW, Front
 
 T = int(NOW) - 1000
@@ -95,6 +102,18 @@ def test_a_limited_caller_sees_present_members_and_the_program(front: Front) -> 
     assert brief(wim.get("/v1/history?host=db01").json["items"]) == []
     assert brief(wim.get("/v1/history?type=external_command").json["items"]) == []
     assert brief(wim.get("/v1/history?hostgroup=data").json["items"]) == []
+
+
+def test_lines_about_no_object_are_for_who_has_the_right_to_system_information(front: Front) -> None:
+    """Seeing all hosts and services is another right."""
+    store(front, LINES)
+    sees_all = "authorized_for_all_hosts=eve\nauthorized_for_all_services=eve\n"
+    for text, numbers in ((sees_all, ALL[:2] + ALL[3:9]), (sees_all + "authorized_for_system_information=eve\n", ALL)):
+        rights = rights_of(parse_cgi_config(text, Path("cgi.cfg")), "eve")
+        with closing(Reader.open(front.desk.config.data)) as reader:
+            found, _ = history(reader, EVERYTHING, HistoryFilter(), 100, None, rights)
+        assert [entry.seq for entry in found] == sorted((entry.seq for entry in found), reverse=True)
+        assert [entry.host or None for entry in found] == [told[1] for told in of_lines(*numbers)]
 
 
 def test_every_value_is_in_its_place(front: Front) -> None:
