@@ -49,6 +49,8 @@ def differences(now: float) -> list[Difference]:
                    "ENABLE_HOST_NOTIFICATIONS;web03;nagiosadmin;differs", "ENABLE_HOST_NOTIFICATIONS;web03"),
         Difference("The same downtime, acknowledgement", [("cmd_typ", "1"), ("host", "web01"), ("com_data", "twice")],
                    "ADD_HOST_COMMENT;web01;0;nagiosadmin;twice", "ADD_HOST_COMMENT;web01;0;nagiosadmin;twice"),
+        Difference("A group without members", [("cmd_typ", "65"), ("hostgroup", "nothing")],
+                   "ENABLE_HOSTGROUP_HOST_NOTIFICATIONS;nothing", "", REFUSED),
         Difference("Acknowledging what is well", [("cmd_typ", "33"), ("host", "gateway"), ("com_data", "differs")],
                    "ACKNOWLEDGE_HOST_PROBLEM;gateway;1;0;0;nagiosadmin;differs", "", FAILED),
     ]  # fmt: skip
