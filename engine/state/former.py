@@ -11,7 +11,7 @@ import sqlite3
 from engine.model import ObjectCache
 
 _MEMBERS = "SELECT name, host_name FROM group_member WHERE poller = ? AND kind = 'contactgroup'"
-_INSERT = "INSERT OR IGNORE INTO former_contact SELECT ?, ?, ?, ?, max(seq) FROM event"
+_INSERT = "INSERT OR IGNORE INTO former_contact SELECT ?, ?, ?, ?, coalesce(max(seq), 0) FROM event"
 
 
 def keep(connection: sqlite3.Connection, poller: int, cache: ObjectCache) -> None:
