@@ -36,6 +36,7 @@ from engine.errors import (
     Ambiguous,
     CallerError,
     Forbidden,
+    InvalidField,
     JournalError,
     PollerError,
     SignalboxError,
@@ -182,7 +183,10 @@ def _check_count(visit: Visit, caller: Caller, count: int) -> None:
 
 
 async def _places(visit: Visit, caller: Caller, command: CgiCommand, names: dict[str, str]) -> list[Place]:
-    return await places_of(visit.desk, caller, command, names, visit.value("poller"))
+    try:
+        return await places_of(visit.desk, caller, command, names, visit.value("poller"))
+    except InvalidField as error:  # no object can have such a name
+        raise Refusal(NOT_AUTHORISED, str(error), code=404) from error
 
 
 def _check(visit: Visit, command: CgiCommand, place: Place) -> None:

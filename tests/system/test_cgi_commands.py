@@ -157,6 +157,11 @@ def test_every_command_writes_the_originals_line(pair: Pair) -> None:
         ]
         answer = pair.ours(given)
         assert SUCCESS in answer.text, answer.text
+    for output in (r"C:\temp and \\ more", r"a\\nb", r"two\nlines"):
+        given = [("cmd_typ", "87"), ("host", "db01"), ("plugin_state", "0"), ("plugin_output", output)]
+        theirs, ours = pair.original.commit(given), pair.lines(pair.ours(given))
+        assert list(map(unescaped, ours)) == list(map(unescaped, theirs.lines)), (output, ours)
+        assert "temp" in output or ours == theirs.lines
     wrong = []
     # Results first: a core that was told to take none refuses them.
     for row in sorted(TABLE.values(), key=lambda row: (row.form is not Form.RESULT, row.number)):
@@ -170,6 +175,11 @@ def test_every_command_writes_the_originals_line(pair: Pair) -> None:
                     (row.number, number, theirs.message, theirs.lines, message_of(ours.text), pair.lines(ours), ours.text[-600:])
                 )
     assert not wrong, "\n".join(repr(one)[:700] for one in wrong)
+
+
+def unescaped(line: str) -> str:
+    """As a core reads a result's output."""
+    return re.sub(r"\\([n\\])", lambda found: "\n" if found[1] == "n" else found[1], line)
 
 
 def test_ids_lead_to_what_they_are_about(pair: Pair) -> None:
@@ -223,6 +233,10 @@ MISTAKES: tuple[list[tuple[str, str]], ...] = (
     [("cmd_typ", "159"), ("host", "web01")],
     [("cmd_typ", "96"), ("host", "nowhere"), ("start_time", LATER)],
     [("cmd_typ", "63"), ("hostgroup", "nowhere")],
+    [("cmd_typ", "24")],
+    [("cmd_typ", "24"), ("host", "web01;x")],
+    [("cmd_typ", "22"), ("host", "web01"), ("service", "HTTP\nx")],
+    [("cmd_typ", "65"), ("hostgroup", "")],
     [("cmd_typ", "98"), ("host", "web01"), ("start_time", LATER)],
     [("cmd_typ", "31")],
     [("cmd_typ", "165"), ("host", "web01")],
@@ -270,6 +284,31 @@ def test_the_small_variant_says_what_the_original_says(pair: Pair) -> None:
         said = [re.search(r"<p>(.*?)</p>", page) for page in (theirs.page, ours.text)]
         assert [found and found[1] for found in said] == [said[0] and said[0][1]] * 2, (given, user)
         assert ours.headers["Content-Type"].startswith("text/vnd.wap.wml")
+
+
+def test_without_locked_names_both_must_be_said(pair: Pair) -> None:
+    """And what is missing first is told first."""
+    file = pair.original.folder / "cgi.cfg"
+    before, target = (
+        file.read_text(),
+        [("host", "lonely"), ("service", "Nobody looks"), ("hostgroup", "all"), ("servicegroup", "disks")],
+    )
+    try:
+        _replace(file, f"{before}lock_author_names=0\n")
+        for number in (row.number for row in TABLE.values() if row.has_author):
+            for more in ([], [("com_data", "x")], [("com_author", "x")], [("com_author", ""), ("com_data", "")]):
+                asked = [("cmd_typ", str(number)), *target, *more]
+                theirs, ours = pair.original.commit(asked), pair.ours(asked)
+                assert (message_of(ours.text), theirs.lines) == (theirs.message, ()), asked
+        given = [("cmd_typ", "1"), ("host", "lonely"), ("com_data", "unlocked"), ("com_author", "so;me <one>")]
+        theirs, ours = pair.original.commit(given), pair.ours(given)
+        assert pair.lines(ours) == theirs.lines == ("ADD_HOST_COMMENT;lonely;0;so me one;unlocked",)
+        form = plain_http.get(f"{pair.box.url}/nagios/cgi-bin/cmd.cgi?cmd_typ=1&host=lonely", auth=("ann", PASSWORD)).text
+        shown = r"<INPUT TYPE='TEXT' NAME='com_author' VALUE='([^']*)' *(READONLY)?"
+        by_original = pair.original.run("cmd.cgi", "cmd_typ=1&host=lonely", "ann")
+        assert re.findall(shown, form) == re.findall(shown, by_original) == [("Ann A.", "")]
+    finally:
+        _replace(file, before)
 
 
 OTHERS = {
