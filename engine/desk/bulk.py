@@ -120,7 +120,8 @@ class Bulk:
         while begin < len(orders):
             part = orders[begin : begin + size]
             job = await asyncio.to_thread(_slice, accept, part, work, ids)
-            receipts += await self.writer.submit(job, len(part), durable=False)
+            stored: Receipts = await self.writer.submit(job, len(part), durable=False)
+            receipts += stored
             crash_point(BETWEEN_SLICES)
             begin += len(part)
             was_long = self.writer.journal.held_s > _LONG_S
