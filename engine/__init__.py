@@ -12,7 +12,7 @@ The tour, in reading order:
    a log alone tells of downtimes.
 4. `state/`: `frames.py` is what a scanner sends, `mirror.py` the one writer of state.db (`generation.py` one scan, `changes.py` one
    log line, and what changed), `events.py` what of that is told, `views.py` the reads of hosts and services, `groups.py`,
-   `grouped.py` (groups searched by their members), `resources.py` (hosts and services in one list), `configured.py` (contacts,
+   `grouped.py` (groups searched by their members), `resources.py` (hosts and services in one list), `listed.py` (services as lists show them), `configured.py` (contacts,
    timeperiods, a core's commands), `tactical.py` (totals), `outages.py` (what keeps hosts from being
    reached) and `detail.py` (what stands around an object) further ones, `scope.py`
    who may see what (`rights.py`: as a contact).
