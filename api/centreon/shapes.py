@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from api.centreon.times import age_words, iso_time
-from engine.model import HostStatus, HostView, ServiceView
+from engine.model import HostStatus, HostView, ServiceStatus, ServiceView
 from engine.state.listed import ListedService, as_listed
 
 PENDING = 4
@@ -103,7 +103,7 @@ HOST_FIELDS: tuple[HostField, ...] = (
     HostField("notify_on_flapping", FULL, lambda v: _notifies(v.config.notification_options, "f")),
     HostField("notify_on_recovery", FULL, lambda v: _notifies(v.config.notification_options, "r")),
     HostField("notify_on_unreachable", FULL, lambda v: _notifies(v.config.notification_options, "u")),
-    HostField("output", MAIN, lambda v: _output(v.status)),
+    HostField("output", MAIN, lambda v: output(v.status)),
     HostField("passive_checks", MAIN, lambda v: bool(v.status.accept_passive_checks)),
     HostField("percent_state_change", FULL, lambda v: float(v.status.percent_state_change)),
     HostField("scheduled_downtime_depth", MAIN, lambda v: v.status.scheduled_downtime_depth),
@@ -144,7 +144,7 @@ SERVICE_FIELDS: tuple[ServiceField | ServiceDetail, ...] = (
     ServiceDetail("latency", lambda v: float(v.status.latency)),
     ServiceField("max_check_attempts", MAIN, lambda v, _: v.max_check_attempts),
     ServiceDetail("next_check", lambda v: iso_time(v.status.next_check)),
-    ServiceField("output", MAIN, lambda v, _: _output(v)),
+    ServiceField("output", MAIN, lambda v, _: output(v)),
     ServiceDetail("percent_state_change", lambda v: float(v.status.percent_state_change)),
     ServiceDetail("performance_data", lambda v: v.status.perf_data),
     ServiceField("scheduled_downtime_depth", MAIN, lambda v, _: v.scheduled_downtime_depth),
@@ -202,9 +202,9 @@ def _state(status: HostStatus | ListedService) -> int:
     return status.state if status.has_been_checked else PENDING
 
 
-def _output(status: HostStatus | ListedService) -> str:
-    """The plugin's first line, a line break, and what else it said."""
-    return f"{status.plugin_output}\n{status.long_plugin_output}"
+def output(status: HostStatus | ServiceStatus | ListedService) -> str:
+    """The plugin's first line, a line break, and what else it said; nothing where nothing was checked yet."""
+    return f"{status.plugin_output}\n{status.long_plugin_output}" if status.has_been_checked or status.plugin_output else ""
 
 
 def _attempt(attempt: int, manner: Manner) -> int | str:
