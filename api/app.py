@@ -23,14 +23,15 @@ from starlette.types import Receive, Scope, Send
 from api import metrics
 from api.auth.contacts import ContactPolicy
 from api.auth.doorkeeper import Doorkeeper
-from api.centreon import ROOT as CENTREON_ROOT
 from api.centreon import routes as centreon_routes
 from api.centreon.errors import refusal as centreon_refusal
+from api.centreon.place import Nowhere, Place
 from api.cgi import routes as cgi_routes
 from api.errors import MalformedRequest, MethodNotAllowed, NoSuchPath, internal_problem, problem_of
 from api.native import OPERATIONS
 from api.native.routing import RouteTable, native_routes
 from api.openapi import document
+from api.paths import PathTable
 from api.render import encode_json, json_response, problem_response
 from api.timing import Timed, Timing
 from engine.clock import Clock
@@ -77,13 +78,14 @@ def application(
     lifespan: Callable[[Starlette], object] | None = None,
 ) -> Starlette:
     """Every route over these parts."""
-    routes: list[BaseRoute] = [
+    others = [
         Route("/healthz", _healthz(desk), methods=["GET"]),
         Route("/openapi.json", _openapi(), methods=["GET"]),
-        *native_routes((*OPERATIONS, metrics.OPERATION), desk, doorkeeper, settings, clock),
         *centreon_routes(desk, doorkeeper, settings),
         *cgi_routes(desk, doorkeeper, settings, clock),
     ]
+    native = native_routes((*OPERATIONS, metrics.OPERATION), desk, doorkeeper, settings, clock)
+    routes: list[BaseRoute] = [PathTable(others), *native]
     handlers = {SignalboxError: _signalbox_error, HTTPException: _http_error, Exception: _bug}
     app = Application(routes=routes, lifespan=lifespan, exception_handlers=handlers, middleware=[Middleware(Timing)])
     app.router.redirect_slashes = False  # a redirect would normalise a path whose names must stay as they came
@@ -160,6 +162,6 @@ async def _http_error(request: Request, error: Exception) -> Response:
 async def _bug(request: Request, error: Exception) -> Response:
     """Starlette raises the error again behind this answer, so that the server's log has it whole."""
     problem = internal_problem()
-    if request.url.path.startswith(CENTREON_ROOT):
+    if isinstance(request.scope.get("endpoint"), Place | Nowhere):
         return centreon_refusal(problem.status, str(problem.members["detail"]))
     return problem_response(problem)
