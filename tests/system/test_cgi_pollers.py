@@ -243,6 +243,26 @@ def test_acknowledgements_are_taken_back(world: World) -> None:
             until(lambda service=service, word=word: is_acknowledged(service, word), 10, f"{number} shows")
 
 
+def test_an_acknowledgement_ends_when_icingas_form_says(world: World) -> None:
+    """`use_ack_end_time`: this core knows no such thing, so Signalbox takes it back; the end is by the clock of the core."""
+    core, at = world.south.core, datetime.now(ZoneInfo(ZONE))
+    asked = [("cmd_typ", "34"), ("host", "web02"), ("service", "HTTP"), ("com_data", "for a moment"), ("poller", "south")]
+    for end, is_taken in ((at - timedelta(hours=1), False), (at + timedelta(seconds=4), True)):
+        given = [*asked, ("use_ack_end_time", "on"), ("end_time", f"{end:%Y-%m-%d %H:%M:%S}")]
+        assert (SUCCESS in (answer := world.commit(given)).text) == is_taken, answer.text
+    assert (
+        message_of(world.commit([*asked, ("use_ack_end_time", "on"), ("end_time", "soon")]).text) == "Start or end time not valid"
+    )
+    assert any(line.endswith(";for a moment") for line in world.south.commands())
+
+    def is_taken_back() -> bool:
+        return any(line == "REMOVE_SVC_ACKNOWLEDGEMENT;web02;HTTP" for line in world.south.commands()[-2:])
+
+    until(is_taken_back, 20, "it is taken back")
+    row = oracle.status_of
+    until(lambda: row(core.status_file, "web02", "HTTP")["problem_has_been_acknowledged"] == "0", 10, "the core shows it")
+
+
 def test_the_core_is_restarted_and_stopped(world: World) -> None:
     """13 and 14, executed."""
     core = world.south.core
