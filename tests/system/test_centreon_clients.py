@@ -156,13 +156,13 @@ NAGSTAMON_READS = {
     "is_in_downtime": "boolean", "passive_checks": "boolean", "notification_enabled": "boolean", "acknowledged": "boolean",
     "in_downtime": "boolean",
 }  # fmt: skip
-# By the version it takes: what stands for a host's parent, how a check is asked for, and what is acknowledged under it (Icinga 2
-# takes no second one).
+# By the version it takes: what stands for a host's parent, how a check is asked for, and what is acknowledged under it: Icinga 2
+# takes no second one, and the host's is its services', too.
 WORDS = [
     ("latest", {"id": None}, {}, ""),
     ("v22.04", {"id": None}, {}, "host"),
     ("v23.10", {"id": None}, {"check": {"is_forced": True}}, ""),
-    ("v24.04", {}, {"check": {"is_forced": True}}, "service"),
+    ("v24.04", {}, {"check": {"is_forced": True}}, ""),
 ]
 
 
