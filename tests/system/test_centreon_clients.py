@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -115,8 +116,9 @@ def _of(trouble: Trouble, blocks: list[dict[str, str]], service: str) -> list[di
 def _tidy(trouble: Trouble) -> None:
     client = trouble.box.centreon()
     host_id = trouble.box.host_id(trouble.host)
-    for row in client.get(f"/monitoring/hosts/{host_id}/downtimes?with_services=true&limit=1000").json()["result"]:
-        assert client.delete(f"/monitoring/downtimes/{row['id']}").status_code == 204
+    rows = client.get(f"/monitoring/hosts/{host_id}/downtimes?with_services=true&limit=1000").json()["result"]
+    standing = [row["id"] for row in rows if not row["is_cancelled"]]
+    assert set(parallel(lambda number: client.delete(f"/monitoring/downtimes/{number}").status_code, standing)) == {204}
     body = {"disacknowledgement": {"with_services": True}, "resources": [{"type": "host", "id": host_id, "parent": None}]}
     assert client.request("DELETE", "/monitoring/resources/acknowledgements", json=body).status_code == 204
     cores.wait_for_generation(trouble.core)
@@ -180,7 +182,7 @@ def test_nagstamons_own_words(trouble: Trouble) -> None:
     assert status == 200
     wire.headers["X-Auth-Token"] = body["security"]["token"]
     assert wire.send("GET", f"{root}/monitoring/resources?limit=1")[0] == 200
-    parallel(lambda words: _speaks(wire, trouble, *words), WORDS)
+    parallel(lambda one: _speaks(wire, trouble, *one[0], type=one[1]), list(product(WORDS, ("host", "service"))))
     cores.wait_for_generation(trouble.core)
     for name in ("", SERVICE):
         assert trouble.block(name)["problem_has_been_acknowledged"] == "1"
@@ -191,8 +193,10 @@ def test_nagstamons_own_words(trouble: Trouble) -> None:
     _tidy(trouble)
 
 
-def _speaks(wire: Wire, trouble: Trouble, version: str, parent: dict[str, Any], check: dict[str, Any], acknowledged: str) -> None:
-    """What it asks in the dialect of that version: both lists, the ids by names, then what its user does to each."""
+def _speaks(
+    wire: Wire, trouble: Trouble, version: str, parent: dict[str, Any], check: dict[str, Any], acknowledged: str, *, type: str
+) -> None:
+    """What it asks in the dialect of that version: both lists, the ids by names, then what its user does to the host or service."""
     base = f"/centreon/api/{version}/monitoring/resources"
     wanted = 'statuses=["WARNING","DOWN","CRITICAL","UNKNOWN"]&limit=9999'
     (host,) = _rows(wire, f'{base}?types=["host"]&{wanted}&search={{"h.name":{{"$rg":"^{trouble.host}$"}}}}')
@@ -213,18 +217,19 @@ def _speaks(wire: Wire, trouble: Trouble, version: str, parent: dict[str, Any], 
     flags = {"is_notify_contacts": False, "is_persistent_comment": True, "is_sticky": True}
     start, end = (datetime.fromtimestamp(time.time() + more, UTC).strftime("%Y-%m-%dT%H:%M:00+0000") for more in (0, 3600))
     downtime = words | {"is_fixed": True, "duration": 0, "start_time": start, "end_time": end}
-    for resource in (
-        {"type": "host", "id": host["id"], "parent": parent or {"id": host["id"]}},
-        {"type": "service", "id": service["id"], "parent": {"id": host["id"]}},
+    resource = (
+        {"type": "host", "id": host["id"], "parent": parent or {"id": host["id"]}}
+        if type == "host"
+        else {"type": "service", "id": service["id"], "parent": {"id": host["id"]}}
+    )
+    for action, asked in (
+        ("acknowledge", {"acknowledgement": words | flags}),
+        ("check", check),
+        ("downtime", {"downtime": downtime}),
     ):
-        for action, asked in (
-            ("acknowledge", {"acknowledgement": words | flags}),
-            ("check", check),
-            ("downtime", {"downtime": downtime}),
-        ):
-            if action != "acknowledge" or resource["type"] == acknowledged:
-                status, body, _ = wire.send("POST", f"{base}/{action}", json.dumps(asked | {"resources": [resource]}))
-                assert (status, body) == (204, None), (version, action, resource, body)
+        if action != "acknowledge" or type == acknowledged:
+            status, body, _ = wire.send("POST", f"{base}/{action}", json.dumps(asked | {"resources": [resource]}))
+            assert (status, body) == (204, None), (version, action, resource, body)
 
 
 def undecodable(row: dict[str, Any], fields: dict[str, str]) -> list[str]:
@@ -296,8 +301,8 @@ def test_the_go_clients_own_words(trouble: Trouble) -> None:
     left = _of(trouble, oracle.downtimes(trouble.core.status_file, "of the go client"), "")
     assert left == [], "the host's own are gone, its services' stay until they are cancelled, too"
     until(lambda: not standing(), 10, "they are listed as cancelled")
-    for row in wire.send("GET", f"{path}?with_services=true&limit=1000")[1]["result"]:
-        assert wire.send("DELETE", f"{root}/monitoring/downtimes/{row['id']}")[0] == 204
+    rest = [row["id"] for row in wire.send("GET", f"{path}?with_services=true&limit=1000")[1]["result"]]
+    assert set(parallel(lambda number: wire.send("DELETE", f"{root}/monitoring/downtimes/{number}")[0], rest)) == {204}
 
 
 @pytest.mark.parametrize("poller", [1, 3], ids=["nagios", "icinga2"])
