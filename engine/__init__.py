@@ -24,7 +24,7 @@ The tour, in reading order:
    public ids, `own.py` stores what Signalbox itself asks for, `history.py` keeps downtimes, acknowledgements and comments,
    `accounts.py` users and tokens (`accounts_version.py`: whether they changed), `requests.py` what requests with an
    Idempotency-Key got, `audit.py` who asked for what, `rows.py` puts many rows in by few statements,
-   `checkpoints.py` keeps its write-ahead log short,
+   `checkpoints.py` keeps its write-ahead log short, `undone.py` overwrites in it what a failed commit left,
    `retention.py` what is forgotten.
 6. `pollers/`: the thin edge. `command_file.py` (the FIFO), `tail.py` (logs through rotations), `scan.py` (scanner process),
    `watch.py` (folders), `inspect.py` (what `check` finds), `following.py` (how far a log was read over our own restarts),
