@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote_plus
 
 from markupsafe import Markup
@@ -14,12 +15,14 @@ from starlette.responses import Response
 
 from api.cgi.dates import time_text
 from api.cgi.group import group
+from api.cgi.kept import Kept
 from api.cgi.objects import HOST_STATES, NOT_THERE, SERVICE_STATES, host_link, lasted, service_link
-from api.cgi.pages import error_page, long_page
+from api.cgi.pages import error_page
 from api.cgi.process import performance_page, process, queue
 from api.cgi.visit import Visit
 from engine.config import Poller
 from engine.model import HostView, ServiceView
+from engine.state.scope import Condition, all_of
 from engine.state.views import Reader
 
 TITLE = "Extended Information"
@@ -71,14 +74,20 @@ async def extinfo(visit: Visit) -> Response:
 
 
 async def _entries(visit: Visit, kind: str) -> Response:
-    def work(reader: Reader) -> list[Entry]:
+    def work(reader: Reader) -> tuple[Kept[Entry], ...]:
         with reader.limited(LONGEST_READ_S):
-            return entries(reader, visit, kind)
+            return tuple(entries(reader, visit, kind, (f"o.service_description IS {null}", ())) for null in ("NULL", "NOT NULL"))
 
-    rows = await visit.desk.read(work)
-    hosts, services = [one for one in rows if one.service is None], [one for one in rows if one.service is not None]
-    links = (host_link, service_link)
-    return await long_page("entries.html", title=TITLE, kind=kind, hosts=hosts, services=services, heads=_HEADS[kind], links=links)
+    hosts, services = await visit.desk.read(work)
+    named: dict[str, Any] = {
+        "kind": kind,
+        "hosts": hosts,
+        "services": services,
+        "heads": _HEADS[kind],
+        "links": (host_link, service_link),
+    }
+    length = len(hosts) + len(services)
+    return await visit.long_pages.page(visit.request.receive, "entries.html", length, title=TITLE, **named)
 
 
 _HEADS = {
@@ -95,22 +104,23 @@ _COLUMNS = {
 }  # fmt: skip
 
 
-def entries(reader: Reader, visit: Visit, kind: str, host: str | None = None, service: str | None = None) -> list[Entry]:
-    """Standing comments or downtimes within scope, of one object if named, in the order of their ids."""
+def entries(reader: Reader, visit: Visit, kind: str, which: Condition) -> Kept[Entry]:
+    """Standing comments or downtimes within scope, those that `which` is true of, in the order of their ids."""
     pollers = {one.number: one for one in visit.desk.config.pollers}
-    seen, values = visit.caller.scope.sql("o.poller", "o.host_name", "o.service_description")
-    if host is not None:
-        seen, values = f"{seen} AND o.host_name = ? AND o.service_description IS ?", [*values, host, service]
+    seen = visit.caller.scope.sql("o.poller", "o.host_name", "o.service_description")
+    where, values = all_of([seen, which])
     query = (
-        f"SELECT o.poller, o.host_name, o.service_description, {_COLUMNS[kind]} FROM state.{kind} o WHERE {seen} ORDER BY o.core_id"
+        f"SELECT o.poller, o.host_name, o.service_description, {_COLUMNS[kind]} FROM state.{kind} o WHERE {where}"
+        " ORDER BY o.core_id"
     )
-    make = _comment if kind == "comment" else _downtime
+    word = _comment if kind == "comment" else _downtime
     several = len(pollers) > 1
-    return [
-        Entry(name, description, *make(pollers[number], description is not None, rest, several))
-        for number, name, description, *rest in reader.connection.execute(query, values)
-        if number in pollers
-    ]
+
+    def entry(row: Sequence[Any]) -> Entry:
+        number, name, description, *rest = row
+        return Entry(name, description, *word(pollers[number], description is not None, rest, several))
+
+    return Kept((row for row in reader.connection.execute(query, values) if row[0] in pollers), entry)
 
 
 def _comment(poller: Poller, of_service: bool, row: Sequence[object], several: bool) -> tuple[tuple[str, ...], str]:
@@ -152,20 +162,22 @@ async def _object(visit: Visit, is_service: bool) -> Response:
     pollers = {one.number: one for one in visit.desk.config.pollers}
     asked = visit.value("poller")
 
-    def work(reader: Reader) -> tuple[HostView | ServiceView | None, list[Entry]]:
+    def work(reader: Reader) -> tuple[HostView | ServiceView | None, Sequence[Entry] | Kept[Entry]]:
         scope = visit.caller.scope
         views: Sequence[HostView | ServiceView]
         views = reader.service(scope, host, service) if service is not None else reader.host(scope, host)
         views = [one for one in views if one.poller in pollers and asked in ("", str(one.poller), pollers[one.poller].name)]
-        return (views[0], entries(reader, visit, "comment", host, service)) if views else (None, [])
+        of = "o.poller = ? AND o.host_name = ? AND o.service_description IS ?"
+        return (views[0], entries(reader, visit, "comment", (of, [views[0].poller, host, service]))) if views else (None, ())
 
     view, comments = await visit.desk.read(work)
     if view is None:
         return error_page(NOT_THERE.format("service" if is_service else "host"), (), title=TITLE)
     poller, now = pollers[view.poller], visit.services.clock.now()
     facts = _facts(view, poller, now)
-    return await long_page(
-        "object.html", title=TITLE, word="Service" if is_service else "Host", host=host, service=service, facts=facts[0],
+    return await visit.long_pages.page(
+        visit.request.receive, "object.html", len(comments), title=TITLE,
+        word="Service" if is_service else "Host", host=host, service=service, facts=facts[0],
         switches=facts[1], actions=_actions(view), comments=comments, heads=_HEADS["comment"], host_href=host_link(host),
         adds=Markup(f"cmd.cgi?cmd_typ={3 if is_service else 1}&{_target(view)}"),
         deletes=Markup(f"cmd.cgi?cmd_typ={21 if is_service else 20}&{_target(view)}"),

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from api.cgi.chosen import Chosen, condition
 from api.cgi.dates import time_text
+from api.cgi.kept import Kept
 from api.cgi.visit import Visit
 from engine.config import Poller
 from engine.state.patterns import FUNCTION, checked
@@ -174,7 +175,7 @@ def _order(visit: Visit, kind: str) -> str:
     return f"{column} {'DESC' if visit.number('sorttype') == 2 else 'ASC'}, {names}, h.poller"
 
 
-def found(reader: Reader, visit: Visit, which: Asked, now: float) -> tuple[list[Shown], int]:
+def found(reader: Reader, visit: Visit, which: Asked, now: float) -> tuple[Kept[Shown], int]:
     """One page of them, and how many there are."""
     pollers = {one.number: one for one in visit.desk.config.pollers}
     tables = "JOIN state.poller p ON p.number = h.poller LEFT JOIN state.host_config c ON c.poller = h.poller AND c.name = h.name"
@@ -191,7 +192,7 @@ def found(reader: Reader, visit: Visit, which: Asked, now: float) -> tuple[list[
     chosen += f", s.description, {own}" if which.kind == "service" else ""
     query = f"SELECT {chosen} FROM {tables} WHERE {where} ORDER BY {which.order} LIMIT ? OFFSET ?"
     rows = reader.connection.execute(query, [*values, which.limit or -1, which.start])
-    return [_shown(row, pollers[row[0]], now) for row in rows if row[0] in pollers], int(total)
+    return Kept((row for row in rows if row[0] in pollers), lambda row: _shown(row, pollers[row[0]], now)), int(total)
 
 
 def host_icons(reader: Reader, keys: Collection[tuple[int, str]]) -> dict[tuple[int, str], tuple[Icon, ...]]:

@@ -62,6 +62,11 @@ class Group:
     hosts: list[Column] = field(default_factory=list)
     services: list[Column] = field(default_factory=list)
 
+    @property
+    def length(self) -> int:
+        """How many hosts and services it names."""
+        return len(self.members) + sum(len(member.services) for member in self.members.values())
+
 
 def groups(reader: Reader, visit: Visit, which: Chosen, filters: Filter, views: Sequence[PollerView]) -> list[Group]:
     """The groups that are asked for and seen, by name."""

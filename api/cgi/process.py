@@ -20,9 +20,10 @@ from api.cgi.dates import time_text
 from api.cgi.header import Header, configured_poller, header, pollers_asked, pollers_with, refused
 from api.cgi.json_cgis.names import Sight
 from api.cgi.json_cgis.program import performance
+from api.cgi.kept import Kept
 from api.cgi.measured import active_and_passive
 from api.cgi.objects import host_link, service_link
-from api.cgi.pages import long_page, page
+from api.cgi.pages import page
 from api.cgi.visit import Visit
 from engine.model import PollerView
 from engine.state.rights import Right
@@ -209,7 +210,7 @@ async def queue(visit: Visit) -> Response:
     limit = max(0, visit.number("limit") if visit.has("limit") else visit.config.result_limit)
     start = max(0, visit.number("start") - 1)
 
-    def work(reader: Reader) -> tuple[Header, list[Queued], bool]:
+    def work(reader: Reader) -> tuple[Header, Sequence[Queued] | Kept[Queued], bool]:
         with reader.limited(LONGEST_READ_S):
             asked = pollers_asked(reader, visit)
             views = pollers_with(reader, visit, asked, Right.SYSTEM_INFORMATION)
@@ -229,12 +230,15 @@ async def queue(visit: Visit) -> Response:
     words = f"{_SORTS[option][0]}</b> ({'descending' if descending else 'ascending'})"
     following = start + limit + 1 if limit and len(rows) == limit else 0
     named: dict[str, Any] = {"rows": rows, "sorts": sorts, "sorted_by": Markup(words), "next": following}
-    return await long_page("queue.html", title=TITLE, head=head, option=option, descending=descending, **named)
+    named |= {"head": head, "option": option, "descending": descending}
+    return await visit.long_pages.page(visit.request.receive, "queue.html", len(rows), title=TITLE, **named)
 
 
-def _queued(reader: Reader, visit: Visit, views: Sequence[PollerView], order: str, limit: int, start: int) -> list[Queued]:
+def _queued(
+    reader: Reader, visit: Visit, views: Sequence[PollerView], order: str, limit: int, start: int
+) -> Sequence[Queued] | Kept[Queued]:
     if not views:
-        return []
+        return ()
     pollers = {view.number: configured_poller(visit, view) for view in views}
     on = f"o.poller IN ({','.join('?' * len(pollers))}) AND o.should_be_scheduled <> 0"
     parts, values = [], []
@@ -248,10 +252,12 @@ def _queued(reader: Reader, visit: Visit, views: Sequence[PollerView], order: st
         values += given
     query = f"{' UNION ALL '.join(parts)} ORDER BY {order} LIMIT ? OFFSET ?"
     several = len(pollers) > 1
-    return [
-        _one_queued(pollers[poller].name if several else "", *row, zone=(pollers[poller].date_format, pollers[poller].timezone))
-        for poller, *row in reader.connection.execute(query, [*values, limit or -1, start])
-    ]
+
+    def queued(row: Sequence[Any]) -> Queued:
+        poller = pollers[row[0]]
+        return _one_queued(poller.name if several else "", *row[1:], zone=(poller.date_format, poller.timezone))
+
+    return Kept(reader.connection.execute(query, [*values, limit or -1, start]), queued)
 
 
 def _one_queued(

@@ -282,9 +282,10 @@ class Front:
 
         async def receive() -> dict[str, Any]:
             if not pieces:
-                if (b"accept", b"application/x-ndjson") in headers:
-                    await asyncio.Event().wait()  # the caller stays until all of it came
-                awaited = dict(headers).get(b"x-until", b"")  # the caller stays until that came
+                awaited = dict(headers).get(b"x-until")  # the caller stays until that came, or until all of it came
+                if awaited is None and dict(headers).get(b"accept") != b"text/event-stream":
+                    await asyncio.Event().wait()
+                awaited = awaited or b""
                 while awaited not in b"".join(message.get("body", b"") for message in messages):
                     await asyncio.sleep(0.001)
                 return {"type": "http.disconnect"}
