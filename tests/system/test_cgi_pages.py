@@ -125,7 +125,7 @@ def pair(_cores_are_there: None) -> Iterator[Pair]:
                 now = int(time.time())
                 with core.command_file.open("w") as pipe:
                     pipe.write("".join(f"[{now}] {line}\n" for line in told(now)))
-                found = Pair(core, original, box, box.client(**{"Accept": "*/*"}))
+                found = Pair(core, original, box, box.client(Accept="*/*"))
                 settle(found)
                 yield found
 
