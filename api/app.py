@@ -23,9 +23,9 @@ from starlette.types import Receive, Scope, Send
 from api import metrics
 from api.auth.contacts import ContactPolicy
 from api.auth.doorkeeper import Doorkeeper
-from api.centreon import ROOT as CENTREON_ROOT
 from api.centreon import routes as centreon_routes
 from api.centreon.errors import refusal as centreon_refusal
+from api.centreon.place import Nowhere, Place
 from api.cgi import routes as cgi_routes
 from api.errors import MalformedRequest, MethodNotAllowed, NoSuchPath, internal_problem, problem_of
 from api.native import OPERATIONS
@@ -160,6 +160,6 @@ async def _http_error(request: Request, error: Exception) -> Response:
 async def _bug(request: Request, error: Exception) -> Response:
     """Starlette raises the error again behind this answer, so that the server's log has it whole."""
     problem = internal_problem()
-    if request.url.path.startswith(CENTREON_ROOT):
+    if isinstance(request.scope.get("endpoint"), Place | Nowhere):
         return centreon_refusal(problem.status, str(problem.members["detail"]))
     return problem_response(problem)

@@ -10,6 +10,7 @@ call of the system for us, and a wake-up for the client.
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -19,6 +20,7 @@ HEAD_TIMEOUT_S = 30.0
 STUCK_S = 2.0  # how long an endless answer that its client does not take may keep the server from stopping
 PEER = "signalbox.peer"  # in the scope: the address of whoever made the connection, a proxy's too
 ENDLESS = "signalbox.endless"  # set in the scope of a request whose answer has no end
+_BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 _JOINED_BYTES = 1 << 16  # longer pieces are not copied to stand behind a head
 
 _TOO_LARGE = b"The head of the request is too large."
@@ -68,6 +70,7 @@ class HeadHeld:
 class BoundedConnection(HttpToolsProtocol):
     """Ends when more than HEAD_LIMIT_BYTES arrived that are no body, or when a head is not whole after HEAD_TIMEOUT_S."""
 
+    _is_in_line = True  # the line with the request's target is still arriving
     _without_body = 0  # bytes since the last piece of a body or the end of a head; trailers and chunk sizes count, too
     _is_in_head = False
     _head_timer: asyncio.TimerHandle | None = None
@@ -88,9 +91,18 @@ class BoundedConnection(HttpToolsProtocol):
             self.transport.close()
             return
         self._without_body += len(data)
+        if self._is_in_line:
+            data = self._quoted_line(data)
         super().data_received(data)
         if self._is_in_head and self._head_timer is None:
             self._await_head()
+
+    def _quoted_line(self, data: bytes) -> bytes:
+        """The beginning of a request, its target percent-encoded: clients send names as they are, and web servers take it."""
+        end = data.find(b"\n")
+        self._is_in_line = end < 0
+        line = data if end < 0 else data[:end]
+        return data if line.isascii() else _BEYOND_ASCII.sub(lambda found: b"%%%02X" % found[0][0], line) + data[len(line) :]
 
     def shutdown(self) -> None:
         """The server stops."""
@@ -118,6 +130,7 @@ class BoundedConnection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._without_body = 0
+        self._is_in_line = True
         super().on_message_complete()
 
     # --- time ---------------------------------------------------------------------------------------------------------------

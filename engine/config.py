@@ -125,6 +125,9 @@ class Settings:
         ),
         "paths below which the CGIs are served",
     )  # fmt: skip
+    centreon_prefixes: tuple[str, ...] = setting(
+        ("/api",), "paths below which Centreon's API is served, besides /centreon/api"
+    )  # fmt: skip
     cgi_wait_s: float = setting(10.0, "how long a cmd.cgi request waits for `processed`", "s", low=0, high=300)
     cgi_status_codes: bool = setting(False, "CGIs answer errors with real status codes; the originals always say 200")
     basic_remembered_s: float = setting(

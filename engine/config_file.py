@@ -137,9 +137,10 @@ class _Gathered:
             if not _is_network(address):
                 words = f"remote_user_from: {address!r} is no address: give the web server's, without port"
                 self.mistakes.append(f"{self.places['remote_user_from']}: {words}")
-        for prefix in settings.cgi_prefixes:
-            if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", prefix):
-                self.mistakes.append(f"{self.places['cgi_prefixes']}: cgi_prefixes: {prefix!r} is no path such as /nagios/cgi-bin")
+        for name, example in (("cgi_prefixes", "/nagios/cgi-bin"), ("centreon_prefixes", "/monitoring/api")):
+            for prefix in getattr(settings, name):
+                if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", prefix):
+                    self.mistakes.append(f"{self.places[name]}: {name}: {prefix!r} is no path such as {example}")
         for address in settings.behind_proxy:
             if not _is_network(address):
                 self.mistakes.append(

@@ -8,13 +8,13 @@ Reading order: this table, `place` (one request) with `cookies` and `waits`, `ob
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Mount, Route
 
 from api.auth.doorkeeper import Doorkeeper
 from api.centreon import acknowledgements as ack
@@ -44,7 +44,6 @@ from engine.desk import Desk
 from engine.journal.accounts import Verb
 
 ROOT = "/centreon/api"
-PREFIX = ROOT + "/{version}"
 _HOST = "/monitoring/hosts/{host_id}"
 _SERVICE = "/monitoring/hosts/{host_id}/services/{service_id}"
 
@@ -139,16 +138,20 @@ SPELLINGS = ("acknowledgements", "acknowledgments")
 
 
 def routes(desk: Desk, doorkeeper: Doorkeeper, settings: Settings, clock: Clock | None = None) -> list[BaseRoute]:
-    """Every path of the dialect; the last ones say that there is nothing else."""
+    """Every path of the dialect; the last ones say that there is nothing else. Other prefixes stand behind one route each."""
     services = Services(desk, doorkeeper, settings, clock or SystemClock())
-    served = [
-        Route(PREFIX + path, Place(services, {}, again, open_to_all=handlers)) for path, handlers in OPEN_PATHS.items()
-    ]  # fmt: skip
+    served = [(path, Place(services, {}, again, open_to_all=handlers)) for path, handlers in OPEN_PATHS.items()]
     for pattern, handlers in PATHS.items():
         place = Place(services, handlers, again)
-        served += [Route(PREFIX + path, place) for path in _spelt(pattern)]
-    described = Route(f"{ROOT}/openapi.json", _openapi, methods=["GET"])
-    return [described, *served, Route(ROOT, Nowhere()), Route(ROOT + "/{rest:path}", Nowhere())]
+        served += [(path, place) for path in _spelt(pattern)]
+    below: list[Mount] = [Mount(prefix, routes=_routes("", served)) for prefix in settings.centreon_prefixes]
+    return [*_routes(ROOT, served), *below]
+
+
+def _routes(root: str, served: Sequence[tuple[str, Place]]) -> list[BaseRoute]:
+    described = Route(f"{root}/openapi.json", _openapi, methods=["GET"])
+    nowhere = [Route(root or "/", Nowhere()), Route(root + "/{rest:path}", Nowhere())]
+    return [described, *(Route(f"{root}/{{version}}{path}", place) for path, place in served), *nowhere]
 
 
 def _spelt(pattern: str) -> list[str]:

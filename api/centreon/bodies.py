@@ -6,6 +6,7 @@ unseen. Accepted without effect, and this is the whole list:
 - `duration` of a fixed downtime: the original demands it, the core ignores it, the window decides.
 - `author_id` that names the caller: the author is the caller anyway.
 - `parent` of a host among resources: a host has none, and some clients send its own id.
+- whatever a login says besides name and password.
 - `date` of a comment, if it is now (within COMMENT_SLACK_S): a core dates a comment when it reads it.
 
 Bodies are JSON whatever their Content-Type says: known clients send none.
@@ -44,18 +45,18 @@ class NoFields(Body, frozen=True, kw_only=True):
     """For requests that take no body."""
 
 
-class Credentials(Body, frozen=True, kw_only=True):
-    """Missing ones count as empty, hence as wrong."""
+class Credentials(msgspec.Struct, kw_only=True, frozen=True):
+    """Missing ones count as empty, hence as wrong. Whatever else a login says has no effect in the original, either."""
 
     login: str = ""
     password: str = ""
 
 
-class LoginSecurity(Body, frozen=True, kw_only=True):
+class LoginSecurity(msgspec.Struct, kw_only=True, frozen=True):
     credentials: Credentials = Credentials()
 
 
-class LoginBody(Body, frozen=True, kw_only=True):
+class LoginBody(msgspec.Struct, kw_only=True, frozen=True):
     security: LoginSecurity = LoginSecurity()
 
 
@@ -216,7 +217,7 @@ class ResourcesCommentBody(Body, frozen=True, kw_only=True):
     resources: list[CommentedResource]
 
 
-B = TypeVar("B", bound=Body)
+B = TypeVar("B", bound=msgspec.Struct)
 
 
 async def read_body(request: Request, kind: type[B]) -> B:

@@ -17,7 +17,6 @@ from engine.errors import Forbidden
 
 HEADER = "X-AUTH-TOKEN"
 COOKIE = "PHPSESSID"  # as the original calls it
-COOKIE_PATH = "/centreon"
 _FROM_HERE = "same-origin"
 
 
@@ -55,12 +54,17 @@ def check_not_cross_site(request: Request) -> None:
 
 def set_cookie(answer: Response, request: Request, secret: str) -> None:
     """Give the browser its cookie, until it is closed or logs out. No script can read it, no other site's form sends it."""
-    answer.set_cookie(COOKIE, secret, path=COOKIE_PATH, httponly=True, samesite="lax", secure=_is_secure(request))
+    answer.set_cookie(COOKIE, secret, path=_path(request), httponly=True, samesite="lax", secure=_is_secure(request))
 
 
 def end_cookie(answer: Response, request: Request) -> None:
     """Make the browser forget it."""
-    answer.delete_cookie(COOKIE, path=COOKIE_PATH, httponly=True, samesite="lax", secure=_is_secure(request))
+    answer.delete_cookie(COOKIE, path=_path(request), httponly=True, samesite="lax", secure=_is_secure(request))
+
+
+def _path(request: Request) -> str:
+    """What stands before `/api`: all of the original lies below it."""
+    return request.url.path.partition("/api/")[0] or "/"
 
 
 def _is_secure(request: Request) -> bool:

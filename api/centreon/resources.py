@@ -12,7 +12,7 @@ from api.centreon.objects import LONGEST_READ_S, host_of, host_target, service_o
 from api.centreon.place import Visit
 from api.centreon.resource_filters import TABLES, parse_resources
 from api.centreon.resource_shapes import Frame, Shape, resource_shape
-from api.centreon.shapes import criticality, timezone
+from api.centreon.shapes import criticality, output, timezone
 from api.centreon.times import iso_time
 from api.render import json_response
 from engine.errors import UnknownHost
@@ -90,7 +90,7 @@ def _details(view: HostView | ServiceView) -> Shape:
         "notification_number": status.current_notification_number,
         "timezone": timezone(view),
         "criticality": criticality(view),
-        "information": f"{status.plugin_output}\n{status.long_plugin_output}",
+        "information": output(status),
         "calculation_type": None,
     }
 

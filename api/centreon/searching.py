@@ -15,7 +15,7 @@ from starlette.datastructures import QueryParams
 from api.centreon.answers import FEW, Paging, parse_page
 from engine.desk.entry_fields import ENTRIES
 from engine.errors import InvalidSearch
-from engine.state.fields import HOSTS, SERVICES, Field, Table, Type
+from engine.state.fields import HOSTS, SERVICES, Field, Table, Type, names_others
 from engine.state.grouped import HOSTGROUPS, SERVICEGROUPS
 from engine.state.search import Condition, condition, normalised, order, parse
 
@@ -38,10 +38,14 @@ SERVICE_ALIASES = {
 
 
 def to_the_second(fields: Mapping[str, Field]) -> dict[str, Field]:
-    """Times are shown in whole seconds, so they are compared in whole seconds: what was read can be searched for."""
+    """Times are shown in whole seconds, so they are compared in whole seconds: what was read can be searched for.
+
+    Names of other hosts are not among Centreon's fields, and the caller may not see these hosts.
+    """
     return {
         name: replace(field, sql=f"CAST({field.sql} AS INTEGER)") if field.type is Type.TIME else field
         for name, field in fields.items()
+        if not names_others(field)
     }
 
 

@@ -92,7 +92,7 @@ HOST_FIELDS: tuple[HostField, ...] = (
     HostField("notify_on_flapping", FULL, lambda v: _notifies(v.config.notification_options, "f")),
     HostField("notify_on_recovery", FULL, lambda v: _notifies(v.config.notification_options, "r")),
     HostField("notify_on_unreachable", FULL, lambda v: _notifies(v.config.notification_options, "u")),
-    HostField("output", MAIN, lambda v: _output(v.status)),
+    HostField("output", MAIN, lambda v: output(v.status)),
     HostField("passive_checks", MAIN, lambda v: bool(v.status.accept_passive_checks)),
     HostField("percent_state_change", FULL, lambda v: float(v.status.percent_state_change)),
     HostField("scheduled_downtime_depth", MAIN, lambda v: v.status.scheduled_downtime_depth),
@@ -133,7 +133,7 @@ SERVICE_FIELDS: tuple[ServiceField, ...] = (
     ServiceField("latency", FULL, lambda v, _: float(v.status.latency)),
     ServiceField("max_check_attempts", MAIN, lambda v, _: v.status.max_check_attempts),
     ServiceField("next_check", FULL, lambda v, _: iso_time(v.status.next_check)),
-    ServiceField("output", MAIN, lambda v, _: _output(v.status)),
+    ServiceField("output", MAIN, lambda v, _: output(v.status)),
     ServiceField("percent_state_change", FULL, lambda v, _: float(v.status.percent_state_change)),
     ServiceField("performance_data", FULL, lambda v, _: v.status.perf_data),
     ServiceField("scheduled_downtime_depth", MAIN, lambda v, _: v.status.scheduled_downtime_depth),
@@ -178,9 +178,9 @@ def _state(status: HostStatus | ServiceStatus) -> int:
     return status.state if status.has_been_checked else PENDING
 
 
-def _output(status: HostStatus | ServiceStatus) -> str:
-    """The plugin's first line, a line break, and what else it said."""
-    return f"{status.plugin_output}\n{status.long_plugin_output}"
+def output(status: HostStatus | ServiceStatus) -> str:
+    """The plugin's first line, a line break, and what else it said; nothing where nothing was checked yet."""
+    return f"{status.plugin_output}\n{status.long_plugin_output}" if status.has_been_checked or status.plugin_output else ""
 
 
 def _attempt(attempt: int, manner: Manner) -> int | str:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 NEWEST = "25.10"
 _DOCUMENTED = frozenset({"beta", "v2", "v2.0", "v2.1"})
 _PRODUCT = re.compile(r"v([0-9]{2})\.(04|10)")
-_OLDEST_RELEASE, _NEWEST_RELEASE = (21, 10), (25, 10)
+_OLDEST_RELEASE, _NEWEST_RELEASE = (20, 4), (25, 10)
+_LAST_FORBIDDING = (21, 10)  # what it answers to a token it does not know
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,4 +35,4 @@ def parse_version(segment: str) -> Version | None:
     release = (int(found[1]), int(found[2])) if found else (0, 0)
     if not _OLDEST_RELEASE <= release <= _NEWEST_RELEASE:
         return None
-    return Version(segment, attempt_is_text=True, bad_token_status=403 if release == _OLDEST_RELEASE else 401)
+    return Version(segment, attempt_is_text=True, bad_token_status=403 if release <= _LAST_FORBIDDING else 401)

@@ -110,7 +110,7 @@ async def _host(call: Call, name: str, poller: str) -> Answer:
         fresh = views_of(reader, call, view.poller)[view.poller]
         scope = call.caller.scope
         around = {
-            "host": host_of(view, fresh, list(reader.host_groups_of(view.poller, name))),
+            "host": host_of(reader, call, view, fresh),
             "parents": list(map(_relative, relatives(reader, scope, view.poller, name, "parents"))),
             "children": list(map(_relative, relatives(reader, scope, view.poller, name, "children"))),
         }

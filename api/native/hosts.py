@@ -13,6 +13,7 @@ from api.native.pollers import View, views_of
 from api.native.requests import PollerQuery, doc
 from api.native.state import HOST_STATES, checked_columns, checked_members, find_host, host_state_name, unknown_host
 from engine.model import HostView
+from engine.state.detail import parents_of, seen_parents
 from engine.state.fields import HOSTS, Table, problem
 from engine.state.lists import Listing
 from engine.state.scope import Scope
@@ -95,9 +96,12 @@ _COLUMNS: dict[str, Member] = checked_columns("h", HOST_STATES) | {
     "name": Member("h.name"),
     "alias": Member("coalesce(c.alias, h.name)"),
     "address": Member("coalesce(c.address, '')"),
-    "parents": nested("coalesce(c.parents, '[]')"),
     "groups": Member("NULL"),
 }
+
+
+def _columns(scope: Scope) -> dict[str, Member]:
+    return {**_COLUMNS, "parents": nested(seen_parents(scope))}
 
 
 async def list_hosts(call: Call, query: HostsQuery) -> Answer:
@@ -109,7 +113,7 @@ def _choose(call: Call, query: HostsQuery, reader: Reader, poller: int | None) -
     scope = call.caller.scope
     if query.host and not reader.host(scope, query.host, poller):
         raise unknown_host(reader, call, query.host)
-    listing = Listing.within(scope, "host", asked(call, query, HOSTS), sorting(query, HOSTS))
+    listing = Listing.within(scope, "host", asked(call, query, HOSTS), sorting(call, query, HOSTS))
     if poller is not None:
         listing = listing.narrowed(("h.poller = ?", [poller]))
     if query.host:
@@ -118,7 +122,7 @@ def _choose(call: Call, query: HostsQuery, reader: Reader, poller: int | None) -
         listing = listing.narrowed(Scope(hostgroups=frozenset({query.hostgroup})).sql("h.poller", "h.name"))
     if query.problems:
         listing = listing.narrowed((problem("h"), []))
-    return Chosen([Section(listing, _COLUMNS)], listing.count)
+    return Chosen([Section(listing, _columns(scope))], listing.count)
 
 
 async def show_host(call: Call, query: PollerQuery) -> Answer:
@@ -136,13 +140,15 @@ async def show_host_by_query(call: Call, query: HostQuery) -> Answer:
 def read_host(reader: Reader, call: Call, name: str, poller: str) -> Host:
     """The one host of that name. Raises UnknownHost, Ambiguous, UnknownPoller."""
     view = find_host(reader, call, name, poller_number(reader, call.caller, poller))
-    groups = list(reader.host_groups_of(view.poller, view.status.name))
-    return host_of(view, views_of(reader, call, view.poller)[view.poller], groups)
+    return host_of(reader, call, view, views_of(reader, call, view.poller)[view.poller])
 
 
-def host_of(view: HostView, fresh: View, groups: list[str] | None = None) -> Host:
+def host_of(reader: Reader, call: Call, view: HostView, fresh: View) -> Host:
     """The mirror's row as people see it."""
     status, config = view.status, view.config
+    parents = config.parents
+    if parents and call.caller.scope.is_limited:
+        parents = parents_of(reader, call.caller.scope, view.poller, status.name)
     return Host(
         id=view.id,
         name=status.name,
@@ -150,8 +156,8 @@ def host_of(view: HostView, fresh: View, groups: list[str] | None = None) -> Hos
         alias=config.alias,
         address=config.address,
         state_name=host_state_name(status.state, status.has_been_checked),
-        parents=list(config.parents),
-        groups=groups,
+        parents=list(parents),
+        groups=list(reader.host_groups_of(view.poller, status.name)),
         view=fresh,
         **checked_members(status, config),
     )

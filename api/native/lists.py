@@ -26,7 +26,7 @@ from api.native.pollers import View, views_of
 from api.native.requests import MOST_ROWS, PollerQuery, doc
 from api.render import JSON, NDJSON, Spool, spooled_response
 from engine.errors import InvalidField, InvalidSearch, StatusFileStale
-from engine.state.fields import Table
+from engine.state.fields import Table, seen_by
 from engine.state.lists import ALL, Listing, merged
 from engine.state.search import Condition, condition, order
 from engine.state.views import Reader
@@ -118,12 +118,14 @@ async def list_answer(call: Call, query: ListQuery, choose: Choose, names: Seque
 
 def asked(call: Call, query: ListQuery, table: Table) -> list[Condition]:
     """What search and plain fields ask of one kind of row. Raises InvalidSearch."""
-    return [condition(table, query.search, query.plain, call.clock.now())] if query.search or query.plain else []
+    if not (query.search or query.plain):
+        return []
+    return [condition(seen_by(call.caller.scope, table), query.search, query.plain, call.clock.now())]
 
 
-def sorting(query: ListQuery, table: Table) -> str:
+def sorting(call: Call, query: ListQuery, table: Table) -> str:
     """The order asked for. Raises InvalidSearch."""
-    return order(table, sort_keys(query)) if query.sort else ""
+    return order(seen_by(call.caller.scope, table), sort_keys(query)) if query.sort else ""
 
 
 def sort_keys(query: ListQuery) -> list[tuple[str, bool]]:

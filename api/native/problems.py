@@ -11,7 +11,7 @@ from api.native.members import Member, age, flag
 from api.native.operation import Answer, Call, Operation
 from api.native.pollers import View
 from api.native.state import HOST_STATES, SERVICE_STATES, checked_columns, state_member
-from engine.state.fields import HOSTS, PROBLEM_HOSTS, PROBLEM_SERVICES, SERVICES, Table, problem
+from engine.state.fields import HOSTS, PROBLEM_HOSTS, PROBLEM_SERVICES, SERVICES, Table, problem, seen_by
 from engine.state.lists import Listing
 from engine.state.search import order_key
 from engine.state.tactical import count_problems
@@ -105,7 +105,7 @@ def _choose(call: Call, query: ProblemsQuery, reader: Reader, poller: int | None
         return count_problems(reader, call.caller.scope, poller)
 
     if query.sort:
-        return Chosen(both, count, _merging(query))
+        return Chosen(both, count, _merging(call, query))
     sections = [_handled(section, table, handled) for handled in (False, True) for section, table in zip(both, _OWN, strict=True)]
     return Chosen(sections, count)
 
@@ -118,11 +118,13 @@ def _handled(section: Section, table: Table, handled: bool) -> Section:
     return Section(section.listing.narrowed((sql if handled else f"NOT {sql}", [])), section.members)
 
 
-def _merging(query: ProblemsQuery) -> tuple[list[list[str]], list[str]]:
+def _merging(call: Call, query: ProblemsQuery) -> tuple[list[list[str]], list[str]]:
     """What each kind is sorted by, and how; at the end what makes it total: hosts first, then by poller and name."""
     keys = sort_keys(query)
-    hosts = [order_key(PROBLEM_HOSTS, *key) for key in keys]
-    services = [order_key(PROBLEM_SERVICES, *key) for key in keys]
+    hosts, services = (
+        [order_key(table, *key) for key in keys]
+        for table in (seen_by(call.caller.scope, PROBLEM_HOSTS), seen_by(call.caller.scope, PROBLEM_SERVICES))
+    )
     ties = [["0", "h.poller", "h.name", "''"], ["1", "s.poller", "s.host_name", "s.description"]]
     both = [[value for value, _ in hosts] + ties[0], [value for value, _ in services] + ties[1]]
     return both, [how for _, how in services] + ["ASC"] * len(ties[0])

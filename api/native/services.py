@@ -149,7 +149,7 @@ def _find(reader: Reader, call: Call, poller: int | None, host: str, service: st
 
 
 def _chosen(call: Call, query: HostServicesQuery, poller: int | None, host: str, service: str) -> Chosen:
-    listing = Listing.within(call.caller.scope, "service", asked(call, query, SERVICES), sorting(query, SERVICES))
+    listing = Listing.within(call.caller.scope, "service", asked(call, query, SERVICES), sorting(call, query, SERVICES))
     if poller is not None:
         listing = listing.narrowed(("s.poller = ?", [poller]))
     elif host:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from engine.state.fields import HOSTS, SERVICES, Field, Link, Table, Type
+from engine.state.fields import HOSTS, SERVICES, Field, Link, Table, Type, names_others
 
 # Of several users who use one author's name the first stands for it.
 AUTHOR_ID = (
@@ -23,8 +23,10 @@ _TO_SERVICE = Link("e.poller, e.host, e.service", "s.poller, s.host_name, s.desc
 
 def _of(link: Link, prefix: str, fields: Mapping[str, Field]) -> dict[str, Field]:
     return {
-        name: replace(field, links=(link, *field.links)) for name, field in fields.items() if name.startswith(f"{prefix}.")
-    }  # fmt: skip
+        name: replace(field, links=(link, *field.links))
+        for name, field in fields.items()
+        if name.startswith(f"{prefix}.") and not names_others(field)
+    }
 
 
 ENTRIES = Table(

@@ -1,7 +1,7 @@
 """The stream of events, read: places in it, and pages of it as each audience gets them. All of it runs in reading threads.
 
-What a contact of a core sees is looked up for each page, object by object, as it is *now*; what a hostgroup shows is told by the
-groups an object was in when it happened.
+What a contact of a core sees is looked up for each page, object by object, as it is *now*, and of an object that is no longer
+configured as it was at the end; what a hostgroup shows is told by the groups an object was in when it happened.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from engine.errors import InvalidField
 from engine.journal.accounts import grants_of
 from engine.journal.moves import STEPS_GONE
 from engine.state.events import Event, bounds, events_after
+from engine.state.former import saw
 from engine.state.rights import ContactRights
 from engine.state.scope import Scope
 from engine.state.views import Reader
@@ -119,13 +120,14 @@ class Page:
 
 
 def _seen(connection: sqlite3.Connection, rights: ContactRights, objects: Sequence[tuple[int, str, str]]) -> Sight:
-    """Those of these objects that a contact sees now, as the lists show them."""
+    """Those of these objects that a contact sees now, as the lists show them, or saw to their end."""
     if not objects:
         return frozenset()
     where, values = replace(rights, of_few=True).sees("k.poller", "k.host", "k.service")
     rows = ",".join(["(?,?,?)"] * len(objects))
-    query = f"WITH k(poller, host, service) AS (VALUES {rows}) SELECT poller, host, service FROM k WHERE {where}"
-    return frozenset(connection.execute(query, [*chain.from_iterable(objects), *values]).fetchall())
+    either = f"({where}) OR {saw('k.poller', 'k.host', 'k.service')}"
+    query = f"WITH k(poller, host, service) AS (VALUES {rows}) SELECT poller, host, service FROM k WHERE {either}"
+    return frozenset(connection.execute(query, [*chain.from_iterable(objects), *values, rights.contact]).fetchall())
 
 
 def head_of(reader: Reader) -> Cursor:

@@ -30,8 +30,10 @@ from engine.errors import (
 )
 from engine.journal.history import EntryRow
 from engine.model import ObjectKey
+from engine.state.fields import seen_by
 from engine.state.members import objects_of
-from engine.state.search import Condition, Kind, where
+from engine.state.search import TABLES, Condition, Kind
+from engine.state.search import condition as searched
 
 _NAMED = (UnknownHost, UnknownService, Ambiguous)
 _ENTRY = ", ".join(f"e.{name}" for name in EntryRow._fields)
@@ -168,7 +170,7 @@ def _condition(resolver: Resolver, selection: Selection, kind: Kind, now: float)
         other = "gm.poller, gm.host_name" + ("" if kind == "host" else ", gm.service_description")
         parts.append(_members(own, "servicegroup", selection.servicegroup, other))
     if selection.is_search:
-        parts.append(where(kind, selection.filter or None, selection.plain, now))
+        parts.append(searched(seen_by(resolver.scope, TABLES[kind]), selection.filter or None, selection.plain, now))
     return " AND ".join(f"({sql})" for sql, _ in parts), [value for _, values in parts for value in values]
 
 

@@ -7,8 +7,27 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from engine.state.scope import Scope
+import orjson
+
+from engine.state.scope import Scope, written_out
 from engine.state.views import Reader
+
+
+def seen_parents(scope: Scope) -> str:
+    """A host's parents as a JSON array, in SQL over `c`, its configuration: those within scope."""
+    if not scope.is_limited:
+        return "coalesce(c.parents, '[]')"
+    return (
+        "(SELECT json_group_array(j.value) FROM json_each(coalesce(c.parents, '[]')) j"
+        f" WHERE {written_out(scope.sql('c.poller', 'j.value'))})"
+    )
+
+
+def parents_of(reader: Reader, scope: Scope, poller: int, host: str) -> tuple[str, ...]:
+    """The names of its parents within scope, as they are configured."""
+    query = f"SELECT {seen_parents(scope)} FROM state.host_config c WHERE c.poller = ? AND c.name = ?"
+    found = reader.connection.execute(query, (poller, host)).fetchone()
+    return () if found is None else tuple(orjson.loads(found[0]))
 
 
 class Relative(NamedTuple):
@@ -34,8 +53,8 @@ def relatives(reader: Reader, scope: Scope, poller: int, host: str, which: Liter
     where, values = scope.sql("h.poller", "h.name")
     found = reader.connection.execute(
         "SELECT h.name, h.state, h.has_been_checked FROM state.host h"
-        f" WHERE h.poller = ? AND h.name IN ({','.join('?' * len(names))}) AND {where} ORDER BY h.name",
-        [poller, *names, *values],
+        f" WHERE h.poller = ? AND h.name IN (SELECT value FROM json_each(?)) AND {where} ORDER BY h.name",
+        [poller, orjson.dumps(names).decode(), *values],
     )
     return tuple(map(Relative._make, found))
 

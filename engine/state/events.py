@@ -14,6 +14,7 @@ from typing import NamedTuple
 import orjson
 
 from engine.model import CommentStatus, DowntimeStatus, ObjectKey
+from engine.state import former
 from engine.state.changes import BlockChange, Change, Kind, Row, Standing
 
 _COLUMNS = "kind, action, poller, host, service, hostgroups, state, at, said"
@@ -157,4 +158,5 @@ def prune(connection: sqlite3.Connection, keep: int) -> bool:
         return False
     upto = min(newest - keep, oldest + PRUNED_AT_ONCE - 1)
     connection.execute("DELETE FROM event WHERE seq <= ?", (upto,))
+    former.forget(connection, upto + 1)
     return bool(upto < newest - keep)

@@ -3,7 +3,8 @@
 Rules: expressions are written over the aliases of views.py (`h` a host, `s` a service) and hold no question mark. A field of
 something else (a group, a contact, a downtime, a service's host) is read through a *link*: the rows it stands in. Where a link
 leads to several values, a test holds if it holds for one of them, and a negated test if the test holds for none.
-Times are NULL for never, so that no comparison finds them but `null`. Pending is state 4, as in Centreon.
+Times are NULL for never, so that no comparison finds them but `null`. Pending is state 4, as in Centreon. A field that names other
+hosts is read by a limited caller through `seen_by`: what he does not see is not found, nor sorted by.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from enum import Enum
 from typing import get_type_hints
 
 from engine.model import HostStatus, ServiceStatus
+from engine.state.scope import Scope, written_out
 from engine.state.tables import PROBLEM
 
 PENDING = 4
@@ -36,13 +38,17 @@ class Type(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """From an object to rows of something else. `own` and `other`: the columns that are equal; `where` further limits the rows."""
+    """From an object to rows of something else. `own` and `other`: the columns that are equal; `where` further limits the rows.
+
+    `named`: poller and name of the other host that a row names.
+    """
 
     own: str
     other: str
     source: str
     where: str = ""
     to_many: bool = True
+    named: tuple[str, str] | None = None
 
     def holding(self, test: str) -> str:
         """The condition that one of the rows passes the test."""
@@ -210,6 +216,11 @@ def _config_list(own: str, table: str, name: str) -> Field:
     return Field("j.value", links=(Link(own, key, f"state.{table} c, json_each(c.{name}) j"),))
 
 
+def _parents() -> Field:
+    link = Link(_HOST_KEY, "c.poller, c.name", "state.host_config c, json_each(c.parents) j", named=("c.poller", "j.value"))
+    return Field("j.value", links=(link,))
+
+
 def _downtime_fields(own: str, is_service: int) -> dict[str, Field]:
     """The downtimes as they stand in the core, begun or not."""
     key = "d.poller, d.host_name, d.service_description" if is_service else "d.poller, d.host_name"
@@ -278,7 +289,7 @@ def _own_host_fields() -> dict[str, Field]:
     fields |= _handled_fields("h", _HANDLED.format("h"))
     fields["alias"] = _config_field(_HOST_KEY, "host_config", "alias", "h.name")
     fields["address"] = _config_field(_HOST_KEY, "host_config", "address", "''")
-    fields["parents"] = fields["parent"] = _config_list(_HOST_KEY, "host_config", "parents")
+    fields["parents"] = fields["parent"] = _parents()
     fields["hostgroup"] = fields["groups"] = _member_of(_HOST_KEY, "hostgroup")
     fields["hostgroup_id"] = _group_id_of(_HOST_KEY, "hostgroup")
     return fields
@@ -372,3 +383,24 @@ PROBLEM_HOSTS = Table(
 )
 PROBLEM_SERVICES = Table(_both(SERVICES.fields, HOST_STATES), SERVICES.tie, SERVICES.variables)
 """Of hosts and services in one list: a host has no service's fields; `host.X` is about it itself."""
+
+
+# --- what limits them -------------------------------------------------------------------------------------------------------
+
+
+def names_others(field: Field) -> bool:
+    """Whether its values are names of hosts that the caller may not see."""
+    return any(link.named for link in field.links)
+
+
+def seen_by(scope: Scope, table: Table) -> Table:
+    """The table as it is for a caller of that scope."""
+    if not scope.is_limited:
+        return table
+    limited = {name: _seen_by(scope, field) for name, field in table.fields.items() if names_others(field)}
+    return replace(table, fields={**table.fields, **limited})
+
+
+def _seen_by(scope: Scope, field: Field) -> Field:
+    links = (replace(link, where=written_out(scope.sql(*link.named))) if link.named else link for link in field.links)
+    return replace(field, links=tuple(links))

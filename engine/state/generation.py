@@ -34,6 +34,7 @@ from engine.model import (
     TimeperiodConfig,
     group_id,
 )
+from engine.state import former
 from engine.state.changes import Block, Change, Kind, Row, Standing, diff, diff_blocks, standing_of, with_log_ahead
 from engine.state.events import Draft, EventLog, known_state, of_block, of_object
 from engine.state.frames import Begin, End, Gone, Objects, Rows
@@ -369,6 +370,7 @@ class GenerationWriter:
     def _write_objects(self, cache: ObjectCache) -> None:
         self.objects_reread = self.changed = True
         self.events.keep_former_groups()
+        former.keep(self._connection, self.poller, cache)
         for table in CONFIG_TABLES:
             self._connection.execute(f"DELETE FROM {table} WHERE poller = ?", (self.poller,))
         self._write_config(HOST, HostConfig, cache.hosts)

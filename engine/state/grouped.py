@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 import orjson
 
-from engine.state.fields import HOSTS, PENDING, SERVICES, Field, Table, Type
+from engine.state.fields import HOSTS, PENDING, SERVICES, Field, Table, Type, names_others
 from engine.state.scope import Condition, Scope, all_of
 from engine.state.search import order_key
 from engine.state.views import Reader
@@ -22,7 +22,8 @@ _OWN = {"id": Field("g.id", Type.INTEGER), "name": Field("g.name"), "alias": Fie
 
 
 def _of_members(table: Table) -> dict[str, Field]:
-    return {name: field for name, field in table.fields.items() if name.startswith(("host.", "service.", "poller."))}
+    own = ("host.", "service.", "poller.")
+    return {name: field for name, field in table.fields.items() if name.startswith(own) and not names_others(field)}
 
 
 HOSTGROUPS = Table(_of_members(HOSTS) | _OWN, ("g.name",), HOSTS.variables)

@@ -7,12 +7,20 @@ from dataclasses import dataclass
 
 from engine.state.rights import Condition, ContactRights
 
-__all__ = ["EVERYTHING", "Condition", "ContactRights", "Scope", "all_of"]
+__all__ = ["EVERYTHING", "Condition", "ContactRights", "Scope", "all_of", "written_out"]
 
 
 def all_of(conditions: Sequence[Condition]) -> tuple[str, list[object]]:
     """These conditions joined by AND, and all their parameters."""
     return " AND ".join(sql for sql, _ in conditions), [value for _, values in conditions for value in values]
+
+
+def written_out(condition: Condition) -> str:
+    """The condition without parameters, for places that take none. Its texts stand there as digits, so that none becomes SQL."""
+    sql, values = condition
+    pieces = sql.split("?")
+    literals = [f"{value:d}" if isinstance(value, int) else f"CAST(x'{str(value).encode().hex()}' AS TEXT)" for value in values]
+    return "".join(piece + literal for piece, literal in zip(pieces, [*literals, ""], strict=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from engine.model import (
     TimeperiodConfig,
 )
 
-SCHEMA_VERSION = 12
+SCHEMA_VERSION = 13
 STATE_FILE = "state.db"
 
 # A core may write `nan`; SQLite stores it as NULL, and no field of the model is NULL by accident.
@@ -311,6 +311,10 @@ CREATE TABLE contact (poller INTEGER NOT NULL, {_typed(ContactConfig)}, PRIMARY 
 CREATE TABLE contact_of (
   kind TEXT NOT NULL, name TEXT NOT NULL, poller INTEGER NOT NULL, host_name TEXT NOT NULL, description TEXT NOT NULL,
   PRIMARY KEY (kind, name, poller, host_name, description)) WITHOUT ROWID;
+-- Whose objects those were that are not configured any more, and the newest event when they went. See former.py.
+CREATE TABLE former_contact (
+  poller INTEGER NOT NULL, host_name TEXT NOT NULL, description TEXT NOT NULL, contact TEXT NOT NULL, seq INTEGER,
+  PRIMARY KEY (poller, host_name, description, contact)) WITHOUT ROWID;
 CREATE TABLE timeperiod (poller INTEGER NOT NULL, {_typed(TimeperiodConfig)}, PRIMARY KEY (poller, name)) WITHOUT ROWID;
 CREATE TABLE check_command (poller INTEGER NOT NULL, {_typed(CommandConfig)}, PRIMARY KEY (poller, name)) WITHOUT ROWID;
 CREATE TABLE escalation (poller INTEGER NOT NULL, {_typed(EscalationConfig)});
@@ -325,7 +329,7 @@ CREATE TABLE change (number INTEGER NOT NULL);
 INSERT INTO change VALUES (abs(random() % 1000000000000));
 """
 
-STATUS_TABLES = ("host", "service", "downtime", "comment", "contact_status", "dirty", "log_position")
+STATUS_TABLES = ("host", "service", "downtime", "comment", "contact_status", "dirty", "log_position", "former_contact")
 CONFIG_TABLES = (
     "host_config", "service_config", "object_group", "group_member", "contact", "timeperiod", "check_command", "escalation",
     "dependency", "service_parent", "contact_of",

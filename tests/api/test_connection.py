@@ -23,14 +23,15 @@ HEAD_TIMEOUT_S = 0.5
 
 
 async def _application(scope: dict[str, object], receive: object, send: object) -> None:
-    """Answers with the number of bytes of the body."""
+    """Answers with the number of bytes of the body and the query as it was taken."""
     assert callable(receive) and callable(send)
+    query = scope["query_string"]
     size, more = 0, True
     while more:
         message = await receive()
         size += len(message.get("body", b""))
         more = message.get("more_body", False)
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"size", str(size).encode())]})
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"size", str(size).encode()), (b"query", query)]})
     await send({"type": "http.response.body", "body": b""})
 
 
@@ -95,6 +96,18 @@ def test_a_second_head_is_not_waited_for_either(port: int) -> None:
     whole = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
     _, answer = exchange(port, [whole + whole[:9]])
     assert answer.count(b"HTTP/1.1 200 ") == 1
+
+
+def test_a_target_may_hold_names_as_they_are(port: int) -> None:
+    """In UTF-8, split anywhere between two pieces, in the second request of a connection, too."""
+    line = 'GET /?search={"host.name":"Größe"} HTTP/1.1\r\n'.encode()
+    cut = line.index(b"\xc3") + 1
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=10)) as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for pieces in ((line,), (line[:cut], line[cut:])):
+            for piece in (*pieces, b"Host: x\r\n\r\n"):
+                client.sendall(piece)
+            assert b'query: search={"host.name":"Gr%C3%B6%C3%9Fe"}\r\n' in client.recv(65536)
 
 
 def test_bodies_are_neither_head_nor_in_a_hurry(port: int) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.api.centreon.canned import Front, entry, said
+from api.centreon.shapes import output
+from tests.api.centreon.canned import DB01, Front, entry, said
 from tests.api.support_desk import NOW
 
 DB01_MIN = {"id": 12, "alias": "Database one", "display_name": "DB 1", "name": "db01", "state": 1}
@@ -67,6 +68,12 @@ def test_a_list_of_hosts_shows_the_middle_level(anna: Front) -> None:
     pending = body["result"][1]
     assert (pending["state"], pending["checked"], pending["criticality"], pending["timezone"]) == (4, False, None, None)
     assert pending["alias"] == "web01", "without an object cache the name stands in"
+
+
+def test_before_the_first_check_nothing_was_said() -> None:
+    """Not a line break: that is what a plugin's empty first line is shown as."""
+    pending = DB01._replace(has_been_checked=0, plugin_output="", long_plugin_output="")
+    assert (output(pending), output(pending._replace(has_been_checked=1))) == ("", "\n")
 
 
 def test_show_service_gives_each_host_its_services(anna: Front) -> None:

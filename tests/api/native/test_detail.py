@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from engine.model import ContactConfig, Generation, GroupConfig, ObjectCache
 from engine.state.frames import Begin, End, Objects, Rows
 from engine.state.mirror import Mirror
@@ -88,6 +90,43 @@ def test_relatives_beyond_the_scope_do_not_exist(front: Front) -> None:
     shown = front.by("wim").get("/v1/hosts/edge/detail").json
     assert (shown["parents"], [child["name"] for child in shown["children"]]) == ([], ["leaf1"])
     front.by("wim").get("/v1/hosts/gate/detail").problem(404, "unknown_host")
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/v1/hosts?parent=gate",
+        "/v1/hosts?parents=gate&host=edge",
+        '/v1/hosts?search={"parents":{"$lk":"ga%"}}',
+        '/v1/hosts?search={"host.parent":{"$neq":null}}&host=edge',
+        "/v1/services?host.parent=gate",
+        "/v1/problems?host.parents=gate",
+    ],
+)
+def test_no_search_tells_of_a_parent_beyond_the_scope(front: Front, target: str) -> None:
+    """Whether one's host stands behind a host one may not see must not be found out by asking for its name."""
+    _rescan(front.desk.config.data)
+    escaped = target.replace('"', "%22").replace("{", "%7B").replace("}", "%7D").replace("%22ga%", "%22ga%25")
+    assert front.get(escaped).json["total"] > 0, "somebody who sees it finds by it"
+    assert front.by("wim").get(escaped).json["total"] == 0
+
+
+def test_no_item_shows_and_no_order_follows_a_parent_beyond_the_scope(front: Front) -> None:
+    _rescan(front.desk.config.data)
+    assert front.get("/v1/hosts/edge").json["parents"] == ["gate"]
+    assert front.by("wim").get("/v1/hosts/edge").json["parents"] == []
+    assert front.by("wim").get("/v1/hosts/leaf1").json["parents"] == ["edge"]
+    assert front.by("wim").get("/v1/hosts/edge/detail").json["host"]["parents"] == []
+    shown = {item["name"]: item["parents"] for item in front.by("wim").get("/v1/hosts?limit=0").json["items"]}
+    assert (shown["edge"], shown["leaf1"]) == ([], ["edge"])
+    assert [item["name"] for item in front.get("/v1/hosts?sort=parent&hostgroup=web&poller=south").json["items"]] == [
+        "leaf1",
+        "edge",
+    ]
+    mine = [item["name"] for item in front.by("wim").get("/v1/hosts?sort=-parent&poller=south").json["items"]]
+    assert mine.index("leaf1") < mine.index("edge"), "edge has no parent that he knows of, and what has no value comes last"
+    answer = front.by("wim").post("/v1/comments", {"match": {"parent": "gate"}, "on": "hosts", "comment": "x", "dry_run": True})
+    assert answer.json["targets"] == 0, "nor is anything commanded by it"
 
 
 def test_a_host_without_anything(front: Front) -> None:

@@ -394,6 +394,50 @@ def test_a_contact_hears_of_what_the_lists_show_him_object_by_object(world: Worl
     with_feeds(world, work)
 
 
+def test_a_contact_hears_of_the_end_of_his_objects_and_of_nobody_elses(world: World) -> None:
+    """cora's, by her group otto's, leave the configuration, and one comes back as nora's."""
+    for name in ("cora", "otto", "nora"):
+        world.contact(name)
+    nobody = StatusFile(1003.0, 1002.0, (FILE.hosts[0],), ())
+    gone = replace(CACHE, hosts=CACHE.hosts[:1], services=())
+    again = StatusFile(1004.0, 1003.0, FILE.hosts, FILE.services)
+    services = (CACHE.services[0], service_config("db01", "HTTP"))
+    back = replace(CACHE, hosts=(CACHE.hosts[0], host_config("db01", contacts=("nora",))), services=services)
+
+    async def work(feed: Feed) -> None:
+        readers = {name: world.listen(feed, name) for name in ("anna", "cora", "otto", "nora")}
+        for reader in readers.values():
+            await reader.step()
+        begun = {name: reader.last for name, reader in readers.items()}
+        world.say_of_service("before", "db01")
+        world.mirror.apply(scan(nobody, FILE, cache=gone))
+        removed = {
+            "anna": ["web01", "db01", "db01"], "cora": ["web01", "db01"], "otto": ["db01"], "nora": [],
+        }  # fmt: skip
+        for name, hosts in removed.items():
+            resumed = world.listen(feed, name, after=begun[name])  # who was away for a moment hears of it, too
+            for reader in (readers[name], resumed):
+                await reader.until(lambda lines: any(line[2] == "restarted" for line in lines))
+                told = [line[3] for line in reader.lines if line[1] == "object"]
+                assert sorted(told) == sorted(hosts), name
+                assert reader.outputs() == ([] if name == "nora" else ["before"]), name
+            await resumed.stream.aclose()
+        world.mirror.apply(scan(again, nobody, cache=back))
+        world.say_of_service("after", "db01")
+        for name, reader in readers.items():
+            world.mirror.command_file_health(1, f"end {name}", "")
+            await reader.until(lambda lines, end=f"end {name}": any(line[4] == end for line in lines))  # type: ignore[misc]
+        heard = {name: "after" in reader.outputs() for name, reader in readers.items()}
+        assert heard == {"anna": True, "cora": False, "otto": False, "nora": True}
+        late = world.listen(feed, "cora", after=begun["cora"])
+        await late.until(lambda lines: any(line[4] == "end nora" for line in lines))
+        assert [line[3] for line in late.lines if line[1:3] == ["object", "removed"]] == ["web01"], "what came back is nora's alone"
+        for reader in (*readers.values(), late):
+            await reader.stream.aclose()
+
+    with_feeds(world, work)
+
+
 def test_a_snapshot_for_a_contact_holds_his_objects_only(world: World) -> None:
     world.contact("cora")
 

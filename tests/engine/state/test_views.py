@@ -20,7 +20,7 @@ from engine.journal.store import Journal
 from engine.model import CoreKind, GroupConfig, HostView, ObjectCache, ObjectKey, ServiceView
 from engine.state.mirror import Mirror
 from engine.state.resources import found_resources
-from engine.state.scope import EVERYTHING, Scope
+from engine.state.scope import EVERYTHING, Scope, written_out
 from engine.state.tables import PROBLEM
 from engine.state.views import Reader
 from tests.engine.state.rows import CountingMint, StatusFile, host_row, poller, scan, service_row
@@ -208,6 +208,16 @@ def test_everything_worst_first_is_as_it_would_be_sorted(shared: tuple[Mirror, R
 
 
 # --- single reads ------------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=9), min_size=1, max_size=4))
+def test_a_condition_written_out_means_the_same(names: list[str]) -> None:
+    """Names of groups and contacts go into SQL without parameters there, so no byte of them may be read as SQL."""
+    sql = f"? IN ({','.join('?' * (len(names) - 1)) or 'NULL'}) OR ? = 7"
+    values = [*names, 7]
+    query = sqlite3.connect(":memory:").execute
+    assert query(f"SELECT {written_out((sql, values))}").fetchone() == query(f"SELECT {sql}", values).fetchone()
+    assert query(f"SELECT {written_out(('?', names[:1]))}").fetchone() == (names[0],)
 
 
 def test_names_are_matched_byte_by_byte(mirror: Mirror, reader: Reader) -> None:
