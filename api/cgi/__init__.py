@@ -3,9 +3,9 @@
 Programs written for `/nagios/cgi-bin/*.cgi` find here what they look for, over all pollers at once. Answers are HTTP 200 as the
 originals' (a setting gives real status codes); what a page says is true. Reading order: this table, `visit` (one request),
 `commands` (the table of cmd.cgi), `cmd`, `asked` (its parameters), `places`, `csrf`, `form`;
-`pages`, `objects` (what lists show; many are `kept` in a file until they are rendered),
-`header` (what stands above a page), `status` (with `chosen`, `totals`, `overviews`),
-`extinfo` (with `process`, `group`), `tac` (with `columns`), `showlog`, `images`.
+`pages`, `objects` (what lists show; many are `kept` in a file until they are rendered; beside names `links` and `icons`),
+`header` (what stands above a page), `status` (with `chosen`, `totals`, `filterbox`, `overviews`),
+`extinfo` (with `object`, `entries`, `process`, `group`), `tac` (with `columns`), `showlog`, `images`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute, Route
 from api.auth.doorkeeper import Doorkeeper
 from api.cgi.cmd import cmd
 from api.cgi.extinfo import extinfo
-from api.cgi.images import image
+from api.cgi.images import image, stylesheet
 from api.cgi.json_cgis.page import JSON_PAGES
 from api.cgi.pages import LongPages
 from api.cgi.showlog import showlog
@@ -48,5 +48,6 @@ def routes(desk: Desk, doorkeeper: Doorkeeper, settings: Settings, clock: Clock 
     beside = dict.fromkeys(prefix.rpartition("/")[0] for prefix in settings.cgi_prefixes)
     return [
         *(Route(f"{prefix}/{name}", page) for prefix in settings.cgi_prefixes for name, page in pages.items()),
-        *(Route(f"{prefix}/images/{{name}}", image) for prefix in beside),
+        *(Route(f"{prefix}/images/{folder}{{name}}", image) for prefix in beside for folder in ("", "logos/")),
+        *(Route(f"{prefix}/stylesheets/common.css", stylesheet) for prefix in beside),
     ]

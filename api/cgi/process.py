@@ -21,8 +21,8 @@ from api.cgi.header import Header, configured_poller, header, pollers_asked, pol
 from api.cgi.json_cgis.names import Sight
 from api.cgi.json_cgis.program import performance
 from api.cgi.kept import Kept
+from api.cgi.links import host_link, service_link, target, twins
 from api.cgi.measured import active_and_passive
-from api.cgi.objects import host_link, service_link
 from api.cgi.pages import page
 from api.cgi.visit import Visit
 from engine.model import PollerView
@@ -251,11 +251,11 @@ def _queued(
         )
         values += given
     query = f"{' UNION ALL '.join(parts)} ORDER BY {order} LIMIT ? OFFSET ?"
-    several = len(pollers) > 1
+    of_several = twins(reader, visit)
 
     def queued(row: Sequence[Any]) -> Queued:
         poller = pollers[row[0]]
-        return _one_queued(poller.name if several else "", *row[1:], zone=(poller.date_format, poller.timezone))
+        return _one_queued(poller.name if row[1] in of_several else "", *row[1:], zone=(poller.date_format, poller.timezone))
 
     return Kept(reader.connection.execute(query, [*values, limit or -1, start]), queued)
 
@@ -271,16 +271,15 @@ def _one_queued(
     *,
     zone: tuple[str, str | None],
 ) -> Queued:
-    target = f"host={quote_plus(host)}" + (f"&service={quote_plus(service)}" if service is not None else "")
-    target += f"&poller={quote_plus(poller)}" if poller else ""
+    of = target(host, service, poller)
     kind = "Host" if service is None else "Service"
     off, on, check = (48, 47, 96) if service is None else (6, 5, 7)
-    switch = ("disabled.gif", f"Disable Active Checks Of This {kind}", Markup(f"cmd.cgi?cmd_typ={off}&{target}"))
+    switch = ("disabled.gif", f"Disable Active Checks Of This {kind}", Markup(f"cmd.cgi?cmd_typ={off}&{of}"))
     if not enabled:
-        switch = ("enabled.gif", f"Enable Active Checks Of This {kind}", Markup(f"cmd.cgi?cmd_typ={on}&{target}"))
-    again = ("delay.gif", f"Re-schedule This {kind} Check", Markup(f"cmd.cgi?cmd_typ={check}&{target}&force_check"))
+        switch = ("enabled.gif", f"Enable Active Checks Of This {kind}", Markup(f"cmd.cgi?cmd_typ={on}&{of}"))
+    again = ("delay.gif", f"Re-schedule This {kind} Check", Markup(f"cmd.cgi?cmd_typ={check}&{of}&force_check"))
     return Queued(
-        host, host_link(host), service or "", service_link(host, service or ""),
+        host, host_link(host, poller), service or "", service_link(host, service or "", poller),
         time_text(last, *zone) if last > 0 else "N/A", time_text(following, *zone) if following > 0 else "N/A",
         "".join(word for bit, word in _OPTIONS if options & bit) or "Normal ", bool(enabled), (switch, again),
     )  # fmt: skip

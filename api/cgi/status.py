@@ -10,6 +10,7 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from api.cgi.chosen import Chosen, chosen, links, title
+from api.cgi.filterbox import filterbox
 from api.cgi.header import WHY, Header, header, pollers_asked
 from api.cgi.kept import Kept
 from api.cgi.objects import Shown, asked, filters, found
@@ -20,8 +21,9 @@ from engine.state.views import Reader
 
 TITLE = "Current Network Status"
 LONGEST_READ_S = 10.0
+_LIMITS = (50, 100, 250, 1000, 0)
 _HOST, _CHECK, _DURATION = ("Host", "host name", 1), ("Last Check", "last check time", 4), ("Duration", "state duration", 6)
-_SERVICE, _ATTEMPT = ("Service", "service name", 2), ("Attempt", "number of attempts", 5)
+_SERVICE, _ATTEMPT = ("Service", "service name", 2), ("Attempt", "current attempt", 5)
 _SORTS = {
     "host": (_HOST, ("Status", "host status", 8), _CHECK, _DURATION),
     "service": (_HOST, _SERVICE, ("Status", "service status", 3), _CHECK, _DURATION, _ATTEMPT),
@@ -58,6 +60,7 @@ async def status(visit: Visit) -> Response:
         "links": [(Markup(f"status.cgi?{query}"), words) for query, words in links(which)],
         "heading": title(which),
         "filter": visit.value("servicefilter"),
+        "filters": filterbox(visit) if not visit.has("noheader") else [],
     }
     if which.style in ("detail", "hostdetail"):
         template, named, length = "status.html", _list(visit, found), len(found.rows)
@@ -96,7 +99,7 @@ def _list(visit: Visit, found: Found) -> dict[str, object]:
     kept = [(name, value) for name, value in visit.parameters if name not in ("sorttype", "sortoption", "start")]
     pages = {"first": start + 1, "last": last, "total": found.total, "next": last + 1 if last < found.total else 0}
     named: dict[str, object] = {"kind": kind, "rows": found.rows, "sorts": _SORTS[kind], "query": Markup(urlencode(kept)), **pages}
-    return named | {"error": found.error, "why": WHY}
+    return named | {"error": found.error, "why": WHY, "limits": _LIMITS}
 
 
 def _groups(found: Found) -> dict[str, object]:

@@ -282,10 +282,9 @@ class Front:
 
         async def receive() -> dict[str, Any]:
             if not pieces:
-                awaited = dict(headers).get(b"x-until")  # the caller stays until that came, or until all of it came
-                if awaited is None and dict(headers).get(b"accept") != b"text/event-stream":
+                awaited = dict(headers).get(b"x-until", b"")  # the caller stays until that came, or until all of a list came
+                if not awaited and raw_path.split(b"/")[-1] != b"events":
                     await asyncio.Event().wait()
-                awaited = awaited or b""
                 while awaited not in b"".join(message.get("body", b"") for message in messages):
                     await asyncio.sleep(0.001)
                 return {"type": "http.disconnect"}

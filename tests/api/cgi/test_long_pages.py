@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from api.cgi.header import Header
 from api.cgi.kept import IN_MEMORY, Kept
 from api.cgi.pages import LongPages, pieces, threaded_page
 from api.cgi.showlog import kind_of
@@ -98,7 +99,7 @@ def test_while_whole_logs_are_rendered_ordinary_reads_answer(front: Front, monke
         finally:
             released.set()
         for page in await asyncio.gather(*logs):
-            assert page.count(b"Warning: something") == 2 and page.rstrip().endswith(b"</html>")
+            assert page.count(b"Warning: something") == 2 and page.rstrip().endswith(b"</HTML>")
 
     tell(front, story)
 
@@ -226,10 +227,10 @@ def test_rows_are_worded_while_the_page_is_sent() -> None:
 
     def word(row: tuple[Any, ...]) -> dict[str, object]:
         made.append(row)
-        return {"host": "h", "service": None, "cells": ("x",), "action": "a"}
+        return {"host": "h", "service": None, "host_link": "l", "cells": ("x",), "action": "a"}
 
     rows = Kept(((number,) for number in range(10 * IN_MEMORY)), word)
-    links = (str, str)
-    page = pieces("entries.html", title="t", kind="comment", hosts=rows, services=(), heads=("x",), links=links)
+    head = Header("t", "now", (), "ann", ())
+    page = pieces("entries.html", title="t", head=head, kind="comment", hosts=rows, services=(), heads=("x",))
     assert next(page).startswith(b"<html>")
     assert len(made) < IN_MEMORY
