@@ -14,16 +14,16 @@ from starlette.responses import Response
 from api.centreon.answers import encoded_page, is_true, list_answer
 from api.centreon.entry_shapes import acknowledgement_shape, downtime_shape
 from api.centreon.listing import author_ids
-from api.centreon.notified import with_notified
 from api.centreon.place import Visit
 from api.centreon.searching import HOST_KEYS, SERVICE_KEYS, parse_list
-from api.centreon.shapes import Level, Manner, host_of_service_shape, host_shape, service_shape
+from api.centreon.shapes import Level, Manner, host_of_service_shape, host_shape, service_shape, whole_service_shape
 from api.render import json_response
 from engine.desk import EntryFilter, Target
 from engine.errors import UnknownHost, UnknownService
 from engine.model import HostView, ServiceView
+from engine.state.listed import ListedService, listed_services, listed_services_of_hosts
 from engine.state.scope import EVERYTHING, Scope
-from engine.state.views import Reader
+from engine.state.views import Reader, of_hosts
 
 MOST_STANDING = 1000  # downtimes shown inside one host or service
 LONGEST_READ_S = 10.0  # a search, or everything of the largest networks; the write-ahead log grows as long as anybody reads
@@ -36,7 +36,7 @@ async def hosts(visit: Visit) -> Response:
     asked, manner, scope = parse_list(query, HOST_KEYS, visit.services.clock.now()), _manner(visit), visit.caller.scope
     paging, with_services = asked.paging, is_true(query, "show_service")
 
-    def read(reader: Reader) -> tuple[Sequence[HostView], int, Mapping[int, Sequence[ServiceView]] | None]:
+    def read(reader: Reader) -> tuple[Sequence[HostView], int, Mapping[int, Sequence[ListedService]] | None]:
         with reader.limited(LONGEST_READ_S):
             views, total = reader.hosts(
                 scope, limit=paging.limit, offset=paging.offset, order=asked.order, search=asked.condition
@@ -55,7 +55,7 @@ async def host(visit: Visit) -> Response:
     """One host with everything known of it."""
     found = await host_of(visit)
     scope, manner = visit.caller.scope, _manner(visit)
-    services = await visit.desk.read(lambda reader: reader.services_of_hosts(scope, [found.id])[found.id])
+    services = await visit.desk.read(lambda reader: listed_services_of_hosts(reader, scope, [found.id])[found.id])
     shape = host_shape(found, Level.FULL)
     shape["services"] = [service_shape(service, Level.MIN, manner) for service in services]
     return json_response(200, shape | await standing(visit, host_target(found)))
@@ -75,7 +75,7 @@ async def services_of_host(visit: Visit) -> Response:
 async def service(visit: Visit) -> Response:
     """One service with everything known of it."""
     found = await service_of(visit)
-    shape = service_shape(found, Level.FULL, _manner(visit))
+    shape = whole_service_shape(found, _manner(visit))
     return json_response(200, shape | await standing(visit, service_target(found)))
 
 
@@ -104,12 +104,12 @@ async def host_by_id(visit: Visit, host_id: int) -> HostView:
 
 async def service_by_id(visit: Visit, host_id: int, service_id: int) -> ServiceView:
     """The service of that id, which must be one of that host's. Raises UnknownHost, UnknownService."""
-    await host_by_id(visit, host_id)
     scope = visit.caller.scope
     found = await visit.desk.read(lambda reader: reader.service_by_id(scope, service_id), short=True)
-    if found is None or found.host_id != host_id:
-        raise UnknownService("Service not found", host_id=host_id, service_id=service_id)
-    return found
+    if found is not None and found.host_id == host_id:
+        return found  # also to a contact of the service who does not see its host
+    await host_by_id(visit, host_id)
+    raise UnknownService("Service not found", host_id=host_id, service_id=service_id)
 
 
 def host_target(view: HostView) -> Target:
@@ -129,15 +129,15 @@ def _manner(visit: Visit) -> Manner:
     return Manner(visit.services.clock.now(), visit.version.attempt_is_text)
 
 
-def _services_by_host(reader: Reader, scope: Scope, ids: Sequence[int]) -> Mapping[int, Sequence[ServiceView]]:
-    found: dict[int, Sequence[ServiceView]] = {}
+def _services_by_host(reader: Reader, scope: Scope, ids: Sequence[int]) -> Mapping[int, Sequence[ListedService]]:
+    found: dict[int, Sequence[ListedService]] = {}
     for first in range(0, len(ids), IDS_PER_READ):
-        found |= reader.services_of_hosts(scope, ids[first : first + IDS_PER_READ])
+        found |= listed_services_of_hosts(reader, scope, ids[first : first + IDS_PER_READ])
     return found
 
 
 def _host_rows(
-    views: Sequence[HostView], services: Mapping[int, Sequence[ServiceView]] | None, manner: Manner
+    views: Sequence[HostView], services: Mapping[int, Sequence[ListedService]] | None, manner: Manner
 ) -> list[dict[str, object]]:
     rows = [host_shape(view, Level.MAIN) for view in views]
     if services is not None:
@@ -146,7 +146,7 @@ def _host_rows(
     return rows
 
 
-def _service_rows(views: Sequence[ServiceView], manner: Manner, *, with_host: bool) -> list[dict[str, object]]:
+def _service_rows(views: Sequence[ListedService], manner: Manner, *, with_host: bool) -> list[dict[str, object]]:
     rows = [service_shape(view, Level.MAIN, manner) for view in views]
     if with_host:
         for view, row in zip(views, rows, strict=True):
@@ -160,11 +160,11 @@ async def _services_page(visit: Visit, host_id: int | None) -> Response:
     asked = parse_list(query, SERVICE_KEYS, visit.services.clock.now())
     paging = asked.paging
 
-    def read(reader: Reader) -> tuple[Sequence[ServiceView], int]:
+    conditions = [asked.condition] if host_id is None else [asked.condition, of_hosts([host_id])]
+
+    def read(reader: Reader) -> tuple[Sequence[ListedService], int]:
         with reader.limited(LONGEST_READ_S):
-            return reader.services(
-                scope, host_id=host_id, limit=paging.limit, offset=paging.offset, order=asked.order, search=asked.condition
-            )  # fmt: skip
+            return listed_services(reader, scope, conditions, asked.order, limit=paging.limit, offset=paging.offset)
 
     is_short = asked.is_plain and scope == EVERYTHING and host_id is None
     views, total = await visit.desk.read(read, short=is_short)
@@ -180,10 +180,9 @@ async def standing(visit: Visit, target: Target) -> dict[str, object]:
     )
     downtimes = await visit.desk.entries(visit.caller, replace(here, kind="downtime", limit=MOST_STANDING))
     acknowledgements = await visit.desk.entries(visit.caller, replace(here, kind="acknowledgement", limit=1))
-    acknowledged = await with_notified(visit, acknowledgements.rows)
-    ids = await author_ids(visit, [*downtimes.rows, *acknowledged])
+    ids = await author_ids(visit, [*downtimes.rows, *acknowledgements.rows])
     now = visit.services.clock.now()
     return {
         "downtimes": [downtime_shape(entry, ids, now) for entry in downtimes.rows],
-        "acknowledgement": next((acknowledgement_shape(entry, ids) for entry in acknowledged), None),
+        "acknowledgement": next((acknowledgement_shape(entry, ids) for entry in acknowledgements.rows), None),
     }

@@ -139,7 +139,7 @@ def _named(resolver: Resolver, selection: Selection, limit: int) -> Selected:
 def _with_children(resolver: Resolver, found: Found, row: Row) -> Found:
     assert row.on is Members.HOST_AND_CHILDREN
     members = objects_of(resolver.reader, found.key.poller, row, {"host": found.key.host})
-    if resolver.scope.is_limited and {key.host for key in members} - resolver.hosts_in_scope(found.key.poller):
+    if resolver.scope.hostgroups is not None and {key.host for key in members} - resolver.hosts_of_scope(found.key.poller):
         raise Forbidden(
             f"Below {found.key.host} stand hosts beyond your scope: name those you may command one by one.", right="scope"
         )
@@ -191,7 +191,7 @@ def _found(resolver: Resolver, kind: Kind, condition: Condition) -> list[Found]:
     query = f"SELECT {kind[0]}.poller, {names}, {glance} FROM state.{kind} {kind[0]} WHERE {sql} ORDER BY 2, 3, 1"
     pollers = {number: (poller, resolver.core(number)) for number, poller in resolver.pollers.items()}
     return [
-        Found(ObjectKey(number, host, service), *pollers[number], Glance(*seen))
+        Found(ObjectKey(number, host, service), *pollers[number], Glance._make(seen))
         for number, host, service, *seen in resolver.reader.connection.execute(query, list(values))
     ]
 
