@@ -31,6 +31,7 @@ from api.errors import MalformedRequest, MethodNotAllowed, NoSuchPath, internal_
 from api.native import OPERATIONS
 from api.native.routing import RouteTable, native_routes
 from api.openapi import document
+from api.paths import PathTable
 from api.render import encode_json, json_response, problem_response
 from api.timing import Timed, Timing
 from engine.clock import Clock
@@ -77,13 +78,14 @@ def application(
     lifespan: Callable[[Starlette], object] | None = None,
 ) -> Starlette:
     """Every route over these parts."""
-    routes: list[BaseRoute] = [
+    others = [
         Route("/healthz", _healthz(desk), methods=["GET"]),
         Route("/openapi.json", _openapi(), methods=["GET"]),
-        *native_routes((*OPERATIONS, metrics.OPERATION), desk, doorkeeper, settings, clock),
         *centreon_routes(desk, doorkeeper, settings),
         *cgi_routes(desk, doorkeeper, settings, clock),
     ]
+    native = native_routes((*OPERATIONS, metrics.OPERATION), desk, doorkeeper, settings, clock)
+    routes: list[BaseRoute] = [PathTable(others), *native]
     handlers = {SignalboxError: _signalbox_error, HTTPException: _http_error, Exception: _bug}
     app = Application(routes=routes, lifespan=lifespan, exception_handlers=handlers, middleware=[Middleware(Timing)])
     app.router.redirect_slashes = False  # a redirect would normalise a path whose names must stay as they came

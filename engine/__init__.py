@@ -11,20 +11,20 @@ The tour, in reading order:
    proves of effects, `binding.py` which of its blocks is which entry, `reruns.py` what was executed twice, `passages.py` what
    a log alone tells of downtimes.
 4. `state/`: `frames.py` is what a scanner sends, `mirror.py` the one writer of state.db (`generation.py` one scan, `changes.py`
-   one log line, and what changed), `events.py` what of that is told (`former.py`: of what is gone, to whom), `views.py` the reads
-   of hosts and services, `groups.py`, `grouped.py` (groups searched by their members), `resources.py` (hosts and services in one
-   list), `configured.py` (contacts, timeperiods, a core's commands), `tactical.py` (totals), `outages.py` (what keeps hosts from
-   being reached) and `detail.py` (what stands around an object) further ones, `scope.py` who may see what (`rights.py`: as a
-   contact). `search.py` is the search language as SQL (`fields.py` what can be named, `operands.py` values, `patterns.py` LIKE and
-   regular expressions), `lists.py` what it finds, as columns. `logindex.py` writes history.db, the index of the cores' logs,
-   `history.py` reads it.
+   one log line, and what changed), `events.py` what of that is told (`former.py`: of what is gone, to whom), `views.py` the
+   reads of hosts and services, `groups.py`, `grouped.py` (groups searched by their members), `resources.py` (hosts and services
+   in one list), `listed.py` (services as lists show them), `configured.py` (contacts, timeperiods, a core's commands),
+   `tactical.py` (totals), `outages.py` (what keeps hosts from being reached) and `detail.py` (what stands around an object)
+   further ones, `scope.py` who may see what (`rights.py`: as a contact). `search.py` is the search language as SQL (`fields.py`
+   what can be named, `operands.py` values, `patterns.py` LIKE and regular expressions), `lists.py` what it finds, as columns.
+   `logindex.py` writes history.db, the index of the cores' logs, `history.py` reads it.
 5. `journal/`: `schema.py` is its tables, version after version, `store.py` keeps commands and every step of their life
    (`slices.py` long work in short transactions, `moves.py` the same step of many),
    `calls.py` passive results by the thousand as one row, `operations.py` the calls they all came from, `identities.py` mints
    public ids, `own.py` stores what Signalbox itself asks for, `history.py` keeps downtimes, acknowledgements and comments,
    `accounts.py` users and tokens (`accounts_version.py`: whether they changed), `requests.py` what requests with an
    Idempotency-Key got, `audit.py` who asked for what, `rows.py` puts many rows in by few statements,
-   `checkpoints.py` keeps its write-ahead log short,
+   `checkpoints.py` keeps its write-ahead log short, `undone.py` overwrites in it what a failed commit left,
    `retention.py` what is forgotten.
 6. `pollers/`: the thin edge. `command_file.py` (the FIFO), `tail.py` (logs through rotations), `scan.py` (scanner process),
    `watch.py` (folders), `inspect.py` (what `check` finds), `following.py` (how far a log was read over our own restarts),

@@ -14,7 +14,7 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Route
 
 from api.auth.doorkeeper import Doorkeeper
 from api.centreon import acknowledgements as ack
@@ -138,19 +138,18 @@ SPELLINGS = ("acknowledgements", "acknowledgments")
 
 
 def routes(desk: Desk, doorkeeper: Doorkeeper, settings: Settings, clock: Clock | None = None) -> list[BaseRoute]:
-    """Every path of the dialect; the last ones say that there is nothing else. Other prefixes stand behind one route each."""
+    """Every path of the dialect, below each prefix; the last ones say that there is nothing else."""
     services = Services(desk, doorkeeper, settings, clock or SystemClock())
     served = [(path, Place(services, {}, again, open_to_all=handlers)) for path, handlers in OPEN_PATHS.items()]
     for pattern, handlers in PATHS.items():
         place = Place(services, handlers, again)
         served += [(path, place) for path in _spelt(pattern)]
-    below: list[Mount] = [Mount(prefix, routes=_routes("", served)) for prefix in settings.centreon_prefixes]
-    return [*_routes(ROOT, served), *below]
+    return [route for prefix in dict.fromkeys((ROOT, *settings.centreon_prefixes)) for route in _routes(prefix, served)]
 
 
 def _routes(root: str, served: Sequence[tuple[str, Place]]) -> list[BaseRoute]:
     described = Route(f"{root}/openapi.json", _openapi, methods=["GET"])
-    nowhere = [Route(root or "/", Nowhere()), Route(root + "/{rest:path}", Nowhere())]
+    nowhere = [Route(root, Nowhere()), Route(root + "/{rest:path}", Nowhere())]
     return [described, *(Route(f"{root}/{{version}}{path}", place) for path, place in served), *nowhere]
 
 

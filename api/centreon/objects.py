@@ -17,13 +17,14 @@ from api.centreon.listing import author_ids
 from api.centreon.notified import with_notified
 from api.centreon.place import Visit
 from api.centreon.searching import HOST_KEYS, SERVICE_KEYS, parse_list
-from api.centreon.shapes import Level, Manner, host_of_service_shape, host_shape, service_shape
+from api.centreon.shapes import Level, Manner, host_of_service_shape, host_shape, service_shape, whole_service_shape
 from api.render import json_response
 from engine.desk import EntryFilter, Target
 from engine.errors import UnknownHost, UnknownService
 from engine.model import HostView, ServiceView
+from engine.state.listed import ListedService, listed_services, listed_services_of_hosts
 from engine.state.scope import EVERYTHING, Scope
-from engine.state.views import Reader
+from engine.state.views import Reader, of_hosts
 
 MOST_STANDING = 1000  # downtimes shown inside one host or service
 LONGEST_READ_S = 10.0  # a search, or everything of the largest networks; the write-ahead log grows as long as anybody reads
@@ -36,7 +37,7 @@ async def hosts(visit: Visit) -> Response:
     asked, manner, scope = parse_list(query, HOST_KEYS, visit.services.clock.now()), _manner(visit), visit.caller.scope
     paging, with_services = asked.paging, is_true(query, "show_service")
 
-    def read(reader: Reader) -> tuple[Sequence[HostView], int, Mapping[int, Sequence[ServiceView]] | None]:
+    def read(reader: Reader) -> tuple[Sequence[HostView], int, Mapping[int, Sequence[ListedService]] | None]:
         with reader.limited(LONGEST_READ_S):
             views, total = reader.hosts(
                 scope, limit=paging.limit, offset=paging.offset, order=asked.order, search=asked.condition
@@ -55,7 +56,7 @@ async def host(visit: Visit) -> Response:
     """One host with everything known of it."""
     found = await host_of(visit)
     scope, manner = visit.caller.scope, _manner(visit)
-    services = await visit.desk.read(lambda reader: reader.services_of_hosts(scope, [found.id])[found.id])
+    services = await visit.desk.read(lambda reader: listed_services_of_hosts(reader, scope, [found.id])[found.id])
     shape = host_shape(found, Level.FULL)
     shape["services"] = [service_shape(service, Level.MIN, manner) for service in services]
     return json_response(200, shape | await standing(visit, host_target(found)))
@@ -75,7 +76,7 @@ async def services_of_host(visit: Visit) -> Response:
 async def service(visit: Visit) -> Response:
     """One service with everything known of it."""
     found = await service_of(visit)
-    shape = service_shape(found, Level.FULL, _manner(visit))
+    shape = whole_service_shape(found, _manner(visit))
     return json_response(200, shape | await standing(visit, service_target(found)))
 
 
@@ -129,15 +130,15 @@ def _manner(visit: Visit) -> Manner:
     return Manner(visit.services.clock.now(), visit.version.attempt_is_text)
 
 
-def _services_by_host(reader: Reader, scope: Scope, ids: Sequence[int]) -> Mapping[int, Sequence[ServiceView]]:
-    found: dict[int, Sequence[ServiceView]] = {}
+def _services_by_host(reader: Reader, scope: Scope, ids: Sequence[int]) -> Mapping[int, Sequence[ListedService]]:
+    found: dict[int, Sequence[ListedService]] = {}
     for first in range(0, len(ids), IDS_PER_READ):
-        found |= reader.services_of_hosts(scope, ids[first : first + IDS_PER_READ])
+        found |= listed_services_of_hosts(reader, scope, ids[first : first + IDS_PER_READ])
     return found
 
 
 def _host_rows(
-    views: Sequence[HostView], services: Mapping[int, Sequence[ServiceView]] | None, manner: Manner
+    views: Sequence[HostView], services: Mapping[int, Sequence[ListedService]] | None, manner: Manner
 ) -> list[dict[str, object]]:
     rows = [host_shape(view, Level.MAIN) for view in views]
     if services is not None:
@@ -146,7 +147,7 @@ def _host_rows(
     return rows
 
 
-def _service_rows(views: Sequence[ServiceView], manner: Manner, *, with_host: bool) -> list[dict[str, object]]:
+def _service_rows(views: Sequence[ListedService], manner: Manner, *, with_host: bool) -> list[dict[str, object]]:
     rows = [service_shape(view, Level.MAIN, manner) for view in views]
     if with_host:
         for view, row in zip(views, rows, strict=True):
@@ -160,11 +161,11 @@ async def _services_page(visit: Visit, host_id: int | None) -> Response:
     asked = parse_list(query, SERVICE_KEYS, visit.services.clock.now())
     paging = asked.paging
 
-    def read(reader: Reader) -> tuple[Sequence[ServiceView], int]:
+    conditions = [asked.condition] if host_id is None else [asked.condition, of_hosts([host_id])]
+
+    def read(reader: Reader) -> tuple[Sequence[ListedService], int]:
         with reader.limited(LONGEST_READ_S):
-            return reader.services(
-                scope, host_id=host_id, limit=paging.limit, offset=paging.offset, order=asked.order, search=asked.condition
-            )  # fmt: skip
+            return listed_services(reader, scope, conditions, asked.order, limit=paging.limit, offset=paging.offset)
 
     is_short = asked.is_plain and scope == EVERYTHING and host_id is None
     views, total = await visit.desk.read(read, short=is_short)

@@ -16,6 +16,7 @@ import orjson
 
 from api.centreon.times import age_words, iso_time
 from engine.model import HostStatus, HostView, ServiceStatus, ServiceView
+from engine.state.listed import ListedService, as_listed
 
 PENDING = 4
 
@@ -43,9 +44,19 @@ class HostField(NamedTuple):
 
 
 class ServiceField(NamedTuple):
+    """One of those that stand in lists, too."""
+
     key: str
     level: Level
-    value: Callable[[ServiceView, Manner], object]
+    value: Callable[[ListedService, Manner], object]
+
+
+class ServiceDetail(NamedTuple):
+    """One that is shown only of a service alone."""
+
+    key: str
+    value: Callable[[ServiceView], object]
+    level: Level = Level.FULL
 
 
 MIN, MAIN, FULL = Level.MIN, Level.MAIN, Level.FULL
@@ -102,58 +113,71 @@ HOST_FIELDS: tuple[HostField, ...] = (
     HostField("timezone", MAIN, lambda v: timezone(v)),
 )
 
-SERVICE_FIELDS: tuple[ServiceField, ...] = (
+SERVICE_FIELDS: tuple[ServiceField | ServiceDetail, ...] = (
     ServiceField("id", MIN, lambda v, _: v.id),
-    ServiceField("duration", MAIN, lambda v, manner: age_words(v.status.last_state_change, manner.now)),
-    ServiceField("check_attempt", MAIN, lambda v, manner: _attempt(v.status.current_attempt, manner)),
-    ServiceField("check_command", FULL, lambda v, _: v.status.check_command or v.config.check_command),
-    ServiceField("check_interval", FULL, lambda v, _: float(v.status.check_interval)),
-    ServiceField("check_period", FULL, lambda v, _: v.status.check_period),
-    ServiceField("check_type", FULL, lambda v, _: v.status.check_type),
-    ServiceField("command_line", FULL, lambda v, _: None),  # the expanded line is in no file of the core
+    ServiceField("duration", MAIN, lambda v, manner: age_words(v.last_state_change, manner.now)),
+    ServiceField("check_attempt", MAIN, lambda v, manner: _attempt(v.current_attempt, manner)),
+    ServiceDetail("check_command", lambda v: v.status.check_command or v.config.check_command),
+    ServiceDetail("check_interval", lambda v: float(v.status.check_interval)),
+    ServiceDetail("check_period", lambda v: v.status.check_period),
+    ServiceDetail("check_type", lambda v: v.status.check_type),
+    ServiceDetail("command_line", lambda v: None),  # the expanded line is in no file of the core
     ServiceField("criticality", MAIN, lambda v, _: criticality(v)),
-    ServiceField("description", MIN, lambda v, _: v.status.description),
-    ServiceField("display_name", MIN, lambda v, _: v.config.display_name),
-    ServiceField("execution_time", FULL, lambda v, _: float(v.status.execution_time)),
-    ServiceField("flapping", FULL, lambda v, _: bool(v.status.is_flapping)),
-    ServiceField("icon_image", MAIN, lambda v, _: v.config.icon_image),
-    ServiceField("icon_image_alt", MAIN, lambda v, _: v.config.icon_image_alt),
-    ServiceField("is_acknowledged", MAIN, lambda v, _: bool(v.status.acknowledged)),
-    ServiceField("is_active_check", FULL, lambda v, _: bool(v.status.checks_enabled)),
-    ServiceField("is_checked", FULL, lambda v, _: bool(v.status.has_been_checked)),
-    ServiceField("last_check", MAIN, lambda v, _: iso_time(v.status.last_check)),
-    ServiceField("last_hard_state_change", FULL, lambda v, _: iso_time(v.status.last_hard_state_change)),
-    ServiceField("last_notification", FULL, lambda v, _: iso_time(v.status.last_notification)),
-    ServiceField("last_state_change", MAIN, lambda v, _: iso_time(v.status.last_state_change)),
-    ServiceField("last_time_critical", FULL, lambda v, _: iso_time(v.status.last_time_critical)),
-    ServiceField("last_time_ok", FULL, lambda v, _: iso_time(v.status.last_time_ok)),
-    ServiceField("last_time_unknown", FULL, lambda v, _: iso_time(v.status.last_time_unknown)),
-    ServiceField("last_time_warning", FULL, lambda v, _: iso_time(v.status.last_time_warning)),
-    ServiceField("last_update", FULL, lambda v, _: iso_time(v.status.last_update)),
-    ServiceField("latency", FULL, lambda v, _: float(v.status.latency)),
-    ServiceField("max_check_attempts", MAIN, lambda v, _: v.status.max_check_attempts),
-    ServiceField("next_check", FULL, lambda v, _: iso_time(v.status.next_check)),
-    ServiceField("output", MAIN, lambda v, _: output(v.status)),
-    ServiceField("percent_state_change", FULL, lambda v, _: float(v.status.percent_state_change)),
-    ServiceField("performance_data", FULL, lambda v, _: v.status.perf_data),
-    ServiceField("scheduled_downtime_depth", MAIN, lambda v, _: v.status.scheduled_downtime_depth),
-    ServiceField("state", MIN, lambda v, _: _state(v.status)),
-    ServiceField("state_type", MAIN, lambda v, _: v.status.state_type),
-    ServiceField("status", MAIN, lambda v, _: status_shape(_state(v.status), is_host=False)),
+    ServiceField("description", MIN, lambda v, _: v.description),
+    ServiceField("display_name", MIN, lambda v, _: v.display_name),
+    ServiceDetail("execution_time", lambda v: float(v.status.execution_time)),
+    ServiceDetail("flapping", lambda v: bool(v.status.is_flapping)),
+    ServiceField("icon_image", MAIN, lambda v, _: v.icon_image),
+    ServiceField("icon_image_alt", MAIN, lambda v, _: v.icon_image_alt),
+    ServiceField("is_acknowledged", MAIN, lambda v, _: bool(v.acknowledged)),
+    ServiceDetail("is_active_check", lambda v: bool(v.status.checks_enabled)),
+    ServiceDetail("is_checked", lambda v: bool(v.status.has_been_checked)),
+    ServiceField("last_check", MAIN, lambda v, _: iso_time(v.last_check)),
+    ServiceDetail("last_hard_state_change", lambda v: iso_time(v.status.last_hard_state_change)),
+    ServiceDetail("last_notification", lambda v: iso_time(v.status.last_notification)),
+    ServiceField("last_state_change", MAIN, lambda v, _: iso_time(v.last_state_change)),
+    ServiceDetail("last_time_critical", lambda v: iso_time(v.status.last_time_critical)),
+    ServiceDetail("last_time_ok", lambda v: iso_time(v.status.last_time_ok)),
+    ServiceDetail("last_time_unknown", lambda v: iso_time(v.status.last_time_unknown)),
+    ServiceDetail("last_time_warning", lambda v: iso_time(v.status.last_time_warning)),
+    ServiceDetail("last_update", lambda v: iso_time(v.status.last_update)),
+    ServiceDetail("latency", lambda v: float(v.status.latency)),
+    ServiceField("max_check_attempts", MAIN, lambda v, _: v.max_check_attempts),
+    ServiceDetail("next_check", lambda v: iso_time(v.status.next_check)),
+    ServiceField("output", MAIN, lambda v, _: output(v)),
+    ServiceDetail("percent_state_change", lambda v: float(v.status.percent_state_change)),
+    ServiceDetail("performance_data", lambda v: v.status.perf_data),
+    ServiceField("scheduled_downtime_depth", MAIN, lambda v, _: v.scheduled_downtime_depth),
+    ServiceField("state", MIN, lambda v, _: _state(v)),
+    ServiceField("state_type", MAIN, lambda v, _: v.state_type),
+    ServiceField("status", MAIN, lambda v, _: status_shape(_state(v), is_host=False)),
 )
 
 _SERVICE_WORDS = {0: ("OK", 5), 1: ("WARNING", 2), 2: ("CRITICAL", 1), 3: ("UNKNOWN", 3), PENDING: ("PENDING", 4)}
 _HOST_WORDS = {0: ("UP", 5), 1: ("DOWN", 1), 2: ("UNREACHABLE", 3), PENDING: ("PENDING", 4)}
 
 
+_HOST_VALUES = {level: [(field.key, field.value) for field in HOST_FIELDS if field.level <= level] for level in Level}
+_LISTED = [field for field in SERVICE_FIELDS if isinstance(field, ServiceField)]
+_SERVICE_VALUES = {level: [(field.key, field.value) for field in _LISTED if field.level <= level] for level in (MIN, MAIN)}
+
+
 def host_shape(view: HostView, level: Level) -> dict[str, object]:
     """A host at that level."""
-    return {field.key: field.value(view) for field in HOST_FIELDS if field.level <= level}
+    return {key: value(view) for key, value in _HOST_VALUES[level]}
 
 
-def service_shape(view: ServiceView, level: Level, manner: Manner) -> dict[str, object]:
-    """A service at that level."""
-    return {field.key: field.value(view, manner) for field in SERVICE_FIELDS if field.level <= level}
+def service_shape(row: ListedService, level: Level, manner: Manner) -> dict[str, object]:
+    """A service at the level MIN or MAIN."""
+    return {key: value(row, manner) for key, value in _SERVICE_VALUES[level]}
+
+
+def whole_service_shape(view: ServiceView, manner: Manner) -> dict[str, object]:
+    """A service at the level FULL."""
+    row = as_listed(view)
+    return {
+        field.key: field.value(row, manner) if isinstance(field, ServiceField) else field.value(view) for field in SERVICE_FIELDS
+    }
 
 
 def status_shape(state: int, *, is_host: bool) -> dict[str, object]:
@@ -162,23 +186,23 @@ def status_shape(state: int, *, is_host: bool) -> dict[str, object]:
     return {"code": state, "name": name, "severity_code": severity}
 
 
-def host_of_service_shape(view: ServiceView) -> dict[str, object]:
+def host_of_service_shape(row: ListedService) -> dict[str, object]:
     """The host of a service, at the level MIN."""
-    state = view.host_state if view.host_has_been_checked else PENDING
+    state = row.host_state if row.host_has_been_checked else PENDING
     return {
-        "id": view.host_id,
-        "alias": view.host_alias,
-        "display_name": view.host_display_name,
-        "name": view.status.host_name,
+        "id": row.host_id,
+        "alias": row.host_alias,
+        "display_name": row.host_display_name,
+        "name": row.host_name,
         "state": state,
     }
 
 
-def _state(status: HostStatus | ServiceStatus) -> int:
+def _state(status: HostStatus | ListedService) -> int:
     return status.state if status.has_been_checked else PENDING
 
 
-def output(status: HostStatus | ServiceStatus) -> str:
+def output(status: HostStatus | ServiceStatus | ListedService) -> str:
     """The plugin's first line, a line break, and what else it said; nothing where nothing was checked yet."""
     return f"{status.plugin_output}\n{status.long_plugin_output}" if status.has_been_checked or status.plugin_output else ""
 
@@ -192,7 +216,7 @@ def _notifies(options: str, letter: str) -> bool:
     return letter in letters or "a" in letters
 
 
-def criticality(view: HostView | ServiceView) -> int | None:
+def criticality(view: HostView | ServiceView | ListedService) -> int | None:
     """Centreon's severity level, which it writes into its engines' configuration as a custom variable."""
     text = _custom(view, "CRITICALITY_LEVEL") or ""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
@@ -203,9 +227,13 @@ def timezone(view: HostView | ServiceView) -> str | None:
     return (_custom(view, "TIMEZONE") or "").lstrip(":") or None
 
 
-def _custom(view: HostView | ServiceView, name: str) -> str | None:
+def _custom(view: HostView | ServiceView | ListedService, name: str) -> str | None:
     """A custom variable by its name without the underscore: as it is now, else as configured."""
-    for text in (view.status.custom_variables, view.config.custom_variables):
+    if isinstance(view, ListedService):
+        texts = view.custom_variables, view.configured_variables
+    else:
+        texts = view.status.custom_variables, view.config.custom_variables
+    for text in texts:
         if name in text:
             variables: dict[str, Any] = orjson.loads(text)
             if name in variables:

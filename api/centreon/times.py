@@ -53,10 +53,14 @@ def in_zone(name: str) -> Iterator[None]:
 
 def iso_time(epoch: float | None) -> str | None:
     """That second in the caller's zone; None for "never" (0) and "not known". Beyond the year 9999, which nobody reads: its end."""
-    zone = _zone.get()
-    if zone is None or not epoch:
-        return rfc3339_or_none(min(max(int(epoch), 0), _LAST_SECOND) if epoch else None)
-    return datetime.fromtimestamp(min(max(int(epoch), 1), _LAST_DAY), zone).isoformat()
+    return _written(int(epoch), _zone.get()) if epoch else None
+
+
+@lru_cache(maxsize=16_384)  # the same rows are shown again and again; an entry is some 250 bytes
+def _written(second: int, zone: ZoneInfo | None) -> str | None:
+    if zone is None:
+        return rfc3339_or_none(min(max(second, 0), _LAST_SECOND))
+    return datetime.fromtimestamp(min(max(second, 1), _LAST_DAY), zone).isoformat()
 
 
 @lru_cache(maxsize=100)
@@ -71,9 +75,11 @@ def age_words(since: float, now: float) -> str | None:
     """The age in its two largest units, as in `2h 5m`; None when `since` is never."""
     if not since:
         return None
-    rest, words = max(int(now - since), 0), []
+    rest, largest = max(int(now - since), 0), ""
     for unit, size in _UNITS:
-        count, rest = divmod(rest, size)
-        if count:
-            words.append(f"{count}{unit}")
-    return " ".join(words[:2]) or "0s"
+        if rest >= size:
+            count, rest = divmod(rest, size)
+            if largest:
+                return f"{largest} {count}{unit}"
+            largest = f"{count}{unit}"
+    return largest or "0s"

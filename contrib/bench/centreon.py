@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
-import socket
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,51 +20,49 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from starlette.applications import Starlette
+import httpx
 
-from api.app import build_app
+from api.serve import FIGURES_VARIABLE, bind
 from contrib.bench.over_http import asked, hello_world
 from contrib.bench.queries import mirrored, write_core
 from contrib.demo_cores import until
-from engine.config import Config, Poller, Settings
+from engine.config import Config, Poller, Settings, encode_config
 from engine.journal import accounts
 from engine.journal.store import Journal
 from engine.model import CoreKind
 from engine.state.tables import STATE_FILE
 
-FOLDER = "SIGNALBOX_BENCH_FOLDER"
 HEADER = "X-AUTH-TOKEN:"
 ROOT = "/centreon/api/latest/monitoring"
 PROBLEMS = 'statuses=["WARNING","DOWN","CRITICAL","UNKNOWN"]'.replace('"', "%22")
 
 
-def served() -> Starlette:
-    """What an API worker serves, over a folder that is there."""
-    folder = Path(os.environ[FOLDER])
-    poller = Poller(1, "bench", CoreKind.NAGIOS, folder / "cmd", folder / "status.dat", folder / "log", folder / "objects.cache")
-    return build_app(Config(folder, (poller,), Settings()))[0]
-
-
 @contextmanager
 def worker(folder: Path) -> Iterator[int]:
-    """The port of one."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = int(found.getsockname()[1])
-    words = ["-m", "uvicorn", "--factory", f"{__spec__.name}:served", "--port", str(port), "--no-access-log"]
-    environment = os.environ | {FOLDER: str(folder)}
-    process = subprocess.Popen([sys.executable, *words], stdout=subprocess.DEVNULL, env=environment)
-
-    def answers() -> bool:
-        with socket.socket() as tried:
-            return tried.connect_ex(("127.0.0.1", port)) == 0
-
+    """The port of an API worker as `signalbox serve` starts it, over a folder that is there; no engine runs."""
+    poller = Poller(1, "bench", CoreKind.NAGIOS, folder / "cmd", folder / "status.dat", folder / "log", folder / "objects.cache")
+    config = Config(folder, (poller,), Settings(listen_port=0))
+    listener, figures = bind(config.settings), folder / "figures"
+    shutil.rmtree(figures, ignore_errors=True)
+    figures.mkdir()
+    descriptor = listener.fileno()
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "api.worker", str(descriptor)],
+        stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, pass_fds=(descriptor,), env=os.environ | {FIGURES_VARIABLE: str(figures)},
+    )  # fmt: skip
+    assert process.stdin is not None
     try:
-        until(answers, 30, "the worker answers")
+        process.stdin.write(encode_config(config).encode() + b"\n")
+        process.stdin.flush()
+        port = int(listener.getsockname()[1])
+        url = f"http://127.0.0.1:{port}/healthz"
+        until(lambda: httpx.get(url, timeout=30).status_code == 200, 30, "the worker answers")
         yield port
     finally:
         process.terminate()
         process.wait()
+        process.stdin.close()
+        listener.close()
 
 
 def token(folder: Path) -> str:

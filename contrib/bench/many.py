@@ -2,14 +2,13 @@
 
     python -m contrib.bench.many [--targets 20000] [--rounds 3]
 
-A state.db with that many services is made by the real mirror; a desk is asked for a downtime on all of them by one search, as an
-API worker does for `POST /v1/downtimes` with an Idempotency-Key. Measured are the seconds until all of it is durable, the longest
-time the journal's lock was held meanwhile, and beside it a bare loop that inserts the same rows with the same transactions. Best of
-the rounds; ends with 1 when a budget is exceeded.
+A state.db with that many services is made by the real mirror; the application is asked for a downtime on all of them by one
+search, `POST /v1/downtimes?wait=0` with an Idempotency-Key, by ASGI, as the server does. Measured are the seconds from the body to
+the whole answer (202: all of it is durable), the longest time the journal's lock was held meanwhile, and beside it a bare loop that
+inserts the same rows with the same transactions. Ends with 1 when any round exceeds a budget.
 
-Rounds vary from 1.36 to 1.6 s, nearly all of it CPU: a third plans (Python, one order per target), a sixth makes rows, the rest is
-SQLite's; the rows of one slice are made while the one before is stored. The log is carried back into the file meanwhile by a
-thread, as the engine does: within a commit that held the lock for 100 ms now and then.
+Nearly all of it is CPU: a quarter plans (Python, one order per target), an eighth makes rows, half is SQLite's. The log is carried
+back into the file meanwhile by a thread, as the engine does: within a commit that held the lock for 100 ms now and then.
 """
 
 from __future__ import annotations
@@ -24,14 +23,19 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import orjson
+from starlette.applications import Starlette
+
+from api.app import application
+from api.auth.doorkeeper import Doorkeeper
 from engine import garbage
+from engine.clock import SystemClock
 from engine.config import Config, Poller, Settings
-from engine.desk import Caller, Desk, Request
+from engine.desk import Desk
 from engine.desk.bulk import SLICE
-from engine.desk.checks import Window
-from engine.desk.plans import Done, DowntimeAsked, How
-from engine.desk.selection import On, Selection
+from engine.journal import accounts
 from engine.journal.checkpoints import Checkpoints
 from engine.journal.identities import Identities
 from engine.journal.store import COMMAND_COLUMNS, Journal
@@ -43,10 +47,9 @@ from engine.state.tables import STATE_FILE
 BUDGET_S = 1.5
 BUDGET_HELD_S = 0.030
 PER_HOST = 20
-SEARCH = '{"host.name": {"$lk": "server%"}}'
 BODY = b'{"filter": {"host.name": {"$lk": "server%"}}, "on": "services", "duration": "2h", "comment": "kernel update"}'
-ASKED = Request("downtime", "POST", "/v1/downtimes", BODY, "change-4711", b"the digest of all this")
-CALLER = Caller("bench", "bench", "admin", request=ASKED)
+SECRET = "bench's own"
+HEADERS = {"authorization": f"Bearer {SECRET}", "idempotency-key": "change-4711", "content-type": "application/json"}
 
 
 class TimedJournal(Journal):
@@ -82,11 +85,12 @@ def main() -> int:
             held.append(longest_s)
     with tempfile.TemporaryDirectory() as folder:
         floor_s = bare_inserts(Path(folder), options.targets)
-    best_s, best_held_ms = min(accepted), min(held) * 1000
-    print(f"{options.targets} targets in one call: accepted in {best_s:.2f} s ({best_s / options.targets * 1e6:.0f} µs each)")
-    print(f"longest time the journal's lock was held: {best_held_ms:.1f} ms, in slices of {SLICE}")
-    print(f"the same rows inserted by a bare loop: {floor_s:.2f} s; ratio {best_s / floor_s:.2f}")
-    return int(best_s > options.budget_s or best_held_ms > options.budget_held_ms)
+    rounds = ", ".join(f"{one:.2f}" for one in accepted)
+    longest = ", ".join(f"{one * 1000:.1f}" for one in held)
+    print(f"{options.targets} targets in one call: accepted in {rounds} s")
+    print(f"longest time the journal's lock was held: {longest} ms, in slices of {SLICE}")
+    print(f"the same rows inserted by a bare loop: {floor_s:.2f} s; ratio {min(accepted) / floor_s:.2f}")
+    return int(max(accepted) > options.budget_s or max(held) * 1000 > options.budget_held_ms)
 
 
 async def one_call(data: Path, targets: int) -> tuple[float, float]:
@@ -102,31 +106,50 @@ async def one_call(data: Path, targets: int) -> tuple[float, float]:
     checkpointing = threading.Thread(target=checkpoints.run)
     checkpointing.start()
     desk = Desk(config, journal=lambda _: timed)
+    doorkeeper = Doorkeeper(journal, config.settings, SystemClock())
+    app = application(desk, doorkeeper, config.settings)
+    with journal.transaction() as connection:
+        user = accounts.add_user(connection, "bench", accounts.Role.ADMIN, "no password", time.time())
+        accounts.add_token(connection, "bench", user, SECRET, time.time())
     await desk.open()
     try:
-        now = int(time.time())
-        ask = DowntimeAsked(
-            Selection(filter='{"host.name": {"$lk": "server%"}}', on=On.SERVICES),
-            Window(now, now + 7200, True, 7200),
-            "kernel update",
-        )
         timed.held.clear()
         garbage.spare_collection()
         began, before = time.perf_counter(), os.times()
-        done = await desk.carry_out(CALLER, ask, How())
+        status, answer = await posted(app)
         took_s, after = time.perf_counter() - began, os.times()
         print(f"  {took_s:.2f} s, of CPU {sum(after[:2]) - sum(before[:2]):.2f} s")
-        assert isinstance(done, Done)
-        if len(done.receipts) != targets:
-            raise SystemExit(f"{len(done.receipts)} commands were accepted, {targets} were asked for")
+        if status != 202 or answer["total"] != targets:
+            raise SystemExit(f"{targets} were asked for: {status} {answer}")
         return took_s, max(timed.held)
     finally:
         checkpoints.stop()
         checkpointing.join()
         checkpoints.journal.close()
         await desk.close()
+        doorkeeper.close()
         mirror.close()
         journal.close()
+
+
+async def posted(app: Starlette) -> tuple[int, dict[str, Any]]:
+    """Status and body of the answer."""
+    scope = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http", "root_path": "",
+        "path": "/v1/downtimes", "raw_path": b"/v1/downtimes", "query_string": b"wait=0",
+        "headers": [(name.encode(), value.encode()) for name, value in HEADERS.items()],
+        "client": ("127.0.0.1", 4711), "server": ("box", 80),
+    }  # fmt: skip
+    messages: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": BODY, "more_body": False}
+
+    async def send(message: Any) -> None:
+        messages.append(message)
+
+    await app(scope, receive, send)
+    return messages[0]["status"], orjson.loads(b"".join(one.get("body", b"") for one in messages[1:]))
 
 
 def fill(mirror: Mirror, targets: int) -> None:

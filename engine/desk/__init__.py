@@ -786,7 +786,7 @@ class Desk:
         return await parts.bulk.store(accept, orders, store(accept))
 
     def _accept(self, who: Asked, away: Mapping[int, PollerAway], action: str, commands: int) -> Accept:
-        return Accept(who, self._operation(who, action, commands), self._ids.next, away)
+        return Accept(who, self._operation(who, action, commands), self._ids.some, away)
 
     def _operation(self, who: Asked, action: str, commands: int = 0) -> OperationRow:
         caller = who.caller

@@ -9,9 +9,10 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import orjson
+from msgspec.structs import replace
 
 from engine.commands.catalogue import known_row
 from engine.commands.lifecycle import SUCCEEDED, UNFINISHED, UNWRITTEN, State
@@ -49,7 +50,7 @@ class Accept:
 
     who: Asked
     operation: OperationRow
-    new_id: Callable[[], str]
+    new_ids: Callable[[int], list[str]]
     away: Mapping[int, PollerAway]
     in_slices: bool = False
 
@@ -167,8 +168,7 @@ class Accept:
         """What is to be stored of orders that are new is added to `rows`. `ids`: minted for their entries, by poller."""
         caller, operation = self.who.caller, self.operation.id
         receipts: list[Receipt] = []
-        for order in orders:
-            command_id = self.new_id()
+        for order, command_id in zip(orders, self.new_ids(len(orders)), strict=True):
             made = [entry_values(draft, next(ids[draft.poller]), command_id) for draft in order.entries]
             entry_id = made[0][0] if made else order.deletes
             command = _command(order, caller, command_id, operation, entry_id)

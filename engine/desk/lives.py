@@ -211,5 +211,7 @@ def _repeating(row: CommandRow) -> str:
 
 def is_repeatable(name: str, twin_key: str | None) -> bool:
     """Repeats of what makes an entry join this command; repeats of what is idempotent change nothing."""
+    if twin_key is not None:
+        return True
     known = row_of(name)
-    return twin_key is not None or (known is not None and known.idempotent)
+    return known is not None and known.idempotent

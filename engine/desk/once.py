@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import msgspec
-import orjson
 
 from engine.desk.accept import Accept
 from engine.desk.values import Caller, Receipt, Recorded
@@ -84,7 +83,7 @@ def packed_answer(caller: Caller, value: object) -> bytes:
     """What a repeat with the caller's key is given; nothing without a key. A long one is compressed."""
     if caller.request is None or not caller.request.key:
         return b""
-    answer = orjson.dumps(value)
+    answer = msgspec.json.encode(value)
     return zlib.compress(answer, 1) if len(answer) > _LONG_ANSWER_BYTES else answer
 
 

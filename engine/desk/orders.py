@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from engine.commands.catalogue import CATALOGUE, FieldType, Members, Recheck, Row
@@ -81,38 +82,67 @@ def _downtime(who: Asked, found: Found, name: str, when: Window, comment: str, m
 
 def downtime_order(who: Asked, found: Found, row: Row, when: Window, comment: str, trigger: int = 0) -> Order:
     """Downtimes on every member of what is named. `trigger`: public id of the downtime that starts them."""
-    if when.end <= core_now(who, found):
-        raise InvalidField(
-            f"The window ends in the past by the clock of {found.poller.name}: no core schedules that.", field="end", end=when.end
-        )
+    same = _same_downtimes(who, found, row, when, comment, trigger)
     members = found.members
     if row.name == "SCHEDULE_HOST_SVC_DOWNTIME" and _profile(found).host_services_downtime_includes_host:
         members = tuple(dict.fromkeys((found.key, *members)))
-    text, notes = _comment(who, comment, row, found)
-    timing = {"start": when.start, "end": when.end, "fixed": when.fixed, "trigger": trigger, "duration": when.duration}
-    entries = tuple(
-        _draft(
-            who,
-            found,
-            row,
-            key,
-            text,
-            start_time=float(when.start),
-            end_time=float(when.end),
-            fixed=int(when.fixed),
-            duration=float(when.duration),
-        )
-        for key in members or (found.key,)
-    )
+    twin = Twin(f"{same.twin[0]}{_twin_target(found)}{same.twin[1]}", float(when.start), float(when.end))
     return _order(
         who,
         found,
         row,
-        timing | {"author": who.author, "comment": text},
-        entries=entries,
-        twin=Twin(_twin_key(row, found, who, text), float(when.start), float(when.end)),
-        notes=when.notes + notes,
+        same.arguments,
+        entries=tuple([_on(same.draft, key) for key in members or (found.key,)]),
+        twin=twin,
+        notes=same.notes,
+        line=same.line,
     )
+
+
+@dataclass(slots=True)
+class _Line:
+    """A line of which only the names vary: how many bytes they may have together. None before one was written."""
+
+    room: int | None = None
+
+
+class _SameDowntimes(NamedTuple):
+    """What the downtimes of one call have in common on one poller: it is worked out once for thousands."""
+
+    arguments: dict[str, object]
+    draft: EntryRow
+    twin: tuple[str, str]  # what stands before and behind the target in the twin's key
+    notes: tuple[str, ...]
+    line: _Line
+
+
+def _same_downtimes(who: Asked, found: Found, row: Row, when: Window, comment: str, trigger: int) -> _SameDowntimes:
+    """Raises InvalidField for what no target could have."""
+    key = ("downtimes", row.name, found.key.poller, when, comment, trigger)
+    same: _SameDowntimes | None = who.checked.get(key)
+    if same is not None:
+        return same
+    if when.end <= core_now(who, found):
+        raise InvalidField(
+            f"The window ends in the past by the clock of {found.poller.name}: no core schedules that.", field="end", end=when.end
+        )
+    text, notes = _comment(who, comment, row, found)
+    timing = {"start": when.start, "end": when.end, "fixed": when.fixed, "trigger": trigger, "duration": when.duration}
+    draft = _draft(
+        who,
+        found,
+        row,
+        text,
+        start_time=float(when.start),
+        end_time=float(when.end),
+        fixed=int(when.fixed),
+        duration=float(when.duration),
+    )
+    arguments: dict[str, object] = timing | {"author": who.author, "comment": text}
+    line = _line(who, found, row, arguments)
+    same = _SameDowntimes(arguments, draft, _twin_words(row, found, who, text), when.notes + notes, line)
+    who.checked[key] = same
+    return same
 
 
 def plain_order(who: Asked, found: Found, row: Row, arguments: Mapping[str, object]) -> Order:
@@ -143,7 +173,6 @@ def acknowledgement(
         who,
         found,
         row,
-        found.key,
         text,
         sticky=int(sticky),
         notify=int(notify),
@@ -156,7 +185,7 @@ def acknowledgement(
         found,
         row,
         flags | {"author": who.author, "comment": text},
-        entries=(draft,),
+        entries=(_on(draft, found.key),),
         twin=_acknowledgement_twin(_twin_key(row, found, who, text), expire),
         refusal=refusal,
         excused_by=excused_by,
@@ -209,7 +238,7 @@ def comment_order(who: Asked, found: Found, comment: str, persistent: bool) -> O
         found,
         row,
         {"persistent": persistent, "author": who.author, "comment": text},
-        entries=(_draft(who, found, row, found.key, text, persistent=int(persistent)),),
+        entries=(_on(_draft(who, found, row, text, persistent=int(persistent)), found.key),),
         twin=Twin(_twin_key(row, found, who, text)),
         notes=notes,
     )
@@ -338,6 +367,7 @@ def _order(
     refusal: CallerError | None = None,
     excused_by: frozenset[str] = frozenset(),
     notes: tuple[str, ...] = (),
+    line: _Line | None = None,
 ) -> Order:
     named: dict[str, object] = {"host": found.key.host} if found.key.host else {}
     if found.name:
@@ -346,7 +376,7 @@ def _order(
         named["service"] = found.key.service
     meaning = named | arguments
     check_allowed(row, who.caller, who.settings)
-    _check_line(who, found, row, named, arguments)
+    _check_line(who, found, row, named, arguments, line or _line(who, found, row, arguments))
     seen = found.row.last_state_change if found.row is not None and row.recheck is Recheck.SAME_PROBLEM else None
     return Order(
         row=row,
@@ -365,14 +395,19 @@ def _order(
     )
 
 
-def _check_line(who: Asked, found: Found, row: Row, named: Mapping[str, object], arguments: Mapping[str, object]) -> None:
-    """Raises InvalidField when the line could not be written. Of what an earlier line equals but in names, these are checked."""
+def _line(who: Asked, found: Found, row: Row, arguments: Mapping[str, object]) -> _Line:
     key = (row.name, found.poller.kind, tuple(arguments.items()))
-    room = who.checked.get(key)
+    line: _Line = who.checked.setdefault(key, _Line())
+    return line
+
+
+def _check_line(
+    who: Asked, found: Found, row: Row, named: Mapping[str, object], arguments: Mapping[str, object], line: _Line
+) -> None:
+    """Raises InvalidField when the line could not be written. Of what an earlier line equals but in names, these are checked."""
     names = sum([_bytes_in(name) for name in named.values() if isinstance(name, str)])
-    if room is None or names > room:
-        line = _encoded(who, found, row, {**named, **arguments}, int(who.now))
-        who.checked[key] = LINE_LIMIT - len(line) + names
+    if line.room is None or names > line.room:
+        line.room = LINE_LIMIT - len(_encoded(who, found, row, {**named, **arguments}, int(who.now))) + names
         return
     for field, name in named.items():
         if isinstance(name, str) and (field, name) not in who.checked:
@@ -405,14 +440,15 @@ def _deadline(who: Asked, found: Found, row: Row, arguments: Mapping[str, object
     return end - found.clock_offset_s
 
 
-def _draft(who: Asked, found: Found, row: Row, key: ObjectKey, text: str, **columns: Any) -> EntryRow:
+def _draft(who: Asked, found: Found, row: Row, text: str, **columns: Any) -> EntryRow:
+    """What a command is to make, whichever object it is for."""
     assert row.entry_kind is not None
     return EntryRow(
         id=0,
         kind=row.entry_kind,
         poller=found.key.poller,
-        host=key.host,
-        service=key.service or "",
+        host="",
+        service="",
         author=who.author,
         comment=text,
         proof="accepted",
@@ -421,6 +457,11 @@ def _draft(who: Asked, found: Found, row: Row, key: ObjectKey, text: str, **colu
         reference=who.reference,
         **columns,
     )
+
+
+def _on(draft: EntryRow, key: ObjectKey) -> EntryRow:
+    """The draft of that object."""
+    return EntryRow._make((*draft[:3], key.host, key.service or "", *draft[5:]))
 
 
 def _comment(who: Asked, text: str, row: Row, found: Found) -> tuple[str, tuple[str, ...]]:
@@ -451,9 +492,18 @@ def _row(name: str, found: Found) -> Row:
 
 
 def _twin_key(row: Row, found: Found, who: Asked, text: str) -> str:
-    target = f"{found.key.host};{found.key.service}" if found.key.service is not None else found.key.host or f";{found.name}"
-    reference = (who.reference,) if who.reference else ()
-    return "\x1f".join((row.name, str(found.key.poller), target, who.author, text, *reference))
+    before, behind = _twin_words(row, found, who, text)
+    return f"{before}{_twin_target(found)}{behind}"
+
+
+def _twin_words(row: Row, found: Found, who: Asked, text: str) -> tuple[str, str]:
+    """What stands before and behind the target in a twin's key."""
+    reference = f"\x1f{who.reference}" if who.reference else ""
+    return f"{row.name}\x1f{found.key.poller}\x1f", f"\x1f{who.author}\x1f{text}{reference}"
+
+
+def _twin_target(found: Found) -> str:
+    return f"{found.key.host};{found.key.service}" if found.key.service is not None else found.key.host or f";{found.name}"
 
 
 def same_meaning(row: Row, one: Mapping[str, object], other: Mapping[str, object]) -> bool:

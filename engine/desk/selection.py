@@ -191,7 +191,7 @@ def _found(resolver: Resolver, kind: Kind, condition: Condition) -> list[Found]:
     query = f"SELECT {kind[0]}.poller, {names}, {glance} FROM state.{kind} {kind[0]} WHERE {sql} ORDER BY 2, 3, 1"
     pollers = {number: (poller, resolver.core(number)) for number, poller in resolver.pollers.items()}
     return [
-        Found(ObjectKey(number, host, service), *pollers[number], Glance(*seen))
+        Found(ObjectKey(number, host, service), *pollers[number], Glance._make(seen))
         for number, host, service, *seen in resolver.reader.connection.execute(query, list(values))
     ]
 

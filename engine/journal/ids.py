@@ -23,13 +23,22 @@ class CommandIds:
 
     def next(self) -> str:
         """A new id."""
+        return self.some(1)[0]
+
+    def some(self, count: int) -> list[str]:
+        """New ids, each greater than the one before it."""
         with self._lock:
-            self._last = stamp = max(self._last + 1, int(self.now() * 1000) << _COUNTER_BITS)
-            if not self._random:
-                self._random = _random_parts()
-            random = self._random.pop()
-        millisecond = stamp >> _COUNTER_BITS
-        return f"{millisecond >> 16:08x}-{millisecond & 0xFFFF:04x}-7{stamp & 0xFFF:03x}-{random}"
+            first = max(self._last + 1, int(self.now() * 1000) << _COUNTER_BITS)
+            self._last = first + count - 1
+            while len(self._random) < count:
+                self._random += _random_parts()
+            random, self._random = self._random[:count], self._random[count:]
+        return [_id(stamp, part) for stamp, part in zip(range(first, first + count), random, strict=True)]
+
+
+def _id(stamp: int, random: str) -> str:
+    millisecond = stamp >> _COUNTER_BITS
+    return f"{millisecond >> 16:08x}-{millisecond & 0xFFFF:04x}-7{stamp & 0xFFF:03x}-{random}"
 
 
 def _random_parts() -> list[str]:

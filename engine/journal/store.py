@@ -3,8 +3,9 @@
 Theory of operation. Several processes write (API workers accept, the engine proves), so every write goes through
 `Journal.transaction`: a thread lock, then `flock` on journal.turn (whose turn is next) and journal.lock (who writes), then
 BEGIN IMMEDIATE … COMMIT with synchronous=FULL. With SQLite's own busy handler alone three writers starve each other, with one
-lock file two of three still can. What the context manager has left is durable. Reads use whatever connection they like; WAL
-readers never wait. Nobody carries the write-ahead log back into the file in a turn of their own, see checkpoints.py.
+lock file two of three still can. What the context manager has left is durable, and what a failed COMMIT left in the log is
+overwritten there, see undone.py. Reads use whatever connection they like; WAL readers never wait. Nobody carries the write-ahead
+log back into the file in a turn of their own, see checkpoints.py.
 """
 
 from __future__ import annotations
@@ -28,13 +29,17 @@ from engine.errors import JournalError
 from engine.journal.accounts_version import AccountsVersion
 from engine.journal.rows import insert_rows
 from engine.journal.schema import upgrade
+from engine.journal.undone import Undone, undo
 
 JOURNAL_FILE = "journal.db"
 LOCK_FILE = "journal.lock"
 TURN_FILE = "journal.turn"
 _LONGEST_LOG_PAGES = 16_000  # the writer who makes it longer carries it back: nobody else does
 _STATEMENTS = 512  # kept prepared: those for many rows come in many lengths
-
+_DOUBTFUL = (
+    "It may come to be accepted all the same when Signalbox is started again before the journal can be written: check the disk,"
+    " then look whether it was before you ask again."
+)
 
 log = logging.getLogger(__name__)
 
@@ -191,18 +196,22 @@ class Journal:
         with self._mutex:
             if self._is_open():
                 raise RuntimeError("transactions of the journal do not nest")
-            is_stored = False
+            is_stored = is_doubtful = False
             try:
                 with self._flock(), self._synchronous(durable):
                     began = time.perf_counter()
                     self._connection.execute("BEGIN IMMEDIATE")
                     try:
                         yield self._connection
-                        self._connection.execute("COMMIT")
-                        is_stored = True
                     except BaseException:
                         if self._is_open():  # SQLite itself rolls back when the disk is full
                             self._connection.execute("ROLLBACK")
+                        raise
+                    try:
+                        self._connection.execute("COMMIT")
+                        is_stored = True
+                    except sqlite3.Error:
+                        is_doubtful = not self._undone()
                         raise
                     self._accounts.committed()
                     self.held_s = time.perf_counter() - began
@@ -214,9 +223,18 @@ class Journal:
                     raise
                 if self._is_open():
                     self._connection.execute("ROLLBACK")
-                raise JournalError(
-                    f"The journal {self.path} cannot be written: {error}. Nothing was accepted; check space and rights."
-                ) from error
+                told = _DOUBTFUL if is_doubtful else "Nothing was accepted; check space and rights."
+                raise JournalError(f"The journal {self.path} cannot be written: {error}. {told}") from error
+
+    def _undone(self) -> bool:
+        """Whether what a COMMIT that failed left behind is gone. The turn to write is still ours."""
+        if self._is_open():
+            self._connection.execute("ROLLBACK")
+        self._is_full = False  # what `undo` leaves behind
+        how = undo(self._connection)
+        if how is not Undone.ON_DISK:
+            log.error("%s: %s", self.path, how)
+        return how is not Undone.NOT
 
     @contextmanager
     def turn(self) -> Iterator[None]:

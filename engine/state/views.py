@@ -295,7 +295,7 @@ class Reader:
         """The same of services, of one host or of all."""
         conditions = [scope.sql("s.poller", "s.host_name", "s.description"), search]
         if host_id is not None:
-            conditions.append(_of_hosts([host_id]))
+            conditions.append(of_hosts([host_id]))
         with self.snapshot():
             return self._service_views(conditions, order, limit, offset), self._count("state.service s", conditions)
 
@@ -311,7 +311,7 @@ class Reader:
     def services_of_hosts(self, scope: Scope, host_ids: Sequence[int]) -> dict[int, tuple[ServiceView, ...]]:
         """The services of each of these hosts, by host id; an empty tuple for a host without any (or out of scope)."""
         found: dict[int, list[ServiceView]] = {id: [] for id in host_ids}
-        for view in self._service_views([scope.sql("s.poller", "s.host_name", "s.description"), _of_hosts(list(found))]):
+        for view in self._service_views([scope.sql("s.poller", "s.host_name", "s.description"), of_hosts(list(found))]):
             found[view.host_id].append(view)
         return {id: tuple(views) for id, views in found.items()}
 
@@ -440,7 +440,7 @@ def _on_poller(alias: str, poller: int | None) -> Condition:
     return (_ANY_POLLER.format(alias), []) if poller is None else (f"{alias}.poller = ?", [poller])
 
 
-def _of_hosts(ids: Sequence[int]) -> Condition:
+def of_hosts(ids: Sequence[int]) -> Condition:
     """The services of these hosts, found from the hosts on (a row value IN would walk all services of the poller)."""
     join = "SELECT o.rowid FROM state.host g JOIN state.service o ON o.poller = g.poller AND o.host_name = g.name"
     return f"s.rowid IN ({join} WHERE g.id IN ({','.join('?' * len(ids))}))", list(ids)

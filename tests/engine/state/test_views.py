@@ -18,11 +18,13 @@ from api.centreon.searching import HOST_KEYS, SERVICE_KEYS
 from engine.errors import PollerError
 from engine.journal.store import Journal
 from engine.model import CoreKind, GroupConfig, HostView, ObjectCache, ObjectKey, ServiceView
+from engine.state.fields import SERVICES as SERVICES_OF
+from engine.state.listed import as_listed, listed_services, listed_services_of_hosts
 from engine.state.mirror import Mirror
 from engine.state.resources import found_resources
 from engine.state.scope import EVERYTHING, Scope, written_out
 from engine.state.tables import PROBLEM
-from engine.state.views import Reader
+from engine.state.views import Reader, of_hosts
 from tests.engine.state.rows import CountingMint, StatusFile, host_row, poller, scan, service_row
 
 PROBLEMS = (PROBLEM, [])
@@ -129,6 +131,10 @@ def test_a_scope_bounds_every_read(shared: tuple[Mirror, Reader], world: World, 
     assert ([service_key(view) for view in listed], total) == (services, len(services))
     listed, total = reader.services(scope, search=PROBLEMS)
     assert ([service_key(view) for view in listed], total) == (problem_services, len(problem_services))
+    whole, _ = reader.services(scope)
+    for which, wanted in (([], whole), ([PROBLEMS], listed)):
+        shown, total = listed_services(reader, scope, which, TIE, limit=100)
+        assert (shown, total) == (list(map(as_listed, wanted)), len(wanted))
 
     ids = {}
     for number, name in world.hosts:
@@ -151,6 +157,9 @@ def test_a_scope_bounds_every_read(shared: tuple[Mirror, Reader], world: World, 
     by_host = reader.services_of_hosts(scope, list(ids.values()))
     assert by_host.keys() == set(ids.values())
     assert sorted(service_key(view) for views in by_host.values() for view in views) == services
+    assert listed_services_of_hosts(reader, scope, list(ids.values())) == {
+        id: list(map(as_listed, views)) for id, views in by_host.items()
+    }
 
     near = {name for wanted in ("web01", "db", "x") for name in reader.near_hosts(scope, wanted, limit=99)}
     assert near <= {name for _, name in hosts}
@@ -312,6 +321,7 @@ def test_near_services_are_those_of_that_host(mirror: Mirror, reader: Reader) ->
 # --- by index ------------------------------------------------------------------------------------------------
 
 GROUP = Scope(pollers=frozenset({1, 2}), hostgroups=frozenset({"g1", "g2"}))
+TIE = ", ".join(SERVICES_OF.tie)
 READS: dict[str, Callable[[Reader], object]] = {
     "host": lambda reader: reader.host(GROUP, "a"),
     "host of a poller": lambda reader: reader.host(EVERYTHING, "a", 1),
@@ -323,6 +333,8 @@ READS: dict[str, Callable[[Reader], object]] = {
     "problems in scope": lambda reader: reader.services(GROUP, search=PROBLEMS),
     "services in scope": lambda reader: reader.services(GROUP),
     "services of a host id": lambda reader: reader.services(EVERYTHING, host_id=5),
+    "listed services of a host": lambda reader: listed_services(reader, EVERYTHING, [of_hosts([5])], TIE, limit=10),
+    "listed services of hosts": lambda reader: listed_services_of_hosts(reader, GROUP, [5, 6]),
     "services of hosts": lambda reader: reader.services_of_hosts(GROUP, [5, 6]),
     "near services": lambda reader: reader.near_services(EVERYTHING, "a", "x"),
     "a row": lambda reader: reader.object_row(1, "a", "x"),
@@ -365,7 +377,7 @@ def test_problems_are_counted_from_their_own_index(reader: Reader) -> None:
     [
         (lambda reader: found_resources(reader, EVERYTHING, {"host": [], "service": []}, limit=10), "service_worst"),
         (lambda reader: found_resources(reader, EVERYTHING, {"host": [], "service": []}, limit=10), "host_worst"),
-        (lambda reader: reader.services(EVERYTHING, limit=10, order=", ".join(SERVICE_KEYS.tie)), "service_order"),
+        (lambda reader: listed_services(reader, EVERYTHING, [], ", ".join(SERVICE_KEYS.tie), limit=10), "service_order"),
         (lambda reader: reader.hosts(EVERYTHING, limit=10, order=", ".join(HOST_KEYS.tie)), "host_order"),
     ],
 )
