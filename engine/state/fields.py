@@ -221,6 +221,17 @@ def _parents() -> Field:
     return Field("j.value", links=(link,))
 
 
+# LIMIT keeps SQLite from looking through all of it for each host that is to be sorted.
+_CHILDREN = (
+    "(SELECT c.poller AS poller, j.value AS name, c.name AS child FROM state.host_config c, json_each(c.parents) j"
+    " WHERE c.parents <> '[]' LIMIT -1) ch"
+)
+
+
+def _children() -> Field:
+    return Field("ch.child", links=(Link(_HOST_KEY, "ch.poller, ch.name", _CHILDREN, named=("ch.poller", "ch.child")),))
+
+
 def _downtime_fields(own: str, is_service: int) -> dict[str, Field]:
     """The downtimes as they stand in the core, begun or not."""
     key = "d.poller, d.host_name, d.service_description" if is_service else "d.poller, d.host_name"
@@ -290,6 +301,7 @@ def _own_host_fields() -> dict[str, Field]:
     fields["alias"] = _config_field(_HOST_KEY, "host_config", "alias", "h.name")
     fields["address"] = _config_field(_HOST_KEY, "host_config", "address", "''")
     fields["parents"] = fields["parent"] = _parents()
+    fields["children"] = fields["child"] = _children()
     fields["hostgroup"] = fields["groups"] = _member_of(_HOST_KEY, "hostgroup")
     fields["hostgroup_id"] = _group_id_of(_HOST_KEY, "hostgroup")
     return fields

@@ -100,7 +100,12 @@ def test_head_is_get_without_its_body(front: Front, path: str) -> None:
 # --- parameters -----------------------------------------------------------------------------------------------------------------
 
 
-SEARCHED = ("/v1/hosts", "/v1/services", "/v1/problems")  # where any field of the objects is a parameter
+SEARCHED = (
+    "/v1/hosts",
+    "/v1/services",
+    "/v1/problems",
+    "/v1/hosts/{host}/services",
+)  # where any field of the objects is a parameter
 
 
 @pytest.mark.parametrize("path", GET_PATHS)

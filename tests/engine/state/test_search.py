@@ -152,6 +152,7 @@ def _host_values(number: int, row: object) -> Values:
         "poller": [str(number), {1: "core1", 2: "7"}[number]],
         "alias": config.alias if config else name,
         "parents": list(config.parents) if config else [],
+        "children": [other.name for other in _CACHE.hosts if mine and name in other.parents],
         "contacts": list(config.contacts) if config else [],
         "contact_groups": list(config.contact_groups) if config else [],
         "hostgroup": [g.name for g in _CACHE.groups if mine and g.kind == "hostgroup" and (name, None) in g.members],
