@@ -98,20 +98,20 @@ class Bulk:
         try:
             while links:
                 links = await self.writer.submit(partial(linked, links), LINKS_AT_ONCE)
-        except JournalError as error:
-            log.error("operation %s is stored and goes out; what joined it is missing in the audit: %s", operation, error)
+        except Exception:  # all of it stands and goes out: whoever was told otherwise would ask for it again
+            log.exception("operation %s is stored and goes out; what joined it is missing in the audit", operation)
         await self._spare(accept, orders, receipts)
         return receipts
 
     async def _spare(self, accept: Accept, orders: Sequence[Order], receipts: Receipts) -> None:
         """Of a complete call's deletions: withdraw what was not sent yet, instead of sending it and deleting it."""
-        spared = [receipt for order, receipt in zip(orders, receipts, strict=True) if _is_spared(order)]
         try:
+            spared = [receipt for order, receipt in zip(orders, receipts, strict=True) if _is_spared(order)]
             for begin in range(0, len(spared), SLICE):
                 part = spared[begin : begin + SLICE]
                 await self.writer.submit(partial(accept.spare, receipts=part), len(part))
-        except JournalError as error:
-            log.error("operation %s: what it deletes is sent first where it was not yet: %s", accept.operation.id, error)
+        except Exception:  # as above
+            log.exception("operation %s: what it deletes is sent first where it was not yet", accept.operation.id)
 
     async def _slices(self, accept: Accept, orders: Sequence[Order], work: Work, ids: Ids) -> Receipts:
         """Store one slice after the other."""
