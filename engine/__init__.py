@@ -9,7 +9,7 @@ The tour, in reading order:
    how kinds of core differ, `danger.py` which dangerous names a configuration may allow, `lifecycle.py` is the life of a command,
    `executed.py` what the log proves was executed (`expected.py` what it will show of a batch), `proof.py` what the status file
    proves of effects, `binding.py` which of its blocks is which entry, `reruns.py` what was executed twice, `passages.py` what
-   a log alone tells of downtimes.
+   a log alone tells of downtimes, `acknowledged.py` of acknowledgements.
 4. `state/`: `frames.py` is what a scanner sends, `mirror.py` the one writer of state.db (`generation.py` one scan, `changes.py`
    one log line, and what changed), `events.py` what of that is told (`former.py`: of what is gone, to whom), `views.py` the
    reads of hosts and services, `groups.py`, `grouped.py` (groups searched by their members), `resources.py` (hosts and services
@@ -29,14 +29,14 @@ The tour, in reading order:
 6. `pollers/`: the thin edge. `command_file.py` (the FIFO), `tail.py` (logs through rotations), `scan.py` (scanner process),
    `watch.py` (folders), `inspect.py` (what `check` finds), `following.py` (how far a log was read over our own restarts),
    `follow.py` (the thread that carries what a log says of states into the mirror), `indexing.py` (the process that fills
-   history.db), `replay.py` (downtimes that only the logs know), `duplicates.py` (what a core made twice of one line), `losses.py`
-   (what it lost in a crash), `expiry.py` (acknowledgements that end at a time), `logpages.py` (logs as they lie, from either
-   end), and the lane, one thread that carries a poller's commands: `local.py` its loop, `health.py` how its command file is,
-   `sending.py` what may be written next, `bulk.py` calls of results (`call.py` one of them, `bulk_plan.py` what of them is written
-   next, `newest.py` and `last_checks.py` what it is decided by, `bulk_judge.py` what they did),
-   `proving.py` what the files prove (`effects_judged.py` of one command's effect, `entries_judged.py` of entries made or deleted,
-   `deletions.py` by which command, `absent.py` what to do where it is not there),
-   `keeping.py` its successor when the journal could not be written.
+   history.db), `replay.py` (downtimes that only the logs know), `acknowledged.py` (acknowledgements likewise), `duplicates.py`
+   (what a core made twice of one line), `losses.py` (what it lost in a crash), `expiry.py` (acknowledgements that end at a time),
+   `logpages.py` (logs as they lie, from either end), and the lane, one thread that carries a poller's commands: `local.py`
+   its loop, `health.py` how its command file is, `sending.py` what may be written next, `bulk.py` calls of results (`call.py`
+   one of them, `bulk_plan.py` what of them is written next, `newest.py` and `last_checks.py` what it is decided by,
+   `bulk_judge.py` what they did), `proving.py` what the files prove (`effects_judged.py` of one command's effect,
+   `entries_judged.py` of entries made or deleted, `deletions.py` by which command, `absent.py` what to do where it is not
+   there), `keeping.py` its successor when the journal could not be written.
 7. `runtime.py`: the engine process put together. `hints.py`: wake-ups between processes. `faults.py`: crash points for tests.
    `figures.py`: what processes count and time, for /metrics. `garbage.py`: how often cycles are looked for. `carrier.py`: a thread
    that does many requests' short works together.

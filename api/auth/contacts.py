@@ -71,6 +71,11 @@ def cores_of(path: Path) -> tuple[str, ...]:
     return (str(main),)
 
 
+def has_other_users(settings: Settings) -> bool:
+    """Somebody may come in without an account here: users of a web server, whose rights a CGI configuration says."""
+    return settings.cgi_cfg is not None and bool(settings.htpasswd or settings.htdigest or settings.remote_user_from)
+
+
 def check_users(settings: Settings) -> None:
     """Raises ConfigError when a file that says who may do what cannot be read."""
     if settings.cgi_cfg is not None:

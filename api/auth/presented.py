@@ -22,6 +22,8 @@ from engine.errors import Forbidden, NotAuthenticated
 from engine.formats.text import text_of
 
 REMOTE_USER = "X-Remote-User"
+# What programs say of themselves that call themselves Mozilla, too. No page can make a browser say so without asking us first.
+_NO_BROWSERS = ("PowerShell", "WinHttp", "Indy Library")
 
 
 async def presented_caller(doorkeeper: Doorkeeper, request: Request, trusted: Sequence[str]) -> Caller | None:
@@ -105,7 +107,8 @@ def foreign(headers: Headers) -> str:
 
 def is_unexplained(headers: Headers) -> bool:
     """A browser sent it, and nothing says that a page of ours made it do so (what says that another did is `foreign`)."""
-    is_browser = "Sec-Fetch-Site" in headers or headers.get("User-Agent", "").startswith("Mozilla/")
+    agent = headers.get("User-Agent", "")
+    is_browser = "Sec-Fetch-Site" in headers or (agent.startswith("Mozilla/") and not any(name in agent for name in _NO_BROWSERS))
     return is_browser and not (headers.get("Sec-Fetch-Site") == "same-origin" or "Origin" in headers or "Referer" in headers)
 
 

@@ -20,7 +20,6 @@ from api.centreon.bodies import (
 from api.centreon.entry_shapes import acknowledgement_shape
 from api.centreon.listing import author_ids, entries_page
 from api.centreon.named import in_trouble, target_of
-from api.centreon.notified import with_notified
 from api.centreon.objects import host_by_id, host_of, host_target, service_by_id, service_of, service_target
 from api.centreon.outcomes import outcome
 from api.centreon.place import Visit
@@ -72,7 +71,7 @@ async def of_service(visit: Visit) -> Response:
 async def acknowledgement(visit: Visit) -> Response:
     """One acknowledgement."""
     entry_id = visit.id("acknowledgement_id", UnknownObject, "Acknowledgement")
-    (entry,) = await with_notified(visit, [await visit.desk.entry(visit.caller, "acknowledgement", entry_id)])
+    entry = await visit.desk.entry(visit.caller, "acknowledgement", entry_id)
     return json_response(200, acknowledgement_shape(entry, await author_ids(visit, [entry])))
 
 

@@ -147,19 +147,19 @@ class CommentBody(Body, frozen=True, kw_only=True):
     date: str | None = None
 
 
-class Parent(Body, frozen=True, kw_only=True):
+class NamedParent(Body, frozen=True, kw_only=True):
     id: Id | None = None
 
 
-class Resource(Body, frozen=True, kw_only=True):
+class NamedResource(Body, frozen=True, kw_only=True):
     """A host, or a service with its host. The further types are of the original only: there are no such objects here."""
 
     type: Literal["host", "service", "metaservice", "anomaly-detection", "business-activity"]
     id: Id
-    parent: Parent | None = None
+    parent: NamedParent | None = None
 
 
-class SubmittedResource(Resource, frozen=True, kw_only=True):
+class SubmittedResource(NamedResource, frozen=True, kw_only=True):
     """With its result."""
 
     status: ReturnCode
@@ -167,7 +167,7 @@ class SubmittedResource(Resource, frozen=True, kw_only=True):
     performance_data: str | None = None
 
 
-class CommentedResource(Resource, frozen=True, kw_only=True):
+class CommentedResource(NamedResource, frozen=True, kw_only=True):
     """With its comment."""
 
     comment: str
@@ -191,22 +191,22 @@ class Disacknowledgement(Body, frozen=True, kw_only=True):
 
 class ResourcesAcknowledgeBody(Body, frozen=True, kw_only=True):
     acknowledgement: ResourceAcknowledgement
-    resources: list[Resource]
+    resources: list[NamedResource]
 
 
 class ResourcesDisacknowledgeBody(Body, frozen=True, kw_only=True):
     disacknowledgement: Disacknowledgement = Disacknowledgement()
-    resources: list[Resource]
+    resources: list[NamedResource]
 
 
 class ResourcesDowntimeBody(Body, frozen=True, kw_only=True):
     downtime: HostDowntimeBody
-    resources: list[Resource]
+    resources: list[NamedResource]
 
 
 class ResourcesCheckBody(Body, frozen=True, kw_only=True):
     check: CheckBody = CheckBody()
-    resources: list[Resource]
+    resources: list[NamedResource]
 
 
 class ResourcesSubmitBody(Body, frozen=True, kw_only=True):

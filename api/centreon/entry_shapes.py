@@ -40,13 +40,16 @@ def downtime_shape(entry: Entry, author_ids: Mapping[str, int | None], now: floa
 
 
 def acknowledgement_shape(entry: Entry, author_ids: Mapping[str, int | None]) -> dict[str, object]:
-    """An acknowledgement, past or present. Null where neither the core's files nor the journal tell; nobody told: false."""
+    """An acknowledgement, past or present. Null where neither the core's files nor the journal tell; nobody told: false.
+
+    One that came to the end it was given was deleted then, as in the original.
+    """
     return {
         "id": entry.id,
         "author_id": author_ids.get(entry.author),
         "author_name": entry.author,
         "comment": entry.comment,
-        "deletion_time": iso_time(entry.deleted_at),
+        "deletion_time": iso_time(entry.end_time if entry.deleted_at is None and not entry.present else entry.deleted_at),
         "entry_time": iso_time(entry.entry_time),
         "host_id": entry.host_id,
         "service_id": _service_id(entry),

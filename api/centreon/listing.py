@@ -8,7 +8,6 @@ from dataclasses import replace
 from starlette.responses import Response
 
 from api.centreon.answers import encoded_page, list_answer
-from api.centreon.notified import with_notified
 from api.centreon.place import Visit
 from api.centreon.searching import ACKNOWLEDGEMENT_KEYS, DOWNTIME_KEYS, parse_list
 from engine.desk import Entry, EntryFilter
@@ -24,7 +23,7 @@ async def entries_page(visit: Visit, which: EntryFilter, shape: Shape) -> Respon
     paging = asked.paging
     found = replace(which, condition=asked.condition, order=asked.order, limit=paging.limit, offset=paging.offset)
     page = await visit.desk.entries(visit.caller, found)
-    rows = await with_notified(visit, page.rows)
+    rows = page.rows
     ids = await author_ids(visit, rows)
     return await list_answer(len(rows), lambda: encoded_page([shape(entry, ids) for entry in rows], paging, page.total, asked.echo))
 

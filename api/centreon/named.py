@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from api.centreon.bodies import Resource
+from api.centreon.bodies import NamedResource
 from api.centreon.objects import host_target, service_target
 from api.centreon.place import Visit
 from engine.desk import Item, Target
@@ -45,7 +45,7 @@ class Wish:
     author: str | None = None
 
 
-def of_resource(resource: Resource) -> Named:
+def of_resource(resource: NamedResource) -> Named:
     """A resource by its type."""
     if resource.type == "host":
         return Named(resource.id)

@@ -14,7 +14,6 @@ from starlette.responses import Response
 from api.centreon.answers import encoded_page, is_true, list_answer
 from api.centreon.entry_shapes import acknowledgement_shape, downtime_shape
 from api.centreon.listing import author_ids
-from api.centreon.notified import with_notified
 from api.centreon.place import Visit
 from api.centreon.searching import HOST_KEYS, SERVICE_KEYS, parse_list
 from api.centreon.shapes import Level, Manner, host_of_service_shape, host_shape, service_shape, whole_service_shape
@@ -105,12 +104,12 @@ async def host_by_id(visit: Visit, host_id: int) -> HostView:
 
 async def service_by_id(visit: Visit, host_id: int, service_id: int) -> ServiceView:
     """The service of that id, which must be one of that host's. Raises UnknownHost, UnknownService."""
-    await host_by_id(visit, host_id)
     scope = visit.caller.scope
     found = await visit.desk.read(lambda reader: reader.service_by_id(scope, service_id), short=True)
-    if found is None or found.host_id != host_id:
-        raise UnknownService("Service not found", host_id=host_id, service_id=service_id)
-    return found
+    if found is not None and found.host_id == host_id:
+        return found  # also to a contact of the service who does not see its host
+    await host_by_id(visit, host_id)
+    raise UnknownService("Service not found", host_id=host_id, service_id=service_id)
 
 
 def host_target(view: HostView) -> Target:
@@ -181,10 +180,9 @@ async def standing(visit: Visit, target: Target) -> dict[str, object]:
     )
     downtimes = await visit.desk.entries(visit.caller, replace(here, kind="downtime", limit=MOST_STANDING))
     acknowledgements = await visit.desk.entries(visit.caller, replace(here, kind="acknowledgement", limit=1))
-    acknowledged = await with_notified(visit, acknowledgements.rows)
-    ids = await author_ids(visit, [*downtimes.rows, *acknowledged])
+    ids = await author_ids(visit, [*downtimes.rows, *acknowledgements.rows])
     now = visit.services.clock.now()
     return {
         "downtimes": [downtime_shape(entry, ids, now) for entry in downtimes.rows],
-        "acknowledgement": next((acknowledgement_shape(entry, ids) for entry in acknowledged), None),
+        "acknowledgement": next((acknowledgement_shape(entry, ids) for entry in acknowledgements.rows), None),
     }

@@ -150,6 +150,8 @@ def document(paths: Mapping[str, Methods], open_paths: Mapping[str, Methods], ro
     for path, methods, is_open in [*((*row, True) for row in open_paths.items()), *((*row, False) for row in paths.items())]:
         for method, handler in methods.items():
             described.setdefault(path, {})[method.lower()] = _operation(path, handler, by_kind, is_open=is_open)
+    if twice := components.keys() & SCHEMAS.keys():
+        raise ValueError(f"{twice} is a body's name and an answer's: one would be described as the other")
     schemas = components | {name: component(fields) for name, fields in SCHEMAS.items()}
     return {
         "openapi": "3.1.0",
@@ -181,8 +183,8 @@ def _operation(path: str, handler: Callable[..., Any], by_kind: Mapping[str, Any
 
 def _answers(told: Told) -> dict[str, Any]:
     if not told.answer:
-        done = {"204": {"description": "a core carried it out"}, "200": _answer("the same, with its proof", {"type": "object"})}
-        return done | {"207": _answer("some of it was carried out", {"type": "object"})}
+        done = {"204": {"description": "a core carried it out"}, "200": _answer("the same, with its proof", json_schema("Proved"))}
+        return done | {"207": _answer("some of it was carried out", json_schema("Several"))}
     if told.answer.startswith("["):
         return {"200": _answer("a page", page_of(told.answer[1:-1]))}
     if "/" in told.answer:

@@ -63,7 +63,16 @@ _ENTRY = {
 }  # fmt: skip
 
 SCHEMAS: Mapping[str, Schema] = {
-    "Error": {"message": "string"},
+    "Error": {"code": "integer", "message": "string", "errors": "[Mistake]"},
+    "Mistake": {"type": "string", "message": "string"},
+    "Several": {"code": "integer", "message": "string", "errors": "[Mistake]", "results": "[Result]"},
+    "Result": {"code": "integer", "message": "string?"},
+    "Proved": {"commands": "[Command]"},
+    "Command": {
+        "id": "string", "command": "string", "poller_id": "integer", "poller_name": "string", "host": "string?",
+        "service": "string?", "entry_id": "integer?", "state": "string", "final": "boolean", "evidence": "string?",
+        "reason": "string?", "advice": "string?",
+    },
     "Meta": {"page": "integer", "limit": "integer", "search": "object", "sort_by": "object", "total": "integer"},
     "Status": {"code": "integer", "name": "string", "severity_code": "integer"},
     "Icon": {"id": "integer?", "name": "string", "url": "string?"},

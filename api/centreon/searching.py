@@ -96,7 +96,10 @@ def _entry_table() -> Table:
 
 DOWNTIME_KEYS = _entry_table()
 _BY_OBJECT = tuple(DOWNTIME_KEYS.fields[key].sort_value() for key in ("host_id", "service_id"))
-ACKNOWLEDGEMENT_KEYS = replace(DOWNTIME_KEYS, tie=(*_BY_OBJECT, "e.entry_time DESC", *_NEWEST_FIRST))
+_ENDED = Field("CAST(coalesce(e.deleted_at, iif(e.present = 0, e.end_time, NULL)) AS INTEGER)", Type.TIME)  # as it is shown
+ACKNOWLEDGEMENT_KEYS = replace(
+    DOWNTIME_KEYS, fields={**DOWNTIME_KEYS.fields, "deletion_time": _ENDED}, tie=(*_BY_OBJECT, "e.entry_time DESC", *_NEWEST_FIRST)
+)
 
 
 @dataclass(frozen=True, slots=True)

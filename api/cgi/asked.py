@@ -9,7 +9,9 @@ from api.cgi.commands import CgiCommand, Form
 from api.cgi.dates import parse_time
 from api.cgi.places import Place
 from api.cgi.visit import Visit
+from engine.commands.profiles import PROFILES
 from engine.commands.row import GROUPS, Subject
+from engine.formats.status import unescaped_output
 
 NO_AUTHOR, NO_COMMENT = "Author was not entered", "Comment was not entered"
 BAD_WINDOW = "Start or end time not valid"
@@ -19,7 +21,7 @@ NO_DELAY = "Notification delay must be greater than 0"
 NO_COMMENT_ID, NO_DOWNTIME_ID = "Comment id cannot be 0", "Downtime id cannot be 0"
 
 
-_CLEANED = str.maketrans({";": " ", "<": None, ">": None})
+_CLEANED = str.maketrans({";": " ", "\t": " ", "<": None, ">": None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Commanded:
 
 
 def clean(text: str) -> str:
-    """A comment or author: what would begin another field becomes a blank, angle brackets go."""
+    """A comment or author: what would begin another field becomes a blank, a tab, too; angle brackets go."""
     return text.translate(_CLEANED)
 
 
@@ -89,10 +91,9 @@ def mistake(visit: Visit, command: CgiCommand, place: Place) -> str:
 def _lacking(visit: Visit, command: CgiCommand, place: Place) -> str:
     if not command.has_author:
         return ""
-    author, comment = author_of(visit, place), visit.value("com_data")
-    if command.form in (Form.COMMENT, Form.ACKNOWLEDGE):
-        return NO_AUTHOR if not author else NO_COMMENT if not comment else ""
-    return NO_COMMENT if not comment else NO_AUTHOR if not author else ""
+    if not visit.value("com_data"):
+        return NO_COMMENT
+    return "" if author_of(visit, place) else NO_AUTHOR
 
 
 def _time(visit: Visit, name: str, place: Place) -> float | None:
@@ -118,6 +119,8 @@ def commanded(visit: Visit, command: CgiCommand, names: dict[str, str], place: P
             given |= {"at": int(now) + max(0, visit.number("sched_dly")) * 60}
         case Form.RESULT:
             output = f"{visit.value('plugin_output')}|{visit.value('performance_data')}"
+            if PROFILES[place.poller.kind].unescapes_output:
+                output = unescaped_output(output)  # it is written as it came, and means to the core what it meant
             given |= {"return_code": visit.number("plugin_state"), "output": output}
         case Form.DOWNTIME:
             given |= {"start": int(_time(visit, "start_time", place) or 0), "end": int(_time(visit, "end_time", place) or 0)}

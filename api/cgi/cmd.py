@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import msgspec
+from markupsafe import Markup
 from starlette.responses import Response
 
 from api.auth.doorkeeper import check_may
@@ -35,6 +36,7 @@ from engine.errors import (
     Ambiguous,
     CallerError,
     Forbidden,
+    InvalidField,
     JournalError,
     PollerError,
     SignalboxError,
@@ -51,12 +53,21 @@ COMMIT = 2
 NO_COMMAND = "Error: No command was specified"
 NOT_AUTHORISED = "Sorry, but you are not authorized to commit the specified command."
 READ_ONLY = "It appears as though you do not have permission to submit the command you requested..."
-NO_AUTHENTICATION = "Sorry Dave, I can't let you do that..."
+NO_AUTHENTICATION = Markup("Sorry Dave, I can't let you do that...")  # programs look for its apostrophe as it is
 NOT_CHECKING = "Sorry, but Nagios is currently not checking for external commands, so your command will not be committed!"
 FAILED = "An error occurred while attempting to commit your command for processing."
 BAD_PAIR = "Error: Invalid or missing CSRF cookie!"
 SUCCESS = "Your command request was successfully submitted to Nagios for processing."
 ICINGA_SUCCESS = "Your command request(s) was/were successfully submitted to Icinga for processing."
+# What the small variant says instead (content=wml).
+_SMALL = {
+    NO_COMMAND: "Error: No command specified!",
+    NOT_AUTHORISED: Markup("Error: You're not authorized to commit that command!"),
+    NO_AUTHENTICATION: "Error: Authentication is not enabled!",
+    NOT_CHECKING: "Error: Nagios is not checking external commands!",
+    FAILED: "An error occurred while committing your command!",
+    SUCCESS: "Your command was submitted successfully...",
+}
 COMMAND_HEADER, ENTRY_HEADER = "Signalbox-Command", "Signalbox-Entry"
 _DONE = frozenset({State.PROCESSED, State.CONFIRMED})
 _CREATES = frozenset({Effect.ENTRY_CREATED, Effect.ACKNOWLEDGED})
@@ -103,13 +114,16 @@ async def _cmd(visit: Visit) -> Response:
 
 
 async def _reads_only(visit: Visit) -> bool:
+    """May he only read, on every core? Where it is so on some of them, each command is refused or not by its own core's."""
     rights = visit.rights
     if rights is None or rights.is_open:
         return False
     sql, values = rights.has(Right.READ_ONLY, "p.number")
+    seen, of_seen = replace(visit.caller.scope, rights=None, hostgroups=None).sql("p.number", "''")
 
     def look(reader: Reader) -> bool:
-        return reader.connection.execute(f"SELECT 1 FROM state.poller p WHERE {sql}", values).fetchone() is not None
+        query = f"SELECT min({sql}) FROM state.poller p WHERE {seen}"
+        return bool(reader.connection.execute(query, [*values, *of_seen]).fetchone()[0])
 
     return await visit.desk.read(look)
 
@@ -169,7 +183,10 @@ def _check_count(visit: Visit, caller: Caller, count: int) -> None:
 
 
 async def _places(visit: Visit, caller: Caller, command: CgiCommand, names: dict[str, str]) -> list[Place]:
-    return await places_of(visit.desk, caller, command, names, visit.value("poller"))
+    try:
+        return await places_of(visit.desk, caller, command, names, visit.value("poller"))
+    except InvalidField as error:  # no object can have such a name
+        raise Refusal(NOT_AUTHORISED, str(error), code=404) from error
 
 
 def _check(visit: Visit, command: CgiCommand, place: Place) -> None:
@@ -239,7 +256,7 @@ async def _outcome(visit: Visit, command: CgiCommand, receipts: Sequence[Receipt
     icinga = is_icinga(visit)
     words = ICINGA_SUCCESS if icinga else SUCCESS
     if _is_wml(visit):
-        answer = _wml("Your command was submitted sucessfully...")
+        answer = _wml(SUCCESS)
     else:
         answer = page("done.html", title=TITLE, message=words, css="successMessage" if icinga else "infoMessage", notes=notes)
     told = {COMMAND_HEADER: ", ".join(ids[:100]), ENTRY_HEADER: ", ".join(list(entries)[:100])}
@@ -266,7 +283,7 @@ def _said_of(life: Life) -> str:
 def _refused(visit: Visit, refusal: Refusal) -> Response:
     status = refusal.code if visit.services.settings.cgi_status_codes else 200
     if _is_wml(visit):
-        answer = _wml(f"{refusal.message} {' '.join(refusal.details)}".strip())
+        answer = _wml(refusal.message, *refusal.details)
         answer.status_code = status
         return answer
     return page("error.html", status, title=TITLE, message=refusal.message, details=refusal.details)
@@ -276,7 +293,7 @@ def _is_wml(visit: Visit) -> bool:
     return visit.value("content") == "wml"
 
 
-def _wml(text: str) -> Response:
-    answer = page("cmd.wml", text=text)
+def _wml(message: str, *details: str) -> Response:
+    answer = page("cmd.wml", message=_SMALL.get(message, message), details=details)
     answer.headers["Content-Type"] = "text/vnd.wap.wml; charset=utf-8"
     return answer

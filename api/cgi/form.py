@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from api.cgi.asked import author_of
 from api.cgi.commands import CgiCommand, Form
 from api.cgi.csrf import COOKIE, LASTS_S, new_token
 from api.cgi.dates import time_text
@@ -87,7 +86,7 @@ def _options(visit: Visit, command: CgiCommand, where: Place, now: float) -> lis
     start = Item("Start Time:", "start_time", value=shown, required=True)
     signed = [
         Item(
-            "Author (Your Name):", "com_author", value=author_of(visit, where) or visit.caller.author, required=True,
+            "Author (Your Name):", "com_author", value=where.alias or visit.caller.author, required=True,
             locked=visit.config.lock_author_names,
         ),
         Item("Comment:", "com_data", value=visit.value("com_data"), required=True, size=40),

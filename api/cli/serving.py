@@ -59,7 +59,7 @@ def serve(
 ) -> None:
     """Run Signalbox until Ctrl-C or SIGTERM."""
     from api import serve as supervisor
-    from api.auth.contacts import check_users, cores_of
+    from api.auth.contacts import check_users, cores_of, has_other_users
 
     options = {"listen": listen, "workers": workers, "tls_cert": tls_cert, "tls_key": tls_key, "cgi_cfg": cgi_cfg}
     if cgi_cfg is not None and not cores and config_file is None:
@@ -69,7 +69,7 @@ def serve(
     check_users(config.settings)
     enter(config.data, create=True)
     with open_journal(config.data) as journal:
-        if not accounts.users(journal.connection):
+        if not accounts.users(journal.connection) and not has_other_users(config.settings):
             click.echo(f"nobody can log in yet; make the first admin: {_first_admin(config)}", err=True)
     for poller in config.pollers:
         click.echo(f"poller {poller.number} {poller.name} ({poller.kind}): {poller.command_file}", err=True)

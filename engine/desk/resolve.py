@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from engine.commands.row import Subject
 from engine.commands.wire import check_name
 from engine.config import Poller
 from engine.desk.values import Target
@@ -102,11 +103,18 @@ class Resolver:
         """One of them."""
         return self._view(number)
 
-    def hosts_in_scope(self, poller: int) -> set[str]:
-        """The names of a poller's hosts that the caller may see."""
-        where, values = self.scope.sql("h.poller", "h.name")
+    def hosts_of_scope(self, poller: int) -> set[str]:
+        """The names of a poller's hosts within the caller's hostgroups, whatever he is a contact of."""
+        where, values = replace(self.scope, rights=None).sql("h.poller", "h.name")
         query = f"SELECT h.name FROM state.host h WHERE h.poller = ? AND ({where})"
         return {name for (name,) in self.reader.connection.execute(query, [poller, *values])}
+
+    def sees_of_group(self, poller: int, kind: Subject, name: str) -> bool:
+        """The caller may see a member of that hostgroup or servicegroup."""
+        service = "m.service_description" if kind is Subject.SERVICEGROUP else None
+        where, values = self.scope.sql("m.poller", "m.host_name", service)
+        query = f"SELECT 1 FROM state.group_member m WHERE m.poller = ? AND m.kind = ? AND m.name = ? AND ({where}) LIMIT 1"
+        return self.reader.connection.execute(query, [poller, kind.value, name, *values]).fetchone() is not None
 
     def _view(self, number: int) -> PollerView | None:
         if number not in self.pollers:

@@ -1,7 +1,8 @@
 """What a command names → where it goes: an object, a group, a contact or a core as a whole, within the caller's scope.
 
-A command on a group is for callers who see every member. A contact's settings and a whole core's are no host's: they are for
-callers whose scope is not limited to hostgroups.
+A command is for callers whose hostgroups hold every host it reaches. Whether a contact of the core may give it is said in
+rights.py, which asks for the object, or the group's members, as the core's own CGIs do, and not for all that is reached. A
+contact's settings and a whole core's are no host's: they are for callers whose scope is not limited to hostgroups.
 """
 
 from __future__ import annotations
@@ -87,8 +88,7 @@ def _groups(resolver: Resolver, row: Row, names: Mapping[str, object], poller: i
     """The group on each poller where it has members that the command reaches."""
     name = _name(names, row.subject.value)
     members = {number: _members(resolver, row, names, number) for number in _named(resolver, row.subject, name, poller)}
-    limited = resolver.scope.is_limited
-    if limited and not any(resolver.hosts_in_scope(number) & {key.host for key in keys} for number, keys in members.items()):
+    if resolver.scope.is_limited and not any(resolver.sees_of_group(number, row.subject, name) for number in members):
         raise _unknown(row.subject, name)
     for number, keys in members.items():
         _check_scope(resolver, number, name, keys)
@@ -106,10 +106,8 @@ def _members(resolver: Resolver, row: Row, names: Mapping[str, object], number: 
 
 
 def _check_scope(resolver: Resolver, number: int, name: str, members: Sequence[ObjectKey]) -> None:
-    """Raises Forbidden when a command would reach what the caller may not see."""
-    if not resolver.scope.is_limited:
-        return
-    if {key.host for key in members} - resolver.hosts_in_scope(number):
+    """Raises Forbidden when a command would reach hosts beyond the caller's hostgroups."""
+    if resolver.scope.hostgroups is not None and {key.host for key in members} - resolver.hosts_of_scope(number):
         raise Forbidden(f"The command on {name} reaches hosts beyond your scope: command its members one by one.", right="scope")
 
 

@@ -166,7 +166,7 @@ def _text(text: str) -> str:
     return text
 
 
-def _long_output(text: str) -> str:
+def unescaped_output(text: str) -> str:
     """Cores write a newline as `\\n` and a backslash as two."""
     return _ESCAPED.sub(lambda found: "\n" if found[1] == "n" else found[1], text) if "\\" in text else text
 
@@ -204,7 +204,7 @@ _COMMON_BEGIN = (
     _int("state_type", 1),
     _int("has_been_checked"),
     _str("plugin_output"),
-    _Field("long_plugin_output", "", _long_output),
+    _Field("long_plugin_output", "", unescaped_output),
     _str("performance_data"),
     _str("check_command"),
     _str("check_period"),

@@ -8,6 +8,7 @@ again once the lane has seen it go. Only entries that have ended are written her
 
 A period is taken up when the lane has had the time to reconcile with a generation that the core wrote after the period's end:
 what it knows of it is in the journal then. Nothing has to be remembered over a restart: a period that is there is recognised.
+Acknowledgements go the same way: acknowledged.py.
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from engine.clock import Clock
-from engine.commands.passages import COMMANDS, SLACK_S, Passages, Period
+from engine.commands.passages import COMMANDS, SLACK_S, OfGroup, Passages, Period, only_one
 from engine.config import Poller, Settings
 from engine.errors import JournalError
 from engine.formats.logentry import EntryType, LogEntry
 from engine.journal.history import EntryRow, ends_by_itself, entries, insert_entry, update_entry
 from engine.journal.identities import next_ids
 from engine.journal.store import Journal
+from engine.pollers.acknowledged import AcknowledgementLog, take_over
 from engine.state.views import Reader
 
 log = logging.getLogger(__name__)
@@ -45,6 +47,10 @@ _KINDS = (
     (EntryType.DOWNTIME, _LINES.format("")),
     (EntryType.EXTERNAL_COMMAND, _LINES.format(f" AND e.command IN ({','.join(map(repr, COMMANDS))})")),
 )
+_MEMBER = (
+    "SELECT 1 FROM state.group_member WHERE poller = ? AND kind = ? AND name = ? AND host_name = ?"
+    " AND (? IS NULL OR service_description = ?) AND (SELECT program_start FROM state.poller WHERE number = ?) <= ?"
+)
 _STOOD = "(present = 1 OR cancelled = 1 OR core_id IS NOT NULL OR proof IN ('confirmed', 'seen', 'processed'))"
 
 
@@ -57,6 +63,7 @@ class _Log:
     waiting: list[Period] = field(default_factory=list)
     shown: float = 0.0  # the newest generation seen, and since when (monotonic)
     shown_at: float = 0.0
+    acknowledgements: AcknowledgementLog = field(default_factory=AcknowledgementLog)
     reconciled: float = 0.0  # up to this second of the core the lane has surely seen what stands
 
 
@@ -78,7 +85,7 @@ class Replay:
             try:
                 self.look()
             except (JournalError, sqlite3.OperationalError) as error:
-                log.error("downtimes of the logs are not taken over for now: %s", error)
+                log.error("downtimes and acknowledgements of the logs are not taken over for now: %s", error)
 
     def stop(self) -> None:
         """Let `run` end."""
@@ -90,11 +97,12 @@ class Replay:
         try:
             if reader.attach_history():
                 for poller in self.pollers:
-                    self._look(reader, poller.number)
+                    self._look(reader, poller)
         finally:
             reader.close()
 
-    def _look(self, reader: Reader, poller: int) -> None:
+    def _look(self, reader: Reader, of: Poller) -> None:
+        poller = of.number
         state = self._logs.setdefault(poller, _Log())
         whole = "SELECT 1 FROM history.source WHERE poller = ? AND read_bytes >= known_bytes AND newest IS NOT NULL"
         if reader.connection.execute(whole, (poller,)).fetchone() is None:
@@ -111,9 +119,10 @@ class Replay:
                 found = [(period, _touched(connection, poller, period)) for period in some]
                 over = [(period, touched) for period, touched in found if not _stands(touched)]
                 for period, touched in over:
-                    _take_over(connection, poller, period, touched)
+                    _take_over(connection, poller, _named(reader, poller, period), touched)
             done.update(period for period, _ in over)
         state.waiting = [period for period in state.waiting if period not in done]
+        take_over(self.journal, reader, of, state.acknowledgements, self._oldest, state.reconciled)
 
     def _note_generation(self, reader: Reader, poller: int, state: _Log) -> None:
         (created,) = reader.connection.execute("SELECT created FROM state.poller WHERE number = ?", (poller,)).fetchone() or (0,)
@@ -122,12 +131,27 @@ class Replay:
             state.reconciled = state.shown
             state.shown, state.shown_at = created or 0.0, now
 
+    @property
+    def _oldest(self) -> float:
+        return self.clock.now() - self.settings.keep_lives_s
+
     def _entries(self, reader: Reader, poller: int, state: _Log) -> Iterator[LogEntry]:
-        oldest = self.clock.now() - self.settings.keep_lives_s
-        rows = [reader.connection.execute(lines, (int(kind), oldest, *state.place, poller)) for kind, lines in _KINDS]
+        rows = [reader.connection.execute(lines, (int(kind), self._oldest, *state.place, poller)) for kind, lines in _KINDS]
         for at, seq, kind, *more in heapq.merge(*rows):
             state.place = at, seq
             yield LogEntry(at, EntryType(kind), *more)
+
+
+def _named(reader: Reader, poller: int, period: Period) -> Period:
+    """The period with who asked, if that was for a group it is in, as its core has been configured since then."""
+    mine = [one.asked for one in period.perhaps if _is_in(reader, poller, period, one)]
+    return period._replace(asked=only_one(mine)) if mine else period
+
+
+def _is_in(reader: Reader, poller: int, period: Period, one: OfGroup) -> bool:
+    service = period.service if one.kind == "servicegroup" and period.service else None
+    values = (poller, one.kind, one.group, period.host, service, service, poller, one.asked.at)
+    return reader.connection.execute(_MEMBER, values).fetchone() is not None
 
 
 def _stands(touched: Sequence[EntryRow]) -> bool:

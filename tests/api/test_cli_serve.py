@@ -63,6 +63,22 @@ def test_it_says_what_it_uses_and_where_it_listens(box: Box) -> None:
     assert "nobody can log in yet" not in box.output
 
 
+@pytest.mark.parametrize("who", ['htpasswd = "{0}/users"', 'remote_user_from = ["127.0.0.1"]'])
+def test_users_of_a_web_server_are_users(box: Box, who: str) -> None:
+    """They can log in although nobody has an account here."""
+    with closing(Journal.open(box.data)) as journal, journal.transaction() as connection:
+        connection.execute("DELETE FROM user")
+    (box.folder / "users").write_text("ann:{SHA}nU4eI71bcnBGqeO0t9tXvY1u5oQ=\n")
+    (box.folder / "cgi.cfg").write_text("use_authentication=1\n")
+    config = box.folder / "theirs.toml"
+    poller = f'[[poller]]\nmain_config = "{box.folder.parent / "nagios.cfg"}"\n'
+    config.write_text(f'cgi_cfg = "{box.folder}/cgi.cfg"\n{who.format(box.folder)}\n{poller}')
+    box.arguments = ("--config", str(config))
+    box.start()
+    until(lambda: "listening on" in box.output, 20, "it listens")
+    assert "nobody can log in yet" not in box.output
+
+
 def test_without_a_user_it_prints_the_line_that_makes_the_first_admin(box: Box) -> None:
     with closing(Journal.open(box.data)) as journal, journal.transaction() as connection:
         connection.execute("DELETE FROM user")

@@ -84,7 +84,7 @@ def prepare(box: Box, core: Core, prefix: str) -> Scene:
     cores.wait_for_generation(core)
     until(lambda: len(_entries(scene)) == 4, 10, "entries are confirmed")
     scene.ids |= {kind: row["id"] for kind, row in _entries(scene).items()}
-    scene.ids["downtime_id"] = scene.ids["host_downtime"]
+    scene.ids |= {"downtime_id": scene.ids["host_downtime"], "acknowledgement_id": scene.ids["host_acknowledgement"]}
     return scene
 
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support import cores, nagstamon, oracle
-from tests.support.box import PASSWORD, Box
+from tests.support.box import PASSWORD, Box, parallel
+from tests.support.centreon_reference import schema, wrong
 from tests.support.cores import Core, until
 from tests.system.centreon_scene import bring, iso, moment
 from tests.system.conftest import Site
@@ -113,8 +116,9 @@ def _of(trouble: Trouble, blocks: list[dict[str, str]], service: str) -> list[di
 def _tidy(trouble: Trouble) -> None:
     client = trouble.box.centreon()
     host_id = trouble.box.host_id(trouble.host)
-    for row in client.get(f"/monitoring/hosts/{host_id}/downtimes?with_services=true&limit=1000").json()["result"]:
-        assert client.delete(f"/monitoring/downtimes/{row['id']}").status_code == 204
+    rows = client.get(f"/monitoring/hosts/{host_id}/downtimes?with_services=true&limit=1000").json()["result"]
+    standing = [row["id"] for row in rows if not row["is_cancelled"]]
+    assert set(parallel(lambda number: client.delete(f"/monitoring/downtimes/{number}").status_code, standing)) == {204}
     body = {"disacknowledgement": {"with_services": True}, "resources": [{"type": "host", "id": host_id, "parent": None}]}
     assert client.request("DELETE", "/monitoring/resources/acknowledgements", json=body).status_code == 204
     cores.wait_for_generation(trouble.core)
@@ -147,60 +151,91 @@ class Wire:
             connection.close()
 
 
-def test_the_newest_nagstamons_own_words(trouble: Trouble) -> None:
-    """Raw JSON in the query, bodies without a type, a basic header beside the token, offsets without colon, a host's own parent."""
+NAGSTAMON_READS = {
+    "name": "string", "id": "integer", "type": "string", "status": "Status", "last_check": "string?", "duration": "string?",
+    "tries": "string", "information": "string", "severity": "Severity?", "severity_level": "integer?", "fqdn": "string?",
+    "has_passive_checks_enabled": "boolean", "is_notification_enabled": "boolean", "is_acknowledged": "boolean",
+    "is_in_downtime": "boolean", "passive_checks": "boolean", "notification_enabled": "boolean", "acknowledged": "boolean",
+    "in_downtime": "boolean",
+}  # fmt: skip
+# By the version it takes: what stands for a host's parent, how a check is asked for, and what is acknowledged under it: Icinga 2
+# takes no second one, and the host's is its services', too.
+WORDS = [
+    ("latest", {"id": None}, {}, ""),
+    ("v22.04", {"id": None}, {}, "host"),
+    ("v23.10", {"id": None}, {"check": {"is_forced": True}}, ""),
+    ("v24.04", {}, {"check": {"is_forced": True}}, ""),
+]
+
+
+def test_nagstamons_own_words(trouble: Trouble) -> None:
+    """Of each of its dialects: raw JSON in the query, bodies without a type, a basic header beside the token, offsets without
+    colon, a host's own parent since 24."""
     wire = Wire(trouble.box, {"Authorization": "Basic YWRtaW46eA=="})
     status, body, _ = wire.send("GET", "/centreon/api/latest/platform/versions")
-    major, minor = int(body["web"]["major"]), int(body["web"]["minor"])
-    assert (status, major >= 21) == (200, True)
-    base = f"/centreon/api/v{min(major, 24)}.{minor if major < 24 else 4:02}/monitoring/resources"
-    status, body, headers = wire.send("GET", f"{base}?limit=1")
+    assert (status, int(body["web"]["major"]) >= 21, int(body["web"]["minor"]) in (4, 10)) == (200, True, True)
+    root = "/centreon/api/v22.04"
+    status, body, headers = wire.send("GET", f"{root}/monitoring/resources?limit=1")
     assert (status, headers["content-type"], set(body) >= {"message"}) == (401, "application/json", True)
     login = json.dumps({"security": {"credentials": {"login": "admin", "password": PASSWORD}}})
-    status, body, _ = wire.send("POST", base.replace("/monitoring/resources", "/login"), login)
+    status, body, _ = wire.send("POST", f"{root}/login", login)
     assert status == 200
     wire.headers["X-Auth-Token"] = body["security"]["token"]
-    assert wire.send("GET", f"{base}?limit=1")[0] == 200
+    assert wire.send("GET", f"{root}/monitoring/resources?limit=1")[0] == 200
+    parallel(lambda one: _speaks(wire, trouble, *one[0], type=one[1]), list(product(WORDS, ("host", "service"))))
+    cores.wait_for_generation(trouble.core)
+    for name in ("", SERVICE):
+        assert trouble.block(name)["problem_has_been_acknowledged"] == "1"
+        set_ = _of(trouble, oracle.downtimes(trouble.core.status_file), name)
+        assert {one["comment"] for one in set_} >= {f"word by word {version}" for version, *_ in WORDS}
+    logged = [line.decode() for line in oracle.command_lines([trouble.core.main_log])]
+    assert any(line.startswith(f"SCHEDULE_FORCED_SVC_CHECK;{trouble.host};{SERVICE};") for line in logged)
+    _tidy(trouble)
 
+
+def _speaks(
+    wire: Wire, trouble: Trouble, version: str, parent: dict[str, Any], check: dict[str, Any], acknowledged: str, *, type: str
+) -> None:
+    """What it asks in the dialect of that version: both lists, the ids by names, then what its user does to the host or service."""
+    base = f"/centreon/api/{version}/monitoring/resources"
     wanted = 'statuses=["WARNING","DOWN","CRITICAL","UNKNOWN"]&limit=9999'
     (host,) = _rows(wire, f'{base}?types=["host"]&{wanted}&search={{"h.name":{{"$rg":"^{trouble.host}$"}}}}')
     (service,) = _rows(
         wire, f'{base}?types=["metaservice","service"]&{wanted}&search={{"s.description":{{"$rg":"^{SERVICE}$"}}}}', trouble
     )
     for row in (host, service):
-        assert set(row) >= {
-            "name", "fqdn", "id", "type", "parent", "status", "last_check", "duration", "tries", "information", "severity",
-            "severity_level", "has_passive_checks_enabled", "is_notification_enabled", "is_acknowledged", "is_in_downtime",
-            "passive_checks", "notification_enabled", "acknowledged", "in_downtime",
-        }, "a missing key loses it the whole list"  # fmt: skip
+        assert undecodable(row, NAGSTAMON_READS) == [], "a missing key loses it the whole list"
+        assert "(H)" in row["tries"]
     assert (host["status"]["name"], service["status"]["name"], service["parent"]["name"]) == ("DOWN", "CRITICAL", trouble.host)
+    assert host["fqdn"]
     (by_name,) = _rows(wire, f'{base}?types=["host"]&search={{"h.name":"{trouble.host}"}}')
     equal = f'{{"$and":[{{"h.name":{{"$eq":"{trouble.host}"}}}},{{"s.description":{{"$eq":"{SERVICE}"}}}}]}}'
     (by_both,) = _rows(wire, f'{base}?types=["service"]&search={equal}')
     assert (by_name["id"], by_both["id"], by_both["parent"]["id"]) == (host["id"], service["id"], host["id"])
 
-    resources = [
-        {"type": "host", "id": host["id"], "parent": {"id": host["id"]}},
-        {"type": "service", "id": service["id"], "parent": {"id": host["id"]}},
-    ]
-    words = {"comment": "word by word", "with_services": True}
+    words = {"comment": f"word by word {version}", "with_services": True}
     flags = {"is_notify_contacts": False, "is_persistent_comment": True, "is_sticky": True}
-    start = datetime.fromtimestamp(time.time(), UTC).strftime("%Y-%m-%dT%H:%M:00+0000")
-    end = datetime.fromtimestamp(time.time() + 3600, UTC).strftime("%Y-%m-%dT%H:%M:00+0000")
+    start, end = (datetime.fromtimestamp(time.time() + more, UTC).strftime("%Y-%m-%dT%H:%M:00+0000") for more in (0, 3600))
     downtime = words | {"is_fixed": True, "duration": 0, "start_time": start, "end_time": end}
-    for resource in resources:
-        for action, asked in (
-            ("acknowledge", {"acknowledgement": words | flags}),
-            ("check", {"check": {"is_forced": True}}),
-            ("downtime", {"downtime": downtime}),
-        ):
+    resource = (
+        {"type": "host", "id": host["id"], "parent": parent or {"id": host["id"]}}
+        if type == "host"
+        else {"type": "service", "id": service["id"], "parent": {"id": host["id"]}}
+    )
+    for action, asked in (
+        ("acknowledge", {"acknowledgement": words | flags}),
+        ("check", check),
+        ("downtime", {"downtime": downtime}),
+    ):
+        if action != "acknowledge" or type == acknowledged:
             status, body, _ = wire.send("POST", f"{base}/{action}", json.dumps(asked | {"resources": [resource]}))
-            assert (status, body) == (204, None), (action, resource)
-    cores.wait_for_generation(trouble.core)
-    for name in ("", SERVICE):
-        assert trouble.block(name)["problem_has_been_acknowledged"] == "1"
-        assert _of(trouble, oracle.downtimes(trouble.core.status_file, "word by word"), name)
-    _tidy(trouble)
+            assert (status, body) == (204, None), (version, action, resource, body)
+
+
+def undecodable(row: dict[str, Any], fields: dict[str, str]) -> list[str]:
+    """What a program that decodes into fixed types cannot take of an answer."""
+    missing = [f"{name} is missing" for name in fields if name not in row]
+    return missing + [word for name, type in fields.items() if name in row for word in wrong(row[name], type, name)]
 
 
 def _rows(wire: Wire, path: str, trouble: Trouble | None = None) -> list[dict[str, Any]]:
@@ -209,6 +244,23 @@ def _rows(wire: Wire, path: str, trouble: Trouble | None = None) -> list[dict[st
     assert status == 200, body
     rows: list[dict[str, Any]] = body["result"]
     return [row for row in rows if trouble is None or row["parent"]["name"] == trouble.host]
+
+
+GO_SERVICE = schema("ServiceMain") | schema("LaterService") | {"check_attempt": "string"}
+GO_DOWNTIME = schema("Downtime") | schema("LaterDowntime") | {"service_id": "integer?"}
+
+
+def _listed(wire: Wire, path: str, fields: dict[str, str]) -> list[dict[str, Any]]:
+    """A whole list, page by page, as the Go client decodes it: of fixed types, a number with a point being no integer."""
+    found: list[dict[str, Any]] = []
+    for page in range(1, 100):
+        status, body, _ = wire.send("GET", f"{path}{'&' if '?' in path else '?'}page={page}&limit=2")
+        assert (status, type(body["result"]), type(body["meta"]["total"])) == (200, list, int), body
+        assert [undecodable(row, fields) for row in body["result"]] == [[]] * len(body["result"])
+        found += body["result"]
+        if len(found) >= body["meta"]["total"]:
+            return found
+    raise AssertionError("the pages have no end")
 
 
 def test_the_go_clients_own_words(trouble: Trouble) -> None:
@@ -220,11 +272,8 @@ def test_the_go_clients_own_words(trouble: Trouble) -> None:
     login = json.dumps({"security": {"credentials": {"login": "admin", "password": PASSWORD}}})
     wire.headers["X-AUTH-TOKEN"] = wire.send("POST", f"{root}/login", login)[1]["security"]["token"]
     host = wire.send("GET", f"{root}/monitoring/hosts/{host_id}")[1]
-    services = wire.send("GET", f"{root}/monitoring/hosts/{host_id}/services?page=1&limit=100")[1]
-    assert services["meta"]["total"] == len(services["result"]) == 2
-    assert isinstance(host["check_attempt"], int)
-    assert all(isinstance(service["check_attempt"], str) for service in services["result"])
-    assert all(service["last_check"] is None or ":" in service["last_check"][-3:] + "Z:" for service in services["result"])
+    assert undecodable(host, schema("HostFull") | schema("LaterHostFull")) == []
+    assert len(_listed(wire, f"{root}/monitoring/hosts/{host_id}/services", GO_SERVICE)) == 2
     status, body, _ = wire.send("GET", f"{root}/monitoring/metaservices/1/downtimes")
     assert (status, body["message"].startswith("No route found")) == (404, True)
     missing = wire.send("GET", f"{root}/monitoring/hosts/999999999")
@@ -240,13 +289,8 @@ def test_the_go_clients_own_words(trouble: Trouble) -> None:
     assert (status, body["code"], body["errors"][0]["field"]) == (400, 400, "end_time")
 
     def standing() -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
-        for page in range(1, 100):
-            rows = wire.send("GET", f"{path}?page={page}&limit=2")[1]
-            found += rows["result"]
-            if len(found) >= rows["meta"]["total"]:
-                return [row for row in found if not row["is_cancelled"] and row["comment"] == "of the go client"]
-        raise AssertionError("the pages have no end")
+        rows = _listed(wire, path, GO_DOWNTIME)
+        return [row for row in rows if not row["is_cancelled"] and row["comment"] == "of the go client"]
 
     until(lambda: len(standing()) == 3, 10, "it sees what it set")
     for row in standing():
@@ -257,8 +301,22 @@ def test_the_go_clients_own_words(trouble: Trouble) -> None:
     left = _of(trouble, oracle.downtimes(trouble.core.status_file, "of the go client"), "")
     assert left == [], "the host's own are gone, its services' stay until they are cancelled, too"
     until(lambda: not standing(), 10, "they are listed as cancelled")
-    for row in wire.send("GET", f"{path}?with_services=true&limit=1000")[1]["result"]:
-        assert wire.send("DELETE", f"{root}/monitoring/downtimes/{row['id']}")[0] == 204
+    rest = [row["id"] for row in wire.send("GET", f"{path}?with_services=true&limit=1000")[1]["result"]]
+    assert set(parallel(lambda number: wire.send("DELETE", f"{root}/monitoring/downtimes/{number}")[0], rest)) == {204}
+
+
+@pytest.mark.parametrize("poller", [1, 3], ids=["nagios", "icinga2"])
+def test_a_query_may_hold_names_as_they_are(site: Site, poller: int) -> None:
+    """Quotes, brackets and UTF-8 as `curl -g` sends them; the original's web server takes that."""
+    token = site.box.centreon().headers["X-AUTH-TOKEN"]
+    query = f'search={{"$and":[{{"host.name":"Größe"}},{{"poller.id":{poller}}}]}}&sort_by={{"host.name":"ASC"}}'
+    head = f"GET /centreon/api/latest/monitoring/hosts?{query} HTTP/1.1\r\nHost: box\r\nConnection: close\r\n"
+    with socket.create_connection(("127.0.0.1", site.box.port), timeout=20) as connection:
+        connection.sendall(f"{head}X-AUTH-TOKEN: {token}\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    body = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert [row["name"] for row in body["result"]] == ["Größe"], body
+    assert body["meta"]["search"] == {"$and": [{"host.name": "Größe"}, {"poller.id": poller}]}
 
 
 def test_nagstamons_driver_tells_it_nothing_of_ours() -> None:

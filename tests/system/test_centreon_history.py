@@ -1,4 +1,5 @@
-"""Downtimes that were set, ended or cancelled while Signalbox was down are listed as the cores' logs tell it, and only so far."""
+"""Downtimes and acknowledgements that were set or ended while Signalbox was down are listed as the cores' logs tell it, and only so
+far."""
 
 from __future__ import annotations
 
@@ -16,8 +17,11 @@ from tests.system.centreon_scene import moment
 
 pytestmark = pytest.mark.core
 
-HOSTS = [Host("web01", (Service("HTTP"),), ("web",)), Host("quiet", (), ("calm",))]
+HOSTS = [Host("web01", (Service("HTTP"),), ("web",)), Host("quiet", (), ("calm",)), Host("sick", (Service("HTTP"),))]
 OBJECTS = (("web01", ""), ("web01", "HTTP"), ("quiet", ""))
+SEEN, SEEN_ENDS = "ACKNOWLEDGE_HOST_PROBLEM;sick;2;0;1;day;seen", "REMOVE_HOST_ACKNOWLEDGEMENT;sick"
+UNSEEN = "ACKNOWLEDGE_SVC_PROBLEM;sick;HTTP;2;1;0;night;while nobody looked; really"
+OF_NOTHING = "ACKNOWLEDGE_HOST_PROBLEM;quiet;2;1;1;night;of what is well"
 LATE_S = 3  # what a status file of every second tells is as exact
 
 
@@ -41,6 +45,19 @@ class Past:
                 assert name not in found, f"two of {name}, where one was"
                 found[name] = row
         return found
+
+    def acknowledgements(self, core: Core) -> dict[str, dict[str, Any]]:
+        """Those listed of a core's, by their comment."""
+        query = {"limit": "100", "search": f'{{"poller.id":{self.cores.index(core) + 1}}}'}
+        rows = self.box.centreon().get("/monitoring/acknowledgements", params=query).json()["result"]
+        assert len({row["comment"] for row in rows}) == len(rows), "one of them twice"
+        return {row["comment"]: row for row in rows}
+
+
+def commanded(core: Core, line: str) -> int:
+    """The second in which the core's log says that it executed that command, 0 for never."""
+    found = [raw for raw in core.log_file.read_bytes().splitlines() if raw.endswith(f"EXTERNAL COMMAND: {line}".encode())]
+    return int(found[0][1:].split(b"]")[0]) if found else 0
 
 
 def logged(core: Core, host: str, service: str, word: str) -> int:
@@ -71,15 +88,25 @@ def past() -> Iterator[Past]:
             window = f"{int(time.time())};{int(time.time()) + 3600};1;0;3600"
             for core in both:
                 core.send(f"SCHEDULE_HOST_DOWNTIME;web01;{window};cron;seen")
+                core.set_state("sick", "", 1, "down")
+                core.set_state("sick", "HTTP", 2, "bad")
+                core.set_state("quiet", "", 0, "well")  # to Icinga 2, what was never checked is in trouble
+                core.send(SEEN)
             until(lambda: all(made.rows(core).get("web01", {}).get("is_started") for core in both), 15, "both are seen in effect")
+            until(lambda: all(made.acknowledgements(core) for core in both), 15, "the acknowledgements are seen")
             box.stop()
             for core in both:
                 _cancel(core, "web01")
                 core.send(f"SCHEDULE_SVC_DOWNTIME;web01;HTTP;{window};night;by a name")
                 core.send(f"SCHEDULE_HOSTGROUP_HOST_DOWNTIME;calm;{window};night;by a group")
+                core.send(SEEN_ENDS)
+                core.send(UNSEEN)
             for core in both:
                 _cancel(core, "web01", "HTTP")
                 _cancel(core, "quiet")
+                until(lambda core=core: commanded(core, UNSEEN), 10, "the acknowledgement is executed")  # type: ignore[misc]
+                core.send(OF_NOTHING)
+                core.set_state("sick", "HTTP", 0, "well")
             for core in both:
                 for place in OBJECTS:
                     until(lambda core=core, place=place: logged(core, *place, "CANCELLED"), 10, f"cancelled: {place}")  # type: ignore[misc]
@@ -117,14 +144,46 @@ def test_one_that_nobody_saw_is_listed_with_who_asked(past: Past, number: int) -
 
 
 @pytest.mark.parametrize("number", [0, 1], ids=["nagios", "icinga2"])
-def test_of_one_whose_command_names_no_object_nothing_is_invented(past: Past, number: int) -> None:
-    """That the host was in downtime, and when, is certain; whose it was is not."""
+def test_one_that_was_asked_for_a_group_is_its_members(past: Past, number: int) -> None:
+    """The log names the group alone; that the host is in it, its core's configuration says."""
     core = past.cores[number]
     row = past.rows(core)["quiet"]
-    unknown = ("author_id", "author_name", "comment", "start_time", "end_time", "duration", "is_fixed")
-    assert [row[key] for key in unknown] == [None] * len(unknown)
+    assert (row["author_name"], row["author_id"], row["comment"]) == ("night", None, "by a group")
+    assert (row["is_fixed"], row["duration"]) == (True, 3600)
+    assert moment(row["end_time"]) - moment(row["start_time"]) == 3600
     assert moment(row["actual_start_time"]) == logged(core, "quiet", "", "STARTED")
     assert (moment(row["deletion_time"]), row["is_cancelled"]) == (logged(core, "quiet", "", "CANCELLED"), True)
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["nagios", "icinga2"])
+def test_acknowledgements_that_nobody_saw_are_listed_whole(past: Past, number: int) -> None:
+    """Set, and ended by a recovery: who, when, how, and until when. What the core took no notice of is none."""
+    core = past.cores[number]
+    until(lambda: len(past.acknowledgements(core)) == 2, 20, "what the log tells")
+    row = past.acknowledgements(core)["while nobody looked; really"]
+    assert (row["author_name"], row["author_id"], row["type"], row["state"]) == ("night", None, 1, 2)
+    assert (row["is_sticky"], row["is_notify_contacts"], row["is_persistent_comment"]) == (True, True, False)
+    assert moment(row["entry_time"]) == commanded(core, UNSEEN)
+    recovered = [at for at, type, *place, _ in oracle.events(core.log_file.read_bytes().splitlines())
+                 if (type, place) == ("alert", ["sick", "HTTP"])][-1]  # fmt: skip
+    assert moment(row["deletion_time"]) == recovered
+    told = past.box.centreon().get("/monitoring/acknowledgements", params={"search": '{"is_notify_contacts":true}'}).json()
+    assert {one["comment"] for one in told["result"]} == {"while nobody looked; really"}, "what is shown is what is found"
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["nagios", "icinga2"])
+def test_an_acknowledgement_that_was_seen_ended_when_the_log_says(past: Past, number: int) -> None:
+    core = past.cores[number]
+    removed = commanded(core, SEEN_ENDS)
+    until(lambda: abs(moment(past.acknowledgements(core)["seen"]["deletion_time"]) - removed) < LATE_S, 20, "the log's second")
+    row = past.acknowledgements(core)["seen"]
+    assert (row["author_name"], row["is_notify_contacts"], row["is_sticky"], row["type"], row["state"]) == (
+        "day",
+        False,
+        True,
+        0,
+        1,
+    )
 
 
 def test_a_restart_lists_nothing_twice(past: Past) -> None:

@@ -41,7 +41,7 @@ authorized_for_system_commands={ADMIN},reader
 authorized_for_system_information={ADMIN}
 authorized_for_configuration_information={ADMIN}
 authorized_for_read_only=reader
-authorized_contactgroup_for_all_hosts=operators
+authorized_contactgroup_for_all_hosts=admins
 """
 DANGEROUS = [row.name for row in TABLE.values() if CATALOGUE[row.name].danger]
 SUCCESS = "Your command request was successfully submitted to Nagios for processing."
@@ -157,6 +157,11 @@ def test_every_command_writes_the_originals_line(pair: Pair) -> None:
         ]
         answer = pair.ours(given)
         assert SUCCESS in answer.text, answer.text
+    for output in (r"C:\temp and \\ more", r"a\\nb", r"two\nlines"):
+        given = [("cmd_typ", "87"), ("host", "db01"), ("plugin_state", "0"), ("plugin_output", output)]
+        theirs, ours = pair.original.commit(given), pair.lines(pair.ours(given))
+        assert list(map(unescaped, ours)) == list(map(unescaped, theirs.lines)), (output, ours)
+        assert "temp" in output or ours == theirs.lines
     wrong = []
     # Results first: a core that was told to take none refuses them.
     for row in sorted(TABLE.values(), key=lambda row: (row.form is not Form.RESULT, row.number)):
@@ -170,6 +175,11 @@ def test_every_command_writes_the_originals_line(pair: Pair) -> None:
                     (row.number, number, theirs.message, theirs.lines, message_of(ours.text), pair.lines(ours), ours.text[-600:])
                 )
     assert not wrong, "\n".join(repr(one)[:700] for one in wrong)
+
+
+def unescaped(line: str) -> str:
+    """As a core reads a result's output."""
+    return re.sub(r"\\([n\\])", lambda found: "\n" if found[1] == "n" else found[1], line)
 
 
 def test_ids_lead_to_what_they_are_about(pair: Pair) -> None:
@@ -223,6 +233,10 @@ MISTAKES: tuple[list[tuple[str, str]], ...] = (
     [("cmd_typ", "159"), ("host", "web01")],
     [("cmd_typ", "96"), ("host", "nowhere"), ("start_time", LATER)],
     [("cmd_typ", "63"), ("hostgroup", "nowhere")],
+    [("cmd_typ", "24")],
+    [("cmd_typ", "24"), ("host", "web01;x")],
+    [("cmd_typ", "22"), ("host", "web01"), ("service", "HTTP\nx")],
+    [("cmd_typ", "65"), ("hostgroup", "")],
     [("cmd_typ", "98"), ("host", "web01"), ("start_time", LATER)],
     [("cmd_typ", "31")],
     [("cmd_typ", "165"), ("host", "web01")],
@@ -256,6 +270,91 @@ def test_who_may_command_what(pair: Pair, user: str) -> None:
         theirs, ours = pair.original.commit(asked, user), pair.ours(asked, user)
         if theirs.message != message_of(ours.text):
             different.append((asked, theirs.message, message_of(ours.text), ours.text[-120:]))
+    assert not different, "\n".join(map(repr, different))
+
+
+def test_the_small_variant_says_what_the_original_says(pair: Pair) -> None:
+    """content=wml, for phones: its sentences are others than those of the pages."""
+    for asked, user in (
+        ([("cmd_typ", "24"), ("host", "web01")], ADMIN), ([("cmd_typ", "24"), ("host", "web01")], "nobody"), ([], ADMIN),
+        ([("cmd_typ", "1"), ("host", "web01")], ADMIN),
+    ):  # fmt: skip
+        given = [*asked, ("content", "wml")]
+        theirs, ours = pair.original.commit(given, user), pair.ours(given, user)
+        said = [re.search(r"<p>(.*?)</p>", page) for page in (theirs.page, ours.text)]
+        assert [found and found[1] for found in said] == [said[0] and said[0][1]] * 2, (given, user)
+        assert ours.headers["Content-Type"].startswith("text/vnd.wap.wml")
+
+
+def test_without_locked_names_both_must_be_said(pair: Pair) -> None:
+    """And what is missing first is told first."""
+    file = pair.original.folder / "cgi.cfg"
+    before, target = (
+        file.read_text(),
+        [("host", "lonely"), ("service", "Nobody looks"), ("hostgroup", "all"), ("servicegroup", "disks")],
+    )
+    try:
+        _replace(file, f"{before}lock_author_names=0\n")
+        for number in (row.number for row in TABLE.values() if row.has_author):
+            for more in ([], [("com_data", "x")], [("com_author", "x")], [("com_author", ""), ("com_data", "")]):
+                asked = [("cmd_typ", str(number)), *target, *more]
+                theirs, ours = pair.original.commit(asked), pair.ours(asked)
+                assert (message_of(ours.text), theirs.lines) == (theirs.message, ()), asked
+        given = [("cmd_typ", "1"), ("host", "lonely"), ("com_data", "unlocked"), ("com_author", "so;me <one>")]
+        theirs, ours = pair.original.commit(given), pair.ours(given)
+        assert pair.lines(ours) == theirs.lines == ("ADD_HOST_COMMENT;lonely;0;so me one;unlocked",)
+        form = plain_http.get(f"{pair.box.url}/nagios/cgi-bin/cmd.cgi?cmd_typ=1&host=lonely", auth=("ann", PASSWORD)).text
+        shown = r"<INPUT TYPE='TEXT' NAME='com_author' VALUE='([^']*)' *(READONLY)?"
+        by_original = pair.original.run("cmd.cgi", "cmd_typ=1&host=lonely", "ann")
+        assert re.findall(shown, form) == re.findall(shown, by_original) == [("Ann A.", "")]
+    finally:
+        _replace(file, before)
+
+
+OTHERS = {
+    "nobody logs in": """use_authentication=0
+authorized_for_system_commands=*
+""",
+    "services only": """authorized_for_all_services=*
+authorized_for_all_service_commands=nobody
+authorized_for_all_host_commands=*
+""",
+    "everybody reads": """authorized_for_all_hosts=*
+authorized_for_all_host_commands=*
+authorized_for_read_only=*
+""",
+    "groups read": """authorized_for_all_hosts=*
+authorized_for_all_host_commands=*
+authorized_contactgroup_for_read_only=operators
+""",
+    "groups command": """authorized_contactgroup_for_all_hosts=operators
+authorized_contactgroup_for_all_host_commands=admins,operators
+authorized_contactgroup_for_system_commands=operators
+""",
+    "as it stands": """authorized_for_all_hosts=nobody, commander
+authorized_for_all_hosts=ann
+ authorized_for_all_host_commands=nobody
+authorized_for_all_host_commands =commander
+authorized_for_all_host_commands=member,,nobody\t
+#authorized_for_system_commands=*
+""",
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_who_may_command_what_by_another_configuration(pair: Pair, name: str) -> None:
+    """Read anew at once, by both."""
+    file = pair.original.folder / "cgi.cfg"
+    before, different = file.read_text(), []
+    try:
+        _replace(file, before.replace(CGI_CFG, OTHERS[name]))
+        for user in (ADMIN, "ann", "bob", "carl", "nobody"):
+            for asked in targets()[::2] + targets()[-4:]:
+                theirs, ours = pair.original.commit(asked, user), pair.ours(asked, user)
+                if theirs.message != message_of(ours.text):
+                    different.append((user, asked, theirs.message, message_of(ours.text), ours.text[-120:]))
+    finally:
+        _replace(file, before)
     assert not different, "\n".join(map(repr, different))
 
 
@@ -340,7 +439,15 @@ def test_rights_hold_in_the_native_dialect_too(pair: Pair) -> None:
         assert refused.status_code in (403, 404)
 
 
-@pytest.mark.parametrize("user", ["member", "bob", "commander", "nobody"])
+def centreon_headers(client: httpx.Client, user: str) -> dict[str, str]:
+    """Those of a login in Centreon's dialect."""
+    body = {"security": {"credentials": {"login": user, "password": PASSWORD}}}
+    let_in = client.post("/centreon/api/latest/login", json=body, auth=None)
+    assert let_in.status_code == 200, let_in.text
+    return {"X-AUTH-TOKEN": let_in.json()["security"]["token"]}
+
+
+@pytest.mark.parametrize("user", ["member", "ann", "commander", "nobody"])
 def test_users_of_the_file_have_their_rights_in_every_dialect(pair: Pair, user: str) -> None:
     """By Basic in our own, by its login in Centreon's: who sees and commands what is what the original says."""
     shown = pair.original.run("status.cgi", "host=all&limit=0&style=detail", user)
@@ -349,10 +456,7 @@ def test_users_of_the_file_have_their_rights_in_every_dialect(pair: Pair, user: 
     with httpx.Client(base_url=pair.box.url, auth=(user, PASSWORD), timeout=30) as native:
         items = native.get("/v1/services?limit=0").json()["items"]
         assert {(one["host"], one["description"]) for one in items} == seen
-        body = {"security": {"credentials": {"login": user, "password": PASSWORD}}}
-        let_in = native.post("/centreon/api/latest/login", json=body, auth=None)
-        assert let_in.status_code == 200, let_in.text
-        headers = {"X-AUTH-TOKEN": let_in.json()["security"]["token"]}
+        headers = centreon_headers(native, user)
         rows = native.get("/centreon/api/latest/monitoring/services?limit=1000", headers=headers).json()["result"]
         assert {row["description"] for row in rows} == {description for _, description in seen}
         for host in ("web01", "db01", "gateway"):
@@ -464,31 +568,50 @@ def test_one_objects_page_reads_the_same(pair: Pair) -> None:
 
 def test_events_come_by_the_same_rights_and_end_with_them(pair: Pair) -> None:
     """Last of this file: it changes states and, for a moment, the rights."""
-    tokens = {name: pair.box.add_user(name, "reader") for name in ("ann", "watcher")}
+    tokens = {name: pair.box.add_user(name, "reader") for name in ("bob", "watcher")}
     cgi_cfg = pair.original.folder / "cgi.cfg"
     before = cgi_cfg.read_text()
     with (
-        reading(pair.box, tokens["ann"], snapshot=1, type="state") as ann,
+        reading(pair.box, tokens["bob"], snapshot=1, type="state") as bob,
         reading(pair.box, tokens["watcher"], type="state") as watcher,
     ):
-        ann.wait(lambda one: one.named("snapshot_ends"), 10, "the snapshot's end")
-        told = {(event.data["host"], event.data["service"]) for event in ann.named("state")}
-        with httpx.Client(base_url=pair.box.url, headers={"Authorization": f"Bearer {tokens['ann']}"}) as client:
+        bob.wait(lambda one: one.named("snapshot_ends"), 10, "the snapshot's end")
+        told = {(event.data["host"], event.data["service"]) for event in bob.named("state")}
+        with httpx.Client(base_url=pair.box.url, headers={"Authorization": f"Bearer {tokens['bob']}"}) as client:
             listed = {(one["name"], None) for one in client.get("/v1/hosts?limit=0").json()["items"]}
             listed |= {(one["host"], one["description"]) for one in client.get("/v1/services?limit=0").json()["items"]}
         assert told == listed and ("db01", "PostgreSQL") in told and ("lonely", None) not in told
         pair.core.send("START_ACCEPTING_PASSIVE_HOST_CHECKS", "START_ACCEPTING_PASSIVE_SVC_CHECKS")  # the tests above end both
-        pair.core.send("PROCESS_HOST_CHECK_RESULT;lonely;1;not hers", "PROCESS_SERVICE_CHECK_RESULT;db01;PostgreSQL;2;hers")
-        ann.wait_for(output="hers")
-        watcher.wait_for(output="hers")
-        assert "not hers" in {event.data["output"] for event in watcher.named("state")}
-        assert {event.data["host"] for event in ann.named("state")} <= {host for host, _ in listed}
+        pair.core.send("PROCESS_HOST_CHECK_RESULT;lonely;1;not his", "PROCESS_SERVICE_CHECK_RESULT;db01;PostgreSQL;2;his")
+        bob.wait_for(output="his")
+        watcher.wait_for(output="his")
+        assert "not his" in {event.data["output"] for event in watcher.named("state")}
+        assert {event.data["host"] for event in bob.named("state")} <= {host for host, _ in listed}
         try:
             _replace(cgi_cfg, before.replace(",watcher", ""))
             watcher.wait(lambda one: one.ended, 5, "the stream of who sees less now ends")
-            assert watcher.seen[-1].name == "end" and not ann.ended
+            assert watcher.seen[-1].name == "end" and not bob.ended
         finally:
             _replace(cgi_cfg, before)
+
+
+def test_a_contact_of_a_service_alone_commands_it_in_every_dialect(pair: Pair) -> None:
+    """Its host he does not see. Last, with the one before: checks change states."""
+    asked = [("cmd_typ", "7"), ("host", "web02"), ("service", "Load"), ("start_time", clock(time.time())), ("force_check", "on")]
+    assert pair.original.commit(asked, "carl").message == SUCCESS
+    assert message_of(pair.ours(asked, "carl").text) == SUCCESS
+    with httpx.Client(base_url=pair.box.url, auth=("carl", PASSWORD), timeout=30) as carl:
+        assert carl.get("/v1/hosts/web02").status_code == 404
+        taken = carl.post("/v1/checks", json={"host": "web02", "service": "Load"})
+        assert taken.status_code < 300, taken.text
+        headers = centreon_headers(carl, "carl")
+        rows = carl.get("/centreon/api/latest/monitoring/services?limit=1000", headers=headers).json()["result"]
+        (row,) = [one for one in rows if (one["host"]["name"], one["description"]) == ("web02", "Load")]
+        path = f"/centreon/api/latest/monitoring/hosts/{row['host']['id']}/services/{row['id']}"
+        assert carl.get(path, headers=headers).status_code == 200
+        answer = carl.post(f"{path}/check", json={"is_forced": True}, headers=headers)
+        assert answer.status_code == 204, answer.text
+        assert carl.get(path.partition("/services")[0], headers=headers).status_code == 404
 
 
 def _replace(path: Path, text: str) -> None:

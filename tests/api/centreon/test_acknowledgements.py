@@ -172,3 +172,14 @@ def test_one_is_whole(anna: Front, spelling: str) -> None:
     assert {key: gone[key] for key in expected} == expected
     assert gone["deletion_time"] == "2027-01-15T07:59:59Z"
     assert anna.get(f"/monitoring/{spelling}/404").status_code == 404
+
+
+def test_one_that_came_to_its_end_was_deleted_then(anna: Front) -> None:
+    """Null would say that it stands."""
+    anna.desk.stored = [
+        acknowledgement(8, present=False, end_time=NOW - 5),
+        acknowledgement(9, end_time=NOW + 5),
+        acknowledgement(10, present=False, cancelled=True, end_time=NOW + 5, deleted_at=NOW - 1),
+    ]
+    ends = {row["id"]: row["deletion_time"] for row in anna.get("/monitoring/acknowledgements").json()["result"]}
+    assert ends == {8: "2027-01-15T07:59:55Z", 9: None, 10: "2027-01-15T07:59:59Z"}

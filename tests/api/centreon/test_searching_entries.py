@@ -34,7 +34,7 @@ DOWNTIMES = [
 ACKNOWLEDGEMENTS = [
     EntryRow(7, "acknowledgement", 2, "both", "", "olga", "mine", entry_time=T0, sticky=1, notify=0, persistent=1, object_state=1,
              **REST),
-    EntryRow(6, "acknowledgement", 1, "web01", "HTTP", "olga", "old", entry_time=T0, object_state=2, cancelled=1, deleted_at=T0 + 1,
+    EntryRow(6, "acknowledgement", 1, "web01", "HTTP", "olga", "old", entry_time=T0, object_state=2, end_time=T0 + 1,
              proof="confirmed", present=0),
     EntryRow(8, "acknowledgement", 1, "web01", "HTTP", "rene", "new", entry_time=T0 + 5, sticky=0, notify=1, persistent=0,
              object_state=3, **REST),
@@ -111,6 +111,7 @@ def test_downtimes(scene: Scene, search: object, ids: list[int]) -> None:
         ({"author_id": 1}, [6, 7]),
         ({"comment": "new"}, [8]),
         ({"deletion_time": {"$eq": None}}, [8, 7]),
+        ({"deletion_time": T0 + 1}, [6]),
         ({"is_notify_contacts": True}, [8]),
         ({"is_persistent_comment": 1}, [7]),
         ({"is_sticky": 0}, [8]),

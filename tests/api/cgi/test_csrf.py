@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.datastructures import Headers
@@ -32,6 +33,22 @@ def test_a_browser_that_does_not_say_which_page_made_it_send_needs_one() -> None
         assert not refused(headers, cookie=token, field=token)
         assert not refused({**headers, "Referer": "http://mon.example/nagios/cgi-bin/cmd.cgi"})
     assert not refused({"User-Agent": "curl/7.88.1"})
+
+
+@pytest.mark.parametrize(
+    "agent",
+    [
+        "Mozilla/5.0 (Windows NT; Windows NT 10.0; en-US) WindowsPowerShell/5.1.19041.1",
+        "Mozilla/5.0 (Linux; Debian GNU/Linux 12) PowerShell/7.4.1",
+        "Mozilla/4.0 (compatible; Win32; WinHttp.WinHttpRequest.5)",
+        "Mozilla/3.0 (compatible; Indy Library)",
+    ],
+)
+def test_programs_that_call_themselves_mozilla_need_no_pair(agent: str) -> None:
+    """PowerShell's Invoke-WebRequest and others: none of a browser's headers comes with them."""
+    assert not refused({"User-Agent": agent})
+    assert refused({"User-Agent": agent, "Origin": "http://evil.example"})
+    assert refused({"User-Agent": agent, "Sec-Fetch-Site": "none"})
 
 
 def test_who_is_logged_in_by_his_browser_needs_one() -> None:

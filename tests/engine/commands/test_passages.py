@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.commands.passages import Asked, Passages, Period
+from engine.commands.passages import Asked, OfGroup, Passages, Period
 from engine.formats.logentry import parse_entry
 
 
@@ -35,6 +35,22 @@ def test_nobody_is_named_where_two_fit_or_none() -> None:
     assert periods(FIXED.replace(";100;200", ";130;300"), BEGINS, ENDS)[0].asked is None, "it would have begun later"
     assert periods(FIXED.replace("HOST_DOWNTIME;web", "HOSTGROUP_HOST_DOWNTIME;web"), BEGINS, ENDS)[0].asked is None
     assert periods(FIXED.replace(";1;0;0;", ";1;0;x;"), BEGINS, ENDS)[0].asked is None
+
+
+def test_commands_for_groups_are_told_where_none_names_the_object() -> None:
+    """Whether it is in the group, no log says. Host and services have commands of their own."""
+    for name, kind, for_services in (
+        ("HOSTGROUP_HOST", "hostgroup", False), ("SERVICEGROUP_HOST", "servicegroup", False),
+        ("HOSTGROUP_SVC", "hostgroup", True), ("SERVICEGROUP_SVC", "servicegroup", True),
+    ):  # fmt: skip
+        asked = FIXED.replace("HOST_DOWNTIME;web", f"{name}_DOWNTIME;linux")
+        of_service = [line.replace("HOST DOWNTIME ALERT: web;", "SERVICE DOWNTIME ALERT: web;x;") for line in (BEGINS, ENDS)]
+        lines = of_service if for_services else [BEGINS, ENDS]
+        assert periods(asked, *lines)[0].perhaps == (OfGroup(kind, "linux", ANNAS),), name
+        assert periods(asked, *([BEGINS, ENDS] if for_services else of_service))[0].perhaps == (), name
+        assert periods(asked.replace(";100;200", ";130;300"), *lines)[0].perhaps == (), "it would have begun later"
+    named = periods(FIXED.replace("HOST_DOWNTIME;web", "HOSTGROUP_HOST_DOWNTIME;linux"), FIXED, BEGINS, ENDS)
+    assert (named[0].asked, named[0].perhaps) == (ANNAS, ())
 
 
 def test_the_same_command_twice_has_one_meaning() -> None:
