@@ -36,7 +36,7 @@ The tour, in reading order:
    one of them, `bulk_plan.py` what of them is written next, `newest.py` and `last_checks.py` what it is decided by,
    `bulk_judge.py` what they did), `proving.py` what the files prove (`effects_judged.py` of one command's effect,
    `entries_judged.py` of entries made or deleted, `deletions.py` by which command, `absent.py` what to do where it is not
-   there), `keeping.py` its successor when the journal could not be written.
+   there, `one_by_one.py` where it was a deletion of many), `keeping.py` its successor when the journal could not be written.
 7. `runtime.py`: the engine process put together. `hints.py`: wake-ups between processes. `faults.py`: crash points for tests.
    `figures.py`: what processes count and time, for /metrics. `garbage.py`: how often cycles are looked for. `carrier.py`: a thread
    that does many requests' short works together.

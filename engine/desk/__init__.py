@@ -199,7 +199,7 @@ class Desk:
         feed = Feed(data, self._clock.now, self.config.settings.event_readers, self._rights_of)
         readers, waiting = Readers(data), Waiting(data, feed.hint)
         writer = GroupCommit(journal, data, readers.read_all, store_together)
-        opened = _Open(journal, writer, readers, waiting, Bulk(writer, data, waiting.name, self._clock.now), feed)
+        opened = _Open(journal, writer, readers, waiting, Bulk(writer, readers.run, data, waiting.name, self._clock.now), feed)
         opened.writer.start()
         opened.waiting.open()
         self._opened = opened
@@ -596,10 +596,10 @@ class Desk:
     async def withdraw_call(self, caller: Caller, call_id: str) -> ResultCall:
         """Withdraw a call of results of which nothing was written yet, or those of its parts. Raises UnknownObject, NotPossible."""
         who = self._asked(caller)
-        shown = await self.call_of_results(caller, call_id)
+        if not _is_storable(call_id):
+            raise UnknownObject(f"There is no call of results {call_id!r}.", id=call_id)
         work = partial(withdraw_call_of_results, caller=caller, call_id=call_id, now=who.now)
-        parts = [part.id for part in shown.parts]
-        await self._parts.writer.submit(once(caller, "", who.now, str, work, parts))
+        await self._parts.writer.submit(once(caller, "", who.now, str, work))
         return await self.call_of_results(caller, call_id)
 
     async def command(
@@ -680,10 +680,8 @@ class Desk:
         if life.user != caller.user:
             check_allowed(known_row(life.command), caller, self.config.settings)
             await self.read(lambda reader: check_withdrawal(reader, caller, self._pollers, life))
-        job = once(
-            caller, "", who.now, NoneType, lambda connection: withdraw_by_id(connection, command_id, caller, who.now), [command_id]
-        )
-        await self._parts.writer.submit(job)
+        work = partial(withdraw_by_id, command_id=command_id, caller=caller, now=who.now)
+        await self._parts.writer.submit(once(caller, "", who.now, NoneType, work))
         return await self.life(caller, command_id)
 
     async def settle(self, caller: Caller, command_ids: Sequence[str], *, until: str, timeout_s: float) -> tuple[Life, ...]:

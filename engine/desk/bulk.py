@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -33,6 +33,8 @@ from engine.hints import is_listening
 from engine.journal.history import insert_entries
 from engine.journal.operations import Storing, go_on, insert_operation, withdraw_some
 from engine.journal.store import insert_new
+from engine.model import ObjectKey
+from engine.state.views import Reader
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +52,7 @@ class Bulk:
     """Stores for one desk. `desk` is the name of its socket; `now` gives epoch seconds. Belongs to one event loop."""
 
     writer: GroupCommit
+    read: Callable[[Callable[[Reader], set[ObjectKey]]], Awaitable[set[ObjectKey]]]
     data: Path
     desk: str
     now: Callable[[], float]
@@ -104,12 +107,19 @@ class Bulk:
         return receipts
 
     async def _spare(self, accept: Accept, orders: Sequence[Order], receipts: Receipts) -> None:
-        """Of a complete call's deletions: withdraw what was not sent yet, instead of sending it and deleting it."""
+        """Of a complete call's deletions: withdraw what was not sent yet, instead of sending it and deleting it.
+
+        Where an object is acknowledged by now, the core has to be told, whose acknowledgement it may be.
+        """
+        effects = (Effect.ENTRY_GONE, Effect.NOT_ACKNOWLEDGED)
+        asked = [(order, receipt) for order, receipt in zip(orders, receipts, strict=True) if order.row.effect in effects]
         try:
-            spared = [receipt for order, receipt in zip(orders, receipts, strict=True) if _is_spared(order)]
-            for begin in range(0, len(spared), SLICE):
-                part = spared[begin : begin + SLICE]
-                await self.writer.submit(partial(accept.spare, receipts=part), len(part))
+            for begin in range(0, len(asked), SLICE):
+                part = asked[begin : begin + SLICE]
+                keys = [order.found.key for order, _ in part if order.row.effect is Effect.NOT_ACKNOWLEDGED]
+                acknowledged = await self.read(partial(_acknowledged, keys)) if keys else set()
+                spared = [receipt for order, receipt in part if order.found.key not in acknowledged]
+                await self.writer.submit(partial(accept.spare, receipts=spared), len(part))
         except Exception:  # as above
             log.exception("operation %s: what it deletes is sent first where it was not yet", accept.operation.id)
 
@@ -138,11 +148,10 @@ class Bulk:
             log.error("operation %s could not be withdrawn yet, and none of it will be sent: %s", operation, error)
 
 
-def _is_spared(order: Order) -> bool:
-    """It deletes one entry. Where an object is acknowledged, the core has to be told, whose acknowledgement it may be."""
-    row = order.found.row
-    is_acknowledged = row is not None and bool(row.acknowledged)
-    return order.row.effect is Effect.ENTRY_GONE or (order.row.effect is Effect.NOT_ACKNOWLEDGED and not is_acknowledged)
+def _acknowledged(keys: Sequence[ObjectKey], reader: Reader) -> set[ObjectKey]:
+    """Those of these objects that are acknowledged, as the newest view says."""
+    rows = {key: reader.object_row(key.poller, key.host, key.service) for key in keys}
+    return {key for key, row in rows.items() if row is not None and row.acknowledged}
 
 
 def whole(accept: Accept, orders: Sequence[Order], work: Work) -> Job:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
@@ -33,8 +33,8 @@ _LONG_ANSWER_BYTES = 1 << 16
 _COMPRESSED = b"\x78"  # how zlib begins; JSON never does
 
 
-def once(caller: Caller, operation: str, now: float, kind: type[T], job: Job[T], links: Sequence[str] = ()) -> Job[T]:
-    """The job, run once for the request the caller brings. `kind` is what it returns; `links`: commands it withdraws."""
+def once(caller: Caller, operation: str, now: float, kind: type[T], job: Job[T]) -> Job[T]:
+    """The job, run once for the request the caller brings. `kind` is what it returns."""
     if caller.request is None:
         return job
 
@@ -43,7 +43,7 @@ def once(caller: Caller, operation: str, now: float, kind: type[T], job: Job[T],
         if known is not None:
             return Written(msgspec.json.decode(known.answer, type=kind))
         written = job(connection)
-        _record(connection, caller, operation, now, written.value, links)
+        _record(connection, caller, operation, now, written)
         return written
 
     return run
@@ -125,14 +125,13 @@ def refusal(row: AuditRow, connection: sqlite3.Connection) -> Written[None]:
     return Written(None)
 
 
-def _record(
-    connection: sqlite3.Connection, caller: Caller, operation: str, now: float, value: object, links: Sequence[str]
-) -> None:
-    key, row = key_and_audit(caller, operation, now, packed_answer(caller, value))
+def _record(connection: sqlite3.Connection, caller: Caller, operation: str, now: float, written: Written[T]) -> None:
+    """The row leads to the commands of other requests that this one joined, and to those it withdrew: no others."""
+    key, row = key_and_audit(caller, operation, now, packed_answer(caller, written.value))
     if key is not None:
         insert_key(connection, key)
     if row is not None:
-        add_audit(connection, row, [*links, *_others(value)])
+        add_audit(connection, row, dict.fromkeys([*written.moved, *_others(written.value)]))
 
 
 def key_and_audit(caller: Caller, operation: str, now: float, answer: bytes) -> tuple[KeyRow | None, AuditRow | None]:

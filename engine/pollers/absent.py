@@ -28,10 +28,7 @@ def end_absent(
     persists_at_once: bool,
 ) -> bool:
     """The files show that the effect is not there: say why, or write it again if the core lost it."""
-    unclear = command.state in IN_FLIGHT
-    # Both are whole seconds: a core started in the second of the execution may have been started after it. Taken for lost
-    # wrongly, what is absent is written once more, with an execution after the start.
-    lost = unclear or program_start >= (command.executed_at or 0)
+    unclear, lost = command.state in IN_FLIGHT, is_lost(command, program_start)
     again = row.idempotent or row.resend_when_absent or (unclear and persists_at_once)
     if judgement.effected is Effected.NO and (other := _changed_by(connection, command, row)):
         if lost:  # written again, it would take away what the later one did
@@ -61,6 +58,15 @@ def end_absent(
     else:
         refused(connection, command, State.NO_EFFECT, at, reason=judgement.reason)
     return True
+
+
+def is_lost(command: CommandRow, program_start: float) -> bool:
+    """Was a command whose effect is absent never executed, or by a core that was started again since?
+
+    Both are whole seconds: a core started in the second of the execution may have been started after it. Taken for lost wrongly,
+    what is absent is written once more, with an execution after the start.
+    """
+    return command.state in IN_FLIGHT or program_start >= (command.executed_at or 0)
 
 
 def write_again(connection: sqlite3.Connection, command: CommandRow, at: float, reason: str) -> None:

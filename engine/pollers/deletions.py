@@ -56,9 +56,10 @@ class Deletions:
         if lost_since not in self._wide:
             query = f"SELECT {COMMAND_COLUMNS} FROM command WHERE poller = ? AND {_WIDE} AND {_DELETED} ORDER BY seq DESC LIMIT 100"
             self._wide[lost_since] = [command_row(row) for row in self.connection.execute(query, (entry.poller, lost_since))]
-        return next((one for one in self._wide[lost_since] if self._chooses(one, entry)), None)
+        return next((one for one in self._wide[lost_since] if self.chooses(one, entry)), None)
 
-    def _chooses(self, command: CommandRow, entry: EntryRow) -> bool:
+    def chooses(self, command: CommandRow, entry: EntryRow) -> bool:
+        """Is the downtime one of those that a deletion by meaning was to delete?"""
         row, names = known_row(command.name), command.arguments
         if (command.epoch or 0) < entry.entry_time:
             return False

@@ -29,17 +29,19 @@ from engine.journal.moves import Confirmed, Executed, note_confirmed, note_execu
 from engine.journal.slices import Slices, parts_of
 from engine.journal.store import CommandRow, command_by_id, commands_watched, move, note
 from engine.model import CommentStatus, CoreKind, DowntimeStatus, HostStatus, ServiceStatus
-from engine.pollers.absent import end_absent, refused, write_again
+from engine.pollers.absent import end_absent, is_lost, refused, write_again
 from engine.pollers.deletions import Deletions
 from engine.pollers.duplicates import Duplicates
 from engine.pollers.effects_judged import EffectJudge
 from engine.pollers.losses import Losses
+from engine.pollers.one_by_one import OneByOne, deletes_by_meaning
 from engine.state.views import Reader
 
 log = logging.getLogger(__name__)
 
 _ERROR_MAY_LIE = "the core printed an error, as it does, too, where nothing was to be deleted: its status file shows what is gone"
 _FILES_DECIDE = "the core was started, or its log has a hole, before there was proof: its next status file decides"
+_NOT_AGAIN = "the core read past its line without executing it; again it could take what came later: its next status file decides"
 _LATE_FOR_S = 3600.0  # how long an `unknown` or `no_effect` command is still looked for
 # What is seen late proves something only if it tells whose it is; that an entry went or a check ran has other causes by then.
 _TELLTALE = frozenset({Effect.ENTRY_CREATED, Effect.ACKNOWLEDGED, Effect.RESULT_SEEN})
@@ -81,13 +83,14 @@ class Prover:
                 self._processed(connection, command, verdict, at, _ERROR_MAY_LIE)
             case Outcome.REFUSED:
                 refused(connection, command, State.REFUSED, at, evidence=verdict.evidence, reason=_core_words(verdict.evidence))
+            case Outcome.NOT_EXECUTED if deletes_by_meaning(known_row(command.name)):
+                self._left_to_files(connection, command, verdict, at, _NOT_AGAIN)
             case Outcome.NOT_EXECUTED:
                 write_again(connection, command, at, "the core read past its line without executing it: it will be written again")
             case Outcome.UNCLEAR if verdict.hole or verdict.evidence or self.profile.persists_at_once:
-                connection.execute(
-                    "UPDATE command SET watch_from = ?, reason = ?, updated_at = ? WHERE id = ?",
-                    (float(verdict.at), _FILES_DECIDE, at, command.id),
-                )
+                self._left_to_files(connection, command, verdict, at, _FILES_DECIDE)
+            case Outcome.UNCLEAR if deletes_by_meaning(known_row(command.name)):
+                self._left_to_files(connection, command, verdict, at, _FILES_DECIDE)
             case Outcome.UNCLEAR:
                 write_again(connection, command, at, "the core was started again before it executed it: it will be written again")
         return True
@@ -106,6 +109,10 @@ class Prover:
         ]
         moved = note_executed(connection, executed, written, at)
         return moved, [verdict for verdict in verdicts if verdict.command_id not in moved]
+
+    def _left_to_files(self, connection: sqlite3.Connection, command: CommandRow, verdict: Verdict, at: float, reason: str) -> None:
+        query = "UPDATE command SET watch_from = ?, reason = ?, updated_at = ? WHERE id = ?"
+        connection.execute(query, (float(verdict.at), reason, at, command.id))
 
     def _still_unknown(self, connection: sqlite3.Connection, command: CommandRow, verdict: Verdict, at: float) -> bool:
         """Given up while the log was silent: it is not written again, whoever asked has been told and may have asked anew."""
@@ -191,8 +198,9 @@ class Prover:
                 told += losses.moved
             made = entries_by_command(connection, (command.id for command in watched))
             confirmed: list[Confirmed] = []
+            one_by_one = OneByOne(slices, deletions, at, self.settings.ttl_comment_s)
             moved = [
-                self._judge(slices, reader, command, made.get(command.id, ()), created, program_start, at, confirmed)
+                self._judge(slices, reader, command, made.get(command.id, ()), created, program_start, one_by_one, confirmed)
                 for command in watched
             ]
             for some in parts_of(confirmed):
@@ -271,12 +279,12 @@ class Prover:
         made: Sequence[EntryRow],
         created: float,
         program_start: float,
-        at: float,
+        one_by_one: OneByOne,
         confirmed: list[Confirmed],
     ) -> str | None:
         """The command's id when it moves; those that only become `confirmed` are left to the caller."""
         slices.breathe()
-        connection = slices.connection
+        connection, at = slices.connection, one_by_one.at
         row = known_row(command.name)
         if command.state in LATE and row.effect not in _TELLTALE:
             return None
@@ -293,6 +301,8 @@ class Prover:
                 return None
         if command.state in LATE or command.watch_from is None:
             return None
+        if judgement.effected is Effected.NO and deletes_by_meaning(row) and is_lost(command, program_start):
+            return one_by_one.take(command, row, judgement)
         with slices.unit():
             is_absent = end_absent(
                 connection, command, row, judgement, program_start, at, persists_at_once=self.profile.persists_at_once

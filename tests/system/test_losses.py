@@ -175,6 +175,30 @@ def test_what_a_crash_took_is_asked_again_once(again: tuple[Core, Box]) -> None:
     assert box.life(ended["id"])["state"] == "confirmed" and _asked_again(box, ended) == []
 
 
+def test_a_deletion_of_all_that_a_killed_core_never_read_spares_what_came_later(told: tuple[Core, Box]) -> None:
+    """Sent again whole it would take others' later comments: those of that time are deleted by their ids."""
+    core, box = told
+    for number in range(2):
+        _made(box, _sent(box, "ADD_HOST_COMMENT", host="h5", comment=f"of that time {number}", persistent=True))
+    core.stop()
+    cores.restart(core)
+    until(lambda: _view_is_new(core, box), 15, "a status file after the orderly restart")
+    cores.freeze(core)
+    body = {"command": "DEL_ALL_HOST_COMMENTS", "arguments": {"host": "h5"}}
+    (every,) = command_ids(box.api.post("/v1/commands", json=body, params={"wait": 0}))
+    until(lambda: box.life(every)["state"] == "written", 10, "it stands on the command file")
+    cores.kill(core)
+    cores.restart(core)
+    core.send("ADD_HOST_COMMENT;h5;1;eve;came later")
+    life = box.wait_final([every])[every]
+    assert life["state"] == "confirmed", life
+    left = [one["comment_data"] for one in oracle.comments(core.status_file) if one["host_name"] == "h5"]
+    assert left == ["came later"]
+    assert oracle.command_lines([core.log_file])[b"DEL_ALL_HOST_COMMENTS;h5"] == 0
+    asked = [one for one in box.api.get("/v1/commands", params={"limit": 200}).json()["items"] if every in one["cause"]]
+    assert [one["command"] for one in asked] == ["DEL_HOST_COMMENT"] * 2
+
+
 def test_a_power_cut_of_everything(again: tuple[Core, Box]) -> None:
     """Core and Signalbox die together: the log tells the next life of ours that it was a crash."""
     core, box = again

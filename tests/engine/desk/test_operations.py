@@ -15,7 +15,7 @@ import pytest
 from engine.config import Settings
 from engine.desk import Caller, CheckResult, Desk, EntryFilter, Receipt, Target
 from engine.desk.accept import Accept
-from engine.desk.bulk import SLICE
+from engine.desk.bulk import SLICE, Bulk
 from engine.desk.lives import NEVER_SENT
 from engine.desk.plans import DeletionAsked, How
 from engine.desk.selection import EntrySelection, Selection
@@ -166,6 +166,24 @@ def test_who_may_not_send_a_command_does_not_withdraw_somebody_elses(scene: Scen
         assert {str(command.state) for command in scene.commands()} == {"accepted"}
         for receipt in (group, own):
             assert (await desk.cancel_command(ivo, receipt.command_id)).state == "cancelled"
+
+    at_desk(scene, work)
+
+
+def test_who_is_limited_by_a_cgi_cfg_does_not_withdraw_somebody_elses_results(scene: Scene) -> None:
+    """They see every host, so they see the call; whether they may command what each of its results is about is not asked."""
+    told = "use_authentication=1\nauthorized_for_all_hosts=ivo\nauthorized_for_all_host_commands=ivo\n"
+    rights = rights_of(parse_cgi_config(told, Path("cgi.cfg")), "ivo")
+    ivo = Caller("ivo", "ivo", "operator", rights=rights)
+    results = [CheckResult(target("web01"), 0, "fine"), CheckResult(target("web01"), 0, "fine again")]
+
+    async def work(desk: Desk) -> None:
+        theirs, own = await desk.submit_call(OPERATOR, results), await desk.submit_call(ivo, results)
+        with pytest.raises(Forbidden):
+            await desk.withdraw_call(ivo, theirs.id)
+        assert str((await desk.call_of_results(OPERATOR, theirs.id)).state) == "accepted"
+        assert str((await desk.withdraw_call(ivo, own.id)).state) == "cancelled"
+        assert str((await desk.withdraw_call(OPERATOR, theirs.id)).state) == "cancelled"
 
     at_desk(scene, work)
 
@@ -375,6 +393,30 @@ def test_a_deletion_of_many_withdraws_what_was_not_sent_yet(scene: Scene, many: 
     assert of_deletions.count(("cancelled", NEVER_SENT)) == MANY - 1
     assert {states[receipt.command_id][0] for receipt in made[1:]} == {"cancelled"}
     assert sum(entry.present for entry in scene.entries()) == 1
+
+
+def test_an_object_acknowledged_while_many_are_taken_back_is_told_to_the_core(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else acknowledged it after the plan: withdrawing ours alone would leave that one, and say it was taken back."""
+    problems = [service("many", f"s{n}", 2) for n in range(MANY)]
+    scene.scan(NORTH, host("many"), *problems)
+    targets = [target("many", f"s{n}") for n in range(MANY)]
+    flags = {"sticky": True, "notify": False, "persistent": False}
+    made = at_desk(scene, lambda desk: desk.acknowledge(OPERATOR, targets, comment="c", **flags))
+    real, done = Bulk._slices, []
+
+    async def meanwhile(self: Bulk, *arguments: Any) -> Any:
+        receipts = await real(self, *arguments)
+        scene.scan(NORTH, host("many"), service("many", "s0", 2, acknowledged=1, acknowledgement_type=1), *problems[1:])
+        done.append(len(receipts))
+        return receipts
+
+    monkeypatch.setattr(Bulk, "_slices", meanwhile)
+    removed = at_desk(scene, lambda desk: desk.remove_acknowledgement(OPERATOR, targets))
+    states = {command.id: str(command.state) for command in scene.commands()}
+    assert done == [MANY] and states[removed[0].command_id] == states[made[0].command_id] == "accepted"
+    assert {states[one.command_id] for one in (*made[1:], *removed[1:])} == {"cancelled"}
 
 
 def test_a_twin_that_may_still_be_withdrawn_is_not_joined(

@@ -99,6 +99,12 @@ class Core:
     def is_running(self) -> bool:
         return self._reader is not None
 
+    @property
+    def reader(self) -> int:
+        """Its end of the command file."""
+        assert self._reader is not None
+        return self._reader
+
     def start(self) -> None:
         self._reader = os.open(self.poller.command_file, os.O_RDONLY | os.O_NONBLOCK)
         self.memory = self.saved.copy()
@@ -214,6 +220,10 @@ class Core:
         elif name.startswith("ACKNOWLEDGE_") and known.state:
             known.acknowledged, known.acknowledgement_type = 1, int(values["sticky"])
             self._comment(key, 4, values, int(self.clock.at))
+        elif name.startswith("DEL_ALL_"):
+            memory.comments = {
+                number: one for number, one in memory.comments.items() if (one.host_name, one.service_description) != key
+            }
         elif name.startswith("REMOVE_"):
             known.acknowledged = 0
             memory.comments = {
@@ -266,6 +276,10 @@ class Core:
             return False
         self.removed.append(store.pop(number).comment)
         return True
+
+    def others_comment(self, host: str, comment: str) -> None:
+        """Another program's line is executed now."""
+        self._comment((host, None), 1, {"persistent": "1", "author": "eve", "comment": comment}, int(self.clock.at))
 
     # --- showing ------------------------------------------------------------------------------------------------------------
 

@@ -136,6 +136,52 @@ def test_a_lost_removal_is_not_written_again_over_a_later_acknowledgement(scene:
     assert scene.core.memory.objects["web", None].acknowledged == 1
 
 
+@pytest.mark.parametrize("how", ["lost", "never executed", "started again unread"])
+def test_a_deletion_of_all_comments_that_a_core_lost_spares_what_came_later(scene: LaneScene, how: str) -> None:
+    """Sent again whole, it would take what others wrote since: those it was for are deleted by their ids, and nothing else."""
+    for comment in ("old 1", "old 2"):
+        scene.core.others_comment("web", comment)
+    scene.core.save()
+    shown(scene, 5)
+    made = scene.accept("DEL_ALL_HOST_COMMENTS")
+    _lose(scene, how)
+    scene.clock.at += 3
+    scene.core.others_comment("web", "came later")
+    scene.settle(5)
+    assert [one.comment for one in scene.core.memory.comments.values()] == ["came later"]
+    assert scene.core.removed == ["old 1", "old 2"]
+    sent = [text for _, text in scene.core.executed if text.startswith("DEL_ALL_")]
+    assert len(sent) == (1 if how == "lost" else 0)
+    assert scene.state(made) is State.CONFIRMED, scene.command(made).reason
+
+
+def _lose(scene: LaneScene, how: str) -> None:
+    """The core does not do what is just being sent, or forgets that it did."""
+    if how == "lost":
+        scene.turn(0.1)
+        scene.core.kill()
+        scene.clock.at += 1
+        scene.core.start()
+    else:
+        scene.step()
+        os.read(scene.core.reader, 1 << 16)  # its bytes are gone
+        if how == "started again unread":
+            scene.core.kill()
+            scene.core.start()
+
+
+def test_a_deletion_of_all_comments_that_cannot_be_done_one_by_one_says_so(scene: LaneScene) -> None:
+    """The comment of an acknowledgement has no id of ours: nothing is promised of it, and the command does not wait for ever."""
+    scene.accept("ACKNOWLEDGE_HOST_PROBLEM", persistent=True)
+    scene.settle(2)
+    scene.core.save()
+    made = scene.accept("DEL_ALL_HOST_COMMENTS")
+    _lose(scene, "lost")
+    scene.settle(5)
+    assert scene.state(made) is State.NO_EFFECT and "not sent again" in scene.command(made).reason
+    assert len([text for _, text in scene.core.executed if text.startswith("DEL_ALL_")]) == 1
+
+
 def test_what_could_not_be_stored_of_a_generation_is_looked_at_again_in_the_next(
     scene: LaneScene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
