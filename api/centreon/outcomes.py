@@ -8,8 +8,8 @@
 | not known yet, or never to be known | 504: the command lives on, repeating is safe |
 
 A poller that is away is refused with 503 by the desk before anything is journalled. Of a call for several things each has a status
-of its own: where all are alike that is the answer's, else it is 207 and `results` has the status of each, in the order of the
-request. Who says `?wait=S` (or `Prefer: wait=S`) is answered when the commands came to their last state, or after S seconds, with
+of its own, told in `results` in the order of the request: the answer's is 204 if every one is, 404 if none is known, 503 if all are
+on pollers that are away, else 207. Who says `?wait=S` (or `Prefer: wait=S`) is answered when the commands came to their last state, or after S seconds, with
 a body: `commands` has each with its proof; 204 becomes 200.
 """
 
@@ -138,8 +138,8 @@ def _together(verdicts: Sequence[Verdict]) -> Verdict:
     errors = tuple(error for one in bad for error in one.errors)
     said = list(dict.fromkeys(one.message for one in bad))
     message = " ".join(said[:_MOST_SAID]) + (f" … and {len(said) - _MOST_SAID} more." if len(said) > _MOST_SAID else "")
-    alike = len({one.status for one in verdicts}) == 1
-    if alike:
+    statuses = {one.status for one in verdicts}
+    if len(verdicts) == 1 or statuses in ({404}, {503}):
         return Verdict(bad[0].status, message, errors)
     return Verdict(207, f"{len(verdicts) - len(bad)} of {len(verdicts)} were carried out. {message}", errors)
 
