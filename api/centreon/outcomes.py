@@ -9,8 +9,8 @@
 
 A poller that is away is refused with 503 by the desk before anything is journalled. Of a call for several things each has a status
 of its own, told in `results` in the order of the request: the answer's is 204 if every one is, 404 if none is known, 503 if all are
-on pollers that are away, else 207. Who says `?wait=S` (or `Prefer: wait=S`) is answered when the commands came to their last state, or after S seconds, with
-a body: `commands` has each with its proof; 204 becomes 200.
+on pollers that are away, else 207. Who says `?wait=S` (or `Prefer: wait=S`) is answered when the commands came to their last state,
+or after S seconds, with a body: `commands` has each with its proof; 204 becomes 200.
 """
 
 from __future__ import annotations
