@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 
 import orjson
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -89,6 +90,11 @@ class Spool:
 
     def fill(self, pieces: Iterable[bytes], headers: Mapping[str, str]) -> None:
         """Write it all; in a thread. Raises PollerError when this was begun before: what was sent cannot be taken back."""
+        for _ in self.writing(pieces, headers):
+            pass
+
+    def writing(self, pieces: Iterable[bytes], headers: Mapping[str, str]) -> Iterator[bool]:
+        """The same piece by piece: True after each."""
         if self.headers:
             raise PollerError("The view of the cores was replaced while it was read: ask again.")
         self.headers = headers
@@ -98,6 +104,7 @@ class Spool:
             os.pwrite(self._file.fileno(), piece, self._size)
             self._size += len(piece)
             self._poke()
+            yield True
 
     def _poke(self) -> None:
         with suppress(RuntimeError):  # the loop is closed: nobody waits
@@ -107,26 +114,32 @@ class Spool:
         """Wait for the first byte."""
         await self._grown.wait()
 
-    async def pieces(self, filling: asyncio.Task[Response | None]) -> AsyncIterator[bytes]:
-        """Everything, as it comes. Raises what ended the filling too early."""
+    async def pieces(self, filling: asyncio.Future[Response | None]) -> AsyncIterator[bytes]:
+        """Everything, as it comes, or as much as there was when it was abandoned. Raises what ended the filling too early."""
         filling.add_done_callback(lambda done: self._grown.set())
         sent = 0
-        while True:
+        while not self._is_closed:
             self._grown.clear()
-            while sent < self._size:
+            if sent < self._size:
                 piece = await asyncio.to_thread(os.pread, self._file.fileno(), min(_SENT_AT_ONCE_BYTES, self._size - sent), sent)
                 sent += len(piece)
                 yield piece
-            if filling.done():
+            elif not filling.done():
+                await self._grown.wait()
+            else:
                 filling.result()
                 if sent == self._size:
                     return
-            else:
-                await self._grown.wait()
 
     def abandon(self) -> None:
-        """End the writing at its next piece."""
+        """End the writing at its next piece. On the loop."""
         self._is_closed = True
+        self._grown.set()
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Nobody waits for it any more."""
+        return self._is_closed
 
     def close(self) -> None:
         """The file is gone. Nobody may be writing."""
@@ -134,46 +147,67 @@ class Spool:
 
 
 class _Spooled(Response):
-    """Sends a spool. An error after the first byte ends the connection: half an answer must not look like a whole one."""
+    """Sends a spool. An error after the first byte ends the connection: half an answer must not look like a whole one.
 
-    def __init__(self, spool: Spool, filling: asyncio.Task[Response | None]) -> None:
+    Servers do not say that a client went away to who sends, only to who listens.
+    """
+
+    def __init__(self, spool: Spool, filling: asyncio.Future[Response | None], leaving: asyncio.Future[None] | None) -> None:
         super().__init__(None, 200)
-        self._spool, self._filling = spool, filling
+        self._spool, self._filling, self._leaving = spool, filling, leaving
         del self.headers["content-length"]
         self.headers.update(spool.headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        leaving = self._leaving or asyncio.ensure_future(_left(receive))
+        leaving.add_done_callback(lambda done: self._spool.abandon())
         try:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             if scope["method"] != "HEAD":
                 async for piece in self._spool.pieces(self._filling):
                     await send({"type": "http.response.body", "body": piece, "more_body": True})
-            await send({"type": "http.response.body", "body": b""})
+            if not self._spool.is_abandoned:
+                await send({"type": "http.response.body", "body": b""})
         finally:
-            await _end(self._spool, self._filling)
+            await _finish(self._spool, self._filling, leaving)
 
 
-async def spooled_response(spool: Spool, filling: Awaitable[Response | None]) -> Response:
-    """The response, once its first byte is there; or the one that was answered instead. Raises what came before that byte."""
+async def spooled_response(spool: Spool, filling: Awaitable[Response | None], receive: Receive | None = None) -> Response:
+    """The response, once its first byte is there; or the one that was answered instead. Raises what came before that byte.
+
+    `receive`: of a request whose body was read; then ClientDisconnect is raised when the client goes away before that byte.
+    """
     task = asyncio.ensure_future(filling)
     first = asyncio.ensure_future(spool.first())
+    leaving = asyncio.ensure_future(_left(receive)) if receive is not None else None
     try:
-        await asyncio.wait({task, first}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([one for one in (task, first, leaving) if one is not None], return_when=asyncio.FIRST_COMPLETED)
     except asyncio.CancelledError:
-        await _end(spool, task)
+        await _finish(spool, task, leaving)
         raise
     finally:
         first.cancel()
     if task.done() and (task.exception() is not None or task.result() is not None):
-        spool.close()
+        await _finish(spool, task, leaving)
         instead = task.result()
         assert instead is not None
         return instead
-    return _Spooled(spool, task)
+    if leaving is not None and leaving.done():
+        await _finish(spool, task, leaving)
+        raise ClientDisconnect
+    return _Spooled(spool, task, leaving)
 
 
-async def _end(spool: Spool, filling: asyncio.Future[Response | None]) -> None:
-    """Let go of both. The thread notices at its next piece, before the file's number can be another file's."""
+async def _left(receive: Receive) -> None:
+    """Come back when the client is gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _finish(spool: Spool, filling: asyncio.Future[Response | None], leaving: asyncio.Future[None] | None) -> None:
+    """Let go of all. The thread notices at its next piece, before the file's number can be another file's."""
+    if leaving is not None:
+        leaving.cancel()
     spool.abandon()
     with suppress(SignalboxError):
         await asyncio.shield(filling)

@@ -365,7 +365,14 @@ class Icinga2Core(Core):
         for host in self.hosts:
             parts.append(self._host(host))
             parts += [self._service(host, service) for service in host.services]
+            parts += [self._parent(host, parent) for parent in host.parents]
         return {self.config_file: "\n".join([*parts, self.extra, ""])}
+
+    @staticmethod
+    def _parent(host: Host, parent: str) -> str:
+        """What this core's object cache tells as a parent."""
+        lines = [f"child_host_name = {_quoted(host.name)}", f"parent_host_name = {_quoted(parent)}"]
+        return _icinga2_block(f"object Dependency {_quoted(f'below {parent}')}", lines)
 
     def _host(self, host: Host) -> str:
         lines = [

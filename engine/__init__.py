@@ -32,15 +32,19 @@ The tour, in reading order:
    history.db), `replay.py` (downtimes that only the logs know), `acknowledged.py` (acknowledgements likewise), `duplicates.py`
    (what a core made twice of one line), `losses.py` (what it lost in a crash), `expiry.py` (acknowledgements that end at a time),
    `logpages.py` (logs as they lie, from either end), and the lane, one thread that carries a poller's commands: `local.py`
-   its loop, `health.py` how its command file is, `sending.py` what may be written next, `bulk.py` calls of results (`call.py`
-   one of them, `bulk_plan.py` what of them is written next, `newest.py` and `last_checks.py` what it is decided by,
-   `bulk_judge.py` what they did), `proving.py` what the files prove (`effects_judged.py` of one command's effect,
-   `entries_judged.py` of entries made or deleted, `deletions.py` by which command, `absent.py` what to do where it is not
-   there, `one_by_one.py` where it was a deletion of many), `keeping.py` its successor when the journal could not be written.
+   its round (in layers: `lane_parts.py` what it holds, `lane_log.py` what it hears, `lane_writing.py` and `lane_sending.py` what
+   it writes, `lane_silence.py` what it does where proof does not come), `health.py` how its command file is, `sending.py` what
+   may be written next, `bulk.py` calls of results (`call.py` one of them, `bulk_plan.py` what of them is written next,
+   `newest.py` and `last_checks.py` what it is decided by, `bulk_judge.py` what they did), `proving.py` what the files prove
+   (`effects_judged.py` of one command's effect, `entries_judged.py` of entries made or deleted, `deletions.py` by which command,
+   `absent.py` what to do where it is not there, `one_by_one.py` where it was a deletion of many), `keeping.py` its successor when
+   the journal could not be written.
 7. `runtime.py`: the engine process put together. `hints.py`: wake-ups between processes. `faults.py`: crash points for tests.
    `figures.py`: what processes count and time, for /metrics. `garbage.py`: how often cycles are looked for. `carrier.py`: a thread
    that does many requests' short works together.
-8. `desk/`: the front door every API dialect comes through; it runs in the API workers. `selection.py` says which objects a call is
+8. `desk/`: the front door every API dialect comes through; it runs in the API workers: one class in layers, `opened.py` (databases,
+   threads), `reading.py` (what is shown), `ordering.py` (from orders to receipts), `nouns.py`, `any_command.py`, `for_many.py` and
+   `result_calls.py` (what can be asked); `storable.py` says what no database can hold. `selection.py` says which objects a call is
    for, `plans.py` plans calls for many, `items.py` calls whose parts stand or fall one by one, `bulk.py` stores them in slices,
    `together.py` many small ones at once, `once.py` wraps what it stores, `rights.py` says what a contact of the core may command,
    `subscribe.py` gives events out (`pages.py` reads them, `audience.py` says to whom, `snapshot.py` what stands before them),

@@ -3,8 +3,9 @@
 Programs written for `/nagios/cgi-bin/*.cgi` find here what they look for, over all pollers at once. Answers are HTTP 200 as the
 originals' (a setting gives real status codes); what a page says is true. Reading order: this table, `visit` (one request),
 `commands` (the table of cmd.cgi), `cmd`, `asked` (its parameters), `places`, `csrf`, `form`;
-`objects` (what lists show), `header` (what stands above a page), `status` (with `chosen`, `totals`, `overviews`),
-`extinfo` (with `process`, `group`), `tac` (with `columns`), `showlog`, `images`.
+`pages`, `objects` (what lists show; many are `kept` in a file until they are rendered; beside names `links` and `icons`),
+`header` (what stands above a page), `status` (with `chosen`, `totals`, `filterbox`, `overviews`),
+`extinfo` (with `object`, `entries`, `process`, `group`), `tac` (with `columns`), `showlog`, `images`.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from starlette.routing import BaseRoute, Route
 from api.auth.doorkeeper import Doorkeeper
 from api.cgi.cmd import cmd
 from api.cgi.extinfo import extinfo
-from api.cgi.images import image
+from api.cgi.images import image, stylesheet
 from api.cgi.json_cgis.page import JSON_PAGES
+from api.cgi.pages import LongPages
 from api.cgi.showlog import showlog
 from api.cgi.status import status
 from api.cgi.tac import tac
@@ -41,9 +43,11 @@ PAGES: Mapping[str, Handler] = {
 def routes(desk: Desk, doorkeeper: Doorkeeper, settings: Settings, clock: Clock | None = None) -> list[BaseRoute]:
     """Every CGI below every prefix, and the pictures beside it."""
     services = Services(desk, doorkeeper, settings, clock or SystemClock())
-    pages = {name: Page(services, handler) for name, handler in PAGES.items()}
+    long_pages = LongPages()
+    pages = {name: Page(services, handler, long_pages) for name, handler in PAGES.items()}
     beside = dict.fromkeys(prefix.rpartition("/")[0] for prefix in settings.cgi_prefixes)
     return [
         *(Route(f"{prefix}/{name}", page) for prefix in settings.cgi_prefixes for name, page in pages.items()),
-        *(Route(f"{prefix}/images/{{name}}", image) for prefix in beside),
+        *(Route(f"{prefix}/images/{folder}{{name}}", image) for prefix in beside for folder in ("", "logos/")),
+        *(Route(f"{prefix}/stylesheets/common.css", stylesheet) for prefix in beside),
     ]

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from api.cgi.header import Header, header, pollers_asked
 from api.cgi.objects import NOT_THERE
-from api.cgi.pages import error_page, long_page
+from api.cgi.pages import error_page, threaded_page
 from api.cgi.visit import Visit
 from engine.state.scope import all_of
 from engine.state.views import Reader
@@ -60,7 +60,7 @@ async def group(visit: Visit, kind: str) -> Response:
     links = [(Markup(f"status.cgi?{target}&style={style}"), words.format(kind.title())) for style, words in _STYLES]
     at = 2 if kind == "hostgroup" else 3
     actions = [(row[0], row[1].format(kind), Markup(f"cmd.cgi?cmd_typ={row[at]}&{target}")) for row in _WORDS]
-    return await long_page("group.html", title=TITLE, head=head, kind=kind, one=found, links=links, actions=actions)
+    return await threaded_page("group.html", title=TITLE, head=head, kind=kind, one=found, links=links, actions=actions)
 
 
 def _found(reader: Reader, visit: Visit, kind: str, name: str, pollers: list[int]) -> Group | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from markupsafe import Markup
 from starlette.responses import Response
 
 from api.cgi.dates import long_text
@@ -18,14 +19,15 @@ from engine.state.views import Reader
 
 NOT_RUNNING = "Warning: Monitoring process may not be running!"
 NOT_ALLOWED = "It appears as though you do not have permission to view {}..."
-WHY = (
-    "If you believe this is an error, check the HTTP server authentication requirements for accessing this CGI"
-    " and check the authorization options in your CGI configuration file."
+WHY = Markup(
+    "If you believe this is an error, check the HTTP server authentication requirements for accessing this CGI<br>"
+    "and check the authorization options in your CGI configuration file."
 )
 _INTERVALS_TO_BE_STALE = 3
 _LEAST_STALE_S = 30.0
 _NAMES = {
-    CoreKind.NAGIOS: "Nagios® Core™", CoreKind.NAEMON: "Naemon Core", CoreKind.ICINGA1: "Icinga", CoreKind.ICINGA2: "Icinga 2",
+    CoreKind.NAGIOS: Markup("Nagios&reg; Core&trade;"),
+    CoreKind.NAEMON: "Naemon Core", CoreKind.ICINGA1: "Icinga", CoreKind.ICINGA2: "Icinga 2",
     CoreKind.CENTREON: "Centreon Engine",
 }  # fmt: skip
 
@@ -80,7 +82,7 @@ def header(visit: Visit, title: str, views: Sequence[PollerView], *, refreshes: 
     return Header(
         title=title,
         updated=long_text(now + offset, first.timezone if first is not None else None),
-        cores=tuple(dict.fromkeys(f"{_NAMES[CoreKind(view.kind)]} {view.version}" for view in views)),
+        cores=tuple(dict.fromkeys(_NAMES[CoreKind(view.kind)] + f" {view.version}" for view in views)),
         user=visit.caller.user,
         warnings=tuple(_silent(view, len(views) > 1) for view in views if is_silent(view, now)),
         refresh_s=visit.config.refresh_rate if refreshes else 0,

@@ -1,11 +1,15 @@
 """The small pictures the pages refer to, under the originals' names; drawn here, as SVG, whatever their names end in.
 
+And the pages' style, which is no part of them: programs that look for the names of classes line by line would find it there.
+
 Anybody may have them: a browser asks for them without a password from some pages, and they say nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -62,9 +66,23 @@ def drawn(name: str) -> str | None:
     return f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 20 20' width='20' height='20'>{ground}{line}</svg>"
 
 
+_OF_AN_OBJECT = "detail.gif"  # instead of its own picture, which lies beside the web server's pages
+
+
 async def image(request: Request) -> Response:
     """One picture."""
-    found = drawn(request.path_params["name"])
+    name = request.path_params["name"]
+    found = drawn(_OF_AN_OBJECT if "/logos/" in request.url.path else name)
     if found is None:
         return PlainTextResponse("There is no such picture.", 404)
     return Response(found, headers=_HEADERS, media_type="image/svg+xml")
+
+
+@cache
+def _style() -> bytes:
+    return files("api.cgi").joinpath("templates/style.css").read_bytes()
+
+
+async def stylesheet(request: Request) -> Response:
+    """How the pages look."""
+    return Response(_style(), headers=_HEADERS, media_type="text/css")

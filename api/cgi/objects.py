@@ -5,17 +5,18 @@ Source: Nagios 4.4.6 cgi/status.c; masks from include/cgiutils.h, include/status
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
-from urllib.parse import quote_plus
-
-from markupsafe import Markup
+from typing import Any
 
 from api.cgi.chosen import Chosen, condition
 from api.cgi.dates import time_text
+from api.cgi.icons import Extras, Icon, Seen, icons
+from api.cgi.kept import Kept
+from api.cgi.links import host_link, service_link, status_link, twins
 from api.cgi.visit import Visit
 from engine.config import Poller
+from engine.model import PollerView
 from engine.state.patterns import FUNCTION, checked
 from engine.state.scope import Condition, all_of
 from engine.state.views import Reader
@@ -34,6 +35,9 @@ _PROPERTIES = (
     "{o}.notifications_enabled = 0", "{o}.notifications_enabled <> 0", "{o}.accept_passive_checks = 0",
     "{o}.accept_passive_checks <> 0", "{o}.check_type = 1", "{o}.check_type = 0", "{o}.state_type = 1", "{o}.state_type = 0",
 )  # fmt: skip
+_EXTRAS = (
+    "coalesce({c}.notes_url, ''), coalesce({c}.action_url, ''), coalesce({c}.icon_image, ''), coalesce({c}.icon_image_alt, '')"
+)
 _COMMENTS = (
     "(SELECT count(*) FROM state.comment k WHERE k.poller = {o}.poller AND k.host_name = {name}"
     " AND k.service_description IS {service})"
@@ -45,39 +49,11 @@ _SHOWN = (
 )
 
 
-class Seen(NamedTuple):
-    """Of a host's or service's row what the lists show."""
-
-    state: int
-    has_been_checked: int
-    acknowledged: int
-    scheduled_downtime_depth: int
-    last_check: float
-    last_state_change: float
-    current_attempt: int
-    max_check_attempts: int
-    plugin_output: str
-    next_check: float
-    checks_enabled: int
-    accept_passive_checks: int
-    notifications_enabled: int
-    is_flapping: int
-    should_be_scheduled: int
-
-
-@dataclass(frozen=True, slots=True)
-class Icon:
-    """One of the small pictures beside a name: programs read its name and its words."""
-
-    src: str
-    alt: str
-    title: str
-    anchor: str = ""
-
-
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A host or service in a list. `background`: of its row, "" for the alternating ones."""
+    """A host or service in a list. `key`: of its host; `background`: of its row, "" for the alternating ones."""
+
+    key: tuple[int, str]
 
     host: str
     service: str | None
@@ -93,6 +69,8 @@ class Shown:
     host_word: str = ""
     host_background: str = ""
     host_icons: tuple[Icon, ...] = ()
+    host_link: str = ""
+    services_link: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +82,6 @@ class Asked:
     order: str
     start: int
     limit: int
-
-
-# Links stand in pages with bare `&`, as programs look for them: names in them are percent-encoded, so that nothing can break out.
-
-
-def host_link(host: str) -> Markup:
-    return Markup(f"extinfo.cgi?type=1&host={quote_plus(host)}")
-
-
-def service_link(host: str, service: str) -> Markup:
-    return Markup(f"extinfo.cgi?type=2&host={quote_plus(host)}&service={quote_plus(service)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +141,10 @@ def _order(visit: Visit, kind: str) -> str:
     return f"{column} {'DESC' if visit.number('sorttype') == 2 else 'ASC'}, {names}, h.poller"
 
 
-def found(reader: Reader, visit: Visit, which: Asked, now: float) -> tuple[list[Shown], int]:
+def found(reader: Reader, visit: Visit, which: Asked, now: float) -> tuple[Kept[Shown], int]:
     """One page of them, and how many there are."""
     pollers = {one.number: one for one in visit.desk.config.pollers}
+    named = twins(reader, visit)
     tables = "JOIN state.poller p ON p.number = h.poller LEFT JOIN state.host_config c ON c.poller = h.poller AND c.name = h.name"
     if which.kind == "service":
         tables = f"state.service s JOIN state.host h ON h.poller = s.poller AND h.name = s.host_name {tables}"
@@ -185,49 +153,67 @@ def found(reader: Reader, visit: Visit, which: Asked, now: float) -> tuple[list[
         tables, seen = f"state.host h {tables}", visit.caller.scope.sql("h.poller", "h.name")
     where, values = all_of([seen, *which.conditions])
     (total,) = reader.connection.execute(f"SELECT count(*) FROM {tables} WHERE {where}", values).fetchone()
-    host = f"{_SHOWN.format(o='h')}, {_COMMENTS.format(o='h', name='h.name', service='NULL')}"
-    own = f"{_SHOWN.format(o='s')}, {_COMMENTS.format(o='s', name='s.host_name', service='s.description')}"
+    host = f"{_SHOWN.format(o='h')}, {_COMMENTS.format(o='h', name='h.name', service='NULL')}, {_EXTRAS.format(c='c')}"
+    own = (
+        f"{_SHOWN.format(o='s')}, {_COMMENTS.format(o='s', name='s.host_name', service='s.description')}, {_EXTRAS.format(c='sc')}"
+    )
     chosen = f"h.poller, h.name, coalesce(c.address, ''), p.program_start, p.clock_offset_s, {host}"
-    chosen += f", s.description, {own}" if which.kind == "service" else ""
+    if which.kind == "service":
+        chosen += f", s.description, {own}"
+        tables += (
+            " LEFT JOIN state.service_config sc ON sc.poller = s.poller AND sc.host_name = s.host_name"
+            " AND sc.description = s.description"
+        )
     query = f"SELECT {chosen} FROM {tables} WHERE {where} ORDER BY {which.order} LIMIT ? OFFSET ?"
     rows = reader.connection.execute(query, [*values, which.limit or -1, which.start])
-    return [_shown(row, pollers[row[0]], now) for row in rows if row[0] in pollers], int(total)
+
+    def shown(row: tuple[Any, ...]) -> Shown:
+        return _shown(row, pollers[row[0]], now, named)
+
+    return Kept((row for row in rows if row[0] in pollers), shown), int(total)
 
 
-def host_icons(reader: Reader, keys: Collection[tuple[int, str]]) -> dict[tuple[int, str], tuple[Icon, ...]]:
-    """The pictures beside hosts, by poller and name, of those that have any."""
-    comments = _COMMENTS.format(o="h", name="h.name", service="NULL")
-    query = f"SELECT h.poller, h.name, {_SHOWN.format(o='h')}, {comments} FROM state.host h WHERE h.poller = ? AND h.name = ?"
-    found = {}
-    for key in keys:
-        row = reader.connection.execute(query, key).fetchone()
-        if row is not None:
-            found[key] = tuple(_icons(Seen(*row[2:-1]), int(row[-1]), "host", host_link(key[1]), beside=True))
-    return found
+def host_extras(reader: Reader, views: Sequence[PollerView]) -> dict[tuple[int, str], Extras]:
+    """What the configuration puts beside the hosts of groups, by poller's number and name; only of those that have any."""
+    on = (f"c.poller IN ({','.join('?' * len(views))})", [view.number for view in views])
+    where, values = all_of([on, ("(c.notes_url || c.action_url || c.icon_image) <> ''", [])])
+    query = f"SELECT c.poller, c.name, c.address, {_EXTRAS.format(c='c')} FROM state.host_config c WHERE {where}"
+    rows = reader.connection.execute(query, values)
+    return {(poller, name): Extras(*extras).named(name, address) for poller, name, address, *extras in rows}
 
 
-_WIDTH = len(Seen._fields) + 1
+_WIDTH = len(Seen._fields) + 1 + len(Extras._fields)
 
 
-def _shown(row: Sequence[object], poller: Poller, now: float) -> Shown:
-    _, name, address, started, offset, *rest = row
-    assert isinstance(name, str) and isinstance(started, float | int) and isinstance(offset, float | int)
-    host, comments = Seen(*rest[: _WIDTH - 1]), rest[_WIDTH - 1]  # type: ignore[arg-type]
-    host_icons = tuple(_icons(host, int(str(comments)), "host", host_link(name), beside=len(rest) > _WIDTH))
+def _shown(row: tuple[Any, ...], poller: Poller, now: float, named: Collection[str]) -> Shown:
+    number, name, address, started, offset, *rest = row
+    on = poller.name if name in named else ""
+    host, comments, extras = Seen(*rest[: _WIDTH - 5]), rest[_WIDTH - 5], Extras(*rest[_WIDTH - 4 : _WIDTH])
+    link = host_link(name, on)
+    host_icons = icons(host, int(comments), "host", link, extras.named(name, address), beside=len(rest) > _WIDTH)
     moment = now + float(offset)
     if len(rest) == _WIDTH:
-        return _worded(name, None, str(address), host, host_icons, poller, float(started), moment)
-    service, own, own_comments = rest[_WIDTH], Seen(*rest[_WIDTH + 1 : -1]), rest[-1]  # type: ignore[arg-type]
-    assert isinstance(service, str)
-    icons = tuple(_icons(own, int(str(own_comments)), "service", service_link(name, service)))
-    shown = _worded(name, service, str(address), own, icons, poller, float(started), moment)
+        shown = _worded((number, name), None, address, host, host_icons, link, poller, float(started), moment)
+        return replace(shown, services_link=status_link(name, on))
+    service, own, own_comments, own_extras = rest[_WIDTH], Seen(*rest[_WIDTH + 1 : -5]), rest[-5], Extras(*rest[-4:])
+    own_link = service_link(name, service, on)
+    own_icons = icons(own, int(own_comments), "service", own_link, own_extras.named(name, address, service))
+    shown = _worded((number, name), service, address, own, own_icons, own_link, poller, float(started), moment)
     word = HOST_STATES.get(host.state, "UP") if host.has_been_checked else "PENDING"
     background = f"HOST{word}{_taken(host)}" if host.has_been_checked and host.state else ""
-    return replace(shown, host_word=word, host_background=background, host_icons=host_icons)
+    return replace(shown, host_word=word, host_background=background, host_icons=host_icons, host_link=link)
 
 
 def _worded(
-    host: str, service: str | None, title: str, seen: Seen, icons: tuple[Icon, ...], poller: Poller, started: float, now: float
+    key: tuple[int, str],
+    service: str | None,
+    title: str,
+    seen: Seen,
+    icons: tuple[Icon, ...],
+    link: str,
+    poller: Poller,
+    started: float,
+    now: float,
 ) -> Shown:
     states = HOST_STATES if service is None else SERVICE_STATES
     word = states.get(seen.state, "UNKNOWN") if seen.has_been_checked else "PENDING"
@@ -243,10 +229,11 @@ def _worded(
         output = waits if seen.should_be_scheduled else f"{kind} is not scheduled to be checked..."
     since = seen.last_state_change or started
     return Shown(
-        host=host,
+        key=key,
+        host=key[1],
         service=service,
         title=title,
-        link=host_link(host) if service is None else service_link(host, service),
+        link=link,
         word=word,
         background=background,
         last_check=text(seen.last_check) if seen.has_been_checked else "N/A",
@@ -269,38 +256,3 @@ def lasted(seconds: float) -> str:
 
 def _taken(seen: Seen) -> str:
     return "ACK" if seen.acknowledged else "SCHED" if seen.scheduled_downtime_depth > 0 else ""
-
-
-def _icons(seen: Seen, comments: int, kind: str, link: Markup, *, beside: bool = False) -> Iterator[Icon]:
-    """`beside`: of a host beside its services, which is worded otherwise."""
-    if seen.acknowledged:
-        words = f"This {kind} problem has been acknowledged"
-        yield Icon("ack.gif", words, words, link + "#comments")
-    if comments:
-        words = f"This {kind} has {comments} comment{'' if comments == 1 else 's'} associated with it"
-        yield Icon("comment.gif", words, words, link + "#comments")
-    told, checked = _told(seen, kind, link), _checked(seen, kind, link, beside)
-    yield from told + checked if kind == "host" else checked + told  # in the originals' order
-    if seen.is_flapping:
-        words = f"This {kind} is flapping between states"
-        yield Icon("flapping.gif", words, words, link)
-    if seen.scheduled_downtime_depth > 0:
-        words = f"This {kind} is currently in a period of scheduled downtime"
-        yield Icon("downtime.gif", words, words, link)
-
-
-def _told(seen: Seen, kind: str, link: Markup) -> list[Icon]:
-    words = f"Notifications for this {kind} have been disabled"
-    return [] if seen.notifications_enabled else [Icon("ndisabled.gif", words, words, link)]
-
-
-def _checked(seen: Seen, kind: str, link: Markup, beside: bool) -> list[Icon]:
-    if seen.checks_enabled:
-        return []
-    this = "this host" if kind == "host" else "the service"
-    both = f"Active and passive checks have been disabled for this {kind}"
-    both = "Active and passive checks of this host have been disabled" if kind == "host" and beside else both
-    one = f"Active checks of {this} have been disabled - only passive checks are being accepted"
-    alt = one if seen.accept_passive_checks else both
-    title = "Checks of this host have been disabled" if kind == "host" and beside else alt
-    return [Icon("passiveonly.gif" if seen.accept_passive_checks else "disabled.gif", alt, title, link)]

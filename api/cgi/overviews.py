@@ -17,14 +17,13 @@ from markupsafe import Markup
 
 from api.cgi.chosen import Chosen
 from api.cgi.columns import Column, HostStyle, ServiceStyle, host_columns, service_columns
+from api.cgi.icons import Icon, logo, outside
+from api.cgi.links import host_link, service_link, status_link, target, twins
 from api.cgi.objects import (
     HOST_MASK,
     SERVICE_MASK,
     Filter,
-    Icon,
-    host_icons,
-    host_link,
-    service_link,
+    host_extras,
 )
 from api.cgi.visit import Visit
 from engine.model import PollerView
@@ -39,7 +38,10 @@ _STATES = ((2, "OK"), (4, "WARNING"), (8, "UNKNOWN"), (16, "CRITICAL"), (1, "PEN
 
 @dataclass(slots=True)
 class Member:
-    """A host in a group. `counts`: of its services, as (class, words, link); `services`: (name, class, link)."""
+    """A host in a group. `counts`: of its services, as (class, words, link); `services`: (name, class, link).
+
+    `on`: its poller where links must name it; `outside`: its notes and actions; `logo`: its own picture.
+    """
 
     name: str
     address: str
@@ -47,7 +49,9 @@ class Member:
     detail: Markup
     word: str
     css: str  # "" where the rows' own alternate
-    icons: tuple[Icon, ...] = ()
+    on: str = ""
+    outside: tuple[Icon, ...] = ()
+    logo: Icon | None = None
     counts: list[tuple[str, str, Markup]] = field(default_factory=list)
     services: list[tuple[str, str, Markup]] = field(default_factory=list)
 
@@ -61,6 +65,11 @@ class Group:
     members: dict[tuple[int, str], Member] = field(default_factory=dict)
     hosts: list[Column] = field(default_factory=list)
     services: list[Column] = field(default_factory=list)
+
+    @property
+    def length(self) -> int:
+        """How many hosts and services it names."""
+        return len(self.members) + sum(len(member.services) for member in self.members.values())
 
 
 def groups(reader: Reader, visit: Visit, which: Chosen, filters: Filter, views: Sequence[PollerView]) -> list[Group]:
@@ -138,19 +147,21 @@ def _add_members(
     reader: Reader, visit: Visit, which: Chosen, filters: Filter, views: Sequence[PollerView], found: dict[str, Group]
 ) -> None:
     columns = f"DISTINCT gm.name, h.poller, h.name, coalesce(c.address, ''), {HOST_MASK.format(o='h')}"
+    names, pollers = twins(reader, visit), {view.number: view.name for view in views}
     for group, poller, name, address, bit in _members_rows(
         reader, visit, which, filters, views, columns, "ORDER BY gm.name, h.name, h.poller"
     ):
         if group in found:
-            link = Markup(f"status.cgi?host={quote_plus(name)}")
+            on = pollers[poller] if name in names else ""
             found[group].members[poller, name] = Member(
-                name, address, link, host_link(name), _HOST_WORDS[bit], _CLASSES.get(bit, "")
+                name, address, status_link(name, on), host_link(name, on), _HOST_WORDS[bit], _CLASSES.get(bit, ""), on
             )
-    if which.style == "grid":
-        icons = host_icons(reader, {key for group in found.values() for key in group.members})
-        for group in found.values():
-            for key, member in group.members.items():
-                member.icons = icons.get(key, ())
+    beside = host_extras(reader, views)
+    for group in found.values():
+        for key, member in group.members.items():
+            if key in beside:
+                member.outside = tuple(outside(beside[key], "host"))
+                member.logo = logo(beside[key], "host", member.detail) if beside[key].icon_image else None
 
 
 def _add_counts(
@@ -162,12 +173,10 @@ def _add_counts(
         counts.setdefault((group, poller, host), Counter())[bit] += count
     for group in found.values():
         for (poller, host), member in group.members.items():
-            target = (
-                f"host={quote_plus(host)}" if which.by == "hostgroup" else f"servicegroup={quote_plus(group.name)}&style=detail"
-            )
+            of = target(host, None, member.on) if which.by == "hostgroup" else f"servicegroup={quote_plus(group.name)}&style=detail"
             own = counts.get((group.name, poller, host), Counter())
             member.counts = [
-                (f"miniStatus{word}", f"{own[bit]} {word}", Markup(f"status.cgi?{target}&servicestatustypes={bit}&{filters.words}"))
+                (f"miniStatus{word}", f"{own[bit]} {word}", Markup(f"status.cgi?{of}&servicestatustypes={bit}&{filters.words}"))
                 for bit, word in _STATES
                 if own[bit]
             ]
@@ -184,7 +193,7 @@ def _add_services(
     for group, poller, host, description, bit in _service_rows(reader, visit, which, filters, views, columns, _BY_NAME):
         member = found[group].members.get((poller, host)) if group in found else None
         if member is not None:
-            member.services.append((description, f"status{words[bit]}", service_link(host, description)))
+            member.services.append((description, f"status{words[bit]}", service_link(host, description, member.on)))
 
 
 def _summarize(
@@ -200,13 +209,13 @@ def _summarize(
         if group in services:
             services[group][row, host if host & CHECKED and host & STATE else 0] += count
     for name, one in found.items():
-        target = f"status.cgi?{which.by}={quote_plus(name)}&style="
+        to = f"status.cgi?{which.by}={quote_plus(name)}&style="
         end = f"&hostprops={visit.number('hostprops')}"
-        of_hosts = target + ("hostdetail" if which.by == "hostgroup" else "detail")
+        of_hosts = to + ("hostdetail" if which.by == "hostgroup" else "detail")
         one.hosts = host_columns(hosts[name], HostStyle(of_hosts, end, "Unhandled", ("Up", "Down", "Unreachable", "Pending")))
         of_services = ServiceStyle(
-            f"{target}detail",
-            f"{target}detail",
+            f"{to}detail",
+            f"{to}detail",
             f"&{filters.words}",
             "Unhandled",
             ("Ok", "Warning", "Unknown", "Critical", "Pending"),

@@ -20,9 +20,10 @@ from api.cgi.dates import time_text
 from api.cgi.header import Header, configured_poller, header, pollers_asked, pollers_with, refused
 from api.cgi.json_cgis.names import Sight
 from api.cgi.json_cgis.program import performance
+from api.cgi.kept import Kept
+from api.cgi.links import host_link, service_link, target, twins
 from api.cgi.measured import active_and_passive
-from api.cgi.objects import host_link, service_link
-from api.cgi.pages import long_page, page
+from api.cgi.pages import page
 from api.cgi.visit import Visit
 from engine.model import PollerView
 from engine.state.rights import Right
@@ -209,7 +210,7 @@ async def queue(visit: Visit) -> Response:
     limit = max(0, visit.number("limit") if visit.has("limit") else visit.config.result_limit)
     start = max(0, visit.number("start") - 1)
 
-    def work(reader: Reader) -> tuple[Header, list[Queued], bool]:
+    def work(reader: Reader) -> tuple[Header, Sequence[Queued] | Kept[Queued], bool]:
         with reader.limited(LONGEST_READ_S):
             asked = pollers_asked(reader, visit)
             views = pollers_with(reader, visit, asked, Right.SYSTEM_INFORMATION)
@@ -229,12 +230,15 @@ async def queue(visit: Visit) -> Response:
     words = f"{_SORTS[option][0]}</b> ({'descending' if descending else 'ascending'})"
     following = start + limit + 1 if limit and len(rows) == limit else 0
     named: dict[str, Any] = {"rows": rows, "sorts": sorts, "sorted_by": Markup(words), "next": following}
-    return await long_page("queue.html", title=TITLE, head=head, option=option, descending=descending, **named)
+    named |= {"head": head, "option": option, "descending": descending}
+    return await visit.long_pages.page(visit.request.receive, "queue.html", len(rows), title=TITLE, **named)
 
 
-def _queued(reader: Reader, visit: Visit, views: Sequence[PollerView], order: str, limit: int, start: int) -> list[Queued]:
+def _queued(
+    reader: Reader, visit: Visit, views: Sequence[PollerView], order: str, limit: int, start: int
+) -> Sequence[Queued] | Kept[Queued]:
     if not views:
-        return []
+        return ()
     pollers = {view.number: configured_poller(visit, view) for view in views}
     on = f"o.poller IN ({','.join('?' * len(pollers))}) AND o.should_be_scheduled <> 0"
     parts, values = [], []
@@ -247,11 +251,13 @@ def _queued(reader: Reader, visit: Visit, views: Sequence[PollerView], order: st
         )
         values += given
     query = f"{' UNION ALL '.join(parts)} ORDER BY {order} LIMIT ? OFFSET ?"
-    several = len(pollers) > 1
-    return [
-        _one_queued(pollers[poller].name if several else "", *row, zone=(pollers[poller].date_format, pollers[poller].timezone))
-        for poller, *row in reader.connection.execute(query, [*values, limit or -1, start])
-    ]
+    of_several = twins(reader, visit)
+
+    def queued(row: Sequence[Any]) -> Queued:
+        poller = pollers[row[0]]
+        return _one_queued(poller.name if row[1] in of_several else "", *row[1:], zone=(poller.date_format, poller.timezone))
+
+    return Kept(reader.connection.execute(query, [*values, limit or -1, start]), queued)
 
 
 def _one_queued(
@@ -265,16 +271,15 @@ def _one_queued(
     *,
     zone: tuple[str, str | None],
 ) -> Queued:
-    target = f"host={quote_plus(host)}" + (f"&service={quote_plus(service)}" if service is not None else "")
-    target += f"&poller={quote_plus(poller)}" if poller else ""
+    of = target(host, service, poller)
     kind = "Host" if service is None else "Service"
     off, on, check = (48, 47, 96) if service is None else (6, 5, 7)
-    switch = ("disabled.gif", f"Disable Active Checks Of This {kind}", Markup(f"cmd.cgi?cmd_typ={off}&{target}"))
+    switch = ("disabled.gif", f"Disable Active Checks Of This {kind}", Markup(f"cmd.cgi?cmd_typ={off}&{of}"))
     if not enabled:
-        switch = ("enabled.gif", f"Enable Active Checks Of This {kind}", Markup(f"cmd.cgi?cmd_typ={on}&{target}"))
-    again = ("delay.gif", f"Re-schedule This {kind} Check", Markup(f"cmd.cgi?cmd_typ={check}&{target}&force_check"))
+        switch = ("enabled.gif", f"Enable Active Checks Of This {kind}", Markup(f"cmd.cgi?cmd_typ={on}&{of}"))
+    again = ("delay.gif", f"Re-schedule This {kind} Check", Markup(f"cmd.cgi?cmd_typ={check}&{of}&force_check"))
     return Queued(
-        host, host_link(host), service or "", service_link(host, service or ""),
+        host, host_link(host, poller), service or "", service_link(host, service or "", poller),
         time_text(last, *zone) if last > 0 else "N/A", time_text(following, *zone) if following > 0 else "N/A",
         "".join(word for bit, word in _OPTIONS if options & bit) or "Normal ", bool(enabled), (switch, again),
     )  # fmt: skip

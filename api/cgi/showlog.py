@@ -9,7 +9,7 @@ Source: Nagios 4.4.6 cgi/showlog.c; its page is compared with ours in tests/syst
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, repeat
 from pathlib import Path
@@ -21,9 +21,7 @@ from starlette.responses import Response
 
 from api.cgi.dates import in_zone, long_text, time_text
 from api.cgi.header import Header, configured_poller, header, pollers_asked, pollers_with, refused
-from api.cgi.pages import HEADERS, pieces
 from api.cgi.visit import Visit
-from api.render import Spool, spooled_response
 from engine.config import Poller
 from engine.formats.text import text_of
 from engine.pollers.logpages import Line, archives_of, lines_of
@@ -103,21 +101,26 @@ class Logs:
 
 
 async def showlog(visit: Visit) -> Response:
-    """The page of showlog.cgi, sent as it is read."""
+    """The page of showlog.cgi, sent as it is read; only who may see it is asked of the readers."""
     archive = max(0, visit.number("archive"))
-    spool = Spool()
+    title = "Archived Event Log" if archive else "Current Event Log"
 
-    def work(reader: Reader) -> Response | None:
+    def work(reader: Reader) -> tuple[Header, list[Poller]] | None:
         asked = pollers_asked(reader, visit)
         views = pollers_with(reader, visit, asked, Right.SYSTEM_INFORMATION)
         if not views:
-            return refused(visit, "the log file", TITLE)
-        title = "Archived Event Log" if archive else "Current Event Log"
-        logs = _logs([configured_poller(visit, view) for view in views], archive, header(visit, title, views, refreshes=False))
-        spool.fill(pieces("showlog.html", **_page(visit, logs, archive)), HEADERS | {"Content-Type": "text/html; charset=utf-8"})
-        return None
+            return None
+        return header(visit, title, views, refreshes=False), [configured_poller(visit, view) for view in views]
 
-    return await spooled_response(spool, visit.desk.read(work))
+    allowed = await visit.desk.read(work)
+    if allowed is None:
+        return refused(visit, "the log file", TITLE)
+    head, pollers = allowed
+
+    def values() -> Mapping[str, object]:
+        return _page(visit, _logs(pollers, archive, head), archive)
+
+    return await visit.long_pages.answer(visit.request.receive, "showlog.html", values)
 
 
 def _logs(pollers: Sequence[Poller], archive: int, head: Header) -> Logs:
@@ -142,7 +145,7 @@ def _page(visit: Visit, logs: Logs, archive: int) -> dict[str, object]:
     newer = ("Current Log", Markup(base)) if archive == 1 else ("More Recent Archive", Markup(f"{base}archive={archive - 1}"))
     older = ("Earlier Archive" if archive else "Latest Archive", Markup(f"{base}archive={archive + 1}"))
     first, limit = max(0, visit.number("start") - 1), max(0, visit.number("limit"))
-    lines = _shown(logs.files, newest_first=not oldest_first, breaks=not visit.has("notimebreaks"))
+    lines = islice(_merged(logs.files, newest_first=not oldest_first), first, first + limit if limit else None)
     return {
         "title": TITLE,
         "head": logs.header,
@@ -157,7 +160,7 @@ def _page(visit: Visit, logs: Logs, archive: int) -> dict[str, object]:
         "newer": newer if archive else None,
         "files": [path for _, path in logs.files],
         "errors": unreadable if logs.files else ["There is no archive as old as that."],
-        "lines": islice(lines, first, first + limit if limit else None),
+        "lines": _shown(lines, several=len(logs.files) > 1, breaks=not visit.has("notimebreaks")),
     }
 
 
@@ -169,11 +172,10 @@ def _is_readable(path: Path) -> bool:
         return False
 
 
-def _shown(files: Sequence[tuple[Poller, Path]], *, newest_first: bool, breaks: bool) -> Iterator[Shown]:
-    several, hour = len(files) > 1, ""
-    for poller, (at, raw) in _merged(files, newest_first=newest_first):
-        moment = in_zone(at, poller.timezone)
-        this = moment.strftime("%B %d, %Y %H:00")
+def _shown(lines: Iterator[tuple[Poller, Line]], *, several: bool, breaks: bool) -> Iterator[Shown]:
+    hour = ""
+    for poller, (at, raw) in lines:
+        this = in_zone(at, poller.timezone).strftime("%B %d, %Y %H:00")
         heading, hour = (this if breaks and this != hour else ""), this
         text = text_of(raw)
         src, alt = kind_of(text.lstrip())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
@@ -9,18 +10,20 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from api.cgi.chosen import Chosen, chosen, links, title
+from api.cgi.filterbox import filterbox
 from api.cgi.header import WHY, Header, header, pollers_asked
+from api.cgi.kept import Kept
 from api.cgi.objects import Shown, asked, filters, found
 from api.cgi.overviews import Group, exists, groups
-from api.cgi.pages import long_page
 from api.cgi.totals import Totals, sees_nothing, totals
 from api.cgi.visit import Visit
 from engine.state.views import Reader
 
 TITLE = "Current Network Status"
 LONGEST_READ_S = 10.0
+_LIMITS = (50, 100, 250, 1000, 0)
 _HOST, _CHECK, _DURATION = ("Host", "host name", 1), ("Last Check", "last check time", 4), ("Duration", "state duration", 6)
-_SERVICE, _ATTEMPT = ("Service", "service name", 2), ("Attempt", "number of attempts", 5)
+_SERVICE, _ATTEMPT = ("Service", "service name", 2), ("Attempt", "current attempt", 5)
 _SORTS = {
     "host": (_HOST, ("Status", "host status", 8), _CHECK, _DURATION),
     "service": (_HOST, _SERVICE, ("Status", "service status", 3), _CHECK, _DURATION, _ATTEMPT),
@@ -35,7 +38,7 @@ class Found:
     which: Chosen
     header: Header
     totals: tuple[Totals, Totals]
-    rows: tuple[Shown, ...] = ()
+    rows: Sequence[Shown] | Kept[Shown] = ()
     total: int = 0
     groups: tuple[Group, ...] = ()
     error: str = ""
@@ -57,10 +60,14 @@ async def status(visit: Visit) -> Response:
         "links": [(Markup(f"status.cgi?{query}"), words) for query, words in links(which)],
         "heading": title(which),
         "filter": visit.value("servicefilter"),
+        "filters": filterbox(visit) if not visit.has("noheader") else [],
     }
-    answer = await (_list(visit, found, above) if which.style in ("detail", "hostdetail") else _groups(found, above))
-    answer.headers["Refresh"] = str(visit.config.refresh_rate)
-    return answer
+    if which.style in ("detail", "hostdetail"):
+        template, named, length = "status.html", _list(visit, found), len(found.rows)
+    else:
+        template, named, length = "groups.html", _groups(found), sum(one.length for one in found.groups)
+    again = {"Refresh": str(visit.config.refresh_rate)}
+    return await visit.long_pages.page(visit.request.receive, template, length, again, title=TITLE, **named, **above)
 
 
 def _found(reader: Reader, visit: Visit) -> Found:
@@ -74,7 +81,7 @@ def _found(reader: Reader, visit: Visit) -> Found:
         kind = "host" if which.style == "hostdetail" else "service"
         rows, total = found(reader, visit, asked(visit, which, kind), now)
         error = _NOT_SEEN.format(kind) if not total and sees_nothing(reader, visit, kind) else ""
-        return Found(which, head, boxes, tuple(rows), total, error=error)
+        return Found(which, head, boxes, rows, total, error=error)
     several = groups(reader, visit, which, filters(visit), views)
     error = ""
     if not several:
@@ -85,27 +92,22 @@ def _found(reader: Reader, visit: Visit) -> Found:
     return Found(which, head, boxes, groups=tuple(several), error=error)
 
 
-async def _list(visit: Visit, found: Found, above: dict[str, object]) -> Response:
+def _list(visit: Visit, found: Found) -> dict[str, object]:
     kind = "host" if found.which.style == "hostdetail" else "service"
     start = asked(visit, found.which, kind).start
     last = start + len(found.rows)
     kept = [(name, value) for name, value in visit.parameters if name not in ("sorttype", "sortoption", "start")]
     pages = {"first": start + 1, "last": last, "total": found.total, "next": last + 1 if last < found.total else 0}
-    named: dict[str, object] = {"rows": found.rows, "sorts": _SORTS[kind], "query": Markup(urlencode(kept)), **pages}
-    named |= {"error": found.error, "why": WHY}
-    return await long_page("status.html", 200, title=TITLE, kind=kind, **named, **above)
+    named: dict[str, object] = {"kind": kind, "rows": found.rows, "sorts": _SORTS[kind], "query": Markup(urlencode(kept)), **pages}
+    return named | {"error": found.error, "why": WHY, "limits": _LIMITS}
 
 
-async def _groups(found: Found, above: dict[str, object]) -> Response:
-    which, described = (
-        found.which,
-        "extinfo.cgi?type=5&hostgroup=" if found.which.by == "hostgroup" else "extinfo.cgi?type=8&servicegroup=",
-    )
-    named: dict[str, object] = {
-        "which": which,
+def _groups(found: Found) -> dict[str, object]:
+    is_of_hosts = found.which.by == "hostgroup"
+    return {
+        "which": found.which,
         "groups": found.groups,
-        "described": Markup(described),
+        "described": Markup("extinfo.cgi?type=5&hostgroup=" if is_of_hosts else "extinfo.cgi?type=8&servicegroup="),
         "error": found.error,
         "why": WHY,
     }
-    return await long_page("groups.html", 200, title=TITLE, **named, **above)

@@ -20,7 +20,7 @@ from api.cgi.header import Header, header, pollers_asked, pollers_with
 from api.cgi.json_cgis.names import Sight
 from api.cgi.json_cgis.program import performance
 from api.cgi.measured import active_and_passive
-from api.cgi.pages import long_page
+from api.cgi.pages import threaded_page
 from api.cgi.visit import Visit
 from engine.model import PollerView
 from engine.state.outages import count_blocking_outages
@@ -79,7 +79,7 @@ async def tac(visit: Visit) -> Response:
 
     found = await visit.desk.read(work)
     suffix = f"&poller={quote_plus(visit.value('poller'))}" if visit.value("poller") else ""
-    answer = await long_page(
+    answer = await threaded_page(
         "tac.html",
         title=TITLE,
         head=found.header,

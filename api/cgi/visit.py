@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from api.auth.doorkeeper import REALM, check_may
 from api.auth.presented import address_of, is_trusted, presented_caller
-from api.cgi.pages import error_page
+from api.cgi.pages import LongPages, error_page
 from api.connection import PEER
 from api.errors import problem_of
 from api.services import Services
@@ -47,6 +47,7 @@ class Visit:
     parameters: Sequence[tuple[str, str]]
     body: bytes
     config: CgiConfig
+    long_pages: LongPages
 
     @property
     def desk(self) -> Desk:
@@ -80,9 +81,10 @@ Handler = Callable[[Visit], Awaitable[Response]]
 class Page:
     """An ASGI endpoint: one CGI, by GET and POST."""
 
-    def __init__(self, services: Services, handler: Handler) -> None:
+    def __init__(self, services: Services, handler: Handler, long_pages: LongPages) -> None:
         self._services = services
         self._handler = handler
+        self._long_pages = long_pages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -110,7 +112,7 @@ class Page:
         query = request.scope["query_string"]
         policy = self._services.doorkeeper.policy
         config = policy.config if policy is not None else CgiConfig()
-        visit = Visit(self._services, request, caller, on_request, parse_parameters(body or query), body, config)
+        visit = Visit(self._services, request, caller, on_request, parse_parameters(body or query), body, config, self._long_pages)
         return await self._handler(visit)
 
     async def _caller(self, request: Request) -> tuple[Caller, bool]:

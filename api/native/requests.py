@@ -17,7 +17,7 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from api.errors import MalformedRequest
-from engine.errors import InvalidField
+from engine.errors import InvalidField, InvalidSearch
 
 BODY_LIMIT_BYTES = 1 << 20
 LARGE_BODY_BYTES = 1 << 15  # decoding more than this takes milliseconds: it belongs in a thread
@@ -231,9 +231,12 @@ def _refuse_unknown(given: dict[str, Any], model: type[Any], noun: str) -> None:
         return
     known = [name for name in model.__struct_encode_fields__ if name != PLAIN]
     unknown = [name for name in given if name not in known]
-    near = difflib.get_close_matches(unknown[0], known, n=1)
+    fields: list[str] = sorted({name for table in getattr(model, "tables", ()) for name in table.fields})
+    near = difflib.get_close_matches(unknown[0][:100], [*known, *fields], n=1)
     remedy = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}." if known else "there is none here."
-    raise InvalidField(
+    # Where any field of the objects may stand, what is none is a search that cannot be understood.
+    noun, error = (f"{noun} or field", InvalidSearch) if fields else (noun, InvalidField)
+    raise error(
         f"{', '.join(unknown)}: no such {noun}, and nothing is dropped silently; {remedy}",
         field=unknown[0],
         fields=unknown,

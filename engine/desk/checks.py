@@ -6,6 +6,7 @@ The call's moment comes in as `Asked.now`; whatever a core will judge is judged 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -114,3 +115,9 @@ def fresh_age(who: Asked, found: Found) -> float | None:
         return None
     age_s = max(0.0, core_now(who, found) - view.created)
     return age_s if age_s <= who.settings.stale_after_intervals * view.status_update_interval_s else None
+
+
+def check_some(values: Sequence[object], field: str) -> None:
+    """Raises InvalidField where nothing is named."""
+    if not values:
+        raise InvalidField(f"{field} is empty: name at least one.", field=field)

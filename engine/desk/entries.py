@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from engine.config import Poller
 from engine.desk.entry_fields import AUTHOR_ID
 from engine.desk.values import Entry, EntryFilter, Page
+from engine.errors import UnknownObject
 from engine.journal.history import EntryRow
 from engine.model import ObjectKey
 from engine.state.scope import Scope
@@ -140,3 +141,8 @@ def _key(row: EntryRow) -> ObjectKey:
 
 def _flag(value: int | None) -> bool | None:
     return None if value is None else bool(value)
+
+
+def unknown_entry(kind: str, entry_id: int) -> UnknownObject:
+    """What is raised where there is none."""
+    return UnknownObject(f"There is no {kind} {entry_id}.", kind=kind, id=entry_id)

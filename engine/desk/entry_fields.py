@@ -8,9 +8,8 @@ it is.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
-from engine.state.fields import HOSTS, SERVICES, Field, Link, Table, Type, names_others
+from engine.state.fields import HOSTS, SERVICES, Field, Link, Table, Type, below, names_others
 
 # Of several users who use one author's name the first stands for it.
 AUTHOR_ID = (
@@ -22,11 +21,7 @@ _TO_SERVICE = Link("e.poller, e.host, e.service", "s.poller, s.host_name, s.desc
 
 
 def _of(link: Link, prefix: str, fields: Mapping[str, Field]) -> dict[str, Field]:
-    return {
-        name: replace(field, links=(link, *field.links))
-        for name, field in fields.items()
-        if name.startswith(f"{prefix}.") and not names_others(field)
-    }
+    return {name: below(link, field) for name, field in fields.items() if name.startswith(f"{prefix}.") and not names_others(field)}
 
 
 ENTRIES = Table(

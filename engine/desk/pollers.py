@@ -5,9 +5,11 @@ from __future__ import annotations
 import fcntl
 import os
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from engine.config import Poller
+from engine.desk.orders import Order
 from engine.errors import PollerAway
 from engine.model import PollerView
 from engine.pollers.command_file import probe
@@ -53,3 +55,12 @@ def is_engine_alive(data: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+def pollers_away(orders: Iterable[Order], hold: bool) -> dict[int, PollerAway]:
+    """Pollers nobody reads for; nothing is looked at when the caller can wait."""
+    if hold:
+        return {}
+    pollers = {order.found.poller.number: order.found for order in orders}
+    looked = {number: poller_away(found.poller, found.view) for number, found in pollers.items()}
+    return {number: away for number, away in looked.items() if away is not None}

@@ -1,4 +1,4 @@
-"""Which results of a lane's calls may be written next: decided here, written in local.py.
+"""Which results of a lane's calls may be written next: decided here, written by lane_writing.py.
 
 Rules. Order is kept per object: a result that must wait holds back what comes behind it for its object; one older than the newest
 that was executed for its object is overtaken. Where nothing of that kind is the matter, as nearly everywhere, a run of results is

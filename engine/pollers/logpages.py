@@ -1,6 +1,7 @@
 """A core's log as it lies on the disk, line by line, from either end: the present file and the archives it was rotated into.
 
 Reads bytes in pieces, so that a log of gigabytes costs no memory; a file that grows meanwhile is read to where it ended at first.
+A compressed one is unpacked into a file without a name to be read from its end.
 """
 
 from __future__ import annotations
@@ -8,10 +9,15 @@ from __future__ import annotations
 import gzip
 import os
 import re
+import shutil
+import tempfile
 import time
+import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from typing import IO
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from engine.config import Poller
@@ -21,9 +27,10 @@ Line = tuple[int, bytes]
 """A line's second and what stands behind `[second]`."""
 
 _PIECE_BYTES = 1 << 16
+_UNPACKED_BYTES = 1 << 18  # at once
 _LONGEST_LINE_BYTES = 1 << 20  # what is longer is cut: no core writes such
 _NAME = re.compile(r"-(\d\d)-(\d\d)-(\d{4})-(\d\d)\.log(?:\.gz)?$")
-_BROKEN = (OSError, EOFError, gzip.BadGzipFile)
+_BROKEN = (OSError, EOFError, zlib.error)
 
 
 def archives_of(poller: Poller) -> dict[int, Path]:
@@ -71,18 +78,31 @@ def _forwards(path: Path) -> Iterator[bytes]:
 
 
 def _backwards(path: Path) -> Iterator[bytes]:
-    if path.suffix == ".gz":
-        yield from reversed(list(_forwards(path)))
-        return
     try:
-        with path.open("rb", buffering=0) as opened:
-            at, rest = os.fstat(opened.fileno()).st_size, b""
-            while at > 0:
-                size = min(_PIECE_BYTES, at)
-                at -= size
-                first, *lines = (os.pread(opened.fileno(), size, at) + rest).split(b"\n")
-                rest = first[-_LONGEST_LINE_BYTES:]
-                yield from (line.rstrip(b"\r") for line in reversed(lines))
-            yield rest
+        if path.suffix == ".gz":
+            with tempfile.TemporaryFile() as unpacked:
+                _unpack(path, unpacked)
+                yield from _from_the_end(unpacked.fileno())
+        else:
+            with path.open("rb", buffering=0) as opened:
+                yield from _from_the_end(opened.fileno())
     except OSError:
         return
+
+
+def _unpack(path: Path, into: IO[bytes]) -> None:
+    """As much of it as is whole."""
+    with suppress(*_BROKEN), gzip.open(path) as packed:
+        shutil.copyfileobj(packed, into, _UNPACKED_BYTES)
+    into.flush()
+
+
+def _from_the_end(descriptor: int) -> Iterator[bytes]:
+    at, rest = os.fstat(descriptor).st_size, b""
+    while at > 0:
+        size = min(_PIECE_BYTES, at)
+        at -= size
+        first, *lines = (os.pread(descriptor, size, at) + rest).split(b"\n")
+        rest = first[-_LONGEST_LINE_BYTES:]
+        yield from (line.rstrip(b"\r") for line in reversed(lines))
+    yield rest

@@ -54,6 +54,7 @@ _CHUNK_BYTES = 1 << 20
 # A file that is being written in place is whole again within moments; a core's restart takes longer, the next poke comes then.
 _TRIES = 5
 _TRY_AGAIN_S = 0.05
+_BELIEVED_AT = 3  # files in a row that lack objects, although the core was not started again
 _GONE_TRIES = 20  # a file that was there: Naemon takes it away at each reload until it has read its configuration
 NICE, HALF_AS_NICE = 10, 5  # a tenth of what others get, and a third
 _PIPE_BYTES = 1 << 20  # what Linux lets everybody have; a frame takes up to a quarter of it
@@ -191,6 +192,8 @@ class Scanner:
     _objects: _FileIdentity | None = None
     _program_start: float = 0.0
     _is_missing: bool = False  # and was said to be: it is not waited for again
+    _part: _FileIdentity | None = None  # the last file that lacked objects, and how many did in a row
+    _parts: int = 0
 
     def scan(self, request: ScanRequest) -> Iterator[Frame]:
         """The frames of one scan."""
@@ -249,11 +252,17 @@ class Scanner:
         yield End(self.poller.number, *self.known.count(), time.monotonic() - begun)
 
     def _is_part(self, identity: _FileIdentity, head: Head, gone: Iterable[_Key]) -> bool:
-        """Has a file that is rewritten in place fewer objects than before, although only a core's start can take any away?"""
-        is_rewritten = self._status is not None and self._status[:2] == identity[:2]
-        if self.poller.kind is CoreKind.ICINGA2:  # its API takes objects away at any time; it renames a whole file
+        """Has the file fewer objects than before, although only a core's start can take any away?
+
+        One that is rewritten in place is never taken over so; a new one is believed when others after it say the same.
+        """
+        if self.poller.kind is CoreKind.ICINGA2:  # its API takes objects away at any time
             return False
-        return is_rewritten and head.program_start == self._program_start and any(isinstance(key, ObjectKey) for key in gone)
+        lacks = head.program_start == self._program_start and any(isinstance(key, ObjectKey) for key in gone)
+        is_rewritten = self._status is not None and self._status[:2] == identity[:2]
+        self._parts = (self._parts + (identity != self._part)) if lacks else 0
+        self._part = identity if lacks else None
+        return lacks and (is_rewritten or self._parts < _BELIEVED_AT)
 
     def _head(self, chunks: Iterator[bytes]) -> tuple[Head, bytes]:
         """The file's head, and the first chunk, of which it is a part."""

@@ -1,4 +1,4 @@
-"""What may be written next to one poller's command file: decided here, written in local.py.
+"""What may be written next to one poller's command file: decided here, written by lane_writing.py.
 
 Rules. Order is kept per object; people's commands overtake bulk results of other objects. A command that waited is checked again
 before it is written; one that must wait for the core's files (its deletion has no id yet, no status file is newer than the core's

@@ -206,9 +206,27 @@ def _config_fields(own: str, table: str, name: str) -> dict[str, Field]:
     fields = {text: _config_field(own, table, text, "''") for text in texts}
     fields["display_name"] = _config_field(own, table, "display_name", name)
     fields["notification_interval"] = _config_field(own, table, "notification_interval", "0", Type.REAL)
-    for listed, also in (("contacts", "contact"), ("contact_groups", "contactgroup")):
-        fields[listed] = fields[also] = _config_list(own, table, listed)
+    fields["contacts"] = _config_list(own, table, "contacts")
+    fields["contact_groups"] = fields["contactgroup"] = _config_list(own, table, "contact_groups")
+    fields["contact"] = _contact(own)
     return fields
+
+
+_CONTACTS = (
+    "(SELECT y.poller, y.host_name, y.description, y.name AS contact FROM state.contact_of y WHERE y.kind = 'contact'"
+    " UNION ALL SELECT y.poller, y.host_name, y.description, gm.host_name FROM state.contact_of y JOIN state.group_member gm"
+    " ON gm.poller = y.poller AND gm.kind = 'contactgroup' AND gm.name = y.name WHERE y.kind = 'contactgroup'{0}) ct"
+)
+
+
+def _contact(own: str) -> Field:
+    """Whom its problems are told to, also as a member of a contactgroup or by an escalation; `contacts` are those named."""
+    is_host = own == _HOST_KEY
+    other = "ct.poller, ct.host_name" + ("" if is_host else ", ct.description")
+    link = Link(own, other, _CONTACTS.format(""), "ct.description = ''" if is_host else "ct.description <> ''")
+    # As of children: looked through once, not for each object that is to be sorted.
+    sorts = replace(link, source=_CONTACTS.format(" LIMIT -1")).value("ct.contact")
+    return Field("ct.contact", links=(link,), sorts=sorts)
 
 
 def _config_list(own: str, table: str, name: str) -> Field:
@@ -219,6 +237,17 @@ def _config_list(own: str, table: str, name: str) -> Field:
 def _parents() -> Field:
     link = Link(_HOST_KEY, "c.poller, c.name", "state.host_config c, json_each(c.parents) j", named=("c.poller", "j.value"))
     return Field("j.value", links=(link,))
+
+
+# LIMIT keeps SQLite from looking through all of it for each host that is to be sorted.
+_CHILDREN = (
+    "(SELECT c.poller AS poller, j.value AS name, c.name AS child FROM state.host_config c, json_each(c.parents) j"
+    " WHERE c.parents <> '[]' LIMIT -1) ch"
+)
+
+
+def _children() -> Field:
+    return Field("ch.child", links=(Link(_HOST_KEY, "ch.poller, ch.name", _CHILDREN, named=("ch.poller", "ch.child")),))
 
 
 def _downtime_fields(own: str, is_service: int) -> dict[str, Field]:
@@ -290,6 +319,7 @@ def _own_host_fields() -> dict[str, Field]:
     fields["alias"] = _config_field(_HOST_KEY, "host_config", "alias", "h.name")
     fields["address"] = _config_field(_HOST_KEY, "host_config", "address", "''")
     fields["parents"] = fields["parent"] = _parents()
+    fields["children"] = fields["child"] = _children()
     fields["hostgroup"] = fields["groups"] = _member_of(_HOST_KEY, "hostgroup")
     fields["hostgroup_id"] = _group_id_of(_HOST_KEY, "hostgroup")
     return fields
@@ -307,12 +337,14 @@ def _own_service_fields() -> dict[str, Field]:
     return fields
 
 
-def _below(link: Link, field: Field) -> Field:
-    return replace(field, links=(link, *field.links))
+def below(link: Link, field: Field) -> Field:
+    """The field as it is read from further out."""
+    sorts = link.value(field.sorts) if field.sorts else ""
+    return replace(field, links=(link, *field.links), sorts=sorts)
 
 
 def _through(link: Link, prefix: str, fields: Mapping[str, Field]) -> dict[str, Field]:
-    return {f"{prefix}.{name}": _below(link, field) for name, field in fields.items()}
+    return {f"{prefix}.{name}": below(link, field) for name, field in fields.items()}
 
 
 _TO_HOST = Link(_SERVICE_HOST_KEY, "h.poller, h.name", "state.host h", to_many=False)
@@ -332,7 +364,7 @@ HOSTS = Table(
         **_through(_TO_SERVICES, "service", _SERVICE_FIELDS),
         "host": _HOST_FIELDS["name"],
         "service": replace(_SERVICE_FIELDS["description"], links=(_TO_SERVICES,)),
-        **{name: _below(_TO_SERVICES, _SERVICE_FIELDS[name]) for name in ("servicegroup", "servicegroup_id")},
+        **{name: below(_TO_SERVICES, _SERVICE_FIELDS[name]) for name in ("servicegroup", "servicegroup_id")},
     },
     ("h.poller", "h.name"),
     (

@@ -92,6 +92,7 @@ class GenerationWriter:
         self.poller = begin.poller
         self.changed = False
         self.objects_reread = False
+        self._is_reordered = False  # objects came or went, or are configured otherwise
         self._dirty: dict[ObjectKey, int] = {}
         self._is_filling = False
         found = connection.execute("SELECT generation FROM poller WHERE number = ?", (self.poller,)).fetchone()
@@ -294,7 +295,7 @@ class GenerationWriter:
         configured = self._configured_ids(table, rows)
         preferred = {key: configured.get(key) or wanted_id(row.custom_variables, table.id_variable) for key, row in rows.items()}
         ids = self._mint(self.poller, preferred)
-        self._has_minted = True
+        self._has_minted = self._is_reordered = True
         self._connection.executemany(table.insert, ((self.poller, ids[key], *row) for key, row in rows.items()))
 
     def _configured_ids(self, table: ObjectTable, keys: Iterable[ObjectKey]) -> dict[ObjectKey, int | None]:
@@ -349,6 +350,7 @@ class GenerationWriter:
             there = [key for key in keys if (key.service is not None) is is_service]
             self._tell_gone(table, there)
             values = [key_values(key) for key in there]
+            self._is_reordered |= bool(there)
             self._delete(f"DELETE FROM {table.name} WHERE {table.where}", values)
         dirty = [dirty_values(key) for key in keys if key in self._dirty]
         self._connection.executemany("DELETE FROM dirty WHERE poller = ? AND host_name = ? AND description = ?", dirty)
@@ -368,7 +370,7 @@ class GenerationWriter:
     # --- the object cache ---------------------------------------------------------------------------------------------------
 
     def _write_objects(self, cache: ObjectCache) -> None:
-        self.objects_reread = self.changed = True
+        self.objects_reread = self.changed = self._is_reordered = True
         self.events.keep_former_groups()
         former.keep(self._connection, self.poller, cache)
         for table in CONFIG_TABLES:
@@ -457,13 +459,14 @@ class GenerationWriter:
         self._tell_of_poller()
         self._connection.execute(
             "UPDATE poller SET version = ?, program_start = ?, created = ?, generation = generation + 1, read_at = ?,"
-            " status_file_health = 'fresh', status_file_detail = '', program = ? WHERE number = ?",
+            " status_file_health = 'fresh', status_file_detail = '', program = ?, configured = configured + ? WHERE number = ?",
             (
                 generation.version,
                 generation.program_start,
                 generation.created,
                 generation.read_at,
                 orjson.dumps(generation.program).decode(),
+                self._is_reordered,
                 self.poller,
             ),
         )

@@ -30,7 +30,7 @@ from engine.model import (
     TimeperiodConfig,
 )
 
-SCHEMA_VERSION = 13
+SCHEMA_VERSION = 14
 STATE_FILE = "state.db"
 
 # A core may write `nan`; SQLite stores it as NULL, and no field of the model is NULL by accident.
@@ -249,7 +249,8 @@ CREATE TABLE poller (
   created REAL NOT NULL DEFAULT 0, generation INTEGER NOT NULL DEFAULT 0, read_at REAL NOT NULL DEFAULT 0,
   clock_offset_s REAL NOT NULL DEFAULT 0, command_file_health TEXT NOT NULL DEFAULT 'unknown',
   command_file_detail TEXT NOT NULL DEFAULT '', status_file_health TEXT NOT NULL DEFAULT 'unknown',
-  status_file_detail TEXT NOT NULL DEFAULT '', program TEXT NOT NULL DEFAULT '{{}}');
+  status_file_detail TEXT NOT NULL DEFAULT '', program TEXT NOT NULL DEFAULT '{{}}',
+  configured INTEGER NOT NULL DEFAULT 0); -- counts the generations with objects that came or went, or another configuration
 
 -- One row per thing that happened. `state` is the object's then, NULL where the event is about none. hostgroups: JSON array.
 CREATE TABLE event (

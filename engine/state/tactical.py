@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Literal
 
-from engine.state.scope import Condition, Scope, all_of
+from engine.state.scope import EVERYTHING, Condition, Scope, all_of
 from engine.state.tables import ACKNOWLEDGED, CHECKED, COUNTED, FEATURES, FLAPPING, HANDLED, IN_DOWNTIME, PROBLEM, STATE
 from engine.state.views import Reader
 
@@ -127,6 +127,9 @@ def _counted_totals(reader: Reader, scope: Scope, by: By, poller: int | None, na
     if by == "poller":
         read = _of_whole_pollers if not scope.is_limited else _one_by_one if scope.rights is not None else _of_parts_of_pollers
         hosts, services = read(reader, scope, poller)
+    elif by == "servicegroup" and scope == EVERYTHING and poller is None:
+        found = _of_servicegroups(reader)
+        hosts, services = ({name: of[name] for name in of if names is None or name in names} for of in found)
     else:
         more = [("s.poller = ?", [poller])] if poller is not None else []
         hosts = _counted(reader, _OF_HOSTS[by], "0", [scope.sql("+k.poller", "+k.host_name"), _COUNTED_ROWS, *more], names)
@@ -150,12 +153,12 @@ def count_problems(reader: Reader, scope: Scope, poller: int | None = None) -> i
 # --- how many are alike ----------------------------------------------------------------------------------------------------------
 
 _COUNTED_ROWS: Condition = (f"s.{COUNTED}", [])
+_IN_TROUBLE = f"h.rowid IN (SELECT rowid FROM state.host WHERE {PROBLEM} UNION SELECT rowid FROM state.host WHERE {HANDLED})"
 # The tally knows nothing of services' hosts: those of hosts in trouble, or taken care of, are looked at.
 _BY_HOST = (
     "SELECT s.poller, s.alike, h.alike, sum(s.count) FROM state.host h"
     " CROSS JOIN state.tally_by_host s ON s.poller = h.poller AND s.host_name = h.name"
-    f" WHERE h.rowid IN (SELECT rowid FROM state.host WHERE {PROBLEM} UNION SELECT rowid FROM state.host WHERE {HANDLED})"
-    " AND {0} GROUP BY 1, 2, 3"
+    f" WHERE {_IN_TROUBLE} AND {{0}} GROUP BY 1, 2, 3"
 )
 
 
@@ -202,6 +205,44 @@ def _of_parts_of_pollers(reader: Reader, scope: Scope, poller: int | None) -> tu
     for is_service, number, row, host, count in reader.connection.execute(_OF_PARTS.format(where), values):
         found[is_service].setdefault(str(number), Counter())[row, host] = count
     return found
+
+
+# Nearly all rows are alike: how many stand in each group is known while nothing comes or goes, and only the others are looked at.
+# Of hosts, then of services; ?1 is the number that most of them have.
+_MEMBER = "k.kind = 'servicegroup' AND k.poller = s.poller AND k.host_name = s.{0}"
+_OF_SERVICE = f"{_MEMBER.format('host_name')} AND k.service_description = s.description"
+_MEMBER_COUNTS = (
+    "SELECT k.name, count(*) FROM (SELECT DISTINCT poller, name, host_name FROM state.group_member WHERE kind = 'servicegroup') k"
+    f" CROSS JOIN state.host s ON s.poller = k.poller AND s.name = k.host_name AND s.{COUNTED} GROUP BY 1",
+    f"SELECT k.name, count(*) FROM state.group_member k CROSS JOIN state.service s ON {_OF_SERVICE} AND s.{COUNTED} GROUP BY 1",
+)
+_UNUSUAL = (
+    "SELECT name, alike, 0, count(*) FROM (SELECT DISTINCT k.name, k.poller, k.host_name, s.alike FROM state.host s"
+    f" CROSS JOIN state.group_member k ON {_MEMBER.format('name')} WHERE s.{COUNTED} AND s.alike <> ?1) GROUP BY 1, 2",
+    "SELECT k.name, s.alike, coalesce(h.alike, 0), count(*) FROM state.service s CROSS JOIN state.group_member k"
+    f" ON {_OF_SERVICE}{_WITH_HOST} WHERE s.{COUNTED} AND s.alike <> ?1 GROUP BY 1, 2, 3"
+    f" UNION ALL SELECT k.name, s.alike, h.alike, count(*) FROM state.host h CROSS JOIN state.service s"
+    f" ON s.poller = h.poller AND s.host_name = h.name AND s.{COUNTED} AND s.alike = ?1"
+    f" CROSS JOIN state.group_member k ON {_OF_SERVICE} WHERE {_IN_TROUBLE} GROUP BY 1, 2, 3",
+)
+_USUAL = "SELECT alike FROM state.tally WHERE is_service = ? GROUP BY 1 ORDER BY sum(count) DESC LIMIT 1"
+
+
+def _of_servicegroups(reader: Reader) -> tuple[Alikes, Alikes]:
+    found: tuple[Alikes, Alikes] = {}, {}
+    for is_service, counts in enumerate(reader.kept("servicegroups", lambda: _member_counts(reader))):
+        (usual,) = reader.connection.execute(_USUAL, (is_service,)).fetchone() or (-1,)
+        of = found[is_service]
+        for name, row, host, count in reader.connection.execute(_UNUSUAL[is_service], (usual,)):
+            of.setdefault(name, Counter())[row, host] += count
+        for name, count in counts.items():
+            others = of.setdefault(name, Counter())
+            others[usual, 0] = count - others.total()
+    return found
+
+
+def _member_counts(reader: Reader) -> list[dict[str, int]]:
+    return [dict(reader.connection.execute(query).fetchall()) for query in _MEMBER_COUNTS]
 
 
 def _counted(reader: Reader, source: _Source, host: str, conditions: Sequence[Condition], names: Sequence[str] | None) -> Alikes:

@@ -108,6 +108,7 @@ class Reader:
         self._file: tuple[Path, int] | None = None
         self._history: tuple[Path, int] | None = None
         self._remembered: tuple[int, dict[Hashable, Any]] = (0, {})
+        self._kept: dict[Hashable, tuple[object, Any]] = {}
 
     @classmethod
     def open(cls, data: Path) -> Reader:
@@ -214,6 +215,14 @@ class Reader:
         if question not in answers:
             answers[question] = ask()
         answer: T = answers[question]
+        return answer
+
+    def kept(self, question: Hashable, ask: Callable[[], T]) -> T:
+        """The same of one whose answer is another only when objects come or go, or are configured otherwise."""
+        order = self.connection.execute("SELECT number, configured FROM state.poller ORDER BY 1").fetchall()
+        if question not in self._kept or self._kept[question][0] != order:
+            self._kept[question] = order, ask()
+        answer: T = self._kept[question][1]
         return answer
 
     def forget(self) -> None:

@@ -282,9 +282,9 @@ class Front:
 
         async def receive() -> dict[str, Any]:
             if not pieces:
-                if (b"accept", b"application/x-ndjson") in headers:
-                    await asyncio.Event().wait()  # the caller stays until all of it came
-                awaited = dict(headers).get(b"x-until", b"")  # the caller stays until that came
+                awaited = dict(headers).get(b"x-until", b"")  # the caller stays until that came, or until all of a list came
+                if not awaited and raw_path.split(b"/")[-1] != b"events":
+                    await asyncio.Event().wait()
                 while awaited not in b"".join(message.get("body", b"") for message in messages):
                     await asyncio.sleep(0.001)
                 return {"type": "http.disconnect"}

@@ -16,7 +16,12 @@ PIECE = b"x" * 1000
 
 
 async def _asgi(response: Response, send: Callable[[Any], Any], method: str = "GET") -> None:
-    await response({"type": "http", "method": method}, None, send)  # type: ignore[arg-type]
+    await response({"type": "http", "method": method}, _stays, send)
+
+
+async def _stays() -> Any:
+    """A client that does not go away."""
+    await asyncio.Event().wait()
 
 
 async def _response(pieces: Callable[[], Iterator[bytes]]) -> tuple[Response, Spool, list[str]]:

@@ -51,7 +51,8 @@ def _hosts(prefix: str) -> list[Host]:
         alias=f"Central office {prefix}",
         address="127.0.0.9",
     )
-    return [*many, *workers, central, Host("shared", (Service("PING"),), ("shared",)), *odd_hosts()]
+    below = [Host(f"{prefix}-gate"), Host(f"{prefix}-inner", groups=("inner",), parents=(f"{prefix}-gate", f"{prefix}-central"))]
+    return [*many, *workers, central, *below, Host("shared", (Service("PING"),), ("shared",)), *odd_hosts()]
 
 
 @pytest.fixture(scope="session")

@@ -70,3 +70,22 @@ def test_who_sees_a_hostgroup_only_sees_no_core(site: Site) -> None:
     assert "Hostgroup Commands" in page(site, "extinfo.cgi?type=5&hostgroup=web", client)
     overview = page(site, "status.cgi?hostgroup=all&style=overview", client)
     assert re.findall(r"\(<a href='extinfo\.cgi\?type=5&hostgroup=([^']+)'", overview) == ["web"]
+
+
+def test_a_link_leads_to_the_object_it_stands_beside(site: Site) -> None:
+    """`shared` is on two pollers: its rows, pages, comments and commands name the one they are about; other hosts' need not."""
+    for query, link in (
+        ("status.cgi?host=shared&limit=0", r"<a href='(extinfo\.cgi\?type=[12]&host=shared[^']*)'"),
+        ("status.cgi?hostgroup=shared&style=hostdetail", r"<a href='((?:extinfo|status)\.cgi\?(?:type=1&)?host=shared[^'#]*)'"),
+        ("status.cgi?hostgroup=shared&style=overview", r"<a href='((?:extinfo|status)\.cgi\?(?:type=1&)?host=shared[^']*)'"),
+        ("status.cgi?hostgroup=shared&style=grid", r"<a href='((?:extinfo|status)\.cgi\?(?:type=[12]&)?host=shared[^']*)'"),
+    ):
+        links = re.findall(link, page(site, query))
+        named = {found[1] if (found := re.search(r"&poller=(\w+)", link)) else "" for link in links}
+        assert named == {"north", "south"}, (query, links)
+    for poller in ("north", "south"):
+        text = page(site, f"extinfo.cgi?type=2&host=shared&service=PING&poller={poller}")
+        commands = re.findall(r"<a href='(cmd\.cgi[^']+)'", text)
+        assert len(commands) > 10 and all(command.endswith(f"&poller={poller}") for command in commands)
+    assert "poller=" not in re.sub(r"class='pollers'.*", "", page(site, "extinfo.cgi?type=1&host=n-central"))
+    assert "permission" in page(site, "extinfo.cgi?type=1&host=shared&poller=east")

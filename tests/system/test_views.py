@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.support import cores, oracle
@@ -95,3 +96,33 @@ def test_a_service_in_detail(site: Site, poller: str, host: str) -> None:
     until(lambda: box.api.get(path).json()["history"], 10, "the history shows the alert")
     newest = next(entry for entry in box.api.get(path).json()["history"] if entry["type"] == "alert")
     assert (newest["state_name"], newest["text"]) == ("CRITICAL", "full")
+
+
+@pytest.mark.parametrize(("poller", "prefix"), [("north", "n"), ("east", "e")])
+def test_who_stands_above_and_below_is_what_the_core_has_within_scope(site: Site, poller: str, prefix: str) -> None:
+    """n-inner stands behind n-gate and n-central; who sees the group inner alone knows of neither, however he asks."""
+    box, gate, inner, central = site.box, f"{prefix}-gate", f"{prefix}-inner", f"{prefix}-central"
+    (defined,) = (keys for kind, keys in oracle.definitions(site.core(poller).object_cache_file)
+                  if kind == "host" and keys["host_name"] == inner)  # fmt: skip
+    assert set(defined["parents"].split(",")) == {gate, central}
+    limited = box.client(box.add_user(f"inner-{prefix}", "reader", "--hostgroup", "inner"))
+
+    def names(api: httpx.Client, host: str, which: str) -> list[str]:
+        shown = api.get(f"/v1/hosts/{host}/detail").json()
+        return sorted(relative["name"] for relative in shown[which])
+
+    def found(api: httpx.Client, path: str, **fields: str) -> list[str]:
+        return [item["name"] for item in api.get(path, params={"poller": poller, **fields}).json()["items"]]
+
+    assert names(box.api, inner, "parents") == sorted((gate, central))
+    assert (names(box.api, gate, "children"), names(box.api, central, "children")) == ([inner], [inner])
+    assert (names(box.api, inner, "children"), names(box.api, gate, "parents")) == ([], [])
+    assert sorted(box.api.get(f"/v1/hosts/{inner}").json()["parents"]) == sorted((gate, central))
+    assert (names(limited, inner, "parents"), limited.get(f"/v1/hosts/{inner}").json()["parents"]) == ([], [])
+    assert limited.get(f"/v1/hosts/{gate}/detail").status_code == 404
+    for parent in (gate, central):
+        assert found(box.api, "/v1/hosts", parent=parent) == [inner]
+        assert found(limited, "/v1/hosts", parent=parent) == []
+    assert sorted(found(box.api, "/v1/hosts", child=inner)) == sorted((gate, central))
+    search = {"search": f'{{"parents": {{"$lk": "{prefix}-%"}}}}'}
+    assert (found(box.api, "/v1/hosts", **search), found(limited, "/v1/hosts", **search)) == ([inner], [])

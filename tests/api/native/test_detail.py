@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -101,12 +102,14 @@ def test_relatives_beyond_the_scope_do_not_exist(front: Front) -> None:
         '/v1/hosts?search={"host.parent":{"$neq":null}}&host=edge',
         "/v1/services?host.parent=gate",
         "/v1/problems?host.parents=gate",
+        "/v1/hosts?child=leaf2&host=edge",
+        '/v1/hosts?search={"children":{"$lk":"%2"}}&host=edge',
     ],
 )
 def test_no_search_tells_of_a_parent_beyond_the_scope(front: Front, target: str) -> None:
     """Whether one's host stands behind a host one may not see must not be found out by asking for its name."""
     _rescan(front.desk.config.data)
-    escaped = target.replace('"', "%22").replace("{", "%7B").replace("}", "%7D").replace("%22ga%", "%22ga%25")
+    escaped = quote(target, safe="/?=&")
     assert front.get(escaped).json["total"] > 0, "somebody who sees it finds by it"
     assert front.by("wim").get(escaped).json["total"] == 0
 
@@ -119,6 +122,7 @@ def test_no_item_shows_and_no_order_follows_a_parent_beyond_the_scope(front: Fro
     assert front.by("wim").get("/v1/hosts/edge/detail").json["host"]["parents"] == []
     shown = {item["name"]: item["parents"] for item in front.by("wim").get("/v1/hosts?limit=0").json["items"]}
     assert (shown["edge"], shown["leaf1"]) == ([], ["edge"])
+    assert [item["name"] for item in front.by("wim").get("/v1/hosts?child=leaf1").json["items"]] == ["edge"]
     assert [item["name"] for item in front.get("/v1/hosts?sort=parent&hostgroup=web&poller=south").json["items"]] == [
         "leaf1",
         "edge",

@@ -137,7 +137,12 @@ def test_what_is_not_understood_is_named(front: Front, target: str, facts: dict[
 
 
 def test_a_parameter_that_is_no_field_is_named(front: Front) -> None:
-    for target in ("/v1/hosts?plain=x", "/v1/hosts?search={}&search={}", "/v1/problems?alias=x", "/v1/downtimes?state=DOWN"):
+    for target in ("/v1/hosts?plain=x", "/v1/problems?alias=x", "/v1/services?statee=2"):
+        name = target.partition("?")[2].partition("=")[0]
+        refused = front.get(target).problem(400, "invalid_search")
+        assert refused["field"] == name and name in refused["detail"], target
+    assert "did you mean state?" in front.get("/v1/services?statee=2").json["detail"]
+    for target in ("/v1/hosts?search={}&search={}", "/v1/downtimes?state=DOWN"):
         assert front.get(target).status == 422, target
 
 

@@ -289,6 +289,6 @@ def test_a_name_in_files_that_were_not_read_yet_gets_a_moment(front: Front, monk
         looked.append(True)
         return True
 
-    monkeypatch.setattr("engine.desk.is_behind", behind)
+    monkeypatch.setattr("engine.desk.opened.is_behind", behind)
     assert front.get("/v1/hosts/odd01").json["poller"] == "south"
     assert len(looked) == 1

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from engine.commands.catalogue import CATALOGUE
 from engine.commands.lifecycle import State
@@ -22,6 +24,7 @@ from engine.journal.history import EntryRow, entries, entry_by_id, insert_entry
 from engine.journal.identities import Identities, next_ids
 from engine.journal.store import COMMAND_COLUMNS, CommandRow, Journal, command_by_id, command_row, insert_command, move
 from engine.model import CommentStatus, CoreKind, DowntimeStatus, Generation, HostStatus, ServiceStatus
+from engine.pollers import lane_log, lane_sending, lane_writing
 from engine.pollers.local import Lane, Reports
 from engine.state.frames import Begin, End, Rows
 from engine.state.mirror import Mirror
@@ -30,6 +33,12 @@ from tests.engine.state.rows import host_row, service_row
 
 T0 = 1_795_476_000.0
 POLLER = 1
+
+
+def at_crash_points(patch: pytest.MonkeyPatch, crash_point: Callable[[str], None]) -> None:
+    """What is called at each point at which the lane may crash."""
+    for module in (lane_log, lane_sending, lane_writing):
+        patch.setattr(module, "crash_point", crash_point)
 
 
 @dataclass

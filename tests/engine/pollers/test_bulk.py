@@ -19,7 +19,7 @@ from engine.commands.lifecycle import State
 from engine.journal.calls import CallRow, Counts, Failure, Payload, calls_of, failures_of, insert_call, prune_calls, withdraw_call
 from engine.pollers import local
 from engine.pollers.command_file import CommandFile
-from tests.engine.pollers.lane_scene import POLLER, LaneScene, lane_scene
+from tests.engine.pollers.lane_scene import POLLER, LaneScene, at_crash_points, lane_scene
 
 OBJECTS = [(host, service) for host in ("web", "db") for service in ("", "http", "disk")]
 
@@ -256,7 +256,7 @@ def test_each_result_is_executed_once_wherever_we_die(scene: LaneScene, monkeypa
         if name == point and passed[name] in (1, 3):
             raise Died
 
-    monkeypatch.setattr(local, "crash_point", crash)
+    at_crash_points(monkeypatch, crash)
     call(scene, many(scene, 2500))
     deaths = 0
     for _ in range(60):

@@ -15,9 +15,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from engine import faults
 from engine.commands.lifecycle import State
 from engine.errors import NoReader, PipeFull, PollerError
-from engine.pollers import local
+from engine.pollers import lane_sending
 from engine.pollers.command_file import CommandFile, has_room
-from tests.engine.pollers.lane_scene import T0, LaneScene, lane_scene
+from tests.engine.pollers.lane_scene import T0, LaneScene, at_crash_points, lane_scene
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_a_lost_poke_costs_half_a_second(scene: LaneScene) -> None:
 def test_a_poke_while_the_journal_is_read_is_not_forgotten(scene: LaneScene, monkeypatch: pytest.MonkeyPatch) -> None:
     scene.step()
     made: list[str] = []
-    is_waiting = local.is_waiting
+    is_waiting = lane_sending.is_waiting
 
     def and_then_somebody_accepts(*arguments: Any) -> bool:
         found = is_waiting(*arguments)
@@ -77,7 +77,7 @@ def test_a_poke_while_the_journal_is_read_is_not_forgotten(scene: LaneScene, mon
             scene.lane.poke()
         return found
 
-    monkeypatch.setattr(local, "is_waiting", and_then_somebody_accepts)
+    monkeypatch.setattr(lane_sending, "is_waiting", and_then_somebody_accepts)
     scene.lane.poke()
     scene.lane.step()
     scene.lane.step()
@@ -86,13 +86,13 @@ def test_a_poke_while_the_journal_is_read_is_not_forgotten(scene: LaneScene, mon
 
 def test_a_command_withdrawn_at_the_last_moment_is_not_written(scene: LaneScene, monkeypatch: pytest.MonkeyPatch) -> None:
     kept, withdrawn = scene.accept("ADD_HOST_COMMENT", comment="kept"), scene.accept("ADD_HOST_COMMENT", comment="withdrawn")
-    batches = local.batches
+    batches = lane_sending.batches
 
     def and_then_it_is_withdrawn(*arguments: Any) -> Any:
         assert scene.cancel(withdrawn)
         return batches(*arguments)
 
-    monkeypatch.setattr(local, "batches", and_then_it_is_withdrawn)
+    monkeypatch.setattr(lane_sending, "batches", and_then_it_is_withdrawn)
     scene.turn()
     assert (scene.state(kept), scene.state(withdrawn)) == (State.PROCESSED, State.CANCELLED)
     assert [text for _, text in scene.core.executed] == ["ADD_HOST_COMMENT;web;0;ann;kept"]
@@ -154,7 +154,7 @@ def test_a_regular_file_in_place_of_the_command_file_is_not_written(scene: LaneS
 
 
 def test_a_batch_never_written_before_our_crash_is_written_after_it(scene: LaneScene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "crash_point", _crash_at(faults.AFTER_BATCH_ROW))
+    at_crash_points(monkeypatch, _crash_at(faults.AFTER_BATCH_ROW))
     made = scene.accept("SCHEDULE_HOST_DOWNTIME")
     with pytest.raises(Crash):
         scene.step()
@@ -169,7 +169,7 @@ def test_a_batch_never_written_before_our_crash_is_written_after_it(scene: LaneS
 @pytest.mark.parametrize("executed", [True, False])
 def test_a_log_rotated_away_leaves_the_files_to_decide(scene: LaneScene, monkeypatch: pytest.MonkeyPatch, executed: bool) -> None:
     point = faults.AFTER_WRITE if executed else faults.AFTER_BATCH_ROW
-    monkeypatch.setattr(local, "crash_point", _crash_at(point))
+    at_crash_points(monkeypatch, _crash_at(point))
     made = scene.accept("SCHEDULE_HOST_DOWNTIME")
     with pytest.raises(Crash):
         scene.step()
@@ -192,7 +192,7 @@ def test_an_earlier_equal_line_in_the_log_does_not_prove_an_unwritten_one(
     scene.accept("SCHEDULE_FORCED_HOST_CHECK", at=int(T0) + 60)
     scene.step()
     second = scene.accept("SCHEDULE_FORCED_HOST_CHECK", at=int(T0) + 60)
-    monkeypatch.setattr(local, "crash_point", _crash_at(faults.AFTER_BATCH_ROW))
+    at_crash_points(monkeypatch, _crash_at(faults.AFTER_BATCH_ROW))
     with pytest.raises(Crash):
         scene.step()
     # The former life goes on just long enough to settle the first batch; the second one's bytes are never written.
@@ -334,7 +334,7 @@ class Lives(RuleBasedStateMachine):
         self.crash_at: tuple[str, int] | None = None
         self.kills = 0
         self.patch = pytest.MonkeyPatch()
-        self.patch.setattr(local, "crash_point", self._crash_point)
+        at_crash_points(self.patch, self._crash_point)
 
     @initialize()
     def begin(self) -> None:

@@ -186,11 +186,17 @@ def test_a_dirty_row_that_vanishes_is_gone(poller: Poller, scan: Scan) -> None:
     mirror = Mirror()
     install(poller, golden("status-2.dat"))
     mirror.apply(scan(ASK))
-    without = without_block(golden("status-2.dat"), b"service_description=Disk /var\n\tmodified")
+    without = restarted(without_block(golden("status-2.dat"), b"service_description=Disk /var\n\tmodified"), 9)
     install(poller, without)
     frames = mirror.apply(scan(ScanRequest(forget=(ObjectKey(1, "web01", "Disk /var"),))))
     assert [frame.objects for frame in frames if isinstance(frame, Gone)] == [(ObjectKey(1, "web01", "Disk /var"),)]
     assert mirror.rows == truth(without)
+
+
+def restarted(raw: bytes, later_s: int) -> bytes:
+    """The same from a core that was started that much later."""
+    start = parse_head(raw).program["program_start"].encode()
+    return raw.replace(b"program_start=" + start, b"program_start=%d" % (int(start) + later_s))
 
 
 def without_block(raw: bytes, text: bytes) -> bytes:
@@ -209,6 +215,7 @@ def test_many_generations_made_at_random(poller: Poller) -> None:
     program, *blocks = blocks[:-1]
     scanner, mirror = Scanner(poller), Mirror()
     pool = list(blocks)
+    starts, before = 0, set[ObjectKey]()
     for created in range(1795478400, 1795478460):
         present = [block for block in pool if randomly.random() < 0.8]
         present = [
@@ -219,7 +226,9 @@ def test_many_generations_made_at_random(poller: Poller) -> None:
         ]
         randomly.shuffle(present)
         raw = b"\n\t}\n".join([head, program, *present, b""]).replace(b"last_update=", b"last_update=%d\n\told_update=" % created)
-        install(poller, raw.replace(b"created=", b"created=%d\n\told=" % created))
+        now = {key for key in truth(raw) if isinstance(key, ObjectKey)}
+        starts, before = starts + bool(before - now), now  # only a start takes objects away
+        install(poller, restarted(raw, starts).replace(b"created=", b"created=%d\n\told=" % created))
         forget = tuple(key for key in mirror.rows if isinstance(key, ObjectKey) and randomly.random() < 0.1)
         mirror.apply(scanner.scan(ScanRequest(forget=forget, reread_objects=randomly.random() < 0.1)))
         assert mirror.rows == truth(poller.status_file.read_bytes())
@@ -411,11 +420,32 @@ def test_a_part_of_a_rewritten_file_that_ends_behind_a_block_takes_nothing_away(
     poller.status_file.write_bytes(half)
     assert failure(scanner.scan(ASK)).health == "broken"
     assert mirror.rows == truth(raw)
-    start = parse_head(raw).program["program_start"].encode()
-    restarted = half.replace(b"program_start=" + start, b"program_start=%d" % (int(start) + 9))
-    poller.status_file.write_bytes(restarted)
+    poller.status_file.write_bytes(restarted(half, 9))
     mirror.apply(scanner.scan(ASK))
-    assert mirror.rows == truth(restarted)
+    assert mirror.rows == truth(restarted(half, 9))
+
+
+def test_a_new_file_without_objects_it_had_is_believed_only_when_others_say_the_same(poller: Poller) -> None:
+    """A half file that ends behind a block, put in place whole: nothing of it vanishes, unless the core means it."""
+    raw = golden("status-1.dat")
+    half = raw[: raw.rindex(b"servicestatus {")]
+    install(poller, raw)
+    scanner, mirror = Scanner(poller), Mirror()
+    mirror.apply(scanner.scan(ASK))
+    for number, content in enumerate((half, half, raw, half, half)):
+        os.link(poller.status_file, poller.status_file.with_name(f"kept.{number}"))  # so that no inode is used again
+        install(poller, content)
+        for _ in range(3):  # looked at again, it is still the same one file
+            frames = list(scanner.scan(ASK))
+            if content == half:
+                assert failure(frames).health == "broken"
+            else:
+                mirror.apply(frames)
+        assert mirror.rows == truth(raw)
+    os.link(poller.status_file, poller.status_file.with_name("kept"))
+    install(poller, half)
+    mirror.apply(scanner.scan(ASK))
+    assert mirror.rows == truth(half)
 
 
 def test_a_file_still_growing_in_place_is_waited_for(poller: Poller) -> None:

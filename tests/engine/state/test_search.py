@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import CallerError, InvalidSearch
-from engine.model import GroupConfig, ObjectCache
+from engine.model import GroupConfig, HostConfig, ObjectCache, ServiceConfig
 from engine.state.fields import HOSTS, SERVICES
 from engine.state.mirror import Mirror
 from engine.state.search import DEEPEST, LONGEST_BYTES, MOST_TESTS, TABLES, Kind, normalised, order, where
@@ -87,6 +87,8 @@ _CACHE = ObjectCache(
         GroupConfig("hostgroup", "Web", "", (("web1", None), ("WEB2", None))),
         GroupConfig("hostgroup", "all", "", (("web1", None), ("WEB2", None), ("db_1", None), ("db%2", None))),
         GroupConfig("servicegroup", "http", "", (("web1", "HTTP"), ("WEB2", "HTTP"))),
+        GroupConfig("contactgroup", "ops", "", (("carl", None), ("ann", None))),
+        GroupConfig("contactgroup", "dba", "", (("Dora", None),)),
     ),
 )
 
@@ -143,6 +145,13 @@ def _common(row: object, own: str, states: list[str]) -> Values:
     }
 
 
+def _told(config: HostConfig | ServiceConfig | None) -> list[str]:
+    """Its contacts, and the members of its contactgroups."""
+    named = set(config.contact_groups) if config else set()
+    members = [name for group in _CACHE.groups if group.kind == "contactgroup" and group.name in named for name, _ in group.members]
+    return [*(config.contacts if config else ()), *members]
+
+
 def _host_values(number: int, row: object) -> Values:
     name = row.name  # type: ignore[attr-defined]
     config = next((c for c in _CACHE.hosts if c.name == name and number == 1), None)
@@ -152,7 +161,9 @@ def _host_values(number: int, row: object) -> Values:
         "poller": [str(number), {1: "core1", 2: "7"}[number]],
         "alias": config.alias if config else name,
         "parents": list(config.parents) if config else [],
+        "children": [other.name for other in _CACHE.hosts if mine and name in other.parents],
         "contacts": list(config.contacts) if config else [],
+        "contact": _told(config),
         "contact_groups": list(config.contact_groups) if config else [],
         "hostgroup": [g.name for g in _CACHE.groups if mine and g.kind == "hostgroup" and (name, None) in g.members],
         "downtime.comment": [d.comment for d in _FILE.downtimes if mine and (d.host_name, d.service_description) == (name, None)],
@@ -173,6 +184,7 @@ def _service_values(row: object) -> Values:
     config = next((c for c in _CACHE.services if (c.host_name, c.description) == key), None)
     values |= {
         "description": key[1],
+        "contact": _told(config),
         "contacts": list(config.contacts) if config else [],
         "servicegroup": [g.name for g in _CACHE.groups if g.kind == "servicegroup" and key in g.members],
         "hostgroup": host["hostgroup"],

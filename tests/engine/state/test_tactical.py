@@ -55,6 +55,32 @@ def _naive(reader: Reader) -> dict[str, Totals]:
     return {number: (HostTotals(**of_hosts), ServiceTotals(**of_services)) for number, (of_hosts, of_services) in found.items()}
 
 
+def _servicegroups(chance: random.Random) -> list[GroupConfig]:
+    """Three groups with some of the services, also with such as are not there."""
+    every = [(f"h{n}", f"s{m}") for n in range(12) for m in range(4)]
+    return [GroupConfig("servicegroup", f"g{n}", "", tuple(chance.sample(every, chance.randrange(30)))) for n in range(3)]
+
+
+def _naive_groups(reader: Reader, of_poller: dict[int, tuple[GroupConfig, ...]]) -> dict[str, Totals]:
+    hosts = {(view.poller, view.status.name): view.status for view in reader.hosts(EVERYTHING, limit=-1)[0]}
+    services = {
+        (view.poller, view.status.host_name, view.status.description): view.status
+        for view in reader.services(EVERYTHING, limit=-1)[0]
+    }
+    found: dict[str, Totals] = {}
+    for name in ("g0", "g1", "g2"):
+        members = {(number, *member) for number, groups in of_poller.items() for group in groups if group.name == name
+                   for member in group.members}  # fmt: skip
+        of_hosts, of_services = Counter[str](), Counter[str]()
+        for key in {member[:2] for member in members} & hosts.keys():
+            _count(of_hosts, hosts[key], ("up", "down", "unreachable"))
+        for member in members & services.keys():  # type: ignore[operator]
+            _count(of_services, services[member], ("ok", "warning", "critical", "unknown"), hosts.get(member[:2]))  # type: ignore[index]
+        if of_hosts["total"] or of_services["total"]:
+            found[name] = HostTotals(**of_hosts), ServiceTotals(**of_services)
+    return found
+
+
 def _count(of: Counter[str], row: HostStatus | ServiceStatus, names: tuple[str, ...], host: HostStatus | None = None) -> None:
     of["total"] += 1
     of[names[row.state] if row.has_been_checked else "pending"] += 1
@@ -78,14 +104,18 @@ def test_kept_totals_are_the_counted_ones(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     mirror = Mirror.open(tmp_path / "state.db", CountingMint())
     mirror.configure([poller(1), poller(2)])
-    groups = (GroupConfig("hostgroup", "all", "all", tuple((f"h{n}", None) for n in range(12))),)
+    groups = (GroupConfig("hostgroup", "all", "all", tuple((f"h{n}", None) for n in range(12))), *_servicegroups(chance))
     old: dict[int, StatusFile | None] = {1: None, 2: None}
+    of_poller: dict[int, tuple[GroupConfig, ...]] = {1: (), 2: ()}
     reader = Reader.open(tmp_path)
     for step in range(12):
         number = chance.choice((1, 2))
         new = _file(chance, 1000.0 + step)
         before = None if chance.random() < 0.2 else old[number]
-        cache = ObjectCache(groups=groups) if old[number] is None else None
+        if chance.random() < 0.3:
+            groups = (groups[0], *_servicegroups(chance))
+        cache = ObjectCache(groups=groups) if old[number] is None or chance.random() < 0.4 else None
+        of_poller[number] = groups if cache is not None else of_poller[number]
         assert mirror.apply(scan(new, before, poller=number, cache=cache)).health == "fresh"
         old[number] = new
         event = StateEvent(2000, LogKind.HOST_ALERT, f"h{step}", None, chance.randrange(3), 1, 1, "x", "")
@@ -96,6 +126,9 @@ def test_kept_totals_are_the_counted_ones(tmp_path: Path, seed: int) -> None:
             assert totals(reader, scope, "poller") == naive
             assert totals(reader, scope, "poller", 1) == {number: of for number, of in naive.items() if number == "1"}
             assert totals(reader, scope, "hostgroup") == {"all": added(list(naive.values()))}
+        in_groups = _naive_groups(reader, of_poller)
+        assert totals(reader, EVERYTHING, "servicegroup") == in_groups
+        assert totals(reader, EVERYTHING, "servicegroup", names=["g1"]) == {k: v for k, v in in_groups.items() if k == "g1"}
         one = Scope(frozenset({2}), ALL.hostgroups)
         assert totals(reader, one, "poller") == {number: of for number, of in naive.items() if number == "2"}
         assert totals(reader, Scope(hostgroups=frozenset()), "poller") == {}
