@@ -308,7 +308,8 @@ class Doorkeeper:
         if found is None or not found[0].is_valid(now) or not self._stands(found[1]):
             self._remembered.pop(secret, None)
             self._strangers.count(address, now)
-            raise NotAuthenticated("The token is unknown or has ended: log in again, or ask for a new one.")
+            why = {"expired": True} if found is not None and not found[0].is_valid(now) else {}
+            raise NotAuthenticated("The token is unknown or has ended: log in again, or ask for a new one.", **why)
         token, user = found
         if token.is_touch_due(now):
             self._touch(token, now)

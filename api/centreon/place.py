@@ -29,7 +29,8 @@ from engine.journal.accounts import Verb
 B = TypeVar("B", bound=Body)
 LARGEST_ID = 2**63 - 1
 NO_CREDENTIALS = "Authentication Required"
-NOT_FOUND_BY_IT = "No token could be found. It is unknown or has expired: log in again."
+NOT_FOUND_BY_IT = "No token could be found. It is unknown or was ended: log in again."
+EXPIRED = "Credentials have expired. Log in again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +124,8 @@ class Place:
             return refusal(401, NO_CREDENTIALS)
         try:
             caller = await self._services.doorkeeper.caller_of(credential.secret, address_of(request))
-        except NotAuthenticated:
-            return refusal(version.bad_token_status, NOT_FOUND_BY_IT)
+        except NotAuthenticated as error:
+            return refusal(version.bad_token_status, EXPIRED if error.facts.get("expired") else NOT_FOUND_BY_IT)
         with in_zone(caller.zone):
             return await self._handled(Visit(self._services, request, version, caller, credential), method)
 

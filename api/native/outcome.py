@@ -169,7 +169,7 @@ def _just_accepted(call: Call, receipts: Sequence[Receipt], conflicts: Sequence[
         )
         for receipt in shown
     ]
-    ids = list(dict.fromkeys([command.id for command in commands if command.id is not None]))
+    ids = _ids(shown)
     first = commands[0]
     content = Outcome(
         ids[0] if ids else None, ids, state, detail, first.advice, False, receipts[0].operation, len(receipts), commands,
@@ -177,6 +177,12 @@ def _just_accepted(call: Call, receipts: Sequence[Receipt], conflicts: Sequence[
     )  # fmt: skip
     where = first.href if content.total <= MOST_COMMANDS else f"/v1/operations/{content.operation}"
     return Answer(content, 202, _headers([receipt.command_id for receipt in shown]) | {"Location": where})
+
+
+def _ids(receipts: Sequence[Receipt]) -> list[int]:
+    """Of all that these make or delete, each once."""
+    found = [number for receipt in receipts for number in (receipt.entry_id, *receipt.more_ids)]
+    return list(dict.fromkeys([number for number in found if number is not None]))
 
 
 def _headers(command_ids: Sequence[str]) -> dict[str, str]:
@@ -265,7 +271,7 @@ def _content(
     total: int,
 ) -> Outcome:
     commands = [_command(receipt, life) for receipt, life in pairs]
-    ids = list(dict.fromkeys(command.id for command in commands if command.id is not None))
+    ids = _ids([receipt for receipt, _ in pairs])
     return Outcome(
         id=ids[0] if ids else None,
         ids=ids,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import orjson
 from msgspec.structs import replace
 
-from engine.commands.catalogue import known_row
+from engine.commands.catalogue import Members, known_row
 from engine.commands.lifecycle import SUCCEEDED, UNFINISHED, UNWRITTEN, State
 from engine.desk.checks import Asked
 from engine.desk.lives import NEVER_SENT, is_repeatable
@@ -74,7 +74,7 @@ class Accept:
                     said[order.twin] = place
         made = dict(zip(fresh, self._insert(connection, list(fresh.values())), strict=True))
         note_joined(connection, self.operation.id, (twin.id for twin in joined.values() if twin.operation != self.operation.id))
-        receipts = {place: _receipt(twin, twin.entry_id, self.operation.id, joined=True) for place, twin in joined.items()}
+        receipts = {place: _joined(connection, twin, self.operation.id) for place, twin in joined.items()}
         receipts |= made | {place: replace(made[before], joined=True) for place, before in same.items()}
         return Written(tuple(receipts[place] for place in range(len(orders))), frozenset(one.poller for one in made.values()))
 
@@ -174,7 +174,8 @@ class Accept:
             command = _command(order, caller, command_id, operation, entry_id)
             rows.entries += made
             rows.commands.append(command)
-            receipts.append(_receipt(command, entry_id, operation, notes=order.notes))
+            more = tuple([entry[0] for entry in made[1:]]) if len(made) > 1 else ()
+            receipts.append(_receipt(command, entry_id, operation, notes=order.notes, more_ids=more))
         return tuple(receipts)
 
 
@@ -379,11 +380,24 @@ def _command(order: Order, caller: Caller, command_id: str, operation: str, entr
     )
 
 
+def _joined(connection: sqlite3.Connection, twin: CommandRow, operation: str) -> Receipt:
+    """What is told of a command that was joined."""
+    is_single = known_row(twin.name).on is Members.ITSELF
+    more = () if is_single else tuple(entry.id for entry in entries_of(connection, twin.id) if entry.id != twin.entry_id)
+    return _receipt(twin, twin.entry_id, operation, joined=True, more_ids=more)
+
+
 def _receipt(
-    command: CommandRow | NewCommand, entry_id: int | None, operation: str, joined: bool = False, notes: tuple[str, ...] = ()
+    command: CommandRow | NewCommand,
+    entry_id: int | None,
+    operation: str,
+    *,
+    joined: bool = False,
+    notes: tuple[str, ...] = (),
+    more_ids: tuple[int, ...] = (),
 ) -> Receipt:
     service = command.service or None
     return Receipt(
         command.id, command.name, command.poller, command.host, service, entry_id, joined, notes, operation,
-        repeatable=is_repeatable(command.name, command.twin_key),
+        repeatable=is_repeatable(command.name, command.twin_key), more_ids=more_ids,
     )  # fmt: skip

@@ -2,7 +2,8 @@
 
 Rules. A caller without limits sees all of it. One who is limited to pollers or hostgroups sees the requests that touched an object
 within these limits, and their own; of such a request only the commands within the limits, and its path and body only when that is
-all of them. Logins, accounts and refusals of others are for those without limits. Reads journal.db through a reader.
+all of them. With a token that is limited to pollers, one's own are those asked with it: what else its user asked, and was refused,
+may be about other pollers. Logins, accounts and refusals of others are for those without limits. Reads journal.db through a reader.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ def page_of_audit(
 ) -> tuple[Audited, ...]:
     """Rows the caller may see, newest first, each with its first `most` commands. Raises InvalidField."""
     conditions, values = _conditions(which)
-    visible, more = _visible(caller)
+    visible, more = _visible(connection, caller)
     where = " AND ".join([*conditions, visible])
     query = f"SELECT a.seq, {_ROW} FROM journal.audit a WHERE {where} ORDER BY a.seq DESC LIMIT ?"
     found = connection.execute(query, [*values, *more, max(0, which.limit)]).fetchall()
@@ -157,12 +158,20 @@ def _some_command(condition: str, values: Sequence[object]) -> tuple[str, list[o
     return f"({' OR '.join(parts)})", told
 
 
-def _visible(caller: Caller) -> tuple[str, list[object]]:
+def _visible(connection: sqlite3.Connection, caller: Caller) -> tuple[str, list[object]]:
     if caller.scope == EVERYTHING:
         return "1", []
     scoped, values = caller.scope.sql("c.poller", "c.host", "c.service")
     touched, told = _some_command(f"({scoped})", values)
-    return f"(a.user = ? OR {touched})", [caller.user, *told]
+    if not _is_narrowed(connection, caller.token):
+        return f"(a.user = ? OR {touched})", [caller.user, *told]
+    return f"((a.user = ? AND a.token = ?) OR {touched})", [caller.user, caller.token, *told]
+
+
+def _is_narrowed(connection: sqlite3.Connection, token: str) -> bool:
+    """Is it limited to some of its user's pollers?"""
+    query = "SELECT 1 FROM journal.token WHERE name = ? AND pollers IS NOT NULL"
+    return connection.execute(query, (token,)).fetchone() is not None
 
 
 def _audited(

@@ -27,7 +27,7 @@ from engine.desk.orders import Order
 from engine.desk.together import Call, is_plain, twins_among
 from engine.desk.values import Receipt
 from engine.desk.writer import GroupCommit, Written
-from engine.errors import JournalError, PollerError
+from engine.errors import JournalError
 from engine.faults import BETWEEN_SLICES, crash_point
 from engine.hints import is_listening
 from engine.journal.history import insert_entries
@@ -101,8 +101,8 @@ class Bulk:
         try:
             while links:
                 links = await self.writer.submit(partial(linked, links), LINKS_AT_ONCE)
-        except JournalError as error:
-            log.error("operation %s is stored and goes out; what joined it is missing in the audit: %s", operation, error)
+        except Exception:  # all of it stands and goes out: whoever was told otherwise would ask for it again
+            log.exception("operation %s is stored and goes out; what joined it is missing in the audit", operation)
         await self._spare(accept, orders, receipts)
         return receipts
 
@@ -120,8 +120,8 @@ class Bulk:
                 acknowledged = await self.read(partial(_acknowledged, keys)) if keys else set()
                 spared = [receipt for order, receipt in part if order.found.key not in acknowledged]
                 await self.writer.submit(partial(accept.spare, receipts=spared), len(part))
-        except (JournalError, PollerError) as error:
-            log.error("operation %s: what it deletes is sent first where it was not yet: %s", accept.operation.id, error)
+        except Exception:  # as above
+            log.exception("operation %s: what it deletes is sent first where it was not yet", accept.operation.id)
 
     async def _slices(self, accept: Accept, orders: Sequence[Order], work: Work, ids: Ids) -> Receipts:
         """Store one slice after the other."""

@@ -130,6 +130,7 @@ class Receipt(msgspec.Struct, frozen=True):
     operation: str = ""  # the call that gave it
     withdrawn: bool = False  # nothing was sent yet: the command that would have made it was withdrawn
     repeatable: bool = False  # asking again joins it, or changes nothing
+    more_ids: tuple[int, ...] = ()  # of what it makes besides, on other objects
 
 
 @dataclass(frozen=True, slots=True)

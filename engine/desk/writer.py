@@ -6,15 +6,19 @@ carries. The thread then takes what is waiting, up to 500 commands, makes the pl
 `Journal.transaction` and stores in it: first, with a few statements for all of them, the jobs that can be stored together; then
 each of the others inside a SAVEPOINT of its own, so that one job's error undoes that job only. Nobody can tell the order: none of
 them has been answered. After the COMMIT it pokes the engine and resolves the requests' futures: what a caller is told is durable.
+A bug met in storing is told to those whose jobs these were; should the thread end all the same, whoever waits and whoever comes
+is told that, and nobody waits for ever.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -28,9 +32,12 @@ from engine.state.views import Reader
 
 T = TypeVar("T")
 
+log = logging.getLogger(__name__)
+
 COMMANDS_PER_TRANSACTION = 500
 _WAITING_JOBS = 2000  # more than that many requests wait for their turn before they get into the queue
 _GATHERED = 64  # jobs that are worth a commit by themselves
+_ENDED = "The thread that writes the journal for this worker ended ({}): restart Signalbox, see its log."
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,7 @@ class GroupCommit:
     _jobs: deque[_Job] = field(default_factory=deque)
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _closing: bool = False
+    _ended: str = ""  # by what the thread ended, though nobody closes
     _thread: threading.Thread | None = None
     _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_WAITING_JOBS))
 
@@ -113,6 +121,8 @@ class GroupCommit:
         with self._changed:
             if self._closing:
                 raise JournalError("This worker is shutting down: nothing was accepted, ask again.")
+            if self._ended:
+                raise JournalError(f"{_ENDED.format(self._ended)} Nothing was accepted.")
             if not self._gathered:
                 job.future.get_loop().call_soon(self._gather, 0)
             self._gathered.append(job)
@@ -132,13 +142,28 @@ class GroupCommit:
         self._changed.notify()
 
     def _run(self) -> None:
-        while jobs := self._next_jobs():
-            outcomes = self._stored(jobs)
-            crash_point(AFTER_COMMIT)
-            self._wake(outcomes)
-            loop = jobs[0].future.get_loop()
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(_deliver, jobs, outcomes)
+        jobs: Sequence[_Job] = ()
+        try:
+            while jobs := self._next_jobs():
+                outcomes = self._stored(jobs)
+                crash_point(AFTER_COMMIT)
+                self._wake(outcomes)
+                _hand_out(jobs, outcomes)
+        except BaseException as error:  # the top of a thread: nobody may wait for what it will not do any more
+            log.critical("the thread that writes the journal for this worker ended", exc_info=True)
+            self._end(repr(error), jobs)
+
+    def _end(self, why: str, jobs: Sequence[_Job]) -> None:
+        """Tell everybody who waits."""
+        with self._changed:
+            self._ended = why
+            waiting = [*self._jobs, *self._gathered]
+            self._jobs.clear()
+            self._gathered.clear()
+        told = JournalError(f"{_ENDED.format(why)} Look into /v1/commands whether it was accepted before you ask again.")
+        _hand_out(jobs, [_Outcome(error=told)] * len(jobs))
+        told = JournalError(f"{_ENDED.format(why)} Nothing was accepted.")
+        _hand_out(waiting, [_Outcome(error=told)] * len(waiting))
 
     def _stored(self, jobs: Sequence[_Job]) -> list[_Outcome]:
         """Make the plans, then store all that could be planned."""
@@ -180,6 +205,9 @@ class GroupCommit:
                 ]
         except JournalError as error:
             return [_Outcome(error=error) for _ in jobs]
+        except Exception as error:  # a bug, told to those whose jobs these were: others' still come
+            log.exception("%d jobs could not be stored", len(jobs))
+            return [_Outcome(error=error) for _ in jobs]
 
     def _stored_together(self, connection: sqlite3.Connection, jobs: Sequence[_Job]) -> Sequence[Written[Any] | None]:
         """What could be stored with few statements for all. If anything is wrong with that, nothing: each is run, and shows it."""
@@ -187,9 +215,9 @@ class GroupCommit:
         try:
             works = [_gone if job.work is None or job.future.cancelled() else job.work for job in jobs]
             written = self.together(connection, works)
-        except (sqlite3.OperationalError, sqlite3.InternalError, sqlite3.NotSupportedError):
-            raise
-        except Exception:  # noqa: BLE001 - it comes up again in the job whose it is
+        except Exception as error:  # it comes up again in the job whose it is
+            if _is_of_database(error):
+                raise
             connection.execute("ROLLBACK TO together")
             written = [None] * len(jobs)
         connection.execute("RELEASE together")
@@ -199,10 +227,13 @@ class GroupCommit:
         written = [outcome.written for outcome in outcomes if outcome.written is not None]
         pollers = set().union(*(result.pollers for result in written))
         moved = [command_id for result in written for command_id in result.moved]
-        if pollers:
-            poke_engine(self.data, pollers)
-        if moved:
-            tell_desks(self.data, moved)
+        try:
+            if pollers:
+                poke_engine(self.data, pollers)
+            if moved:
+                tell_desks(self.data, moved)
+        except OSError as error:  # what was stored stands, and they look by themselves soon
+            log.error("nobody could be told of what was stored: %s", error)
 
 
 def _gone(connection: sqlite3.Connection) -> Written[None]:
@@ -217,14 +248,27 @@ def _run_job(connection: sqlite3.Connection, job: _Job) -> _Outcome:
     connection.execute("SAVEPOINT job")
     try:
         written = job.work(connection)
-    except (sqlite3.OperationalError, sqlite3.InternalError, sqlite3.NotSupportedError):
-        raise
-    except Exception as error:  # noqa: BLE001 - handed to the request that brought the job, as an executor does
+    except Exception as error:  # handed to the request that brought the job, as an executor does
+        if _is_of_database(error):
+            raise
         connection.execute("ROLLBACK TO job")
         connection.execute("RELEASE job")
         return _Outcome(error=error)
     connection.execute("RELEASE job")
     return _Outcome(written)
+
+
+def _is_of_database(error: Exception) -> bool:
+    """It says that the journal fails, a page of it is broken, say, and not that what a job wanted cannot be."""
+    of_job = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError)
+    return isinstance(error, sqlite3.DatabaseError) and not isinstance(error, of_job)
+
+
+def _hand_out(jobs: Sequence[_Job], outcomes: Sequence[_Outcome]) -> None:
+    """Resolve the requests' futures, unless their loop has ended."""
+    if jobs:
+        with suppress(RuntimeError):
+            jobs[0].future.get_loop().call_soon_threadsafe(_deliver, jobs, outcomes)
 
 
 def _deliver(jobs: Sequence[_Job], outcomes: Sequence[_Outcome]) -> None:

@@ -6,6 +6,12 @@ engine looks every EVERY_S how long it is. A passive checkpoint waits for nobody
 file, the next writer begins it anew. Under a flood it never is, as commits come meanwhile: once it is MOST_PAGES long, what is left
 after a passive checkpoint, which is little, is carried back within a turn.
 
+Nor is it begun anew while anybody reads in it, and readers who overlap without end may be short each: there is always one. So where
+a log is much too long, that checkpoint waits within its turn for those who read: whoever comes meanwhile reads in the file, as all
+of the log is there. It waits for a few milliseconds at first, for longer when the log grew several times as long in spite of it, as
+a full disk stops everybody; and not again before it has grown by SOME_PAGES more, so that writers have the journal for most of the
+time.
+
 How long it is, is read in the log itself: one of the other two files must never be opened here, as closing it again would take
 SQLite's locks on it away from this whole process.
 
@@ -19,6 +25,8 @@ import os
 import sqlite3
 import threading
 from bisect import bisect_left
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +35,10 @@ from engine.journal.store import Journal
 EVERY_S = 0.1
 SOME_PAGES = 1000  # of 4 KB: SQLite's own measure
 MOST_PAGES = 8000
+# (times MOST_PAGES that a log is long, for how many milliseconds a turn waits for readers): with the shortest of them,
+# and with what is to be carried back, a turn stays below the 30 ms that anybody may hold the journal.
+PATIENCE_MS = ((32, 1000), (8, 150), (2, 15))
+GIVEN_BACK = 8  # times MOST_PAGES: that much room the file system gets back, which takes its time
 _HEAD_BYTES, _FRAME_HEAD_BYTES = 32, 24
 _PAGE_SIZE_AT, _SALT_AT, _SALT_IN_FRAME_AT, _SALT_BYTES = 8, 16, 8, 8
 
@@ -42,6 +54,7 @@ class Checkpoints:
     _stopping: threading.Event = field(default_factory=threading.Event)
     _salt: bytes = b""
     _carried: int = 0  # pages of the log with that salt
+    _waited_at: int = 0  # how many it had when readers were waited for last
     _is_failing: bool = False
 
     def run(self) -> None:
@@ -57,22 +70,44 @@ class Checkpoints:
         """Carry back what has gathered, if that is worth it. What cannot be done now (a full disk) is tried again."""
         try:
             salt, frames = frames_of(self.journal.path.with_name(f"{self.journal.path.name}-wal"))
-            carried = self._carried if salt == self._salt else 0
+            if salt != self._salt:
+                self._salt, self._carried, self._waited_at = salt, 0, 0
             is_long = frames >= self.most_pages
-            if frames - carried >= SOME_PAGES or (is_long and frames > carried):
-                self._salt, self._carried = salt, self._carry()
+            if frames - self._carried >= SOME_PAGES or (is_long and frames > self._carried):
+                self._carried = self._carry()
                 if is_long:
-                    with self.journal.turn():
-                        self._carried = self._carry()
+                    self._carry_in_turn(frames)
             self._is_failing = False
         except (sqlite3.Error, OSError) as error:
             if not self._is_failing:
                 log.error("the journal's log cannot be carried into its file for now, and grows: %s", error)
             self._is_failing = True
 
-    def _carry(self) -> int:
+    def _carry_in_turn(self, frames: int) -> None:
+        patience_ms = next((ms for times, ms in PATIENCE_MS if frames >= times * self.most_pages), 0)
+        is_waiting = patience_ms > 0 and frames - self._waited_at >= SOME_PAGES
+        with self.journal.turn():
+            if is_waiting:
+                self._waited_at = frames
+                how = "TRUNCATE" if frames >= GIVEN_BACK * self.most_pages else "RESTART"
+                with self._patient(patience_ms):
+                    self._carried = self._carry(how)
+            else:
+                self._carried = self._carry()
+
+    @contextmanager
+    def _patient(self, milliseconds: int) -> Iterator[None]:
+        connection = self.journal.connection
+        (before,) = connection.execute("PRAGMA busy_timeout").fetchone()
+        connection.execute(f"PRAGMA busy_timeout = {milliseconds}")
+        try:
+            yield
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {before}")
+
+    def _carry(self, how: str = "PASSIVE") -> int:
         """How many pages of the log are in the file now."""
-        _, _, carried = self.journal.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        _, _, carried = self.journal.connection.execute(f"PRAGMA wal_checkpoint({how})").fetchone()
         return int(carried)
 
 

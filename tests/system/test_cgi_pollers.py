@@ -33,6 +33,16 @@ BASIC = (ADMIN, "pass")
 CGI_CFG = f"use_authentication=1\nauthorized_for_system_commands={ADMIN}\n" + "".join(
     f"authorized_for_all_{right}={ADMIN},admin\n" for right in ("hosts", "services", "host_commands", "service_commands")
 )
+CGI_CFG += "authorized_contactgroup_for_read_only=operators\n"
+
+
+class South(CgiCore):
+    """Here bob is none of the operators."""
+
+    def configuration(self) -> dict[Path, str]:
+        found = super().configuration()
+        found[self.folder / "objects.cfg"] = found[self.folder / "objects.cfg"].replace("members bob,carl", "members carl")
+        return found
 
 
 @dataclass
@@ -54,9 +64,10 @@ class World:
     south: Side
     box: Box
 
-    def commit(self, asked: list[tuple[str, str]]) -> httpx.Response:
+    def commit(self, asked: list[tuple[str, str]], user: str = ADMIN) -> httpx.Response:
         return plain_http.post(
-            f"{self.box.url}/nagios/cgi-bin/cmd.cgi", content=query_of([("cmd_mod", "2"), *asked]), auth=BASIC, timeout=40,
+            f"{self.box.url}/nagios/cgi-bin/cmd.cgi", content=query_of([("cmd_mod", "2"), *asked]), auth=(user, "pass"),
+            timeout=40,
             headers={"Content-Type": "application/x-www-form-urlencoded"},
         )  # fmt: skip
 
@@ -74,9 +85,9 @@ class World:
 def world(_cores_are_there: None) -> Iterator[World]:
     with cores.core_folder() as folder:
         north = CgiCore(folder / "north", HOSTS, 1)
-        south = CgiCore(folder / "south", HOSTS, 1, extra=f"use_timezone=:{ZONE}\ndate_format=iso8601\n")
+        south = South(folder / "south", HOSTS, 1, extra=f"use_timezone=:{ZONE}\ndate_format=iso8601\n")
         users = folder / "htpasswd"
-        users.write_text(f"{ADMIN}:{{SHA}}nU4eI71bcnBGqeO0t9tXvY1u5oQ=\n")
+        users.write_text("".join(f"{name}:{{SHA}}nU4eI71bcnBGqeO0t9tXvY1u5oQ=\n" for name in (ADMIN, "bob", "carl")))
         sides = []
         for core, zone in ((north, ""), (south, ZONE)):
             (folder / f"original-{core.folder.name}").mkdir()
@@ -145,6 +156,23 @@ def test_one_cores_answers_are_its_originals(world: World, poller: str) -> None:
         ours["data"].get("selectors", {}).pop("poller", None)
         assert ours["data"] == theirs["data"], query
         assert ours["result"]["type_code"] == theirs["result"]["type_code"]
+
+
+@pytest.mark.parametrize(("user", "may"), [("bob", {"north": False, "south": True}), ("carl", {"north": False, "south": False})])
+def test_rights_are_each_cores_own(world: World, user: str, may: dict[str, bool]) -> None:
+    """A contact group that may only read has other members on the other core; what one core refuses, the other takes."""
+    host, service = ("web01", "") if user == "bob" else ("web02", "Load")
+    asked = [("cmd_typ", "22" if service else "24"), ("host", host), ("service", service)]
+    with httpx.Client(base_url=world.box.url, auth=(user, "pass"), timeout=40) as native:
+        for side in (world.north, world.south):
+            name = side.core.folder.name
+            assert (side.original.commit(asked, user).message == SUCCESS) == may[name]
+            before = world.counts()
+            assert (SUCCESS in world.commit([*asked, ("poller", name)], user).text) == may[name]
+            path = f"/v1/hosts/{host}/services/{service}" if service else f"/v1/hosts/{host}"
+            answer = native.patch(path, params={"poller": name}, json={"notifications_enabled": True})
+            assert (answer.status_code < 300) == may[name], answer.text
+            assert (world.since(before) == ([], [])) != may[name]
 
 
 # --- zones --------------------------------------------------------------------------------------------------------------------
@@ -241,6 +269,26 @@ def test_acknowledgements_are_taken_back(world: World) -> None:
             answer = world.commit(asked)
             assert SUCCESS in answer.text, answer.text
             until(lambda service=service, word=word: is_acknowledged(service, word), 10, f"{number} shows")
+
+
+def test_an_acknowledgement_ends_when_icingas_form_says(world: World) -> None:
+    """`use_ack_end_time`: this core knows no such thing, so Signalbox takes it back; the end is by the clock of the core."""
+    core, at = world.south.core, datetime.now(ZoneInfo(ZONE))
+    asked = [("cmd_typ", "34"), ("host", "web02"), ("service", "HTTP"), ("com_data", "for a moment"), ("poller", "south")]
+    for end, is_taken in ((at - timedelta(hours=1), False), (at + timedelta(seconds=4), True)):
+        given = [*asked, ("use_ack_end_time", "on"), ("end_time", f"{end:%Y-%m-%d %H:%M:%S}")]
+        assert (SUCCESS in (answer := world.commit(given)).text) == is_taken, answer.text
+    assert (
+        message_of(world.commit([*asked, ("use_ack_end_time", "on"), ("end_time", "soon")]).text) == "Start or end time not valid"
+    )
+    assert any(line.endswith(";for a moment") for line in world.south.commands())
+
+    def is_taken_back() -> bool:
+        return any(line == "REMOVE_SVC_ACKNOWLEDGEMENT;web02;HTTP" for line in world.south.commands()[-2:])
+
+    until(is_taken_back, 20, "it is taken back")
+    row = oracle.status_of
+    until(lambda: row(core.status_file, "web02", "HTTP")["problem_has_been_acknowledged"] == "0", 10, "the core shows it")
 
 
 def test_the_core_is_restarted_and_stopped(world: World) -> None:

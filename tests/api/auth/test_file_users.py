@@ -15,6 +15,7 @@ import pytest
 
 from api.auth.contacts import ContactPolicy
 from api.auth.doorkeeper import Doorkeeper
+from api.auth.files import PasswordFile
 from api.auth.passwords import hash_password
 from engine.config import Settings
 from engine.desk import Caller
@@ -130,3 +131,27 @@ def test_who_stands_in_a_file_is_to_be_verified_anew(house: House) -> None:
     assert caller.until is not None and house.clock.now() < caller.until <= house.clock.now() + 300
     until = house.caller(house.login()).until
     assert until is not None and until <= house.clock.now() + 300, "his line may go while he listens"
+
+
+def test_a_password_that_was_right_is_remembered_for_five_minutes(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless its line goes, or becomes another: that counts at once."""
+    verified: list[str] = []
+    is_password = PasswordFile.is_password
+
+    def counted(file: PasswordFile, user: str, password: str, line: str) -> bool:
+        verified.append(user)
+        return is_password(file, user, password, line)
+
+    monkeypatch.setattr(PasswordFile, "is_password", counted)
+    for later, count in ((0, 1), (1, 1), (298, 1), (2, 2), (0, 2)):
+        house.clock.at += later
+        assert run(house.keeper.basic("ann", SECRET, HERE)).user == "ann"
+        assert len(verified) == count, later
+    with pytest.raises(NotAuthenticated):
+        run(house.keeper.basic("ann", SECRET + "x", HERE))
+    house.users(bob=SECRET)
+    with pytest.raises(NotAuthenticated):
+        run(house.keeper.basic("ann", SECRET, HERE))
+    house.users(ann="another", bob=SECRET)
+    with pytest.raises(NotAuthenticated):
+        run(house.keeper.basic("ann", SECRET, HERE))

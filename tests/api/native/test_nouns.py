@@ -314,3 +314,12 @@ def test_a_command_is_withdrawn_before_it_is_written_only(front: Front) -> None:
     front.delete("/v1/commands/nope").problem(404, "unknown_object")
     front.get("/v1/commands/nope").problem(404, "unknown_object")
     front.get("/v1/commands/nope?wait=1").problem(404, "unknown_object")
+
+
+def test_the_ids_of_a_hosts_downtime_with_services_are_all_that_were_made(front: Front) -> None:
+    """One command makes those of all services: whoever keeps the ids to delete by them would leave all but one standing."""
+    body = {"host": "web01", "duration": 3600, "comment": "all of it", "with_services": True}
+    made, joined = (front.post("/v1/downtimes?wait=0", body).json for _ in range(2))
+    standing = {item["id"] for item in front.get("/v1/downtimes?limit=200").json["items"]}
+    assert len(standing) > len(made["commands"]) and set(made["ids"]) == standing
+    assert joined["joined"] and joined["ids"] == made["ids"]

@@ -14,6 +14,7 @@ import pytest
 
 from engine.config import Settings
 from engine.desk import Caller, CheckResult, Desk, EntryFilter, Receipt, Target
+from engine.desk.accept import Accept
 from engine.desk.bulk import SLICE, Bulk
 from engine.desk.lives import NEVER_SENT
 from engine.desk.plans import DeletionAsked, How
@@ -337,6 +338,22 @@ def test_an_error_that_is_none_of_ours_leaves_nothing_incomplete(
 
 def delete_all(desk: Desk) -> Any:
     return desk.carry_out(OPERATOR, DeletionAsked(EntrySelection("comment", Selection(), comment="c")), How())
+
+
+@pytest.mark.parametrize("error", [sqlite3.DatabaseError("broken"), OSError("no descriptor"), ZeroDivisionError()])
+def test_what_fails_behind_the_end_of_a_call_is_not_told_as_its_refusal(
+    scene: Scene, many: list[Target], monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """All of it stands and goes out: whoever is told otherwise asks for it again."""
+    at_desk(scene, lambda desk: comment(desk, many))
+
+    def failing(self: Accept, connection: sqlite3.Connection, receipts: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(Accept, "spare", failing)
+    done = at_desk(scene, delete_all)
+    assert len(done.receipts) == MANY
+    assert unsent_operations(scene.journal.connection) == {}
 
 
 def test_a_deletion_of_many_that_is_refused_late_withdraws_nothing(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import os
 import sqlite3
@@ -199,6 +200,72 @@ def test_when_storage_fails_nobody_in_that_transaction_is_told_that_it_worked(jo
     outcomes = with_writer(journal, work)
     assert [type(outcome) for outcome in outcomes[:3]] == [JournalError] * 3
     assert notes(journal) == {"blocker", "afterwards"}
+
+
+def test_a_broken_page_of_the_journal_is_not_taken_for_one_jobs_error(journal: CountingJournal) -> None:
+    """SQLite says so with an error of no kind of its own: the others in that transaction would be told that they are stored."""
+
+    def broken(connection: sqlite3.Connection) -> Written[None]:
+        raise sqlite3.DatabaseError("database disk image is malformed")
+
+    async def work(writer: GroupCommit) -> list[object]:
+        jobs = [asyncio.create_task(writer.submit(job)) for job in (note("a"), broken, note("b"))]
+        return await asyncio.gather(*jobs, return_exceptions=True)
+
+    assert [type(outcome) for outcome in with_writer(journal, work)] == [JournalError] * 3
+    assert notes(journal) == set()
+
+
+def test_a_bug_in_storing_is_told_to_those_it_met_and_the_next_is_stored(
+    journal: CountingJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def work(writer: GroupCommit) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(GroupCommit, "_stored_together", lambda self, connection, jobs: 1 // 0)
+            with pytest.raises(ZeroDivisionError):
+                await writer.submit(note("a"))
+        assert await writer.submit(note("b")) == "b"
+
+    with_writer(journal, work)
+    assert notes(journal) == {"b"}
+
+
+def test_what_nobody_can_be_told_of_is_stored_all_the_same(journal: CountingJournal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No descriptor is left, say: the engine looks by itself. Its error must neither be the caller's nor end the thread."""
+
+    def none_left(data: Path, pollers: set[int]) -> None:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    monkeypatch.setattr("engine.desk.writer.poke_engine", none_left)
+
+    async def work(writer: GroupCommit) -> str:
+        await writer.submit(lambda connection: Written(None, frozenset({NORTH})))
+        return await writer.submit(note("b"))
+
+    assert with_writer(journal, work) == "b"
+
+
+def test_nobody_waits_for_a_writer_that_has_ended(journal: CountingJournal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who was being stored is not told that nothing was; who waits and who comes later is told at once why nothing is."""
+
+    def ending(point: str) -> None:
+        raise SystemExit("gone")
+
+    async def work(writer: GroupCommit) -> list[object]:
+        with journal_locked(journal.path.parent):
+            first = asyncio.create_task(writer.submit(note("first")))
+            await asyncio.sleep(0.05)
+            waiting = asyncio.create_task(writer.submit(note("waiting")))
+            await asyncio.sleep(0.05)
+            monkeypatch.setattr("engine.desk.writer.crash_point", ending)
+        outcomes: list[object] = await asyncio.gather(first, waiting, return_exceptions=True)
+        return [*outcomes, *await asyncio.gather(writer.submit(note("later")), return_exceptions=True)]
+
+    outcomes = with_writer(journal, work)
+    assert [type(outcome) for outcome in outcomes] == [JournalError] * 3
+    assert all("ended (SystemExit('gone'))" in str(outcome) for outcome in outcomes)
+    assert ["Nothing was accepted" in str(outcome) for outcome in outcomes] == [False, True, True]
+    assert notes(journal) == {"first"}
 
 
 def test_a_request_that_goes_away_before_its_turn_takes_its_job_with_it(journal: CountingJournal) -> None:
