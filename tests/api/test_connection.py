@@ -6,16 +6,15 @@ import asyncio
 import socket
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import uvicorn
-from starlette.applications import Starlette
 
 from api import connection
 from api.connection import HEAD_LIMIT_BYTES, BoundedConnection, HeadHeld
-from api.server import build_server, uvicorn_config
+from api.server import build_server
 from engine.config import Config, Settings
 from tests.support.cores import until
 
@@ -194,28 +193,3 @@ def test_a_head_is_sent_before_its_connection_is_closed() -> None:
         return written.said
 
     assert asyncio.run(answer()) == [HEAD, b"closed"]
-
-
-def test_a_worker_takes_one_connection_a_turn() -> None:
-    """So that of a burst the other workers, who were woken by it too, get theirs. asyncio's own loop takes all that wait."""
-    turns: list[int] = []
-    turn = 0
-
-    class Noting(asyncio.Protocol):
-        def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            turns.append(turn)
-
-    async def accept(listener: socket.socket) -> None:
-        nonlocal turn
-        server = await asyncio.get_running_loop().create_server(Noting, sock=listener)
-        while len(turns) < len(clients):
-            await asyncio.sleep(0)
-            turn += 1
-        server.close()
-
-    config = uvicorn_config(Starlette(), Settings())
-    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener, ExitStack() as stack:
-        clients = [stack.enter_context(socket.create_connection(listener.getsockname())) for _ in range(16)]
-        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-            runner.run(accept(listener))
-    assert len(set(turns)) == len(clients)
