@@ -61,6 +61,8 @@ class Extras(NamedTuple):
 
     def named(self, host: str, address: str, service: str | None = None) -> Extras:
         """The same with the macros that name the object."""
+        if "$" not in self.notes_url and "$" not in self.action_url:
+            return self
         macros = {"HOSTNAME": host, "HOSTADDRESS": address, "SERVICEDESC": service or ""}
         return self._replace(notes_url=expanded(self.notes_url, macros), action_url=expanded(self.action_url, macros))
 

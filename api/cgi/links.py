@@ -6,6 +6,7 @@ They stand in pages with bare `&`, as programs look for them: names in them are 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import quote_plus
 
 from markupsafe import Markup
@@ -13,6 +14,8 @@ from markupsafe import Markup
 from api.cgi.visit import Visit
 from engine.state.scope import all_of
 from engine.state.views import Reader
+
+_NAMES_AT_HAND = 256  # a list names a host once for each of its services
 
 
 def twins(reader: Reader, visit: Visit) -> frozenset[str]:
@@ -30,6 +33,7 @@ def target(host: str, service: str | None = None, poller: str = "") -> str:
     return named + (f"&poller={quote_plus(poller)}" if poller else "")
 
 
+@lru_cache(_NAMES_AT_HAND)
 def host_link(host: str, poller: str = "") -> Markup:
     return Markup(f"extinfo.cgi?type=1&{target(host, None, poller)}")
 

@@ -6,8 +6,8 @@ Source: Nagios 4.4.6 cgi/status.c; masks from include/cgiutils.h, include/status
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from api.cgi.chosen import Chosen, condition
 from api.cgi.dates import time_text
@@ -49,8 +49,7 @@ _SHOWN = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(NamedTuple):
     """A host or service in a list. `key`: of its host; `background`: of its row, "" for the alternating ones."""
 
     key: tuple[int, str]
@@ -66,7 +65,6 @@ class Shown:
     attempt: str
     output: str
     icons: tuple[Icon, ...]
-    host_word: str = ""
     host_background: str = ""
     host_icons: tuple[Icon, ...] = ()
     host_link: str = ""
@@ -194,14 +192,14 @@ def _shown(row: tuple[Any, ...], poller: Poller, now: float, named: Collection[s
     moment = now + float(offset)
     if len(rest) == _WIDTH:
         shown = _worded((number, name), None, address, host, host_icons, link, poller, float(started), moment)
-        return replace(shown, services_link=status_link(name, on))
+        return shown._replace(services_link=status_link(name, on))
     service, own, own_comments, own_extras = rest[_WIDTH], Seen(*rest[_WIDTH + 1 : -5]), rest[-5], Extras(*rest[-4:])
     own_link = service_link(name, service, on)
     own_icons = icons(own, int(own_comments), "service", own_link, own_extras.named(name, address, service))
     shown = _worded((number, name), service, address, own, own_icons, own_link, poller, float(started), moment)
     word = HOST_STATES.get(host.state, "UP") if host.has_been_checked else "PENDING"
     background = f"HOST{word}{_taken(host)}" if host.has_been_checked and host.state else ""
-    return replace(shown, host_word=word, host_background=background, host_icons=host_icons, host_link=link)
+    return shown._replace(host_background=background, host_icons=host_icons, host_link=link)
 
 
 def _worded(

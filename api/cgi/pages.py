@@ -30,7 +30,7 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
 }
-_BUFFERED = 500  # bits of a template that go out together
+_BUFFERED = 2000  # bits of a template that go out together
 
 
 @cache

@@ -75,6 +75,7 @@ _OF_PROGRAM = (
     ("active mode...", "active.gif", "Active Mode"),
     ("standby mode...", "standby.gif", "Standby Mode"),
 )
+_QUARTER_S = 900  # within which the hour on no clock of the world changes
 _OTHER = ("info.png", "Informational Message")
 
 
@@ -173,9 +174,11 @@ def _is_readable(path: Path) -> bool:
 
 
 def _shown(lines: Iterator[tuple[Poller, Line]], *, several: bool, breaks: bool) -> Iterator[Shown]:
-    hour = ""
+    hour, this, quarter = "", "", (-1, "")
     for poller, (at, raw) in lines:
-        this = in_zone(at, poller.timezone).strftime("%B %d, %Y %H:00")
+        if quarter != (at // _QUARTER_S, poller.name):
+            quarter = at // _QUARTER_S, poller.name
+            this = in_zone(at, poller.timezone).strftime("%B %d, %Y %H:00")
         heading, hour = (this if breaks and this != hour else ""), this
         text = text_of(raw)
         src, alt = kind_of(text.lstrip())

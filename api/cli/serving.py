@@ -19,7 +19,6 @@ from engine.commands.danger import mistake_in
 from engine.config import Config, Poller, default_data_folder
 from engine.config_file import load_config
 from engine.journal import accounts
-from engine.journal.retention import size_of
 from engine.journal.store import JOURNAL_FILE
 
 if TYPE_CHECKING:
@@ -103,6 +102,8 @@ def check(config_file: Path | None, cores: tuple[str, ...], probing: bool, data:
 
 def _check_journal(config: Config) -> None:
     """How large the journal is, how fast it grows, and what of it is kept; read without changing it."""
+    from engine.journal.retention import size_of  # a third of what `serve` would wait for before it starts anything
+
     path = config.data / JOURNAL_FILE
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
         try:

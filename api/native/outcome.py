@@ -17,6 +17,7 @@ from api.waiting import WAIT_CAP_S
 from engine.commands.catalogue import Effect, known_row
 from engine.commands.lifecycle import State
 from engine.desk import Life, Receipt, Recorded
+from engine.desk.bulk import SLICE
 from engine.desk.lives import advice_when_accepted, is_never_sent
 from engine.desk.plans import Conflict, unpacked_conflicts
 
@@ -126,8 +127,10 @@ async def outcome(
     """
     asked = query.wait if query.wait is not None else call.prefer_wait_s
     until, timeout_s = ("processed", call.settings.wait_processed_s) if asked is None else ("final", min(asked, WAIT_CAP_S))
-    is_keyed = call.caller.request is not None and bool(call.caller.request.key)  # another with its key may have been first
-    if timeout_s <= 0 and not repeated and not is_keyed and not any(receipt.joined or receipt.withdrawn for receipt in receipts):
+    is_keyed = call.caller.request is not None and bool(call.caller.request.key)
+    # Another with its key may have been first; not of a call stored in slices, which is refused then.
+    is_own = not repeated and (not is_keyed or len(receipts) > MOST_COMMANDS > SLICE)
+    if timeout_s <= 0 and is_own and not any(receipt.joined or receipt.withdrawn for receipt in receipts):
         return _applied(_just_accepted(call, receipts, conflicts), query, call, timeout_s)
     shown = receipts
     if len(receipts) > MOST_COMMANDS:

@@ -192,7 +192,7 @@ class Scanner:
     _objects: _FileIdentity | None = None
     _program_start: float = 0.0
     _is_missing: bool = False  # and was said to be: it is not waited for again
-    _part: _FileIdentity | None = None  # the last file that lacked objects, and how many did in a row
+    _part: float | None = None  # when the last file that lacked objects was made, and how many did in a row
     _parts: int = 0
 
     def scan(self, request: ScanRequest) -> Iterator[Frame]:
@@ -241,7 +241,7 @@ class Scanner:
         if _identity(os.fstat(descriptor)) != identity:
             raise _NotNow("broken", f"{self.poller.status_file} was written while it was read: it will be read again.")
         gone = differences.gone()
-        if self._is_part(identity, head, gone):
+        if self._is_part(head, gone):
             raise _NotNow(
                 "broken", f"{self.poller.status_file} lacks objects it had, and the core was not started again: a part of it."
             )
@@ -251,18 +251,17 @@ class Scanner:
         self._objects = objects
         yield End(self.poller.number, *self.known.count(), time.monotonic() - begun)
 
-    def _is_part(self, identity: _FileIdentity, head: Head, gone: Iterable[_Key]) -> bool:
+    def _is_part(self, head: Head, gone: Iterable[_Key]) -> bool:
         """Has the file fewer objects than before, although only a core's start can take any away?
 
-        One that is rewritten in place is never taken over so; a new one is believed when others after it say the same.
+        It is believed when the core's next ones say the same: Centreon Engine may keep its start's time through a reload.
         """
         if self.poller.kind is CoreKind.ICINGA2:  # its API takes objects away at any time
             return False
         lacks = head.program_start == self._program_start and any(isinstance(key, ObjectKey) for key in gone)
-        is_rewritten = self._status is not None and self._status[:2] == identity[:2]
-        self._parts = (self._parts + (identity != self._part)) if lacks else 0
-        self._part = identity if lacks else None
-        return lacks and (is_rewritten or self._parts < _BELIEVED_AT)
+        self._parts = (self._parts + (head.created != self._part)) if lacks else 0
+        self._part = head.created if lacks else None
+        return lacks and self._parts < _BELIEVED_AT
 
     def _head(self, chunks: Iterator[bytes]) -> tuple[Head, bytes]:
         """The file's head, and the first chunk, of which it is a part."""

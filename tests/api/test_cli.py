@@ -27,7 +27,7 @@ COMMAND = "0193a1f2-7e4b-7c39-9d55-3b1c8c1f0a77"
 
 
 # Becomes another user only after the imports: an interpreter may stand where that user cannot go.
-AS_USER = "import os, pwd, sys, api.cli, api.cli.places; u = pwd.getpwnam(sys.argv.pop(1)); " \
+AS_USER = "import os, pwd, sys, api.cli, api.cli.places, engine.journal.retention; u = pwd.getpwnam(sys.argv.pop(1)); " \
           "os.setgroups([]); os.setgid(u.pw_gid); os.setuid(u.pw_uid); api.cli.main()"  # fmt: skip
 
 

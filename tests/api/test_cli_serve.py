@@ -231,3 +231,10 @@ def test_who_is_in_front_is_believed_only_if_named(box: Box) -> None:
         codes.append(answer.status_code)
     assert codes[:5] == [401] * 5
     assert codes[5:] == [429] * 2
+
+
+def test_nothing_is_imported_that_serve_need_not_wait_for() -> None:
+    """All of the command line's imports stand before the first process it starts, so before a restart's first answer."""
+    script = "import sys, api.cli, api.serve, api.auth.contacts; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout.split()
+    assert not {"prometheus_client", "uvicorn", "starlette", "engine.desk", "http.server"} & set(loaded)
