@@ -9,6 +9,7 @@ from engine.desk.entry_fields import AUTHOR_ID
 from engine.desk.values import Entry, EntryFilter, Page
 from engine.errors import UnknownObject
 from engine.journal.history import EntryRow
+from engine.journal.operations import UNSENT
 from engine.model import ObjectKey
 from engine.state.scope import Scope
 from engine.state.views import Reader
@@ -18,8 +19,7 @@ _COLUMNS = ", ".join(f"e.{name}" for name in EntryRow._fields)
 
 # An entry of ours that was refused, expired or without effect never stood in a core: it is no longer listed.
 # One whose operation is not stored whole yet may still be withdrawn: it is not listed before.
-_UNSENT = "SELECT o.id FROM journal.operation o WHERE o.state IN ('incomplete', 'withdrawing')"
-STORED_WHOLE = f"coalesce(e.command_id, '') NOT IN (SELECT u.id FROM journal.command u WHERE u.operation IN ({_UNSENT}))"
+STORED_WHOLE = f"coalesce(e.command_id, '') NOT IN (SELECT u.id FROM journal.command u WHERE u.operation IN ({UNSENT}))"
 LISTED = f"(e.present = 1 OR e.cancelled = 1 OR e.core_id IS NOT NULL OR e.proof IN ('confirmed', 'seen')) AND {STORED_WHOLE}"
 
 

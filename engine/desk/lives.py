@@ -12,11 +12,14 @@ from engine.config import Poller
 from engine.desk.values import EntryFilter, Life, Page, Step
 from engine.desk.waiting import Standing
 from engine.errors import InvalidField
+from engine.journal.operations import UNSENT
 from engine.journal.store import COMMAND_COLUMNS, CommandRow, command_row
 from engine.state.scope import Scope
 
 # The commands an operation made or joined; twice its id.
 OF_OPERATION = "(c.operation = ? OR c.id IN (SELECT j.command_id FROM journal.operation_joined j WHERE j.operation = ?))"
+# The call of another one may still be answered with a refusal.
+STORED_WHOLE = f"c.operation NOT IN ({UNSENT})"
 _CHUNK = 500  # host parameters per query
 
 
@@ -35,9 +38,10 @@ def lives_of(
 ) -> dict[str, Life]:
     """The lives of these commands; those unknown or out of scope are left out."""
     where, values = scoped_commands(scope, user)
+    where = f"({where}) AND {STORED_WHOLE}"
     rows: list[CommandRow] = []
     for part in _chunks(command_ids):
-        query = f"SELECT {COMMAND_COLUMNS} FROM journal.command c WHERE id IN ({','.join('?' * len(part))}) AND ({where})"
+        query = f"SELECT {COMMAND_COLUMNS} FROM journal.command c WHERE id IN ({','.join('?' * len(part))}) AND {where}"
         rows += map(command_row, connection.execute(query, [*part, *values]))
     return {life.id: life for life in _lives(connection, rows, pollers)}
 
@@ -63,7 +67,7 @@ def page_of_lives(
 
 def _conditions(scope: Scope, which: EntryFilter, user: str) -> tuple[list[str], list[object]]:
     scoped, values = scoped_commands(scope, user)
-    conditions = [f"({scoped})"]
+    conditions = [f"({scoped})", STORED_WHOLE]
     if which.state is not None:
         if which.state not in set(State):
             raise InvalidField(f"There is no state {which.state!r}: {', '.join(State)}.", field="state")

@@ -2,6 +2,9 @@
 
 What a contact of a core sees is looked up for each page, object by object, as it is *now*, and of an object that is no longer
 configured as it was at the end; what a hostgroup shows is told by the groups an object was in when it happened.
+
+A call's commands are told of once all of it is stored, as it may be refused until then: what came after the first of them waits for
+that, for some seconds at most (whoever stores it may hang). Of a call that was withdrawn nothing is told.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import heapq
 import re
 import sqlite3
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -20,6 +24,7 @@ from engine.desk.values import Caller
 from engine.errors import InvalidField
 from engine.journal.accounts import grants_of
 from engine.journal.moves import STEPS_GONE
+from engine.journal.operations import Storing
 from engine.state.events import Event, bounds, events_after
 from engine.state.former import saw
 from engine.state.rights import ContactRights
@@ -27,6 +32,7 @@ from engine.state.scope import Scope
 from engine.state.views import Reader
 
 PAGE = 500  # events of each kind; some 150 KB
+WAITED_FOR_S = 30.0  # the largest call is stored in a few
 _CURSOR = re.compile(r"([0-9a-f]{4,40})-([0-9a-f]{1,15})-([0-9a-f]{1,15})", re.ASCII)
 
 
@@ -50,6 +56,7 @@ class Cursor:
         return cls(found[1], int(found[2], 16), int(found[3], 16))
 
 
+_LARGEST = 2**63 - 1
 NOWHERE = Cursor("", 0, 0)
 
 
@@ -133,7 +140,18 @@ def _seen(connection: sqlite3.Connection, rights: ContactRights, objects: Sequen
 def head_of(reader: Reader) -> Cursor:
     """The newest place there is."""
     incarnation, _, newest = bounds(reader.connection)
-    return Cursor(incarnation, newest, _steps(reader.connection)[1])
+    return Cursor(incarnation, newest, min(_steps(reader.connection)[1], _told_of(reader.connection)))
+
+
+def _told_of(connection: sqlite3.Connection) -> int:
+    """The number of the last step before those of calls that are being stored. The first condition is the index's."""
+    first = "SELECT c.id FROM journal.command c WHERE c.operation = o.id ORDER BY c.seq LIMIT 1"
+    (step,) = connection.execute(
+        f"SELECT min((SELECT min(s.seq) FROM journal.step s WHERE s.command_id = ({first}))) FROM journal.operation o"
+        f" WHERE o.state IN ('incomplete', 'withdrawing') AND o.state = '{Storing.INCOMPLETE}' AND o.at > ?",
+        (time.time() - WAITED_FOR_S,),
+    ).fetchone()
+    return int(step) - 1 if step is not None else _LARGEST
 
 
 def read_page(
@@ -193,7 +211,8 @@ def _steps_after(connection: sqlite3.Connection, after: int, upto: int, limit: i
         "SELECT s.seq, s.state, s.at, s.evidence, s.late, c.id, c.name, c.poller, c.host, c.service, c.user, c.entry_id,"
         " r.id, r.operation, r.poller, r.user, r.total FROM journal.step s LEFT JOIN journal.command c ON c.id = s.command_id"
         " LEFT JOIN journal.result_call r ON c.id IS NULL AND r.id = s.command_id WHERE s.seq > ? AND s.seq <= ?"
-        " AND (c.id IS NOT NULL OR r.id IS NOT NULL) ORDER BY s.seq LIMIT ?",
+        " AND (c.id IS NOT NULL OR r.id IS NOT NULL) AND NOT EXISTS (SELECT 1 FROM journal.operation o WHERE o.id = c.operation"
+        f" AND o.state <> '{Storing.COMPLETE}') ORDER BY s.seq LIMIT ?",
         (after, upto, limit),
     ).fetchall()
     groups: dict[tuple[int, str], tuple[str, ...]] = {}

@@ -2,7 +2,8 @@
 
 Rules. An operation is `incomplete` until its last slice is in; the lane sends none of its commands before. Who meets an incomplete
 operation whose desk is gone withdraws it: first the state says so, in the same transaction as the first commands, so that a
-desk that was only slow cannot store another slice. `complete` and `withdrawn` are ends. Functions take a connection: writes that
+desk that was only slow cannot store another slice. `complete` and `withdrawn` are ends. Nobody is told of a command before its
+operation is complete: its call may still be refused. Functions take a connection: writes that
 of `Journal.transaction()`, reads any that has the journal attached. Times are epoch seconds by our clock.
 """
 
@@ -68,6 +69,10 @@ def go_on(connection: sqlite3.Connection, operation: str, state: Storing) -> Non
     changed = connection.execute("UPDATE operation SET state = ? WHERE id = ? AND state = 'incomplete'", (str(state), operation))
     if not changed.rowcount:
         raise JournalError("It took so long to store this that it was withdrawn meanwhile: nothing of it will be sent, ask again.")
+
+
+# Operations that are not stored whole, of a database that has the journal attached.
+UNSENT = "SELECT o.id FROM journal.operation o WHERE o.state IN ('incomplete', 'withdrawing')"
 
 
 def unsent_operations(connection: sqlite3.Connection) -> dict[str, str]:

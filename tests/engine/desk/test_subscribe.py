@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,17 @@ import pytest
 from engine.config import Settings
 from engine.desk import subscribe
 from engine.desk.audience import Which, audience_of
-from engine.desk.pages import Cursor, Page
+from engine.desk.lives import lives_of, page_of_lives
+from engine.desk.pages import WAITED_FOR_S, Cursor, Page
 from engine.desk.subscribe import Feed
-from engine.desk.values import Caller
+from engine.desk.values import Caller, EntryFilter
 from engine.errors import InvalidField, TooManyReaders
 from engine.formats.corelog import LogKind, StateEvent
 from engine.journal import accounts
 from engine.journal.calls import CallRow, Counts, Payload, insert_call, update_call
+from engine.journal.operations import OperationRow, Storing, go_on, insert_operation
 from engine.journal.retention import Retention
-from engine.journal.store import Journal
+from engine.journal.store import Journal, NewCommand, insert_new
 from engine.model import GroupConfig, ObjectCache
 from engine.state.events import Event
 from engine.state.mirror import Mirror
@@ -798,5 +801,75 @@ def test_a_step_of_a_command_is_told_from_the_journal(world: World) -> None:
         assert [line[4] for line in limited.lines[1:]] == ["web01 by anna", "group by wim"]
         for one in (everybody, limited):
             await one.stream.aclose()
+
+    with_feeds(world, work)
+
+
+# --- calls that are stored in slices --------------------------------------------------------------------------------------------
+
+
+def ask(world: World, operation: str, name: str, state: Storing, age_s: float = 0.0) -> None:
+    """A call of one command, which is stored so far."""
+    with world.journal.transaction() as connection:
+        insert_operation(connection, OperationRow(operation, "a", "anna", "anna", "", "", "", time.time() - age_s, state))
+        nothing = (None, None, None, None, None)
+        said = (f"c-{operation}", operation, name, 1, "web01", "", "{}", 1.0, 1.0, 9.0)
+        command = NewCommand(*said, *nothing, "anna", "anna", "", "")
+        insert_new(connection, [command])
+
+
+def told(reader: Listener) -> list[tuple[str, str]]:
+    return [(line[4], line[2]) for line in reader.lines if line[1] == "command"]
+
+
+def listed(world: World) -> set[str]:
+    """In the list of commands, and by their ids."""
+    ids = ["c-before", "c-large", "c-small"]
+    with closing(Reader.open(world.data)) as reader:
+        page = page_of_lives(reader.connection, EVERYTHING, EntryFilter(), {})
+        lives = {life.command for life in page.rows}
+        assert page.total == len(lives)
+        assert {life.command for life in lives_of(reader.connection, EVERYTHING, ids, {}).values()} == lives
+        return lives
+
+
+@pytest.mark.parametrize("end", [Storing.COMPLETE, Storing.WITHDRAWING])
+def test_commands_of_a_call_are_told_of_once_it_cannot_be_refused_any_more(world: World, end: Storing) -> None:
+    """Its first slices are in: what comes after them waits, states do not, and whoever comes again misses nothing."""
+
+    async def work(feed: Feed, other: Feed) -> None:
+        reader = world.listen(feed)
+        await reader.step()
+        ask(world, "before", "BEFORE", Storing.COMPLETE)
+        ask(world, "large", "LARGE", Storing.INCOMPLETE)
+        ask(world, "small", "SMALL", Storing.COMPLETE)
+        world.say("meanwhile")
+        await reader.until(lambda lines: told(reader) and "meanwhile" in reader.outputs())
+        await _until_quiet(feed)
+        assert told(reader) == [("BEFORE", "accepted")]
+        assert listed(world) == {"BEFORE", "SMALL"}
+        again = world.listen(other, after=reader.last)
+        with world.journal.transaction() as connection:
+            go_on(connection, "large", end)
+        expected = [("LARGE", "accepted"), ("SMALL", "accepted")][end is not Storing.COMPLETE :]
+        await reader.until(lambda _: len(told(reader)) > len(expected))
+        await again.until(lambda _: len(told(again)) >= len(expected))
+        assert told(reader)[1:] == told(again) == expected
+        assert listed(world) == {"BEFORE", "SMALL"} | {name for name, _ in expected}
+        for one in (reader, again):
+            await one.stream.aclose()
+
+    with_feeds(world, work, feeds=2)
+
+
+def test_a_call_that_nobody_goes_on_storing_does_not_keep_others_from_being_told_of(world: World) -> None:
+    async def work(feed: Feed) -> None:
+        reader = world.listen(feed)
+        await reader.step()
+        ask(world, "large", "LARGE", Storing.INCOMPLETE, WAITED_FOR_S + 1)
+        ask(world, "small", "SMALL", Storing.COMPLETE)
+        await reader.until(lambda _: told(reader))
+        assert told(reader) == [("SMALL", "accepted")]
+        await reader.stream.aclose()
 
     with_feeds(world, work)
