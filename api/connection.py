@@ -3,6 +3,9 @@
 httptools takes heads of any length and for any time, and joins a long header's pieces anew with each that arrives: one stranger's
 endless header stops the loop for everybody. Bodies are bounded where they are read.
 
+Nor may strangers take the last descriptors by connecting: what is being served opens files, too. Who comes when few are left is
+told so and let go; those who are connected are served on.
+
 The head of an answer goes out with the first piece of its body, where that comes within the same turn of the loop: each write is a
 call of the system for us, and a wake-up for the client.
 """
@@ -11,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import resource
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -20,6 +24,7 @@ HEAD_TIMEOUT_S = 30.0
 STUCK_S = 2.0  # how long an endless answer that its client does not take may keep the server from stopping
 PEER = "signalbox.peer"  # in the scope: the address of whoever made the connection, a proxy's too
 ENDLESS = "signalbox.endless"  # set in the scope of a request whose answer has no end
+SPARED_DESCRIPTORS = 64  # more than threads of a worker open at once; at most a quarter of what the process may have
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 _JOINED_BYTES = 1 << 16  # longer pieces are not copied to stand behind a head
 
@@ -27,6 +32,11 @@ _TOO_LARGE = b"The head of the request is too large."
 _REFUSAL = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain; charset=utf-8\r\n"
     b"content-length: %d\r\nconnection: close\r\n\r\n%s" % (len(_TOO_LARGE), _TOO_LARGE)
+)
+_FULL = b"Too many connections: come back later."
+_TURNED_AWAY = (
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain; charset=utf-8\r\nretry-after: 1\r\n"
+    b"content-length: %d\r\nconnection: close\r\n\r\n%s" % (len(_FULL), _FULL)
 )
 
 
@@ -77,6 +87,10 @@ class BoundedConnection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(HeadHeld(transport, self.loop))  # type: ignore[arg-type]
+        if _is_among_last(transport):
+            transport.write(_TURNED_AWAY)
+            self.transport.close()
+            return
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -144,3 +158,12 @@ class BoundedConnection(HttpToolsProtocol):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+
+def _is_among_last(transport: asyncio.Transport) -> bool:
+    """A new descriptor is the lowest that is free: few are left when it is a high one."""
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most == resource.RLIM_INFINITY:
+        return False
+    number: int = transport.get_extra_info("socket").fileno()
+    return number >= most - min(SPARED_DESCRIPTORS, most // 4)

@@ -51,7 +51,12 @@ def rfc3339_or_none(seconds: float | None) -> str | None:
 
 def json_response(status: int, content: object, headers: Mapping[str, str] | None = None, media_type: str = JSON) -> Response:
     """An answer with a JSON body; what is true now may not be so in a second, so nothing may store it."""
-    return _Encoded(status, encode_json(content), {"Cache-Control": "no-store", **(headers or {})}, media_type)
+    return encoded_response(status, encode_json(content), {"Cache-Control": "no-store", **(headers or {})}, media_type)
+
+
+def encoded_response(status: int, body: bytes, headers: Mapping[str, str], media_type: str = JSON) -> Response:
+    """An answer whose body is bytes already."""
+    return _Encoded(status, body, headers, media_type)
 
 
 class _Encoded(Response):

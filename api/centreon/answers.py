@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
-from api.render import JSON, encode_json
+from api.render import encode_json, encoded_response
 from engine.errors import InvalidField
 
 FEW = 50  # rows; some 20 µs each
@@ -41,7 +41,7 @@ def is_true(query: QueryParams, name: str) -> bool:
 async def list_answer(rows: int, encode: Callable[[], bytes]) -> Response:
     """A list's answer. The body of many rows takes more than the loop's time to make: a thread makes it."""
     body = encode() if rows <= FEW else await asyncio.to_thread(encode)
-    return Response(body, 200, {"Cache-Control": "no-store"}, JSON)
+    return encoded_response(200, body, {"Cache-Control": "no-store"})
 
 
 def encoded_page(rows: Sequence[object], paging: Paging, total: int, echo: Mapping[str, object] | None = None) -> bytes:

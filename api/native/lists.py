@@ -24,7 +24,7 @@ from api.native.members import Expression, Fresh, Member, item_of
 from api.native.operation import Answer, Call, poller_number
 from api.native.pollers import View, views_of
 from api.native.requests import MOST_ROWS, PollerQuery, doc
-from api.render import JSON, NDJSON, Spool, spooled_response
+from api.render import JSON, NDJSON, Spool, encoded_response, spooled_response
 from engine.errors import InvalidField, InvalidSearch, StatusFileStale
 from engine.state.fields import Table, seen_by
 from engine.state.lists import ALL, Listing, merged
@@ -32,7 +32,7 @@ from engine.state.search import Condition, condition, order
 from engine.state.views import Reader
 
 T = TypeVar("T")
-Items = list[str]
+Piece = tuple[str, int]  # items as one text, and how many they are
 
 ROWS_OF_FIRST_PIECE = 500  # some milliseconds, and some hundred KB at most: so that something is there soon
 ROWS_PER_PIECE = 4000  # of all others: each costs the loop a turn, and the thread that reads its hold of the interpreter
@@ -184,7 +184,7 @@ class _Reading:
         items = self._items(chosen, fresh, found)
         pieces = self._lines(items) if self.lines else self._document(items, fresh, total)
         if self.spool is None:
-            return Response(b"".join(pieces), 200, headers, media_type)
+            return encoded_response(200, b"".join(pieces), headers, media_type)
         self.spool.fill(pieces, headers | {"Content-Type": media_type})
         return None
 
@@ -216,18 +216,22 @@ class _Reading:
 
     # --- rows to bytes --------------------------------------------------------------------------------------------------------
 
-    def _document(self, pieces: Iterator[Items], fresh: Fresh, total: int) -> Iterator[bytes]:
+    @property
+    def _between(self) -> str:
+        return "\n" if self.lines else ","
+
+    def _document(self, pieces: Iterator[Piece], fresh: Fresh, total: int) -> Iterator[bytes]:
         head = {"total": total, "limit": self.query.limit, "offset": self.first, "views": list(fresh.values())}
         yield orjson.dumps(head)[:-1] + b',"items":['
         between = b""
-        for items in pieces:
-            yield between + ",".join(items).encode()
+        for items, _ in pieces:
+            yield between + items.encode()
             between = b","
         yield b"]}"
 
-    def _lines(self, pieces: Iterator[Items]) -> Iterator[bytes]:
-        for items in pieces:
-            yield ("\n".join(items) + "\n").encode()
+    def _lines(self, pieces: Iterator[Piece]) -> Iterator[bytes]:
+        for items, _ in pieces:
+            yield items.encode() + b"\n"
 
     def _found(self, chosen: Chosen) -> list[int] | None:
         """What a search found, row by row, where it might be dear to search twice; None where counting is cheap."""
@@ -235,28 +239,28 @@ class _Reading:
             return None
         return chosen.sections[0].listing.found(self.reader)
 
-    def _items(self, chosen: Chosen, fresh: Fresh, found: list[int] | None) -> Iterator[Items]:
+    def _items(self, chosen: Chosen, fresh: Fresh, found: list[int] | None) -> Iterator[Piece]:
         """Items by the piece."""
         if found is not None:
             section, page = chosen.sections[0], iter(found[self.first :][: self.query.limit or None])
             return self._at(section.listing, self._item(section, fresh), page)
         return self._in_turn(chosen, fresh) if chosen.keys is None else self._merged(chosen, fresh)
 
-    def _in_turn(self, chosen: Chosen, fresh: Fresh) -> Iterator[Items]:
+    def _in_turn(self, chosen: Chosen, fresh: Fresh) -> Iterator[Piece]:
         left, skip = self.query.limit or ALL, self.first
         for at, section in enumerate(chosen.sections):
             if left == 0:
                 return
             is_last = at == len(chosen.sections) - 1
             seen = 0
-            for items in self._of_section(section, fresh, left, skip):
-                seen += len(items)
-                yield items
+            for piece in self._of_section(section, fresh, left, skip):
+                seen += piece[1]
+                yield piece
             left = left - seen if left != ALL else ALL
             if skip and not is_last:
                 skip = max(0, skip - section.listing.count(self.reader)) if not seen else 0
 
-    def _merged(self, chosen: Chosen, fresh: Fresh) -> Iterator[Items]:
+    def _merged(self, chosen: Chosen, fresh: Fresh) -> Iterator[Piece]:
         assert chosen.keys is not None
         listings = [section.listing for section in chosen.sections]
         written = [self._item(section, fresh) for section in chosen.sections]
@@ -264,12 +268,20 @@ class _Reading:
         for at, group in groupby(found, key=itemgetter(0)):
             yield from self._at(listings[at], written[at], (rowid for _, rowid in group))
 
-    def _at(self, listing: Listing, item: Expression, rowids: Iterator[int]) -> Iterator[Items]:
+    def _at(self, listing: Listing, item: Expression, rowids: Iterator[int]) -> Iterator[Piece]:
         for piece in _pieces(rowids):
-            yield list(listing.at(self.reader, item, piece))
+            items = list(listing.at(self.reader, item, piece))
+            yield self._between.join(items), len(items)
 
-    def _of_section(self, section: Section, fresh: Fresh, limit: int, offset: int) -> Iterator[Items]:
-        return _pieces(section.listing.rows(self.reader, self._item(section, fresh), limit, offset))
+    def _of_section(self, section: Section, fresh: Fresh, limit: int, offset: int) -> Iterator[Piece]:
+        item = self._item(section, fresh)
+        if ALL != limit <= ROWS_OF_FIRST_PIECE:
+            piece = section.listing.joined(self.reader, item, self._between, limit, offset)
+            if piece[1]:
+                yield piece
+            return
+        for items in _pieces(section.listing.rows(self.reader, item, limit, offset)):
+            yield self._between.join(items), len(items)
 
     def _item(self, section: Section, fresh: Fresh) -> Expression:
         return item_of(section.members, self.wanted, fresh, self.call.clock.now())

@@ -13,7 +13,7 @@ from api.native.pollers import View
 from api.native.state import HOST_STATES, SERVICE_STATES, checked_columns, state_member
 from engine.state.fields import HOSTS, PROBLEM_HOSTS, PROBLEM_SERVICES, SERVICES, Table, problem, seen_by
 from engine.state.lists import Listing
-from engine.state.search import order_key
+from engine.state.search import Condition, order_key
 from engine.state.tactical import count_problems
 from engine.state.views import Reader
 
@@ -106,16 +106,12 @@ def _choose(call: Call, query: ProblemsQuery, reader: Reader, poller: int | None
 
     if query.sort:
         return Chosen(both, count, _merging(call, query))
-    sections = [_handled(section, table, handled) for handled in (False, True) for section, table in zip(both, _OWN, strict=True)]
-    return Chosen(sections, count)
+    halves = [(condition, section) for conditions in _HALVES for condition, section in zip(conditions, both, strict=True)]
+    return Chosen([Section(section.listing.narrowed(half), section.members) for half, section in halves], count)
 
 
-_OWN = HOSTS, SERVICES
-
-
-def _handled(section: Section, table: Table, handled: bool) -> Section:
-    sql = table.fields["handled"].sql
-    return Section(section.listing.narrowed((sql if handled else f"NOT {sql}", [])), section.members)
+_OWN = HOSTS.fields["handled"].sql, SERVICES.fields["handled"].sql
+_HALVES: tuple[list[Condition], ...] = [(f"NOT {sql}", ()) for sql in _OWN], [(sql, ()) for sql in _OWN]
 
 
 def _merging(call: Call, query: ProblemsQuery) -> tuple[list[list[str]], list[str]]:

@@ -103,9 +103,10 @@ class Resolver:
         """One of them."""
         return self._view(number)
 
-    def hosts_of_scope(self, poller: int) -> set[str]:
-        """The names of a poller's hosts within the caller's hostgroups, whatever he is a contact of."""
-        where, values = replace(self.scope, rights=None).sql("h.poller", "h.name")
+    def hosts_in_scope(self, poller: int, *, as_contact: bool) -> set[str]:
+        """A poller's hosts, by name, that the caller may see; not `as_contact`: of his hostgroups, whatever he is a contact of."""
+        scope = self.scope if as_contact else replace(self.scope, rights=None)
+        where, values = scope.sql("h.poller", "h.name")
         query = f"SELECT h.name FROM state.host h WHERE h.poller = ? AND ({where})"
         return {name for (name,) in self.reader.connection.execute(query, [poller, *values])}
 

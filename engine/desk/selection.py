@@ -139,7 +139,8 @@ def _named(resolver: Resolver, selection: Selection, limit: int) -> Selected:
 def _with_children(resolver: Resolver, found: Found, row: Row) -> Found:
     assert row.on is Members.HOST_AND_CHILDREN
     members = objects_of(resolver.reader, found.key.poller, row, {"host": found.key.host})
-    if resolver.scope.hostgroups is not None and {key.host for key in members} - resolver.hosts_of_scope(found.key.poller):
+    poller, hosts = found.key.poller, {key.host for key in members}
+    if resolver.scope.is_limited and hosts - resolver.hosts_in_scope(poller, as_contact=True):  # plans and dry runs name them
         raise Forbidden(
             f"Below {found.key.host} stand hosts beyond your scope: name those you may command one by one.", right="scope"
         )

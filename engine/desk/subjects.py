@@ -107,7 +107,7 @@ def _members(resolver: Resolver, row: Row, names: Mapping[str, object], number: 
 
 def _check_scope(resolver: Resolver, number: int, name: str, members: Sequence[ObjectKey]) -> None:
     """Raises Forbidden when a command would reach hosts beyond the caller's hostgroups."""
-    if resolver.scope.hostgroups is not None and {key.host for key in members} - resolver.hosts_of_scope(number):
+    if resolver.scope.hostgroups is not None and {key.host for key in members} - resolver.hosts_in_scope(number, as_contact=False):
         raise Forbidden(f"The command on {name} reaches hosts beyond your scope: command its members one by one.", right="scope")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
 
@@ -50,7 +50,7 @@ class Listing:
 
     def narrowed(self, *conditions: Condition) -> Listing:
         """What further conditions leave of it."""
-        return replace(self, conditions=(*self.conditions, *conditions))
+        return Listing(self.kind, (*self.conditions, *conditions), self.order)
 
     def count(self, reader: Reader) -> int:
         """How many there are."""
@@ -73,11 +73,27 @@ class Listing:
         if limit == ALL and not offset and not self.order:
             whole = f"SELECT {chosen} FROM {source} {self._joins(chosen)} WHERE {where} ORDER BY {order}"
             return map(_FIRST, reader.connection.execute(whole, [*own, *values]))
-        alias = source[-1]
-        page = f"SELECT {alias}.rowid FROM {source} WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?"
-        query = f"SELECT {chosen} FROM ({page}) k CROSS JOIN {source} ON {alias}.rowid = k.rowid {self._joins(chosen)}"
-        # CROSS JOIN keeps SQLite from turning the loops around, so rows come in the page's order.
-        return map(_FIRST, reader.connection.execute(query, [*own, *values, limit, offset]))
+        query, values = self._page(item, limit, offset)
+        return map(_FIRST, reader.connection.execute(query, values))
+
+    def joined(self, reader: Reader, item: Condition, between: str, limit: int, offset: int = 0) -> tuple[str, int]:
+        """The same of a page, as one text, and how many rows that is.
+
+        Each row that Python takes from SQLite gives the interpreter's lock away and waits for it again.
+        """
+        query, values = self._page((f"{item[0]} AS item", item[1]), limit, offset)
+        text, count = reader.connection.execute(
+            f"SELECT group_concat(item, ?), count(*) FROM ({query})", [between, *values]
+        ).fetchone()
+        return text or "", count
+
+    def _page(self, item: Condition, limit: int, offset: int) -> Condition:
+        """The statement of a page's rows; CROSS JOIN keeps SQLite from turning the loops around, so they come in its order."""
+        where, values = self._where()
+        source, order, (chosen, own) = _SOURCES[self.kind], self.order or ", ".join(TABLES[self.kind].tie), item
+        page = f"SELECT {source[-1]}.rowid FROM {source} WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?"
+        joined = f"({page}) k CROSS JOIN {source} ON {source[-1]}.rowid = k.rowid {self._joins(chosen)}"
+        return f"SELECT {chosen} FROM {joined}", [*own, *values, limit, offset]
 
     def found(self, reader: Reader) -> list[int]:
         """The numbers of all its rows, in order: one pass where counting and reading a page would be two."""

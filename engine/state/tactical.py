@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
+from operator import attrgetter
 from typing import Literal
 
 from engine.state.scope import EVERYTHING, Condition, Scope, all_of
@@ -302,6 +303,11 @@ def _flags(rows: Counter[int]) -> list[int]:
 
 def added(every: Sequence[Totals]) -> Totals:
     """The sum of totals that have no object in common."""
-    hosts = [sum(column) for column in zip(*(astuple(one) for one, _ in every), strict=True)]
-    services = [sum(column) for column in zip(*(astuple(one) for _, one in every), strict=True)]
+    hosts = [sum(column) for column in zip(*(_host_counts(one) for one, _ in every), strict=True)]
+    services = [sum(column) for column in zip(*(_service_counts(one) for _, one in every), strict=True)]
     return HostTotals(*hosts), ServiceTotals(*services)
+
+
+# dataclasses.astuple() copies each number deeply: half of the answer's time.
+_host_counts = attrgetter(*HostTotals.__dataclass_fields__)
+_service_counts = attrgetter(*ServiceTotals.__dataclass_fields__)

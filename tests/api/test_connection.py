@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import socket
 import threading
 from collections.abc import Iterable, Iterator
@@ -96,6 +97,26 @@ def test_a_second_head_is_not_waited_for_either(port: int) -> None:
     whole = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
     _, answer = exchange(port, [whole + whole[:9]])
     assert answer.count(b"HTTP/1.1 200 ") == 1
+
+
+def test_who_comes_when_few_descriptors_are_left_is_turned_away_and_those_who_are_there_are_served(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is served opens files: strangers who only connect must not keep it from that, nor for longer than they stay."""
+    head, limit = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", resource.getrlimit(resource.RLIMIT_NOFILE)
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=10)) as client:
+        client.sendall(head)
+        assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+        with monkeypatch.context() as patched:
+            few = (4, limit[1])  # a quarter is spared: none is left but the first three
+            patched.setattr(resource, "getrlimit", lambda which: few)
+            _, answer = exchange(port, [])
+            assert answer.startswith(b"HTTP/1.1 503 ") and answer.endswith(b"come back later.")
+            client.sendall(head)
+            assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+        with closing(socket.create_connection(("127.0.0.1", port), timeout=10)) as later:
+            later.sendall(head)
+            assert later.recv(65536).startswith(b"HTTP/1.1 200 ")
 
 
 def test_a_target_may_hold_names_as_they_are(port: int) -> None:

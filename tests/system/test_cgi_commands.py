@@ -651,6 +651,37 @@ def test_a_contact_of_a_service_alone_commands_it_in_every_dialect(pair: Pair) -
         assert carl.get(path.partition("/services")[0], headers=headers).status_code == 404
 
 
+def test_a_command_that_reaches_further_names_nothing_out_of_sight(pair: Pair) -> None:
+    """carl may have downtime set below his host, as by the original; which hosts stand there he is not told."""
+    now = time.time()
+    asked = [("cmd_typ", "55"), ("host", "web01"), ("com_data", "below"), ("fixed", "1"), ("childoptions", "2")]
+    asked += [("start_time", clock(now + 60)), ("end_time", clock(now + 600))]
+    assert pair.original.commit(asked, "carl").message == SUCCESS
+    answer = pair.ours(asked, "carl")
+    assert message_of(answer.text) == SUCCESS
+    with httpx.Client(base_url=pair.box.url, auth=("carl", PASSWORD), timeout=30) as carl:
+        seen = {one["name"] for one in carl.get("/v1/hosts?limit=0").json()["items"]}
+        assert "web01" in seen and "web03" not in seen
+        body = {
+            "host": "web01",
+            "start": "now",
+            "duration": 600,
+            "comment": "below",
+            "with_children": "independent",
+            "dry_run": True,
+        }
+        arguments = {"host": "web01", "start": now + 60, "end": now + 600, "fixed": True, "duration": 0, "comment": "x"}
+        word = {"command": "SCHEDULE_AND_PROPAGATE_HOST_DOWNTIME", "arguments": arguments}
+        told = [
+            carl.get(f"/v1/commands/{answer.headers['Signalbox-Command']}").text,
+            carl.post("/v1/downtimes", json=body).text,
+            carl.post("/v1/commands", json=word).text,
+            carl.get("/v1/downtimes?limit=1000").text,
+        ]
+    assert [text[:300] for text in told if "web01" not in text] == []
+    assert [text for text in told if "web03" in text] == []
+
+
 def _replace(path: Path, text: str) -> None:
     """At once: half a file would be other rights for everybody."""
     beside = path.with_suffix(".new")

@@ -20,6 +20,7 @@ from engine.journal.store import Journal
 from engine.model import CoreKind, GroupConfig, HostView, ObjectCache, ObjectKey, ServiceView
 from engine.state.fields import SERVICES as SERVICES_OF
 from engine.state.listed import as_listed, listed_services, listed_services_of_hosts
+from engine.state.lists import Listing
 from engine.state.mirror import Mirror
 from engine.state.resources import found_resources
 from engine.state.scope import EVERYTHING, Scope, written_out
@@ -344,6 +345,20 @@ READS: dict[str, Callable[[Reader], object]] = {
     "acknowledged": lambda reader: reader.acknowledged(1),
     "ids": lambda reader: reader.object_ids(1, [ObjectKey(1, "a"), ObjectKey(1, "a", "x")]),
 }
+
+
+@pytest.mark.parametrize(("limit", "offset"), [(3, 0), (3, 2), (0, 0), (9, 99)])
+def test_a_page_joined_by_sqlite_is_the_same_page(shared: tuple[Mirror, Reader], limit: int, offset: int) -> None:
+    """In the order asked for, of which an aggregate promises nothing by itself."""
+    mirror, reader = shared
+    states = {(1, "web01", name): number % 3 for number, name in enumerate(SERVICES)}
+    load(mirror, World({(1, "web01"): (0, frozenset())}, dict(states)))
+    listing = Listing.within(EVERYTHING, "service", [], "s.state DESC, s.description DESC")
+    item = ("s.description || ?", ["!"])
+    in_order = sorted(((state, name) for (_, _, name), state in states.items()), reverse=True)
+    names = [f"{name}!" for _, name in in_order][offset:][:limit]
+    assert list(listing.rows(reader, item, limit, offset)) == names
+    assert listing.joined(reader, item, ", ", limit, offset) == (", ".join(names), len(names))
 
 
 def _plans(reader: Reader, read: Callable[[Reader], object]) -> list[str]:
