@@ -80,7 +80,8 @@ class HeadHeld:
 class BoundedConnection(HttpToolsProtocol):
     """Ends when more than HEAD_LIMIT_BYTES arrived that are no body, or when a head is not whole after HEAD_TIMEOUT_S."""
 
-    _is_in_line = True  # the line with the request's target is still arriving
+    _is_in_line = True  # the next bytes to arrive are of the line with a request's target
+    _has_ended = False  # a request ended within the piece that is being read
     _without_body = 0  # bytes since the last piece of a body or the end of a head; trailers and chunk sizes count, too
     _is_in_head = False
     _head_timer: asyncio.TimerHandle | None = None
@@ -107,12 +108,17 @@ class BoundedConnection(HttpToolsProtocol):
         self._without_body += len(data)
         if self._is_in_line:
             data = self._quoted_line(data)
+        self._has_ended = False
         super().data_received(data)
         if self._is_in_head and self._head_timer is None:
             self._await_head()
 
     def _quoted_line(self, data: bytes) -> bytes:
-        """The beginning of a request, its target percent-encoded: clients send names as they are, and web servers take it."""
+        """The beginning of a request, its target percent-encoded: clients send names as they are, and web servers take it.
+
+        Nothing but a target may be changed, or lengths no longer fit: of a request that came in one piece with the one before,
+        nothing is, and the parser refuses such a target.
+        """
         end = data.find(b"\n")
         self._is_in_line = end < 0
         line = data if end < 0 else data[:end]
@@ -132,6 +138,8 @@ class BoundedConnection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.scope[PEER] = self.client[0] if self.client else ""  # type: ignore[literal-required]
+        if self._has_ended:  # it came in one piece with the end of another: what follows may be anything of it
+            self._is_in_line = False
         self._is_in_head = True  # its time runs from the end of what arrived with it: most heads are whole by then
 
     def on_headers_complete(self) -> None:
@@ -144,7 +152,7 @@ class BoundedConnection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._without_body = 0
-        self._is_in_line = True
+        self._is_in_line = self._has_ended = True
         super().on_message_complete()
 
     # --- time ---------------------------------------------------------------------------------------------------------------

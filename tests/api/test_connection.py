@@ -131,6 +131,18 @@ def test_a_target_may_hold_names_as_they_are(port: int) -> None:
             assert b'query: search={"host.name":"Gr%C3%B6%C3%9Fe"}\r\n' in client.recv(65536)
 
 
+@pytest.mark.parametrize("hidden", [b"", b"\n" + b"GET /?hidden HTTP/1.1\r\nHost: x\r\n\r\n" * 4])
+def test_a_body_stays_as_it_is_where_its_head_came_with_another_request(port: int, hidden: bytes) -> None:
+    """A longer body than was told would be a request of its own; its head may end in the piece that ends the one before."""
+    body = "é".encode() * 40 + hidden
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
+    for cut in (len(head), head.index(b"x\r\n"), head.index(b"HTTP/1.1")):
+        pieces = [b"GET /?first HTTP/1.1\r\nHost: x\r\n\r\n" + head[:cut], head[cut:] + body]
+        _, answer = exchange(port, pieces)
+        assert answer.count(b"HTTP/1.1 ") == answer.count(b"HTTP/1.1 200 ") == 2, answer
+        assert b"hidden" not in answer and b"\r\nsize: %d\r\n" % len(body) in answer.lower()
+
+
 def test_bodies_are_neither_head_nor_in_a_hurry(port: int) -> None:
     """Larger than a head may be, slower than a head may come, and in the smallest of chunks."""
 
