@@ -32,7 +32,7 @@ from engine.state.scope import Scope
 from engine.state.views import Reader
 
 PAGE = 500  # events of each kind; some 150 KB
-WAITED_FOR_S = 30.0  # the largest call is stored in a few
+WAITED_FOR_S = 600.0  # the largest call is stored in a few, on the slowest disk in minutes; a dead desk's is withdrawn by the next
 _CURSOR = re.compile(r"([0-9a-f]{4,40})-([0-9a-f]{1,15})-([0-9a-f]{1,15})", re.ASCII)
 
 

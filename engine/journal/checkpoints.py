@@ -9,8 +9,8 @@ after a passive checkpoint, which is little, is carried back within a turn.
 Nor is it begun anew while anybody reads in it, and readers who overlap without end may be short each: there is always one. So where
 a log is much too long, that checkpoint waits within its turn for those who read: whoever comes meanwhile reads in the file, as all
 of the log is there. It waits for a few milliseconds at first, for longer when the log grew several times as long in spite of it, as
-a full disk stops everybody; and not again before it has grown by SOME_PAGES more, so that writers have the journal for most of the
-time.
+a full disk stops everybody; and where that was in vain (one long reader: waiting cannot help), not again before it is half as long
+again.
 
 How long it is, is read in the log itself: one of the other two files must never be opened here, as closing it again would take
 SQLite's locks on it away from this whole process.
@@ -37,7 +37,7 @@ SOME_PAGES = 1000  # of 4 KB: SQLite's own measure
 MOST_PAGES = 8000
 # (times MOST_PAGES that a log is long, for how many milliseconds a turn waits for readers): with the shortest of them,
 # and with what is to be carried back, a turn stays below the 30 ms that anybody may hold the journal.
-PATIENCE_MS = ((32, 1000), (8, 150), (2, 15))
+PATIENCE_MS = ((8, 150), (2, 15))
 GIVEN_BACK = 8  # times MOST_PAGES: that much room the file system gets back, which takes its time
 _HEAD_BYTES, _FRAME_HEAD_BYTES = 32, 24
 _PAGE_SIZE_AT, _SALT_AT, _SALT_IN_FRAME_AT, _SALT_BYTES = 8, 16, 8, 8
@@ -85,7 +85,7 @@ class Checkpoints:
 
     def _carry_in_turn(self, frames: int) -> None:
         patience_ms = next((ms for times, ms in PATIENCE_MS if frames >= times * self.most_pages), 0)
-        is_waiting = patience_ms > 0 and frames - self._waited_at >= SOME_PAGES
+        is_waiting = patience_ms > 0 and frames - self._waited_at >= max(SOME_PAGES, self._waited_at // 2)
         with self.journal.turn():
             if is_waiting:
                 self._waited_at = frames

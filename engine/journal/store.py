@@ -211,6 +211,7 @@ class Journal:
                         self._connection.execute("COMMIT")
                         is_stored = True
                     except sqlite3.Error:
+                        is_doubtful = True  # also if undoing fails
                         is_doubtful = not self._undone()
                         raise
                     self._accounts.committed()

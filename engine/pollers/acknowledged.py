@@ -25,6 +25,7 @@ from engine.state.views import Reader
 
 _NEAR_S = 3.0  # a core dates the comment with the second it logs the command in, or the next one
 _WAITED_S = 3600.0  # ours are dated when they were asked for, and may have waited for their core
+_AT_ONCE = 50  # in a transaction: some 10 ms
 _EXACT_S = 3.0  # the generation's own time is as good as this
 
 _COLUMNS = "e.seq, e.at, e.type, o.host, o.service, e.state, e.state_type, e.attempt, e.word, e.contact, e.command, e.text"
@@ -81,15 +82,15 @@ def take_over(journal: Journal, reader: Reader, poller: Poller, log: Acknowledge
         asked = asked_in(LogEntry(at, EntryType(kind), *more))
         if asked is not None:
             log.waiting.append(_Line(seq, asked))
-    for line in log.waiting:
-        if _change(journal.connection, reader, poller, line, reconciled) is None:
-            continue
-        with journal.transaction() as connection:  # what the lane stored meanwhile counts
-            change = _change(connection, reader, poller, line, reconciled)
-            if isinstance(change, _More):
-                update_entry(connection, change.entry_id, **change.columns)
-            elif change is not None:
-                _insert(connection, poller.number, change, reconciled)
+    changing = [line for line in log.waiting if _change(journal.connection, reader, poller, line, reconciled) is not None]
+    for first in range(0, len(changing), _AT_ONCE):
+        with journal.transaction() as connection:
+            for line in changing[first : first + _AT_ONCE]:
+                change = _change(connection, reader, poller, line, reconciled)  # what was stored meanwhile counts
+                if isinstance(change, _More):
+                    update_entry(connection, change.entry_id, **change.columns)
+                elif change is not None:
+                    _insert(connection, poller.number, change, reconciled)
     log.waiting = [line for line in log.waiting if not _is_due(line, reconciled)]
 
 

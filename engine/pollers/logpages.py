@@ -9,12 +9,10 @@ from __future__ import annotations
 import gzip
 import os
 import re
-import shutil
 import tempfile
 import time
 import zlib
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import IO
@@ -81,8 +79,10 @@ def _backwards(path: Path) -> Iterator[bytes]:
     try:
         if path.suffix == ".gz":
             with tempfile.TemporaryFile() as unpacked:
-                _unpack(path, unpacked)
-                yield from _from_the_end(unpacked.fileno())
+                if _unpack(path, unpacked):
+                    yield from _from_the_end(unpacked.fileno())
+                else:
+                    yield from reversed(list(_forwards(path)))
         else:
             with path.open("rb", buffering=0) as opened:
                 yield from _from_the_end(opened.fileno())
@@ -90,11 +90,23 @@ def _backwards(path: Path) -> Iterator[bytes]:
         return
 
 
-def _unpack(path: Path, into: IO[bytes]) -> None:
-    """As much of it as is whole."""
-    with suppress(*_BROKEN), gzip.open(path) as packed:
-        shutil.copyfileobj(packed, into, _UNPACKED_BYTES)
-    into.flush()
+def _unpack(path: Path, into: IO[bytes]) -> bool:
+    """As much of it as is whole; False where there is no room for it."""
+    with gzip.open(path) as packed:
+        while piece := _whole_piece(packed):
+            try:
+                into.write(piece)
+                into.flush()
+            except OSError:
+                return False
+    return True
+
+
+def _whole_piece(packed: IO[bytes]) -> bytes:
+    try:
+        return packed.read(_UNPACKED_BYTES)
+    except _BROKEN:
+        return b""
 
 
 def _from_the_end(descriptor: int) -> Iterator[bytes]:

@@ -181,6 +181,10 @@ class _NotNow(Exception):
         self.detail = detail
 
 
+class _Part(_NotNow):
+    """A whole file by its form that has less than the one before."""
+
+
 @dataclass(slots=True)
 class Scanner:
     """Scans one poller's files, over and over. Lives in the scanner process."""
@@ -192,7 +196,8 @@ class Scanner:
     _objects: _FileIdentity | None = None
     _program_start: float = 0.0
     _is_missing: bool = False  # and was said to be: it is not waited for again
-    _part: float | None = None  # when the last file that lacked objects was made, and how many did in a row
+    _part: float | None = None  # when the last file that lacked objects was made, which, and how many lacked just these in a row
+    _lacking: frozenset[ObjectKey] = frozenset()
     _parts: int = 0
 
     def scan(self, request: ScanRequest) -> Iterator[Frame]:
@@ -208,6 +213,8 @@ class Scanner:
                 os.close(descriptor)
         except _NotNow as error:
             self._is_missing = error.health == "missing"
+            if not isinstance(error, _Part):  # where files are torn, one that ends with a block may be torn, too
+                self._parts = 0
             yield Failed(self.poller.number, error.health, error.detail)
 
     def _scan(self, descriptor: int, request: ScanRequest) -> Iterator[Frame]:
@@ -242,7 +249,7 @@ class Scanner:
             raise _NotNow("broken", f"{self.poller.status_file} was written while it was read: it will be read again.")
         gone = differences.gone()
         if self._is_part(head, gone):
-            raise _NotNow(
+            raise _Part(
                 "broken", f"{self.poller.status_file} lacks objects it had, and the core was not started again: a part of it."
             )
         yield from _gone_frames(gone)
@@ -258,10 +265,13 @@ class Scanner:
         """
         if self.poller.kind is CoreKind.ICINGA2:  # its API takes objects away at any time
             return False
-        lacks = head.program_start == self._program_start and any(isinstance(key, ObjectKey) for key in gone)
-        self._parts = (self._parts + (head.created != self._part)) if lacks else 0
-        self._part = head.created if lacks else None
-        return lacks and self._parts < _BELIEVED_AT
+        lacking = frozenset(key for key in gone if isinstance(key, ObjectKey))
+        if not lacking or head.program_start != self._program_start:
+            self._part, self._lacking, self._parts = None, frozenset(), 0
+            return False
+        self._parts = self._parts + (head.created != self._part) if lacking == self._lacking else 1
+        self._part, self._lacking = head.created, lacking
+        return self._parts < _BELIEVED_AT
 
     def _head(self, chunks: Iterator[bytes]) -> tuple[Head, bytes]:
         """The file's head, and the first chunk, of which it is a part."""

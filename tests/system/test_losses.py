@@ -187,11 +187,14 @@ def test_a_deletion_of_all_that_a_killed_core_never_read_spares_what_came_later(
     body = {"command": "DEL_ALL_HOST_COMMENTS", "arguments": {"host": "h5"}}
     (every,) = command_ids(box.api.post("/v1/commands", json=body, params={"wait": 0}))
     until(lambda: box.life(every)["state"] == "written", 10, "it stands on the command file")
+    written = time.time()
     cores.kill(core)
     cores.restart(core)
+    until(lambda: time.time() > written + 1.5, 5, "another second than the line's")
     core.send("ADD_HOST_COMMENT;h5;1;eve;came later")
     life = box.wait_final([every])[every]
     assert life["state"] == "confirmed", life
+    until(lambda: oracle.comments(core.status_file, "came later"), 10, "the core shows what came later")
     left = [one["comment_data"] for one in oracle.comments(core.status_file) if one["host_name"] == "h5"]
     assert left == ["came later"]
     assert oracle.command_lines([core.log_file])[b"DEL_ALL_HOST_COMMENTS;h5"] == 0

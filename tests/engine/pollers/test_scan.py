@@ -430,6 +430,8 @@ def test_a_file_without_objects_it_had_is_believed_only_when_the_next_ones_say_t
     """A half file that ends behind a block: nothing of it vanishes, unless the core means it."""
     raw = golden("status-1.dat")
     half = raw[: raw.rindex(b"servicestatus {")]
+    other = half[: half.rindex(b"servicestatus {")]
+    torn = half + b"servicestatus {\n\thost_name=to"
 
     def put(content: bytes, number: int) -> bytes:
         made = content.replace(b"created=", b"created=%d\n\told=" % (1795478400 + number), 1)
@@ -442,17 +444,17 @@ def test_a_file_without_objects_it_had_is_believed_only_when_the_next_ones_say_t
     shown = put(raw, 0)
     scanner, mirror = Scanner(poller), Mirror()
     mirror.apply(scanner.scan(ASK))
-    for number, content in enumerate((half, half, raw, half, half), 1):
+    for number, content in enumerate((half, half, raw, half, half, other, half, half, torn, half, half), 1):
         made = put(content, number)
         for _ in range(3):  # looked at again, it is still the same one file
             frames = list(scanner.scan(ASK))
-            if content == half:
+            if content != raw:
                 assert failure(frames).health == "broken"
             else:
                 mirror.apply(frames)
                 shown = made
         assert mirror.rows == truth(shown)
-    meant = put(half, 6)
+    meant = put(half, 12)
     mirror.apply(scanner.scan(ASK))
     assert mirror.rows == truth(meant)
 
