@@ -68,6 +68,7 @@ def told(now: int) -> list[str]:
         "ENABLE_SVC_CHECK;db01;PostgreSQL",
         "ENABLE_HOST_CHECK;lonely",
         "ACKNOWLEDGE_SVC_PROBLEM;web02;Disk /var;1;0;1;ann;seen",
+        "ACKNOWLEDGE_SVC_PROBLEM;web02;HTTP;1;0;1;ann;seen",
         "ACKNOWLEDGE_HOST_PROBLEM;lonely;1;0;1;ann;seen",
         f"SCHEDULE_HOST_DOWNTIME;web01;{window};ann;work",
         f"SCHEDULE_SVC_DOWNTIME;db01;Disk /var;{window};ann;work",
