@@ -62,7 +62,7 @@ def told(now: int) -> list[str]:
         *(f"PROCESS_SERVICE_CHECK_RESULT;web01;HTTP;2;critical {number}" for number in range(3)),
         *(f"PROCESS_SERVICE_CHECK_RESULT;web02;HTTP;1;warning {number}" for number in range(3)),
         "PROCESS_SERVICE_CHECK_RESULT;web02;Disk /var;2;<i>full</i> & more|a=1",
-        "PROCESS_SERVICE_CHECK_RESULT;web02;Load;0;fine",
+        r"PROCESS_SERVICE_CHECK_RESULT;web02;Load;0;fine\\nso \\\\ far\\t<b>",
         "PROCESS_SERVICE_CHECK_RESULT;db01;Disk /var;3;what?",
         "PROCESS_SERVICE_CHECK_RESULT;db01;PostgreSQL;2;gone",
         "ENABLE_SVC_CHECK;db01;PostgreSQL",
