@@ -3,6 +3,7 @@
 A browser sends a cookie wherever a page of any site makes it send one. So a request that changes something is taken by cookie only
 if the browser says that a page of this very site sends it: `Sec-Fetch-Site: same-origin`, or, from browsers and over plain HTTP
 where that is not sent, an `Origin` that is this site. Both headers are out of a page's reach. The header's token comes first.
+A request that brings neither is of whom a trusted web server names, or of the name and password in it: see `api.auth.presented`.
 """
 
 from __future__ import annotations

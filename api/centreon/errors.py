@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from api.errors import TABLE, NoSuchPath, problem_of, status_and_title
 from api.render import json_response
-from engine.errors import InvalidField, SignalboxError
+from engine.errors import InvalidField, NotAuthenticated, SignalboxError
 
 
 class NoRoute(NoSuchPath):
@@ -58,6 +58,12 @@ def told_error(code: str, message: str, field: str = "") -> dict[str, object]:
 def refusal(status: int, message: str, errors: Sequence[Mapping[str, object]] = (), **more: object) -> Response:
     """An answer that says no in Centreon's form."""
     return json_response(status, {"code": status, "message": message, "errors": list(errors), **more})
+
+
+def wrong_credentials() -> Response:
+    """The answer to a name and a password that are nobody's."""
+    message = "Invalid credentials"
+    return refusal(401, message, [told_error(NotAuthenticated.code, message)])
 
 
 def _status(kind: type[SignalboxError]) -> int:

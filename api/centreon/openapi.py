@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from api.auth.presented import REMOTE_USER
 from api.centreon import acknowledgements as ack
 from api.centreon import (
     actions,
@@ -157,12 +158,14 @@ def document(paths: Mapping[str, Methods], open_paths: Mapping[str, Methods], ro
         "openapi": "3.1.0",
         "info": {"title": "Signalbox, as Centreon's clients see it", "version": version},
         "servers": [{"url": f"{root}/{{version}}", "variables": {"version": {"enum": list(VERSIONS), "default": "latest"}}}],
-        "security": [{"token": []}, {"session": []}],
+        "security": [{"token": []}, {"session": []}, {"password": []}, {"named": []}],
         "paths": described,
         "components": {
             "securitySchemes": {
                 "token": {"type": "apiKey", "in": "header", "name": HEADER},
                 "session": {"type": "apiKey", "in": "cookie", "name": "PHPSESSID"},
+                "password": {"type": "http", "scheme": "basic"},
+                "named": {"type": "apiKey", "in": "header", "name": REMOTE_USER, "description": "from trusted web servers"},
             },
             "schemas": dict(sorted(schemas.items())),
         },

@@ -14,9 +14,10 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from api.auth.doorkeeper import check_may
+from api.auth.presented import check_meant, presented_caller
 from api.centreon.bodies import BULK_LIMIT_BYTES, Body, parse_array, parse_body, raw_body
 from api.centreon.cookies import Credential, check_same_origin, credential_of
-from api.centreon.errors import NoRoute, error_answer, refusal, status_of
+from api.centreon.errors import NoRoute, error_answer, refusal, status_of, wrong_credentials
 from api.centreon.times import in_zone
 from api.centreon.versions import NEWEST, Version, parse_version
 from api.centreon.waits import Wait, parse_wait
@@ -35,13 +36,13 @@ EXPIRED = "Credentials have expired. Log in again."
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One request: who asks, in which version, for what."""
+    """One request: who asks, in which version, for what. Without a credential it is whom a web server names, or by password."""
 
     services: Services
     request: Request
     version: Version
     caller: Caller
-    credential: Credential
+    credential: Credential | None
 
     @property
     def desk(self) -> Desk:
@@ -119,23 +120,32 @@ class Place:
         if method in self._open:
             return await self._open[method](self._services, request, version)
         credential = credential_of(request)
-        if credential is None:
+        try:
+            caller = await self._caller(request, credential)
+        except NotAuthenticated as error:
+            if credential is None:
+                return wrong_credentials()
+            return refusal(version.bad_token_status, EXPIRED if error.facts.get("expired") else NOT_FOUND_BY_IT)
+        if caller is None:
             await self._services.doorkeeper.note_stranger(address_of(request))
             return refusal(401, NO_CREDENTIALS)
-        try:
-            caller = await self._services.doorkeeper.caller_of(credential.secret, address_of(request))
-        except NotAuthenticated as error:
-            return refusal(version.bad_token_status, EXPIRED if error.facts.get("expired") else NOT_FOUND_BY_IT)
         with in_zone(caller.zone):
             return await self._handled(Visit(self._services, request, version, caller, credential), method)
+
+    async def _caller(self, request: Request, credential: Credential | None) -> Caller | None:
+        """Who asks: by a token of the dialect's, else as in every other. Raises NotAuthenticated, TooManyLogins."""
+        doorkeeper = self._services.doorkeeper
+        if credential is None:
+            return await presented_caller(doorkeeper, request, self._services.settings.remote_user_from)
+        return await doorkeeper.caller_of(credential.secret, address_of(request))
 
     async def _handled(self, visit: Visit, method: str) -> Response:
         found = self._handlers.get(method)
         if found is None:
             return self._wrong_method(visit.request)
         handler, verb = found
-        if verb is not Verb.READ and visit.credential.is_cookie:
-            check_same_origin(visit.request)
+        if verb is not Verb.READ:
+            _check_meant(visit)
         if verb is Verb.READ:
             check_may(visit.caller, verb)
             return await handler(visit)
@@ -159,6 +169,14 @@ class Place:
         answer = refusal(405, f"{NoRoute(request.method, request.url.path)}: Method Not Allowed (Allow: {allowed})")
         answer.headers["Allow"] = allowed
         return answer
+
+
+def _check_meant(visit: Visit) -> None:
+    """Raise Forbidden for a change that a browser may have been made to ask for: nothing in it is out of other sites' reach."""
+    if visit.credential is not None and visit.credential.is_cookie:
+        check_same_origin(visit.request)
+    elif not visit.caller.token:
+        check_meant(visit.request.headers)
 
 
 async def _as_asked(visit: Visit, verb: Verb) -> Visit:

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from api.auth.doorkeeper import Login
 from api.centreon.bodies import Credentials, LoginBody, parse_body, raw_body, read_body
 from api.centreon.cookies import check_not_cross_site, check_same_origin, end_cookie, set_cookie
-from api.centreon.errors import refusal, told_error
+from api.centreon.errors import wrong_credentials
 from api.centreon.place import Visit, address_of
 from api.centreon.versions import Version
 from api.render import json_response
@@ -32,7 +32,7 @@ async def login(services: Services, request: Request, _: Version) -> Response:
     """Give a token for a name and a password."""
     let_in = await _let_in(services, request, (await read_body(request, LoginBody)).security.credentials)
     if let_in is None:
-        return _wrong()
+        return wrong_credentials()
     return json_response(200, {"contact": await _contact(services, let_in), "security": {"token": let_in.secret}})
 
 
@@ -41,15 +41,20 @@ async def browser_login(services: Services, request: Request, _: Version) -> Res
     check_not_cross_site(request)
     let_in = await _let_in(services, request, await _credentials(request))
     if let_in is None:
-        return _wrong()
+        return wrong_credentials()
     answer = json_response(200, {"contact": await _contact(services, let_in), "redirect_uri": None})
     set_cookie(answer, request, let_in.secret)
     return answer
 
 
 async def logout(visit: Visit) -> Response:
-    """End the token presented; a cookie is ended with its login. Raises NotPossible for a bearer token, which stays valid."""
+    """End the token presented; a cookie is ended with its login. Raises NotPossible for a bearer token, which stays valid.
+
+    The same for who comes by password or by a web server's word: there is no login to end.
+    """
     credential = visit.credential
+    if credential is None:
+        raise NotPossible("You did not log in here: each request says who you are, and as long as it does you are let in.")
     if credential.is_cookie:
         check_same_origin(visit.request)
     await visit.services.doorkeeper.logout(credential.secret)
@@ -93,11 +98,6 @@ async def _credentials(request: Request) -> Credentials:
     if len(known) != len(fields) or not known.keys() <= {"login", "password"}:
         raise InvalidField("A login's form has the fields login and password, once each.", field="login")
     return Credentials(login=known.get("login", ""), password=known.get("password", ""))
-
-
-def _wrong() -> Response:
-    message = "Invalid credentials"
-    return refusal(401, message, [told_error(NotAuthenticated.code, message)])
 
 
 async def _is_valid(visit: Visit, secret: str) -> bool:

@@ -65,7 +65,12 @@ def add_user(
     scope = Scope(pollers=numbers or None, hostgroups=frozenset(hostgroups) or None)
     with open_journal(found) as journal, journal.transaction() as connection:
         role_of = accounts.Role(role)
-        accounts.add_user(connection, name, role_of, password_hash, time.time(), author=author, scope=scope, zone=zone, email=email)
+        known = accounts.user_by_name(connection, name)
+        of_file = known if known is not None and is_of_file(known) else None  # only there to keep his logins
+        accounts.add_user(
+            connection, name, role_of, password_hash, time.time(), author=author, scope=scope, zone=zone, email=email,
+            instead_of=of_file,
+        )  # fmt: skip
         narrowed = f"hostgroups {limits(scope.hostgroups)}, pollers {limits(scope.pollers)}, author {author or name}"
         note(connection, f"user add {name} --role {role}", narrowed)
     click.echo(f"user {name} ({role}) added")

@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import groupby, islice
+from itertools import chain, groupby, islice, repeat
 from operator import itemgetter
 from typing import Annotated, ClassVar, Literal, TypeVar
 
@@ -280,6 +280,9 @@ class _Reading:
             if piece[1]:
                 yield piece
             return
+        if limit == ALL and not offset and section.listing.is_everything:
+            yield from section.listing.pieces(self.reader, item, self._between, _sizes())
+            return
         for items in _pieces(section.listing.rows(self.reader, item, limit, offset)):
             yield self._between.join(items), len(items)
 
@@ -287,11 +290,16 @@ class _Reading:
         return item_of(section.members, self.wanted, fresh, self.call.clock.now())
 
 
+def _sizes() -> Iterator[int]:
+    """The rows of one piece after another."""
+    return chain([ROWS_OF_FIRST_PIECE], repeat(ROWS_PER_PIECE))
+
+
 def _pieces(rows: Iterator[T]) -> Iterator[list[T]]:
-    size = ROWS_OF_FIRST_PIECE
-    while piece := list(islice(rows, size)):
+    for size in _sizes():
+        if not (piece := list(islice(rows, size))):
+            return
         yield piece
-        size = ROWS_PER_PIECE
 
 
 def _is_known(tag: str, if_none_match: str) -> bool:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
 
 import orjson
 
@@ -18,6 +20,10 @@ from engine.state.scope import Condition
 Fresh = Mapping[int, View]
 Expression = Condition
 """A complete SQL expression and its parameters."""
+
+_HOUR_S, _DAY_S = 3600, 86_400
+_DAYS_BEFORE, _DAYS_KNOWN = 31, 33  # of the table of hours: 11 KB, bound with each statement
+_MINUTES = b"".join(b"%02d:%02dZ" % divmod(second, 60) for second in range(_HOUR_S))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +44,30 @@ def flag(sql: str) -> Member:
 
 
 def time(sql: str) -> Member:
-    """A time as `rfc3339_or_none` writes it, null for never."""
+    """A time as `rfc3339_or_none` writes it, null for never.
+
+    Whole seconds of the last weeks are put together from two tables: half of what strftime would take, a tenth of a long list.
+    """
     known = f"min({sql}, {LAST_S})"
     whole, parts = (f"strftime('%Y-%m-%dT%H:%M:%{seconds}Z', {known}, 'unixepoch')" for seconds in "Sf")
-    return Member(
-        f"CASE WHEN {sql} = 0 THEN NULL WHEN CAST({known} * 1000 + 0.5 AS INTEGER) % 1000 = 0 THEN {whole} ELSE {parts} END"
-    )
+    any_ = f"WHEN {sql} = 0 THEN NULL WHEN CAST({known} * 1000 + 0.5 AS INTEGER) % 1000 = 0 THEN {whole} ELSE {parts}"
+    second = f"CAST({sql} AS INTEGER)"
+    minute = f"substr(?, {second} % {_HOUR_S} * 6 + 1, 6)"
+
+    def of(fresh: Fresh, now: float) -> Expression:
+        first = (int(now) // _DAY_S - _DAYS_BEFORE) * _DAY_S
+        is_near = f"{sql} BETWEEN {first} AND {first + _DAYS_KNOWN * _DAY_S - 1} AND {sql} = {second}"
+        near = f"substr(?, ({second} - {first}) / {_HOUR_S} * 14 + 1, 14) || {minute}"
+        return f"CASE WHEN {is_near} THEN {near} {any_} END", (_hours(first), _MINUTES)
+
+    return Member(sql, of)
+
+
+@lru_cache(maxsize=2)
+def _hours(first: int) -> bytes:
+    """The hours from that second on, 14 bytes each: `2026-11-24T09:`."""
+    seconds = range(first, first + _DAYS_KNOWN * _DAY_S, _HOUR_S)
+    return b"".join(datetime.fromtimestamp(second, UTC).isoformat()[:14].encode() for second in seconds)
 
 
 def age(sql: str) -> Member:

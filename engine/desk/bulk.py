@@ -5,9 +5,9 @@ the first the operation's row is stored, `incomplete`, and the public ids of all
 it becomes `complete`, in the transaction that stores what the request gets, and only then are its commands sent. A deletion of
 what was not sent yet is stored like any other, and ends what it is to delete only when all of the call stands. The rows of a
 slice are made before its turn at the journal: making them meanwhile won nothing, the two threads wait for one interpreter. None
-waits for the disk but the end, with which all are durable. When a slice cannot be stored, what was stored is
-withdrawn, as soon as the journal can be written again; when this process dies in between, the next desk that opens (the dead worker's successor) finds an incomplete operation whose desk
-nobody listens for any more, and withdraws it.
+waits for the disk but the end, with which all are durable. When a slice cannot be stored, what was stored is withdrawn, as
+soon as the journal can be written again; when this process dies in between, the next desk that opens (the dead worker's
+successor) finds an incomplete operation whose desk nobody listens for any more, and withdraws it.
 """
 
 from __future__ import annotations

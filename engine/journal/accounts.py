@@ -138,15 +138,26 @@ def add_user(
     scope: Scope = EVERYTHING,
     zone: str = "",
     email: str = "",
+    instead_of: User | None = None,
 ) -> int:
-    """Store a user and return the id. Raises InvalidField for a bad name, NotPossible if the name is taken."""
+    """Store a user and return the id. Raises InvalidField for a bad name, NotPossible if the name is taken.
+
+    In the place of another account it has that one's id and bearer tokens; the other's logins end.
+    """
     check_account_name(name)
+    if instead_of is not None:
+        connection.execute("DELETE FROM token WHERE user_id = ? AND kind = 'login'", (instead_of.id,))
+        connection.execute("DELETE FROM user WHERE id = ?", (instead_of.id,))
     if user_by_name(connection, name) is not None:
         raise NotPossible(f"There is a user {name} already: choose another name, or change the password of that one.", user=name)
     cursor = connection.execute(
-        "INSERT INTO user (name, role, password_hash, author, scope, created_at, zone, email) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (name, str(role), password_hash, author or name, _encode_scope(scope), at, check_zone(zone), check_email(email)),
-    )
+        "INSERT INTO user (id, name, role, password_hash, author, scope, created_at, zone, email)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            instead_of.id if instead_of else None, name, str(role), password_hash, author or name, _encode_scope(scope), at,
+            check_zone(zone), check_email(email),
+        ),
+    )  # fmt: skip
     return int(cursor.lastrowid or 0)
 
 

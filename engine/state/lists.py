@@ -7,7 +7,7 @@ so that the first is there at once. Whoever asks gives the caller's scope as the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
@@ -86,6 +86,32 @@ class Listing:
             f"SELECT group_concat(item, ?), count(*) FROM ({query})", [between, *values]
         ).fetchone()
         return text or "", count
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether nothing limits it, in the order of the index."""
+        return not self.order and all(sql == "1" for sql, _ in self.conditions)
+
+    def pieces(self, reader: Reader, item: Condition, between: str, sizes: Iterable[int]) -> Iterator[tuple[str, int]]:
+        """The same of all rows, one text after another of so many rows each, for what is everything: from key to key of the
+        index, whose keys between two pieces are looked up in it alone."""
+        source, keys, (chosen, own) = _SOURCES[self.kind], ", ".join(TABLES[self.kind].tie), item
+        marks = ", ".join("?" * len(TABLES[self.kind].tie))
+        beyond = f"({keys}) > ({marks})"
+        rows = f"SELECT {chosen} AS item FROM {source} {self._joins(chosen)}"
+        last: tuple[object, ...] = ()
+        for size in sizes:
+            after = beyond if last else "1"
+            find = f"SELECT {keys} FROM {source} WHERE {after} ORDER BY {keys} LIMIT 1 OFFSET ?"
+            end = reader.connection.execute(find, [*last, size - 1]).fetchone()
+            piece = f"{rows} WHERE {after} AND {f'({keys}) <= ({marks})' if end else '1'} ORDER BY {keys}"
+            joined = f"SELECT group_concat(item, ?), count(*) FROM ({piece})"
+            text, count = reader.connection.execute(joined, [between, *own, *last, *(end or ())]).fetchone()
+            if count:
+                yield text, count
+            if not end:
+                return
+            last = end
 
     def _page(self, item: Condition, limit: int, offset: int) -> Condition:
         """The statement of a page's rows; CROSS JOIN keeps SQLite from turning the loops around, so they come in its order."""

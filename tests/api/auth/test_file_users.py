@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from api.auth.contacts import ContactPolicy
 from api.auth.doorkeeper import Doorkeeper
 from api.auth.files import PasswordFile
 from api.auth.passwords import hash_password
+from api.cli import main
 from engine.config import Settings
 from engine.desk import Caller
 from engine.errors import NotAuthenticated
@@ -124,6 +126,22 @@ def test_an_account_of_ours_stays_what_it_is(house: House) -> None:
     assert house.caller(secret).role == "reader", "both must allow"
     house.users(bob=SECRET)
     assert house.caller(house.login("ann", "a long enough one")).role == "reader"
+
+
+def test_who_logged_in_by_a_file_can_be_given_an_account(house: House) -> None:
+    """What his login left behind is no account anybody made: it must not be in the way, and no more counts once there is one."""
+    secret = house.login()
+    token = accounts.new_secret()
+    with house.journal.transaction() as connection:
+        accounts.add_token(connection, "script", accounts.existing_user(connection, "ann").id, token, house.clock.now())
+    words = ["user", "add", "ann", "--role", "reader", "--author", "Ann A.", "--password-stdin", "--data", str(house.folder)]
+    made = CliRunner().invoke(main, words, input="a long enough one\n")
+    assert made.exit_code == 0 and made.output.endswith("user ann (reader) added\n"), made.output
+    assert house.is_out(secret), "it was another account's"
+    assert house.caller(token).author == "Ann A."
+    assert house.caller(house.login()).role == "reader", "both must allow"
+    again = CliRunner().invoke(main, words, input="a long enough one\n")
+    assert again.exit_code != 0, "now the name is taken"
 
 
 def test_who_stands_in_a_file_is_to_be_verified_anew(house: House) -> None:

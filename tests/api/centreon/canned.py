@@ -16,9 +16,11 @@ from typing import Any, TypeVar
 import httpx
 from starlette.applications import Starlette
 
+from api.auth.contacts import ContactPolicy
 from api.auth.doorkeeper import Doorkeeper
 from api.auth.passwords import hash_password
 from api.centreon import routes
+from api.connection import PEER
 from engine.config import Poller, Settings
 from engine.desk import Caller, Entry, EntryFilter, Item, ItemDone, Life, Page, Receipt, Recorded, Step, Target
 from engine.errors import UnknownObject
@@ -43,6 +45,7 @@ from tests.api.support_desk import NOW, SetClock
 
 T = TypeVar("T")
 PASSWORD = "correct horse"
+SETTINGS = Settings(centreon_wait_s=7.5)
 IDS = {
     ObjectKey(1, "db01"): 12,
     ObjectKey(1, "web01"): 13,
@@ -322,12 +325,16 @@ class Front:
 
 
 @contextmanager
-def open_front(data: Path) -> Iterator[Front]:
-    """A front over `data`, where state.db and the users already are."""
+def open_front(data: Path, settings: Settings = SETTINGS, peer: str = "127.0.0.1") -> Iterator[Front]:
+    """A front over `data`, where state.db and the users already are. `peer`: who is at the other end of its connections."""
     journal = Journal.open(data)
     clock, desk = SetClock(), CannedDesk(data)
-    doorkeeper = Doorkeeper(journal, Settings(), clock)
-    app = Starlette(routes=routes(desk, doorkeeper, Settings(centreon_wait_s=7.5), clock))  # type: ignore[arg-type]
+    doorkeeper = Doorkeeper(journal, settings, clock, ContactPolicy(settings.cgi_cfg) if settings.cgi_cfg else None)
+    routed = Starlette(routes=routes(desk, doorkeeper, settings, clock))  # type: ignore[arg-type]
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await routed(scope | {PEER: peer}, receive, send)
+
     http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://box")
     with asyncio.Runner() as loop:
         yield Front(desk, clock, http, loop)

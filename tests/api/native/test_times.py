@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from api.native.members import time
 from api.native.times import LAST_SECOND, parse_duration, parse_time
-from api.render import rfc3339
+from api.render import rfc3339, rfc3339_or_none
 from engine.errors import InvalidField
 
 NOW = 1_800_000_000.0
@@ -133,3 +135,20 @@ def test_what_is_no_duration(written: str) -> None:
 def test_durations_out_of_range(seconds: float) -> None:
     with pytest.raises(InvalidField):
         parse_duration(seconds, "duration")
+
+
+@given(st.one_of(st.integers(-40 * 86_400_000, 5 * 86_400_000).map(lambda ms: NOW + ms / 1000), st.integers(0, LAST_SECOND)))
+@example(0.0)
+@example(NOW)
+@example(NOW + 0.9996)
+@example(NOW // 86_400 * 86_400 - 31 * 86_400)
+@example(NOW // 86_400 * 86_400 - 31 * 86_400 - 1)
+@example(NOW // 86_400 * 86_400 + 2 * 86_400 - 1)
+@example(NOW // 86_400 * 86_400 + 2 * 86_400)
+def test_a_list_writes_a_time_as_an_object_alone_does(seconds: float) -> None:
+    """Whether it is one of the last weeks, which are put together from tables, or any other."""
+    sql, values = time("at").expression({}, NOW)
+    connection = sqlite3.connect(":memory:")
+    (text,) = connection.execute(f"SELECT {sql} FROM (SELECT CAST({float(seconds)!r} AS REAL) AS at)", values).fetchone()
+    connection.close()
+    assert text == rfc3339_or_none(float(seconds))

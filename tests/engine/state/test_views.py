@@ -361,6 +361,22 @@ def test_a_page_joined_by_sqlite_is_the_same_page(shared: tuple[Mirror, Reader],
     assert listing.joined(reader, item, ", ", limit, offset) == (", ".join(names), len(names))
 
 
+@pytest.mark.parametrize("sizes", [[1, 2, 2, 2, 2], [6, 6], [12, 1], [5, 9], [99]])
+def test_pieces_of_everything_are_everything_once(shared: tuple[Mirror, Reader], sizes: list[int]) -> None:
+    """No row is left out or told twice where one piece ends and the next begins, be it within a host or between two pollers."""
+    mirror, reader = shared
+    keys = [(number, "web01", name) for number in (1, 2) for name in SERVICES]
+    load(mirror, World({(number, "web01"): (0, frozenset()) for number in (1, 2)}, dict.fromkeys(keys, 0)))
+    listing = Listing.within(EVERYTHING, "service", [])
+    item = ("s.poller || s.description || ?", ["!"])
+    wanted = [f"{number}{name}!" for number, _, name in sorted(keys)]
+    pieces = list(listing.pieces(reader, item, "\n", [*sizes, *[4] * len(keys)]))
+    assert listing.is_everything
+    assert "\n".join(text for text, _ in pieces).split("\n") == wanted
+    assert sum(count for _, count in pieces) == len(wanted)
+    assert pieces[0][1] == min(sizes[0], len(wanted))
+
+
 def _plans(reader: Reader, read: Callable[[Reader], object]) -> list[str]:
     """How SQLite goes about the statements of a read."""
     statements: list[str] = []
