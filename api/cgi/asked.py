@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from api.cgi.commands import CgiCommand, Form
 from api.cgi.dates import parse_time
@@ -11,6 +11,7 @@ from api.cgi.places import Place
 from api.cgi.visit import Visit
 from engine.commands.profiles import PROFILES
 from engine.commands.row import GROUPS, Subject
+from engine.formats.cgicfg import DEMANDED, CommentRule
 from engine.formats.status import unescaped_output
 
 NO_AUTHOR, NO_COMMENT = "Author was not entered", "Comment was not entered"
@@ -88,8 +89,14 @@ def mistake(visit: Visit, command: CgiCommand, place: Place) -> str:
     return ""
 
 
+def comment_rule(visit: Visit, command: CgiCommand) -> CommentRule:
+    """What is asked of the comment: what the CGI configuration says, but where a core drops the command without, it is demanded."""
+    rule = visit.config.comments.get(command.name, CommentRule(0))
+    return replace(rule, asked=DEMANDED) if command.has_author else rule
+
+
 def _lacking(visit: Visit, command: CgiCommand, place: Place) -> str:
-    if not command.has_author:
+    if comment_rule(visit, command).asked != DEMANDED:
         return ""
     if not visit.value("com_data"):
         return NO_COMMENT

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
+from api.cgi.asked import clean, comment_rule
 from api.cgi.commands import CgiCommand, Form
 from api.cgi.csrf import COOKIE, LASTS_S, new_token
 from api.cgi.dates import time_text
@@ -14,10 +15,12 @@ from api.cgi.places import Place, place, places_of
 from api.cgi.visit import Visit
 from engine.commands.row import GROUPS, Subject
 from engine.errors import CallerError
+from engine.formats.cgicfg import DEMANDED
 from engine.state.views import Reader
 
 TITLE = "External Command Interface"
 WINDOW_S = 7200
+MOST_TRIGGERS = 1000  # downtimes a form offers; any other's number can be sent all the same
 _STATES = {Subject.HOST: ("UP", "DOWN", "UNREACHABLE"), Subject.SERVICE: ("OK", "WARNING", "CRITICAL", "UNKNOWN")}
 
 
@@ -42,6 +45,8 @@ async def form_page(visit: Visit, command: CgiCommand, key: bytes) -> Response:
     now = visit.services.clock.now()
     token = new_token(key, visit.caller.user, now)
     items = [*_target(visit, command), *_options(visit, command, where, now + where.clock_offset_s)]
+    if command.form is Form.DOWNTIME and command.subject not in GROUPS:
+        items.append(await _triggers(visit, where))
     zone = f"{where.poller.name}, {where.poller.timezone or 'local time'}"
     answer = page("form.html", title=TITLE, command=command, items=items, token=token, zone=zone, poller=visit.value("poller"))
     secure = visit.request.url.scheme == "https"
@@ -80,17 +85,42 @@ def _target(visit: Visit, command: CgiCommand) -> list[Item]:
     return [host, service] if command.subject is Subject.SERVICE else [host]
 
 
+async def _triggers(visit: Visit, where: Place) -> Item:
+    """The downtimes of that core which may begin this one, those of hosts first."""
+    seen, values = visit.caller.scope.sql("o.poller", "o.host_name", "o.service_description")
+    query = (
+        "SELECT o.core_id, o.host_name, o.service_description, o.start_time FROM state.downtime o"
+        f" WHERE o.poller = ? AND ({seen}) ORDER BY ifnull(o.service_description, '') <> '', o.core_id LIMIT {MOST_TRIGGERS}"
+    )
+
+    def look(reader: Reader) -> list[tuple[int, str, str | None, float]]:
+        return reader.connection.execute(query, [where.poller.number, *values]).fetchall()
+
+    options = [("0", "N/A")]
+    for number, host, service, start in await visit.desk.read(look):
+        what = f"Service '{service}' on host '{host}'" if service else f"Host '{host}'"
+        at = time_text(start, where.poller.date_format, where.poller.timezone)
+        options.append((str(number), f"ID: {number}, {what} starting @ {at}"))
+    return Item("Triggered By:", "trigger", "select", options=tuple(options))
+
+
 def _options(visit: Visit, command: CgiCommand, where: Place, now: float) -> list[Item]:
+    """What is asked besides the target."""
+    rule = comment_rule(visit, command)
+    needed = rule.asked == DEMANDED
+    author = where.alias or visit.caller.author
+    signed = [
+        Item("Author (Your Name):", "com_author", value=author, required=needed, locked=visit.config.lock_author_names),
+        Item("Comment:", "com_data", value=visit.value("com_data") or clean(rule.text), required=needed, size=40),
+    ]
+    items = _own(visit, command, where, now, signed)
+    return [*items, *signed] if rule.asked and not command.has_author else items
+
+
+def _own(visit: Visit, command: CgiCommand, where: Place, now: float, signed: list[Item]) -> list[Item]:
     shown = time_text(now, where.poller.date_format, where.poller.timezone)
     until = time_text(now + WINDOW_S, where.poller.date_format, where.poller.timezone)
     start = Item("Start Time:", "start_time", value=shown, required=True)
-    signed = [
-        Item(
-            "Author (Your Name):", "com_author", value=where.alias or visit.caller.author, required=True,
-            locked=visit.config.lock_author_names,
-        ),
-        Item("Comment:", "com_data", value=visit.value("com_data"), required=True, size=40),
-    ]  # fmt: skip
     match command.form:
         case Form.COMMENT:
             return [Item("Persistent:", "persistent", "checkbox", checked=True), *signed]
@@ -139,8 +169,6 @@ def _downtime(command: CgiCommand) -> list[Item]:
         items.append(Item("Child Hosts:", "childoptions", "select", options=children))
     if command.also:
         items.append(Item("Schedule Downtime For Hosts Too:", "ahas", "checkbox"))
-    elif command.subject not in GROUPS:
-        items.insert(0, Item("Triggered By (downtime id):", "trigger", value="0"))
     return items
 
 

@@ -21,7 +21,7 @@ from api.cgi.header import WHY, Header, header, pollers_asked
 from api.cgi.icons import Extras
 from api.cgi.kept import Kept
 from api.cgi.links import host_link, status_link, target, twins
-from api.cgi.objects import HOST_STATES, NOT_THERE, SERVICE_STATES, lasted
+from api.cgi.objects import HOST_STATES, NOT_THERE, SERVICE_STATES, lasted, shown_output
 from api.cgi.pages import error_page
 from api.cgi.visit import Visit
 from engine.config import Poller
@@ -208,7 +208,7 @@ def _facts(view: View, poller: Poller, now: float) -> list[Row]:
 
 
 def _output(first: str, rest: str) -> str:
-    return Markup("<BR>").join([first, *rest.split("\n")]) if rest else first
+    return Markup("<BR>").join([shown_output(first), *rest.split("\n")]) if rest else shown_output(first)
 
 
 def _flapping(letters: str, kind: str, view: View) -> Row:

@@ -5,9 +5,12 @@ Source: Nagios 4.4.6 cgi/status.c; masks from include/cgiutils.h, include/status
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+from markupsafe import Markup
 
 from api.cgi.chosen import Chosen, condition
 from api.cgi.dates import time_text
@@ -180,6 +183,7 @@ def host_extras(reader: Reader, views: Sequence[PollerView]) -> dict[tuple[int, 
     return {(poller, name): Extras(*extras).named(name, address) for poller, name, address, *extras in rows}
 
 
+_BACKSLASH = re.compile(r"\\(.)", re.DOTALL)
 _WIDTH = len(Seen._fields) + 1 + len(Extras._fields)
 
 
@@ -221,7 +225,7 @@ def _worded(
     def text(at: float) -> str:
         return time_text(at, poller.date_format, poller.timezone) if at > 0 else "N/A"
 
-    output = seen.plugin_output
+    output = shown_output(seen.plugin_output)
     if not seen.has_been_checked:
         waits = f"{kind} check scheduled for {text(seen.next_check)}"
         output = waits if seen.should_be_scheduled else f"{kind} is not scheduled to be checked..."
@@ -240,6 +244,14 @@ def _worded(
         output=output,
         icons=icons,
     )
+
+
+def shown_output(text: str) -> str:
+    """A line of output as the originals show it: `\\n` begins a line, any other backslash goes and leaves what follows it."""
+    if "\\" not in text:
+        return text
+    lines = _BACKSLASH.sub(lambda found: "\n" if found[1] == "n" else found[1], text).split("\n")
+    return Markup("<BR>").join(lines)
 
 
 def lasted(seconds: float) -> str:

@@ -5,9 +5,9 @@ the first the operation's row is stored, `incomplete`, and the public ids of all
 it becomes `complete`, in the transaction that stores what the request gets, and only then are its commands sent. A deletion of
 what was not sent yet is stored like any other, and ends what it is to delete only when all of the call stands. The rows of a
 slice are made before its turn at the journal: making them meanwhile won nothing, the two threads wait for one interpreter. None
-waits for the disk but the end, with which all are durable. When a slice cannot be stored, what was stored is withdrawn; when
-this process dies in between, the next desk that opens (the dead worker's successor) finds an incomplete operation whose desk
-nobody listens for any more, and withdraws it.
+waits for the disk but the end, with which all are durable. When a slice cannot be stored, what was stored is withdrawn, as
+soon as the journal can be written again; when this process dies in between, the next desk that opens (the dead worker's
+successor) finds an incomplete operation whose desk nobody listens for any more, and withdraws it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import asyncio
 import logging
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -41,6 +42,7 @@ log = logging.getLogger(__name__)
 SLICE = 256  # commands per transaction of a large call, as many as one statement stores: some 10 ms of the journal's lock
 _LONG_S = 0.015  # a slice that held the lock for longer is followed by a smaller one
 _SMALLEST = 25
+_AGAIN_S = 5.0  # a disk that is full stays so for a while; until then the operation refuses twins
 
 Work = Callable[[sqlite3.Connection, Sequence[Order]], Written[Receipts]]
 Job = Callable[[sqlite3.Connection], Written[Receipts]]
@@ -58,6 +60,7 @@ class Bulk:
     now: Callable[[], float]
     _running: set[str] = field(default_factory=set)
     _tasks: set[asyncio.Task[object]] = field(default_factory=set)
+    _finishing: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def store(self, accept: Accept, orders: Sequence[Order], work: Work) -> Receipts:
         """All orders or none. Raises what an order is refused for, JournalError."""
@@ -68,7 +71,8 @@ class Bulk:
         return await asyncio.shield(task)  # a client that goes away does not leave half of it
 
     async def finish(self) -> None:
-        """Wait for what is under way."""
+        """Wait for what is under way; what could not be withdrawn yet is left to the next desk."""
+        self._finishing.set()
         if self._tasks:
             await asyncio.wait(self._tasks)
 
@@ -78,7 +82,7 @@ class Bulk:
             orphaned = operation not in self._running if desk == self.desk else not is_listening(self.data, desk)
             if orphaned:
                 log.warning("operation %s was not stored whole: it is withdrawn", operation)
-                self._keep(asyncio.create_task(self._withdraw(operation), name="withdraw"))
+                self._keep(asyncio.create_task(self._withdraw_at_last(operation), name="withdraw"))
 
     def _keep(self, task: asyncio.Task[object]) -> None:
         self._tasks.add(task)
@@ -95,8 +99,8 @@ class Bulk:
             end = finished(accept, receipts, answer, partial(_end, accept, orders))
             links = await self.writer.submit(end)
         finally:  # whatever went wrong, be it an error that is none of ours: half of it must not wait for this process to end
-            if links is None:
-                await self._withdraw(operation)
+            if links is None and not await self._withdraw(operation):
+                self._keep(asyncio.create_task(self._withdraw_at_last(operation), name="withdraw"))
             self._running.discard(operation)
         try:
             while links:
@@ -138,7 +142,15 @@ class Bulk:
             size = min(SLICE, max(_SMALLEST, size // 2) if was_long else size * 2)
         return tuple(receipts)
 
-    async def _withdraw(self, operation: str) -> None:
+    async def _withdraw_at_last(self, operation: str) -> None:
+        """Withdraw it as soon as the journal can be written again."""
+        while not await self._withdraw(operation) and not self._finishing.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_AGAIN_S):
+                    await self._finishing.wait()
+
+    async def _withdraw(self, operation: str) -> bool:
+        """Whether it is withdrawn now."""
         reason = "not all of its operation could be stored: nothing of it was sent"
         done = False
         try:
@@ -146,6 +158,7 @@ class Bulk:
                 done = await self.writer.submit(lambda connection: _withdrawn(connection, operation, reason, self.now()), SLICE)
         except JournalError as error:
             log.error("operation %s could not be withdrawn yet, and none of it will be sent: %s", operation, error)
+        return done
 
 
 def _acknowledged(keys: Sequence[ObjectKey], reader: Reader) -> set[ObjectKey]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import heapq
 import re
 import sqlite3
-import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -137,32 +136,32 @@ def _seen(connection: sqlite3.Connection, rights: ContactRights, objects: Sequen
     return frozenset(connection.execute(query, [*chain.from_iterable(objects), *values, rights.contact]).fetchall())
 
 
-def head_of(reader: Reader) -> Cursor:
+def head_of(reader: Reader, now: float) -> Cursor:
     """The newest place there is."""
     incarnation, _, newest = bounds(reader.connection)
-    return Cursor(incarnation, newest, min(_steps(reader.connection)[1], _told_of(reader.connection)))
+    return Cursor(incarnation, newest, min(_steps(reader.connection)[1], _told_of(reader.connection, now)))
 
 
-def _told_of(connection: sqlite3.Connection) -> int:
+def _told_of(connection: sqlite3.Connection, now: float) -> int:
     """The number of the last step before those of calls that are being stored. The first condition is the index's."""
     first = "SELECT c.id FROM journal.command c WHERE c.operation = o.id ORDER BY c.seq LIMIT 1"
     (step,) = connection.execute(
         f"SELECT min((SELECT min(s.seq) FROM journal.step s WHERE s.command_id = ({first}))) FROM journal.operation o"
         f" WHERE o.state IN ('incomplete', 'withdrawing') AND o.state = '{Storing.INCOMPLETE}' AND o.at > ?",
-        (time.time() - WAITED_FOR_S,),
+        (now - WAITED_FOR_S,),
     ).fetchone()
     return int(step) - 1 if step is not None else _LARGEST
 
 
 def read_page(
-    reader: Reader, after: Cursor, upto: Cursor | None, audiences: Iterable[Audience], lessened: frozenset[Caller]
+    reader: Reader, after: Cursor, upto: Cursor | None, audiences: Iterable[Audience], lessened: frozenset[Caller], now: float
 ) -> Page:
     """The next events after a cursor, worded for these audiences."""
     connection = reader.connection
     lost = lost_at(connection, after)
     if lost:
-        return Page(after, head_of(reader), [], lessened, lost=lost)
-    upto = upto or head_of(reader)
+        return Page(after, head_of(reader, now), [], lessened, lost=lost)
+    upto = upto or head_of(reader, now)
     states = events_after(connection, after.state, upto.state, PAGE)
     steps = _steps_after(connection, after.journal, upto.journal, PAGE)
     events: list[tuple[Event, str]] = []

@@ -147,13 +147,13 @@ class Feed:
 
     async def _read(self, queue: _Queue, cursor: Cursor | None, snapshot: bool) -> AsyncGenerator[bytes]:
         audience, wording = queue.audience, queue.audience.wording
-        lost, head = await self._past.run(lambda reader: (lost_at(reader.connection, cursor), head_of(reader)))
+        lost, head = await self._past.run(lambda reader: (lost_at(reader.connection, cursor), self._head(reader)))
         if lost:
             yield wording.sign("reset", lost, "" if snapshot else head.dump())
             if not snapshot:
                 return
         if snapshot and (cursor is None or lost):
-            start, spool = await self._past.run(lambda reader: (head_of(reader), write_snapshot(reader, audience)))
+            start, spool = await self._past.run(lambda reader: (self._head(reader), write_snapshot(reader, audience)))
             with spool:
                 yield wording.sign("snapshot_begins", "", "")
                 while piece := await self._past.call(lambda: spool.read(_PIECE_BYTES)):
@@ -211,14 +211,14 @@ class Feed:
             except TimeoutError:
                 yield wording.beat(self._cursor.dump())
         sign, why = queue.end
-        yield wording.sign(sign, why, (await self._past.run(head_of)).dump() if sign == "reset" else "")
+        yield wording.sign(sign, why, (await self._past.run(self._head)).dump() if sign == "reset" else "")
 
     # --- the feed -------------------------------------------------------------------------------------------------------------
 
     async def _start(self) -> None:
         async with self._turn:
             if self._task is None or self._task.done():
-                self._cursor = await self._live.run(head_of)
+                self._cursor = await self._live.run(self._head)
                 self._task = asyncio.create_task(self._run(), name="events")
                 self._task.add_done_callback(self._ended)
 
@@ -268,7 +268,15 @@ class Feed:
 
     def _reading(self, after: Cursor, upto: Cursor | None, queues: Collection[_Queue]) -> Callable[[Reader], Page]:
         audiences, callers = [queue.audience for queue in queues], [queue.caller for queue in queues]
-        return lambda reader: read_page(reader, after, upto, audiences, lessened(reader, callers, self._rights_of, self._now()))
+
+        def read(reader: Reader) -> Page:
+            now = self._now()
+            return read_page(reader, after, upto, audiences, lessened(reader, callers, self._rights_of, now), now)
+
+        return read
+
+    def _head(self, reader: Reader) -> Cursor:
+        return head_of(reader, self._now())
 
     async def _pace(self) -> None:
         """More is to come at once: let readers take what waits for them, but wait for none of them long."""

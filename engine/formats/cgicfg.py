@@ -10,7 +10,8 @@ Source: Nagios 4.4.6 cgi/cgiauth.c (get_authentication_information), cgi/cgiutil
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.formats.maincfg import logical_lines
@@ -20,7 +21,9 @@ RIGHTS = (
     "configuration_information", "read_only",
 )  # fmt: skip
 _LIST = re.compile(rf"authorized_(contactgroup_)?for_({'|'.join(RIGHTS)})=(.*)", re.DOTALL)
+_COMMENT = re.compile(r"CMT_([A-Z_]+)=(\d{1,9})(?:,(.*))?", re.DOTALL)
 EVERYBODY = "*"
+OPTIONAL, DEMANDED = 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,14 @@ class Grant:
     names: frozenset[str]
     to_groups: bool
     before_default_user: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CommentRule:
+    """What is asked of a command's comment: 0 none, DEMANDED, any other number is OPTIONAL; what the form holds at first."""
+
+    asked: int
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +58,7 @@ class CgiConfig:
     refresh_rate: int = 60
     url_html_path: str = "/nagios/"
     grants: tuple[Grant, ...] = ()
+    comments: Mapping[str, CommentRule] = field(default_factory=dict)  # by the command's name
 
 
 _SWITCHES = ("use_authentication", "lock_author_names", "use_pending_states", "escape_html_tags")
@@ -57,11 +69,14 @@ def parse_cgi_config(text: str, path: Path) -> CgiConfig:
     """The values of the `text` that was read from `path`. What is not understood is left out, as the original does."""
     values: dict[str, object] = {}
     lists: list[tuple[int, re.Match[str]]] = []
+    comments: dict[str, CommentRule] = {}
     default_at = 0
     for number, line in logical_lines(text):
         name, equals, value = line.partition("=")
         if given := _LIST.fullmatch(line):
             lists.append((number, given))
+        elif rule := _COMMENT.fullmatch(line):
+            comments[rule[1]] = CommentRule(int(rule[2]), rule[3] or "")
         elif not equals:
             continue
         elif name in _SWITCHES:
@@ -75,7 +90,7 @@ def parse_cgi_config(text: str, path: Path) -> CgiConfig:
         elif name == "default_user_name" and not default_at:
             values[name], default_at = value.partition(",")[0], number
     grants = (_grant(given, before=number < default_at) for number, given in lists)
-    return CgiConfig(grants=tuple(grants), **values)  # type: ignore[arg-type]
+    return CgiConfig(grants=tuple(grants), comments=comments, **values)  # type: ignore[arg-type]
 
 
 def _grant(given: re.Match[str], *, before: bool) -> Grant:

@@ -102,7 +102,7 @@ def _unpack(path: Path, into: IO[bytes]) -> bool:
     return True
 
 
-def _whole_piece(packed: IO[bytes]) -> bytes:
+def _whole_piece(packed: gzip.GzipFile) -> bytes:
     try:
         return packed.read(_UNPACKED_BYTES)
     except _BROKEN:

@@ -12,7 +12,7 @@ import pytest
 
 from api.cgi.showlog import kind_of
 from tests.support.cgi_core import ADMIN
-from tests.support.cgi_pair import PASSWORD, USERS, Facts, Pair, paired, read
+from tests.support.cgi_pair import CELLS, PASSWORD, USERS, Facts, Pair, paired, read
 
 pytestmark = pytest.mark.core
 
@@ -103,6 +103,9 @@ def test_pages_about_cores_and_groups_read_the_same(pair: Pair, query: str, user
 def test_parameters_come_from_a_forms_body_too(pair: Pair) -> None:
     answer = pair.client.post("/nagios/cgi-bin/extinfo.cgi", content="type=5&hostgroup=web", auth=(ADMIN, PASSWORD))
     assert read(TITLES, answer.text) == read(TITLES, pair.ours("extinfo.cgi", "type=5&hostgroup=web"))
+    query = "host=web02&servicestatustypes=28"
+    answer = pair.client.post("/nagios/cgi-bin/status.cgi", content=query, auth=(ADMIN, PASSWORD))
+    assert read(CELLS, answer.text) == read(CELLS, pair.theirs("status.cgi", query)) != []
 
 
 # --- showlog.cgi ------------------------------------------------------------------------------------------------------------------

@@ -282,6 +282,25 @@ def test_the_next_desk_withdraws_what_a_dead_one_left_incomplete(
     assert not any(receipt.joined for receipt in receipts)
 
 
+def test_what_could_not_be_withdrawn_is_by_the_same_desk_once_the_journal_can_be_written(
+    scene: Scene, many: list[Target], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would refuse twins, and not be listed, as long as this process lives."""
+    monkeypatch.setattr("engine.desk.bulk._AGAIN_S", 0.01)
+
+    async def work(desk: Desk) -> tuple[Receipt, ...]:
+        with dying_after(monkeypatch, 3), pytest.raises(JournalError):
+            await comment(desk, many)
+        async with asyncio.timeout(30):
+            while unsent_operations(scene.journal.connection):
+                await asyncio.sleep(0.01)
+        receipts: tuple[Receipt, ...] = await comment(desk, many)
+        return receipts
+
+    assert not any(receipt.joined for receipt in at_desk(scene, work))
+    assert {str(command.state) for command in scene.commands()} == {"cancelled", "accepted"}
+
+
 def test_what_a_living_desk_is_storing_is_left_alone_by_the_next(scene: Scene, many: list[Target]) -> None:
     async def work(desk: Desk) -> tuple[Receipt, ...]:
         storing = asyncio.create_task(comment(desk, many))

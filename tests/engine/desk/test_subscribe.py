@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping
 from contextlib import aclosing, closing
 from dataclasses import dataclass, field, replace
@@ -58,6 +57,8 @@ FILE = StatusFile(
     (downtime("web01", None, 1),), (comment("db01", None, 2),),
 )  # fmt: skip
 WEB = Scope(hostgroups=frozenset({"web"}))
+
+NOW = 2000.0  # by the feeds' clock
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ class World:
         self.mirror.log_events(1, [StateEvent(AT, LogKind.SERVICE_ALERT, host, "HTTP", 2, 0, self.count, output, "")])
 
     def feed(self, most: int = 100) -> Feed:
-        return Feed(self.data, lambda: 2000.0, most, lambda user: self.rights.get(user))
+        return Feed(self.data, lambda: NOW, most, lambda user: self.rights.get(user))
 
     def contact(self, name: str, *named: Right) -> None:
         """A user who is limited to what the contact of that name sees."""
@@ -811,7 +812,7 @@ def test_a_step_of_a_command_is_told_from_the_journal(world: World) -> None:
 def ask(world: World, operation: str, name: str, state: Storing, age_s: float = 0.0) -> None:
     """A call of one command, which is stored so far."""
     with world.journal.transaction() as connection:
-        insert_operation(connection, OperationRow(operation, "a", "anna", "anna", "", "", "", time.time() - age_s, state))
+        insert_operation(connection, OperationRow(operation, "a", "anna", "anna", "", "", "", NOW - age_s, state))
         nothing = (None, None, None, None, None)
         said = (f"c-{operation}", operation, name, 1, "web01", "", "{}", 1.0, 1.0, 9.0)
         command = NewCommand(*said, *nothing, "anna", "anna", "", "")
