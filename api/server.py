@@ -30,6 +30,10 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._desk = desk
 
+    async def on_tick(self, counter: int) -> bool:
+        """Whether to stop: also when nothing can be accepted any more, as the supervisor starts another worker then."""
+        return await super().on_tick(counter) or self._desk.is_beyond_writing
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop serving."""
         self._desk.end_streams()

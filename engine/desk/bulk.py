@@ -144,12 +144,14 @@ class Bulk:
 
     async def _withdraw_at_last(self, operation: str) -> None:
         """Withdraw it as soon as the journal can be written again."""
-        while not await self._withdraw(operation) and not self._finishing.is_set():
+        is_again = False
+        while not await self._withdraw(operation, is_again=is_again) and not self._finishing.is_set():
+            is_again = True
             with suppress(TimeoutError):
                 async with asyncio.timeout(_AGAIN_S):
                     await self._finishing.wait()
 
-    async def _withdraw(self, operation: str) -> bool:
+    async def _withdraw(self, operation: str, *, is_again: bool = False) -> bool:
         """Whether it is withdrawn now."""
         reason = "not all of its operation could be stored: nothing of it was sent"
         done = False
@@ -157,7 +159,8 @@ class Bulk:
             while not done:
                 done = await self.writer.submit(lambda connection: _withdrawn(connection, operation, reason, self.now()), SLICE)
         except JournalError as error:
-            log.error("operation %s could not be withdrawn yet, and none of it will be sent: %s", operation, error)
+            level = logging.DEBUG if is_again else logging.ERROR
+            log.log(level, "operation %s could not be withdrawn yet, and none of it will be sent: %s", operation, error)
         return done
 
 

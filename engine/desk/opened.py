@@ -85,6 +85,11 @@ class Opened:
         self._opened = opened
         opened.bulk.withdraw_orphans(unsent)
 
+    @property
+    def is_beyond_writing(self) -> bool:
+        """Its writer ended by a fault of ours: only a new process will accept anything."""
+        return self._opened is not None and self._opened.writer.has_ended
+
     async def close(self) -> None:
         """Close everything `open` opened; what was handed in is stored first."""
         if self._opened is None:

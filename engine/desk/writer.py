@@ -86,6 +86,11 @@ class GroupCommit:
     _thread: threading.Thread | None = None
     _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_WAITING_JOBS))
 
+    @property
+    def has_ended(self) -> bool:
+        """The thread ended though nobody closes: nothing will be stored any more."""
+        return bool(self._ended)
+
     def start(self) -> None:
         """Start the thread."""
         self._thread = threading.Thread(target=self._run, name="desk-writer")

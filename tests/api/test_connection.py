@@ -174,6 +174,19 @@ def test_workers_serve_so(tmp_path: Path) -> None:
     assert build_server(Config(pollers=(), settings=Settings(), data=tmp_path)).config.http is BoundedConnection
 
 
+def test_a_worker_that_cannot_accept_anything_any_more_ends(tmp_path: Path) -> None:
+    """The supervisor starts another one."""
+    server = build_server(Config(pollers=(), settings=Settings(), data=tmp_path))
+    listener = socket.create_server(("127.0.0.1", 0))
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))
+    thread.start()
+    until(lambda: server.started, 10, "the server is up")
+    assert not server.should_exit and not server._desk.is_beyond_writing
+    server._desk._parts.writer._end("a fault", ())
+    thread.join(20)
+    assert not thread.is_alive()
+
+
 class Written(asyncio.Transport):
     """Notes what is written."""
 
