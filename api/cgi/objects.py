@@ -24,7 +24,7 @@ from engine.state.patterns import FUNCTION, checked
 from engine.state.scope import Condition, all_of
 from engine.state.views import Reader
 
-NOT_THERE = "It appears as though you do not have permission to view information for this {}..."
+OF_THIS = "information for this {}"  # what somebody may not see who asks for an object that is not there
 HOST_STATES = {0: "UP", 1: "DOWN", 2: "UNREACHABLE"}
 SERVICE_STATES = {0: "OK", 1: "WARNING", 2: "CRITICAL", 3: "UNKNOWN"}
 HOST_MASK = "CASE WHEN {o}.has_been_checked = 0 THEN 1 ELSE CASE {o}.state WHEN 0 THEN 2 WHEN 1 THEN 4 ELSE 8 END END"
