@@ -131,11 +131,11 @@ def _properties(alias: str, mask: int) -> list[Condition]:
 def _order(visit: Visit, kind: str) -> str:
     one = "s" if kind == "service" else "h"
     mask = (SERVICE_MASK if kind == "service" else HOST_MASK).format(o=one)
+    names = "h.name, s.description" if kind == "service" else "h.name"
     columns = {
-        1: "h.name", 2: "s.description" if kind == "service" else "h.name", 3: mask, 4: f"{one}.last_check",
+        1: "h.name COLLATE NOCASE", 2: f"{names.split(', ')[-1]} COLLATE NOCASE", 3: mask, 4: f"{one}.last_check",
         5: f"{one}.current_attempt", 6: f"-{one}.last_state_change", 8: HOST_MASK.format(o="h"),
     }  # fmt: skip
-    names = "h.name, s.description" if kind == "service" else "h.name"
     column = columns.get(visit.number("sortoption"), "")
     if not column or visit.number("sorttype") not in (1, 2):
         return f"{names}, h.poller"

@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from difflib import unified_diff
 from html.parser import HTMLParser
 from typing import NamedTuple
+from urllib.parse import quote_plus
 
 import pytest
 
 from tests.support.cgi_lines import lines_of_page
-from tests.support.cgi_pair import USERS, Facts, Pair, paired
+from tests.support.cgi_pair import LONG, LONG_SERVICE, USERS, Facts, Pair, paired
 from tests.support.cores import until
 
 pytestmark = pytest.mark.core
@@ -38,10 +39,14 @@ LISTS = [
     "hostgroup=all&style=overview", "hostgroup=web&style=overview&servicestatustypes=16", "hostgroup=all&style=grid",
     "hostgroup=all&style=summary", "servicegroup=all&style=overview", "servicegroup=all&style=grid",
     "servicegroup=all&style=summary", "servicegroup=disks&style=detail", "hostgroup=nowhere",
+    "hostgroup=Gr%C3%B6%C3%9Fe&style=grid", f"host={quote_plus(LONG)}", "host=all&serviceprops=1024",
+    "host=all&serviceprops=524288",
 ]  # fmt: skip
-HOSTS = ("gateway", "web01", "web02", "web03", "lonely", "db01", "a%26b+%257")
+TOO_LONG = f"host={quote_plus(LONG)}"
+HOSTS = ("gateway", "web01", "web02", "web03", "lonely", "db01", "a%26b+%257", quote_plus(LONG))
 SERVICES = ("host=web01&service=HTTP", "host=gateway&service=PING", "host=web02&service=Disk+/var", "host=db01&service=Disk+/var",
-            "host=lonely&service=Nobody+looks", "host=a%26b+%257&service=Load", "host=db01&service=PostgreSQL")  # fmt: skip
+            "host=lonely&service=Nobody+looks", "host=a%26b+%257&service=Load", "host=db01&service=PostgreSQL",
+            f"{TOO_LONG}&service={quote_plus(LONG_SERVICE)}", f"{TOO_LONG}&service=flaps")  # fmt: skip
 ABOUT = ["type=0", "type=3", "type=5&hostgroup=web", "type=6", "type=8&servicegroup=disks",
          "type=1&host=nowhere", "type=2&host=web01&service=nothing", "type=5&hostgroup=nowhere", "type=8&servicegroup=nowhere",
          *(f"type=1&host={host}" for host in HOSTS), *(f"type=2&{service}" for service in SERVICES)]  # fmt: skip
