@@ -11,9 +11,9 @@ from urllib.parse import quote_plus
 from markupsafe import Markup
 from starlette.responses import Response
 
-from api.cgi.header import Header, header, pollers_asked
-from api.cgi.objects import NOT_THERE
-from api.cgi.pages import error_page, threaded_page
+from api.cgi.header import Header, header, pollers_asked, refused
+from api.cgi.objects import OF_THIS
+from api.cgi.pages import threaded_page
 from api.cgi.visit import Visit
 from engine.state.scope import all_of
 from engine.state.views import Reader
@@ -55,7 +55,7 @@ async def group(visit: Visit, kind: str) -> Response:
 
     head, found = await visit.desk.read(work)
     if found is None:
-        return error_page(NOT_THERE.format(kind), (), title=TITLE)
+        return refused(visit, OF_THIS.format(kind), TITLE, head, code=404)
     target = f"{kind}={quote_plus(name)}"
     links = [(Markup(f"status.cgi?{target}&style={style}"), words.format(kind.title())) for style, words in _STYLES]
     at = 2 if kind == "hostgroup" else 3

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from api.cgi.dates import long_text
-from api.cgi.pages import error_page
+from api.cgi.pages import error_page, page
 from api.cgi.visit import Visit
 from engine.config import Poller
 from engine.errors import UnknownPoller
@@ -89,9 +89,11 @@ def header(visit: Visit, title: str, views: Sequence[PollerView], *, refreshes: 
     )
 
 
-def refused(visit: Visit, what: str, title: str) -> Response:
-    """The page for somebody who may not see that."""
-    status = 403 if visit.services.settings.cgi_status_codes else 200
+def refused(visit: Visit, what: str, title: str, head: Header | None = None, *, code: int = 403) -> Response:
+    """The page for somebody who may not see that, below its box where it has one; `code` where the settings want codes."""
+    status = code if visit.services.settings.cgi_status_codes else 200
+    if head is not None:
+        return page("refused.html", status, title=title, head=head, message=NOT_ALLOWED.format(what), why=WHY)
     return error_page(NOT_ALLOWED.format(what), (WHY,), title=title, status=status)
 
 

@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import quote_plus
 
+import orjson
 from markupsafe import Markup
 from starlette.responses import Response
 
 from api.cgi.dates import time_text
 from api.cgi.entries import HEADS, Entry, entries
-from api.cgi.header import WHY, Header, header, pollers_asked
+from api.cgi.header import Header, header, pollers_asked, refused
 from api.cgi.icons import Extras
 from api.cgi.kept import Kept
 from api.cgi.links import host_link, status_link, target, twins
-from api.cgi.objects import HOST_STATES, NOT_THERE, SERVICE_STATES, lasted, shown_output
-from api.cgi.pages import error_page
+from api.cgi.objects import HOST_STATES, OF_THIS, SERVICE_STATES, lasted, shown_output
 from api.cgi.visit import Visit
 from engine.config import Poller
 from engine.model import HostView, ServiceView
@@ -75,12 +75,13 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Everything the page shows."""
+    """Everything the page shows. `finds_flapping`: the core as a whole does."""
 
     head: Header
     view: View
     one: One
     on: str
+    finds_flapping: bool
     comments: Kept[Entry]
 
 
@@ -88,16 +89,15 @@ async def object_page(visit: Visit, is_service: bool) -> Response:
     """The page of one object."""
     host, service = visit.value("host"), visit.value("service") if is_service else None
     found = await visit.desk.read(lambda reader: _found(reader, visit, host, service))
-    if found is None:
-        status = 404 if visit.services.settings.cgi_status_codes else 200
-        return error_page(NOT_THERE.format("service" if is_service else "host"), (WHY,), title=TITLE, status=status)
+    if isinstance(found, Header):
+        return refused(visit, OF_THIS.format("service" if is_service else "host"), TITLE, found, code=404)
     poller = next(one for one in visit.desk.config.pollers if one.number == found.view.poller)
     of = target(host, service, found.on)
     named: dict[str, object] = {
         "head": found.head,
         "word": "Service" if is_service else "Host",
         "one": found.one,
-        "facts": _facts(found.view, poller, visit.services.clock.now()),
+        "facts": _facts(found, poller, visit.services.clock.now()),
         "switches": _switches(found.view),
         "actions": _actions(found.view, of),
         "comments": found.comments,
@@ -109,16 +109,20 @@ async def object_page(visit: Visit, is_service: bool) -> Response:
     return await visit.long_pages.page(visit.request.receive, "object.html", len(found.comments), again, title=TITLE, **named)
 
 
-def _found(reader: Reader, visit: Visit, host: str, service: str | None) -> Found | None:
+def _found(reader: Reader, visit: Visit, host: str, service: str | None) -> Found | Header:
+    """The object, or the box of a page without one."""
+    title = f"{'Host' if service is None else 'Service'} Information"
     scope, asked = visit.caller.scope, {view.number: view for view in pollers_asked(reader, visit)}
     views: Sequence[View] = reader.service(scope, host, service) if service is not None else reader.host(scope, host)
     view = next((one for one in views if one.poller in asked), None)
     if view is None:
-        return None
+        return header(visit, title, tuple(asked.values()))
     on = view.poller_name if host in twins(reader, visit) else ""
-    head = header(visit, f"{'Host' if service is None else 'Service'} Information", (asked[view.poller],))
+    head = header(visit, title, (asked[view.poller],))
     of = ("o.poller = ? AND o.host_name = ? AND o.service_description IS ?", [view.poller, host, service])
-    return Found(head, view, _one(reader, view, on), on, entries(reader, visit, "comment", of))
+    (program,) = reader.connection.execute("SELECT program FROM state.poller WHERE number = ?", (view.poller,)).fetchone()
+    finds_flapping = orjson.loads(program).get("enable_flap_detection", "0") == "1"
+    return Found(head, view, _one(reader, view, on), on, finds_flapping, entries(reader, visit, "comment", of))
 
 
 def _one(reader: Reader, view: View, on: str) -> One:
@@ -170,7 +174,8 @@ def _row(letters: str, label: str, value: str, css: str = "", behind: str = "", 
     return Row(Markup(f"<TR><{begin} CLASS='dataVar'{more}>"), label, Markup(middle), css, value, behind, Markup(end))
 
 
-def _facts(view: View, poller: Poller, now: float) -> list[Row]:
+def _facts(found: Found, poller: Poller, now: float) -> list[Row]:
+    view, finds_flapping = found.view, found.finds_flapping
     one, is_service = view.status, isinstance(view, ServiceView)
     if not one.has_been_checked:
         return []
@@ -201,7 +206,7 @@ def _facts(view: View, poller: Poller, now: float) -> list[Row]:
         _row(_HIGH, label, following),
         _row(low, "Last State Change:", text(one.last_state_change)),
         _row(low, "Last Notification:", text(one.last_notification), behind=told),
-        _flapping(low, kind, view),
+        _flapping(low, kind, view, finds_flapping),
         _row(low, "In Scheduled Downtime?", "YES" if depth else "NO", f"downtime{'ACTIVE' if depth else 'INACTIVE'}"),
         _row(low, "Last Update:", text(one.last_update), behind=f"\u00a0\u00a0({lasted(now - one.last_update)} ago)"),
     ]  # fmt: skip
@@ -211,9 +216,9 @@ def _output(first: str, rest: str) -> str:
     return Markup("<BR>").join([shown_output(first), *rest.split("\n")]) if rest else shown_output(first)
 
 
-def _flapping(letters: str, kind: str, view: View) -> Row:
+def _flapping(letters: str, kind: str, view: View, finds_flapping: bool) -> Row:
     one, label = view.status, f"Is This {kind} Flapping?"
-    if not one.flap_detection_enabled:
+    if not (one.flap_detection_enabled and finds_flapping):
         return _row(letters, label, "N/A")
     css, word = ("flapping", "YES") if one.is_flapping else ("notflapping", "NO")
     return _row(letters, label, word, css, f"\u00a0({one.percent_state_change:.2f}% state change)")

@@ -24,7 +24,7 @@ from engine.state.patterns import FUNCTION, checked
 from engine.state.scope import Condition, all_of
 from engine.state.views import Reader
 
-NOT_THERE = "It appears as though you do not have permission to view information for this {}..."
+OF_THIS = "information for this {}"  # what somebody may not see who asks for an object that is not there
 HOST_STATES = {0: "UP", 1: "DOWN", 2: "UNREACHABLE"}
 SERVICE_STATES = {0: "OK", 1: "WARNING", 2: "CRITICAL", 3: "UNKNOWN"}
 HOST_MASK = "CASE WHEN {o}.has_been_checked = 0 THEN 1 ELSE CASE {o}.state WHEN 0 THEN 2 WHEN 1 THEN 4 ELSE 8 END END"
@@ -131,11 +131,11 @@ def _properties(alias: str, mask: int) -> list[Condition]:
 def _order(visit: Visit, kind: str) -> str:
     one = "s" if kind == "service" else "h"
     mask = (SERVICE_MASK if kind == "service" else HOST_MASK).format(o=one)
+    names = "h.name, s.description" if kind == "service" else "h.name"
     columns = {
-        1: "h.name", 2: "s.description" if kind == "service" else "h.name", 3: mask, 4: f"{one}.last_check",
+        1: "h.name COLLATE NOCASE", 2: f"{names.split(', ')[-1]} COLLATE NOCASE", 3: mask, 4: f"{one}.last_check",
         5: f"{one}.current_attempt", 6: f"-{one}.last_state_change", 8: HOST_MASK.format(o="h"),
     }  # fmt: skip
-    names = "h.name, s.description" if kind == "service" else "h.name"
     column = columns.get(visit.number("sortoption"), "")
     if not column or visit.number("sorttype") not in (1, 2):
         return f"{names}, h.poller"

@@ -85,7 +85,7 @@ async def process(visit: Visit) -> Response:
 
     head, processes = await visit.desk.read(work)
     if not processes:
-        return refused(visit, "process information", TITLE)
+        return refused(visit, "process information", TITLE, head)
     return page("process.html", title=TITLE, head=head, processes=processes)
 
 
@@ -223,7 +223,7 @@ async def queue(visit: Visit) -> Response:
 
     head, rows, is_allowed = await visit.desk.read(work)
     if not is_allowed:
-        return refused(visit, "process information", TITLE)
+        return refused(visit, "process information", TITLE, head)
     sorts = [
         (label, number, _SORTS[number][0]) for label, number in (("Host", 1), ("Service", 2), ("Last Check", 4), ("Next Check", 7))
     ]

@@ -17,6 +17,10 @@ _EVEN_OUT = (
     (re.compile(r"\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \w+ \d+"), "TIME"),
     (re.compile(r" *\d+d +\d+h +\d+m +\d+s"), "LASTED"),
     (re.compile(r"&&"), "&"),
+    (re.compile(r"(?<=File: )/[^<]*/"), ""),  # a folder that the original forgets now and then
+    (re.compile(r"outages\.cgi"), "status.cgi?hostgroup=all&style=hostdetail&hoststatustypes=12"),  # which ours leads to
+    (re.compile(r"-1\.00 / -1\.00 / "), "0.00 / 0.00 / "),  # where nothing is checked actively
+    (re.compile(r"(?<= / )[\d.]+ sec</a>"), "AVERAGE</a>"),  # which is rounded otherwise
 )
 _LEFT_OUT = (  # links and pictures of pages that are not served here
     r"<a href='(?:history|notifications|avail)\.cgi[^']*'>.*",

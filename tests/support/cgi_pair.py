@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 
@@ -15,7 +16,7 @@ from tests.support import cores
 from tests.support.box import Box, boxed
 from tests.support.cgi_core import ADMIN, HOSTS, CgiCore
 from tests.support.cgi_programs import Original
-from tests.support.cores import until
+from tests.support.cores import Host, Service, until
 
 USERS = (ADMIN, "ann", "bob", "carl", "nobody", "eve")  # eve sees every object and nothing of the system
 PASSWORD = "pass"
@@ -30,6 +31,49 @@ authorized_for_system_information=admin,{ADMIN}
 ACTIVE = "still gone"  # what the two checks say that are switched on
 CELLS = re.compile(r"^<td class='(status\w+)' valign='center'>(.*?)(?:&nbsp;)?</td>$", re.MULTILINE)
 Facts = list[tuple[str, ...]]
+LONG = "größte-Anlage-日本-" + "lang-" * 40
+LONG_SERVICE = "Füllstand é " + "und so weiter " * 15 + "Ende"
+_MORE = f"""
+define host {{
+  use base
+  host_name {LONG}
+  alias Größte Anlage ☃
+  address 192.0.2.77
+  max_check_attempts 3
+  flap_detection_enabled 1
+  icon_image ö.png
+  icon_image_alt größer
+  notes näher
+  notes_url http://example.org/ü?größer=1
+}}
+define service {{
+  use base-service
+  host_name {LONG}
+  service_description {LONG_SERVICE}
+  max_check_attempts 4
+  action_url http://example.org/ü?größer=1
+}}
+define service {{
+  use base-service
+  host_name {LONG}
+  service_description flaps
+  flap_detection_enabled 1
+}}
+define hostgroup {{
+  hostgroup_name Größe
+  alias Größe ☃
+  members {LONG}
+}}
+"""
+
+
+class PairCore(CgiCore):
+    """The core with names that are long and not in ASCII, on what flaps and on what is in a soft state."""
+
+    def configuration(self) -> dict[Path, str]:
+        found = super().configuration()
+        found[self.folder / "objects.cfg"] += _MORE
+        return found
 
 
 @dataclass
@@ -73,11 +117,15 @@ def told(now: int) -> list[str]:
         f"SCHEDULE_HOST_DOWNTIME;web01;{window};ann;work",
         f"SCHEDULE_SVC_DOWNTIME;db01;Disk /var;{window};ann;work",
         "ADD_HOST_COMMENT;gateway;1;ann;look",
+        "ENABLE_FLAP_DETECTION",
+        f"PROCESS_HOST_CHECK_RESULT;{LONG};1;größer ☃",
+        f"PROCESS_SERVICE_CHECK_RESULT;{LONG};{LONG_SERVICE};1;größer ☃|é=1",
+        *(f"PROCESS_SERVICE_CHECK_RESULT;{LONG};flaps;{2 * (number % 2)};flaps" for number in range(24)),
+        f"ADD_SVC_COMMENT;{LONG};{LONG_SERVICE};1;änn;näher ☃",
         "DISABLE_HOST_NOTIFICATIONS;gateway",
         "DISABLE_PASSIVE_SVC_CHECKS;gateway;Uplink",
         "DISABLE_PASSIVE_HOST_CHECKS;a&b %7",
         "DISABLE_HOST_EVENT_HANDLER;web02",
-        "ENABLE_FLAP_DETECTION",
         "ENABLE_EVENT_HANDLERS",
     ]
 
@@ -108,7 +156,7 @@ def archived(core: CgiCore) -> None:
 def paired() -> Iterator[Pair]:
     """Both, told everything; `_cores_are_there` of conftest says whether they can run at all."""
     with cores.core_folder() as folder:
-        core = CgiCore(folder / "core", HOSTS, 1)
+        core = PairCore(folder / "core", (*HOSTS, Host(LONG, (Service(LONG_SERVICE), Service("flaps")))), 1)
         beside = folder / "original"
         beside.mkdir()
         (folder / "htpasswd").write_text("".join(f"{user}:{SHA}\n" for user in USERS))

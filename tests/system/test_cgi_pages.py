@@ -117,7 +117,7 @@ ENTRIES = re.compile(
 HOURS = re.compile(r"CLASS='dateTimeBreak'>(\w+ \d+, \d+ \d+:00)$", re.M)
 PERIOD = re.compile(r"^(?:(\w+ \w+ +\d+ [\d:]+ \w+ \d+)<br>to)?<br>(.*?)</td>$", re.M)
 ARROWS = re.compile(r"^([\w ]+)<br><a href='([^']+)'><img src='(?:\.\./images/)?(\w+\.gif)' border=0 alt='([^']+)'", re.M)
-FILES = re.compile(r"<DIV CLASS='navBoxFile'>File: (.*?)</DIV>")
+FILES = re.compile(r"<DIV CLASS='navBoxFile'>File: (?:.*/)?(.*?)</DIV>")  # the original forgets the folder now and then
 
 
 @pytest.mark.parametrize(

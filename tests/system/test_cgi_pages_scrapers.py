@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import html
 import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from difflib import unified_diff
 from html.parser import HTMLParser
 from typing import NamedTuple
+from urllib.parse import quote_plus
 
 import pytest
 
 from tests.support.cgi_lines import lines_of_page
-from tests.support.cgi_pair import Facts, Pair, paired
+from tests.support.cgi_pair import LONG, LONG_SERVICE, USERS, Facts, Pair, paired
+from tests.support.cores import until
 
 pytestmark = pytest.mark.core
 
@@ -36,23 +39,35 @@ LISTS = [
     "hostgroup=all&style=overview", "hostgroup=web&style=overview&servicestatustypes=16", "hostgroup=all&style=grid",
     "hostgroup=all&style=summary", "servicegroup=all&style=overview", "servicegroup=all&style=grid",
     "servicegroup=all&style=summary", "servicegroup=disks&style=detail", "hostgroup=nowhere",
+    "hostgroup=Gr%C3%B6%C3%9Fe&style=grid", f"host={quote_plus(LONG)}", "host=all&serviceprops=1024",
+    "host=all&serviceprops=524288",
 ]  # fmt: skip
-HOSTS = ("gateway", "web01", "web02", "web03", "lonely", "db01", "a%26b+%257")
+TOO_LONG = f"host={quote_plus(LONG)}"
+HOSTS = ("gateway", "web01", "web02", "web03", "lonely", "db01", "a%26b+%257", quote_plus(LONG))
 SERVICES = ("host=web01&service=HTTP", "host=gateway&service=PING", "host=web02&service=Disk+/var", "host=db01&service=Disk+/var",
-            "host=lonely&service=Nobody+looks", "host=a%26b+%257&service=Load", "host=db01&service=PostgreSQL")  # fmt: skip
+            "host=lonely&service=Nobody+looks", "host=a%26b+%257&service=Load", "host=db01&service=PostgreSQL",
+            f"{TOO_LONG}&service={quote_plus(LONG_SERVICE)}", f"{TOO_LONG}&service=flaps")  # fmt: skip
 ABOUT = ["type=0", "type=3", "type=5&hostgroup=web", "type=6", "type=8&servicegroup=disks",
+         "type=1&host=nowhere", "type=2&host=web01&service=nothing", "type=5&hostgroup=nowhere", "type=8&servicegroup=nowhere",
          *(f"type=1&host={host}" for host in HOSTS), *(f"type=2&{service}" for service in SERVICES)]  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("program", "query"),
     [*(("status.cgi", query) for query in LISTS), *(("extinfo.cgi", query) for query in ABOUT),
-     ("showlog.cgi", "archive=1"), ("showlog.cgi", "archive=1&oldestfirst")],
+     ("showlog.cgi", "archive=1"), ("showlog.cgi", "archive=1&oldestfirst"), ("tac.cgi", "")],
 )  # fmt: skip
 def test_lines_letters_and_quotes_are_the_originals(pair: Pair, program: str, query: str) -> None:
     theirs, ours = lines_of_page(pair.theirs(program, query)), lines_of_page(pair.ours(program, query))
     assert len(theirs) > 3
     assert "\n".join(unified_diff(theirs, ours, "the original", "ours", lineterm="", n=0)) == ""
+
+
+@pytest.mark.parametrize("user", USERS[1:])
+def test_what_others_see_reads_line_by_line_too(pair: Pair, user: str) -> None:
+    for program, query in (("tac.cgi", ""), ("extinfo.cgi", "type=0"), ("extinfo.cgi", "type=7")):
+        theirs, ours = lines_of_page(pair.theirs(program, query, user)), lines_of_page(pair.ours(program, query, user))
+        assert "\n".join(unified_diff(theirs, ours, "the original", "ours", lineterm="", n=0)) == "", (program, query)
 
 
 # --- what programs look for -------------------------------------------------------------------------------------------------------
@@ -256,3 +271,17 @@ def test_programs_read_the_same(pair: Pair, looks: Looks) -> None:
     wanted, found = looks.read(theirs), looks.read(ours)
     assert wanted, "the expression finds nothing in the original either"
     assert [tuple(map(html.unescape, one)) for one in found] == [tuple(map(html.unescape, one)) for one in wanted]
+
+
+def test_without_flap_detection_nobody_is_said_not_to_flap(pair: Pair) -> None:
+    """The core's own switch counts, whatever the objects' say. Last here: it ends what flaps."""
+    queries = (("tac.cgi", ""), ("extinfo.cgi", "type=1&host=gateway"), ("extinfo.cgi", "type=2&host=web02&service=HTTP"))
+    with pair.core.command_file.open("w") as pipe:
+        pipe.write(f"[{int(time.time())}] DISABLE_FLAP_DETECTION\n")
+    off = "featureDisabledFlapDetection"
+    until(lambda: off in pair.theirs("tac.cgi"), 20, "the core carried it out")
+    until(lambda: off in pair.ours("tac.cgi"), 20, "ours read what came of it")
+    for program, query in queries:
+        theirs, ours = lines_of_page(pair.theirs(program, query)), lines_of_page(pair.ours(program, query))
+        assert "N/A" in "".join(theirs)
+        assert "\n".join(unified_diff(theirs, ours, "the original", "ours", lineterm="", n=0)) == "", (program, query)
