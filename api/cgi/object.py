@@ -82,6 +82,7 @@ class Found:
     one: One
     on: str
     finds_flapping: bool
+    program_start: float
     comments: Kept[Entry]
 
 
@@ -122,7 +123,8 @@ def _found(reader: Reader, visit: Visit, host: str, service: str | None) -> Foun
     of = ("o.poller = ? AND o.host_name = ? AND o.service_description IS ?", [view.poller, host, service])
     (program,) = reader.connection.execute("SELECT program FROM state.poller WHERE number = ?", (view.poller,)).fetchone()
     finds_flapping = orjson.loads(program).get("enable_flap_detection", "0") == "1"
-    return Found(head, view, _one(reader, view, on), on, finds_flapping, entries(reader, visit, "comment", of))
+    begun = asked[view.poller].program_start
+    return Found(head, view, _one(reader, view, on), on, finds_flapping, begun, entries(reader, visit, "comment", of))
 
 
 def _one(reader: Reader, view: View, on: str) -> One:
@@ -186,7 +188,8 @@ def _facts(found: Found, poller: Poller, now: float) -> list[Row]:
     def text(at: float) -> str:
         return time_text(at, poller.date_format, poller.timezone) if at > 0 else "N/A"
 
-    behind = f"\u00a0(for {lasted(now - one.last_state_change)})" if one.last_state_change else ""
+    always = "" if one.last_state_change else "+"  # as long as the core runs, and longer
+    behind = f"\u00a0(for {lasted(now - (one.last_state_change or found.program_start))}{always})"
     behind += "\u00a0\u00a0(Has been acknowledged)" if one.acknowledged else ""
     latency = "N/A" if one.check_type else f"{one.latency:.3f}"
     following = text(one.next_check) if one.should_be_scheduled else "N/A"
@@ -249,6 +252,7 @@ def _actions(view: View, of: str) -> list[Action]:
     one, is_service = view.status, isinstance(view, ServiceView)
     kind = "service" if is_service else "host"
     fine, problem = one.has_been_checked and not one.state, bool(one.state and one.has_been_checked)
+    is_bad = problem and (one.state_type or not is_service)  # what acknowledgements are offered for
 
     def numbered(service: int, host: int) -> int:
         return service if is_service else host
@@ -269,8 +273,8 @@ def _actions(view: View, of: str) -> list[Action]:
         ("enabled.gif", f"Start accepting passive checks for this {kind}", numbered(39, 92), not one.accept_passive_checks),
         ("disabled.gif", f"Stop obsessing over this {kind}", numbered(100, 102), one.obsess),
         ("enabled.gif", f"Start obsessing over this {kind}", numbered(99, 101), not one.obsess),
-        ("ack.gif", f"Acknowledge this {kind} problem", numbered(34, 33), problem and not one.acknowledged),
-        ("noack.gif", "Remove problem acknowledgement", numbered(52, 51), problem and one.acknowledged),
+        ("ack.gif", f"Acknowledge this {kind} problem", numbered(34, 33), is_bad and not one.acknowledged),
+        ("noack.gif", "Remove problem acknowledgement", numbered(52, 51), is_bad and one.acknowledged),
         ("disabled.gif", f"Disable notifications for this {kind}", numbered(23, 25), one.notifications_enabled),
         ("enabled.gif", f"Enable notifications for this {kind}", numbered(22, 24), not one.notifications_enabled),
         *((later, custom) if is_service else (custom, later)),

@@ -126,6 +126,8 @@ def told(now: int) -> list[str]:
         "DISABLE_PASSIVE_SVC_CHECKS;gateway;Uplink",
         "DISABLE_PASSIVE_HOST_CHECKS;a&b %7",
         "DISABLE_HOST_EVENT_HANDLER;web02",
+        "PROCESS_HOST_CHECK_RESULT;web03;0;up",
+        "PROCESS_SERVICE_CHECK_RESULT;web03;HTTP;1;not for long",
         "ENABLE_EVENT_HANDLERS",
     ]
 

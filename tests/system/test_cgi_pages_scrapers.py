@@ -46,6 +46,7 @@ TOO_LONG = f"host={quote_plus(LONG)}"
 HOSTS = ("gateway", "web01", "web02", "web03", "lonely", "db01", "a%26b+%257", quote_plus(LONG))
 SERVICES = ("host=web01&service=HTTP", "host=gateway&service=PING", "host=web02&service=Disk+/var", "host=db01&service=Disk+/var",
             "host=lonely&service=Nobody+looks", "host=a%26b+%257&service=Load", "host=db01&service=PostgreSQL",
+            "host=web03&service=HTTP",
             f"{TOO_LONG}&service={quote_plus(LONG_SERVICE)}", f"{TOO_LONG}&service=flaps")  # fmt: skip
 ABOUT = ["type=0", "type=3", "type=5&hostgroup=web", "type=6", "type=8&servicegroup=disks",
          "type=1&host=nowhere", "type=2&host=web01&service=nothing", "type=5&hostgroup=nowhere", "type=8&servicegroup=nowhere",
@@ -61,6 +62,12 @@ def test_lines_letters_and_quotes_are_the_originals(pair: Pair, program: str, qu
     theirs, ours = lines_of_page(pair.theirs(program, query)), lines_of_page(pair.ours(program, query))
     assert len(theirs) > 3
     assert "\n".join(unified_diff(theirs, ours, "the original", "ours", lineterm="", n=0)) == ""
+
+
+def test_the_scene_has_what_flaps_and_what_is_soft(pair: Pair) -> None:
+    """Else the comparison above would not see how they are shown."""
+    assert "(SOFT state)" in pair.theirs("extinfo.cgi", "type=2&host=web03&service=HTTP").replace("&nbsp;", "")
+    assert "flapping.gif" in pair.theirs("status.cgi", "host=all&serviceprops=1024")
 
 
 @pytest.mark.parametrize("user", USERS[1:])
