@@ -58,3 +58,13 @@ def test_archives_by_name_and_by_change(tmp_path: Path) -> None:
     midnight = 1_795_647_600  # 2026-11-26 00:00 in Berlin
     assert archives_of(poller) == {midnight: named, midnight - 86400: packed, int(rotated.stat().st_mtime): rotated}
     assert list(lines_of(packed, newest_first=True)) == [(2, b" y"), (1, b" x")]
+
+
+def test_an_archive_is_whole_from_its_end_where_no_room_is_to_unpack_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A device of the kernel's that is always full stands for the folder of temporary files."""
+    packed = tmp_path / "nagios-11-25-2026-00.log.gz"
+    packed.write_bytes(gzip.compress(b"".join(b"[%d] line\n" % number for number in range(1, 40_000))))
+    monkeypatch.setattr(logpages.tempfile, "TemporaryFile", lambda: Path("/dev/full").open("r+b", buffering=0))  # noqa: SIM115
+    newest_first = list(lines_of(packed, newest_first=True))
+    assert len(newest_first) == 39_999
+    assert newest_first == list(reversed(list(lines_of(packed, newest_first=False))))
