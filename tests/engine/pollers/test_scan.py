@@ -184,7 +184,7 @@ def test_dirty_rows_are_sent_although_nothing_changed(poller: Poller, scan: Scan
 
 
 def test_a_file_older_than_the_log_is_not_read_again_for_what_the_log_says(poller: Poller, scan: Scan) -> None:
-    """It cannot say more than it did: a core that writes every minute would be read through thirty times for one line of its log."""
+    """It can say no more than it did: of a core that writes every minute each would be read through thirty times."""
     install(poller, golden("status-2.dat"))
     list(scan(ASK))
     assert list(scan(ScanRequest(forget=(ObjectKey(1, "a+b"),)))) == [Unchanged(1)]
