@@ -63,7 +63,7 @@ class Asked:
         for host in (TROUBLED, ACKNOWLEDGED):
             self.core.send(f"PROCESS_HOST_CHECK_RESULT;{host};1;down", f"PROCESS_SERVICE_CHECK_RESULT;{host};{SERVICE};2;bad")
         paths = [f"/v1/hosts/{host}{rest}" for host in (TROUBLED, ACKNOWLEDGED) for rest in ("", f"/services/{SERVICE}")]
-        until(lambda: all(self.box.api.get(path).json()["state"] for path in paths), 15, "they are in trouble")
+        until(lambda: all(self.box.api.get(path).json()["state"] for path in paths), "they are in trouble")
 
     def _kept(self, name: str, path: str, body: Mapping[str, Any]) -> list[str]:
         answer = self.box.api.post(path, json=dict(body), params={"wait": 0})

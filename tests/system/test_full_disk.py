@@ -96,7 +96,7 @@ class Full:
 
     def exactly_what_was_accepted(self, tell: Callable[[str], None]) -> None:
         """By the core's own file: each accepted one once, none of the refused."""
-        lives = self.box.wait_final(self.accepted.values(), 60)
+        lives = self.box.wait_final(self.accepted.values())
         assert {life["state"] for life in lives.values()} == {"confirmed"}, [
             life for life in lives.values() if life["state"] != "confirmed"
         ][:2]
@@ -162,13 +162,13 @@ def test_a_full_disk_accepts_nothing_loses_nothing_and_needs_no_repair(full: Ful
     cores.freeze(full.core)
     for number in range(10):
         assert full.ask(f"in flight {number}").status_code == 202
-    until(lambda: {box.life(one)["state"] for one in full.accepted.values()} <= {"written", "confirmed"}, 10, "they are written")
+    until(lambda: {box.life(one)["state"] for one in full.accepted.values()} <= {"written", "confirmed"}, "they are written")
     with reading(box, host="h05", type="state") as reader:
         _while_it_is_full(full, reader)
     wanted = "nothing is sent, and proof waits in the core's log"
-    until(lambda: wanted in box.output, 10, "the lane could not store what the log proves")
+    until(lambda: wanted in box.output, "the lane could not store what the log proves")
     full.ballast.unlink()
-    until(lambda: full.ask(f"after {len(full.refused)}").status_code == 202, 10, "there is room again")
+    until(lambda: full.ask(f"after {len(full.refused)}").status_code == 202, "there is room again")
     full.exactly_what_was_accepted(tell)
     assert box.pids(ENGINE) + box.pids(WORKER) == processes, "nothing had to be started again"
     assert box.api.post("/v1/comments", json={"host": "h01", "comment": "again"}).status_code in (200, 201, 202)
@@ -180,14 +180,14 @@ def _while_it_is_full(full: Full, reader: EventReader) -> None:
     full.fill()
     full.ask_until_refused("while full")
     cores.thaw(full.core)
-    cores.wait_for_log(full.core, lambda lines: any(b"in flight 9" in line for line in lines), 10, "the core executes them")
+    cores.wait_for_log(full.core, lambda lines: any(b"in flight 9" in line for line in lines), "the core executes them")
     for write in full.writes():
         _journal_is_named(write())
     for path in ("/v1/hosts", "/v1/downtimes", "/v1/commands", "/v1/audit", "/v1/pollers", "/healthz"):
         assert box.api.get(path).status_code == 200, path
     full.core.send("PROCESS_SERVICE_CHECK_RESULT;h05;PING;2;seen on a disk without room")
-    until(lambda: "without room" in box.api.get("/v1/hosts/h05/services/PING").json()["plugin_output"], 15, "the view goes on")
-    assert "without room" in str(reader.wait_for(15, host="h05", service="PING").data)
+    until(lambda: "without room" in box.api.get("/v1/hosts/h05/services/PING").json()["plugin_output"], "the view goes on")
+    assert "without room" in str(reader.wait_for(host="h05", service="PING").data)
 
 
 def test_a_disk_that_fails_every_write(failing: tuple[Full, Asked], tell: Callable[[str], None]) -> None:
@@ -207,7 +207,7 @@ def test_a_disk_that_fails_every_write(failing: tuple[Full, Asked], tell: Callab
     _everything_is_read(asked)
     full.limit(resource.RLIM_INFINITY)
     assert every_write.standing(asked) == before, "nothing of what was refused was stored, and nothing of it was done"
-    until(lambda: full.ask(f"after {len(full.refused)}").status_code == 202, 10, "it can be written again")
+    until(lambda: full.ask(f"after {len(full.refused)}").status_code == 202, "it can be written again")
     box.wait_final(full.accepted.values())
     told = set(every_write.standing(asked)["told"]) - set(before["told"])
     assert len(told) == 1 and b"after" in told.pop(), "what came behind them in the pipe came alone"
