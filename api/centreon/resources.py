@@ -31,7 +31,7 @@ async def resources(visit: Visit) -> Response:
 
 
 async def _list_body(visit: Visit, now: float) -> bytes:
-    asked_for = parse_resources(visit.request.query_params, now)
+    asked_for = parse_resources(visit.request.query_params, now, visit.caller.scope)
     asked, scope, frame = asked_for.asked, visit.caller.scope, _frame(visit, now)
 
     def read(reader: Reader) -> tuple[list[ResourceRow], int]:

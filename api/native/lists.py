@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import chain, groupby, islice, repeat
 from operator import itemgetter
-from typing import Annotated, ClassVar, Literal, TypeVar
+from typing import Annotated, ClassVar, TypeVar
 
 import orjson
 from starlette.responses import Response
@@ -23,10 +23,10 @@ from starlette.responses import Response
 from api.native.forms import Form, is_known, with_gaps
 from api.native.members import Expression, Fresh, Member, item_of
 from api.native.operation import Answer, Call, poller_number
-from api.native.pollers import View, views_of
-from api.native.requests import MOST_ROWS, PollerQuery, doc
+from api.native.pollers import View, fresh_views
+from api.native.requests import MOST_ROWS, FreshQuery, doc
 from api.render import JSON, NDJSON, Spool, encoded_response, spooled_response
-from engine.errors import InvalidField, InvalidSearch, StatusFileStale
+from engine.errors import InvalidField, InvalidSearch
 from engine.state.fields import Table, seen_by
 from engine.state.lists import ALL, Listing, merged
 from engine.state.search import Condition, condition, order
@@ -43,7 +43,7 @@ LONGEST_PAGE_S = 2.0  # the write-ahead log grows as long as anybody reads
 LONGEST_READ_S = 10.0  # everything, with every member, of the largest networks
 
 
-class ListQuery(PollerQuery, frozen=True, kw_only=True):
+class ListQuery(FreshQuery, frozen=True, kw_only=True):
     """Which rows, in which order and form. `plain` are the parameters that are fields of the rows."""
 
     tables: ClassVar[tuple[Table, ...]] = ()
@@ -54,8 +54,6 @@ class ListQuery(PollerQuery, frozen=True, kw_only=True):
     offset: Annotated[int, doc("rows left out before the first", ge=0, le=2**31)] = 0
     page: Annotated[int, doc("instead of `offset`: the how manieth `limit` rows", ge=1, le=2**31)] | None = None
     fields: Annotated[str, doc("members of an item that are wanted, separated by commas; absent: all")] = ""
-    max_age: Annotated[float, doc("seconds; older views are refused with 503, or marked, see `older`", ge=0)] | None = None
-    older: Annotated[Literal["refuse", "mark"], doc("`mark`: rows older than `max_age` are answered, `stale: true`")] = "refuse"
     plain: Annotated[tuple[tuple[str, str], ...], doc("any field of the search language: `state=DOWN&_RACK=A1`")] = ()
 
     @classmethod
@@ -108,7 +106,7 @@ async def list_answer(call: Call, query: ListQuery, choose: Choose, names: Seque
     spool = Spool() if lines or not query.limit else None
 
     is_short = spool is None and query.is_counted(call) and query.limit + first <= SHORT_PAGE
-    is_kept = is_short and call.is_kept and query.max_age is None
+    is_kept = is_short and call.is_kept
 
     def reading(reader: Reader) -> _Reading:
         return _Reading(call, query, wanted, first, lines, reader, spool, is_kept)
@@ -177,7 +175,7 @@ class _Reading:
     def answer(self, choose: Choose) -> Response | None:
         """The answer; None: it goes into the spool."""
         poller = poller_number(self.reader, self.call.caller, self.query.poller)
-        fresh = self._fresh(poller)
+        fresh = fresh_views(self.reader, self.call, self.query, poller)
         chosen = choose(self.reader, poller)
         headers = self._headers(fresh)
         if is_known(headers.get("ETag", ""), self.call.headers.get("if-none-match", "")):
@@ -197,25 +195,13 @@ class _Reading:
     def form(self, choose: Choose) -> Form:
         """A short page that is to be kept."""
         poller = poller_number(self.reader, self.call.caller, self.query.poller)
-        fresh, chosen = self._fresh(poller), choose(self.reader, poller)
+        fresh, chosen = fresh_views(self.reader, self.call, self.query, poller), choose(self.reader, poller)
         written = b"".join(self._document(self._items(chosen, fresh, None), fresh, chosen.count(self.reader)))
         return Form.of(written, fresh, self.reader.pollers(self.call.caller.scope), self._headers(fresh))
 
     def _headers(self, fresh: Fresh) -> dict[str, str]:
         tag = self._tag(fresh)
         return {"Cache-Control": "private, no-cache", "Vary": "Authorization, Accept"} | ({"ETag": tag} if tag is not None else {})
-
-    def _fresh(self, poller: int | None) -> Fresh:
-        """How fresh each poller's rows are. Raises StatusFileStale when one is older than the caller accepts."""
-        query = self.query
-        fresh = views_of(self.reader, self.call, poller, query.max_age)
-        if query.max_age is None or query.older == "mark":
-            return fresh
-        old = [view.poller for view in fresh.values() if view.age_s is None or view.age_s > query.max_age]
-        if old:
-            message = f"The view of {', '.join(old)} is older than {query.max_age:g} s; `older=mark` answers all the same."
-            raise StatusFileStale(message, pollers=old, max_age=query.max_age)
-        return fresh
 
     def _tag(self, fresh: Fresh) -> str | None:
         """What changes whenever the answer does; None when it changes with time alone."""

@@ -219,6 +219,7 @@ class NativeRoute(BaseRoute):
     def _call(self, operation: Operation, request: Request, caller: Caller, *, is_kept: bool = False) -> tuple[Call, Any]:
         encoded = request.scope["encoded_names"]
         names = {name: decode_text(raw, f"the path's {name}") for name, raw in encoded.items()} if encoded else {}
+        query = decode_query(request.scope["query_string"], operation.query)
         call = Call(
             self._desk,
             caller,
@@ -227,9 +228,9 @@ class NativeRoute(BaseRoute):
             names,
             preferred_wait(request),
             request.headers,
-            is_kept,
+            is_kept and getattr(query, "max_age", None) is None,  # how old it may be is asked each time
         )
-        return call, decode_query(request.scope["query_string"], operation.query)
+        return call, query
 
     async def _act(
         self, operation: Operation, request: Request, caller: Caller, raw: bytes, *, is_kept: bool = False

@@ -97,10 +97,10 @@ def freeze_in_a_calm_moment(core: QuietCore, within_s: float) -> None:
         time.sleep(0.2)
         return False
 
-    until(is_calm, within_s, "a status file younger than the log's last line")
+    until(is_calm, "a status file younger than the log's last line", within_s)
 
 
-def compare(core: QuietCore, box: Box, within_s: float = 30) -> int:
+def compare(core: QuietCore, box: Box, within_s: float = cores.PATIENCE_S) -> int:
     """Hold the core still, wait until its last file is shown, compare everything; how many rows were compared."""
     freeze_in_a_calm_moment(core, within_s)
     try:
@@ -110,7 +110,7 @@ def compare(core: QuietCore, box: Box, within_s: float = 30) -> int:
             (poller,) = box.api.get("/v1/pollers").json()["items"]
             return poller["created_at"] is not None and epoch(poller["created_at"]) == created
 
-        until(is_shown, within_s, "the last status file is shown")
+        until(is_shown, "the last status file is shown", within_s)
         hosts, services = shown(box, "hosts"), shown(box, "services")
         blocks = [keys for kind, keys in oracle.blocks(core.status_file) if kind in ("hoststatus", "servicestatus")]
         truth = {(keys["host_name"], keys.get("service_description", "")): keys for keys in blocks}

@@ -162,11 +162,14 @@ def test_lines_are_not_what_was_kept_as_a_document(front: Front) -> None:
     assert front.get("/v1/problems?limit=20").headers["content-type"] == "application/json"
 
 
-def test_how_old_a_view_may_be_is_asked_each_time(front: Front) -> None:
-    """`max_age` refuses by the age of now."""
-    assert front.get("/v1/problems?limit=20&max_age=6").status == 200
+@pytest.mark.parametrize("target", ["/v1/problems?limit=20&", "/v1/tactical?"])
+def test_how_old_a_view_may_be_is_asked_each_time(front: Front, looks: Looks, target: str) -> None:
+    """`max_age` refuses, or marks, by the age of now."""
+    assert front.get(f"{target}max_age=6").status == 200
+    assert not front.get(f"{target}max_age=6&older=mark").json["views"][0]["stale"]
     front.clock.at += 2
-    front.get("/v1/problems?limit=20&max_age=6").problem(503, "status_file_stale")
+    front.get(f"{target}max_age=6").problem(503, "status_file_stale")
+    assert front.get(f"{target}max_age=6&older=mark").json["views"][0]["stale"]
 
 
 def test_outputs_that_look_like_gaps_stay_as_they_are(front: Front) -> None:
