@@ -194,7 +194,7 @@ class Core:
                 **identity,  # type: ignore[call-overload]
             )
 
-    def wait_ready(self, deadline_s: float = 20.0) -> None:
+    def wait_ready(self, deadline_s: float = 60.0) -> None:
         """Come back when the core reads commands and has written a status file of this run."""
 
         def is_ready() -> bool:

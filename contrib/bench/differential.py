@@ -34,7 +34,7 @@ class PatientCore(QuietCore):
                 return False
             return True
 
-        cores.until(sent, _WITHIN_S, "the core reads its command file")
+        cores.until(sent, "the core reads its command file", _WITHIN_S)
 
 
 def _wait_until_calm(core: QuietCore) -> None:

@@ -72,7 +72,7 @@ class Story:
         for core in self.all:
             cores.thaw(core)
         with suppress(TimeoutError):  # the judge says of which command
-            until(self._is_at_rest, 60, "every command came to its last state")
+            until(self._is_at_rest, "every command came to its last state")
         for core in self.all:
             cores.wait_for_generation(core)
 
@@ -211,7 +211,7 @@ class Story:
     def _start(self, core: Core) -> None:
         # Program starts are whole seconds: two starts in one second could not be told apart by anybody.
         before = int(oracle.program_start(core.status_file))
-        until(lambda: time.time() >= before + 2, 5, "another second")
+        until(lambda: time.time() >= before + 2, "another second")
         cores.restart(core)
 
     def restart_core(self) -> str:
@@ -313,7 +313,7 @@ class Story:
         if with_core is not None:
             self._start(with_core)
         self.box.start()
-        self.box.wait_ready(40)
+        self.box.wait_ready()
         return f"{with_core.folder.name if with_core else 'no core'} too, for {seconds:.1f} s"
 
 

@@ -51,7 +51,7 @@ def engine_lives(box: Box) -> bool:
 def started(box: Box, workers: int = 1) -> None:
     box.workers = workers
     box.start()
-    until(lambda: engine_lives(box), 20, "engine and worker are up")
+    until(lambda: engine_lives(box), "engine and worker are up")
 
 
 def test_it_says_what_it_uses_and_where_it_listens(box: Box) -> None:
@@ -75,7 +75,7 @@ def test_users_of_a_web_server_are_users(box: Box, who: str) -> None:
     config.write_text(f'cgi_cfg = "{box.folder}/cgi.cfg"\n{who.format(box.folder)}\n{poller}')
     box.arguments = ("--config", str(config))
     box.start()
-    until(lambda: "listening on" in box.output, 20, "it listens")
+    until(lambda: "listening on" in box.output, "it listens")
     assert "nobody can log in yet" not in box.output
 
 
@@ -83,12 +83,12 @@ def test_without_a_user_it_prints_the_line_that_makes_the_first_admin(box: Box) 
     with closing(Journal.open(box.data)) as journal, journal.transaction() as connection:
         connection.execute("DELETE FROM user")
     box.start()
-    until(lambda: "listening on" in box.output, 20, "it listens")
+    until(lambda: "listening on" in box.output, "it listens")
     (line,) = [line for line in box.output.splitlines() if "make the first admin" in line]
     command = line.partition("make the first admin: ")[2]
     assert command == f"signalbox user add admin --role admin --data {box.data}"
     box.cli(*command.split()[1:], "--password-stdin", stdin="long enough\n")
-    until(lambda: _login(box) == 200, 20, "the first admin can log in")
+    until(lambda: _login(box) == 200, "the first admin can log in")
 
 
 def _login(box: Box) -> int:
@@ -106,8 +106,8 @@ def test_what_dies_comes_back(box: Box, role: str, number: int) -> None:
     started(box)
     before = box.pids(role)
     box.kill_part(role, number)
-    until(lambda: box.pids(role) and not set(box.pids(role)) & set(before), 10, f"{role} was started again")
-    until(lambda: engine_lives(box), 10, "all is up again")
+    until(lambda: box.pids(role) and not set(box.pids(role)) & set(before), f"{role} was started again")
+    until(lambda: engine_lives(box), "all is up again")
     name = "engine" if role == ENGINE else "worker 1"
     assert f"WARNING api.serve {name} " in box.output
 
@@ -115,13 +115,13 @@ def test_what_dies_comes_back(box: Box, role: str, number: int) -> None:
 def test_while_a_worker_is_replaced_callers_wait_and_are_not_refused(box: Box) -> None:
     started(box)
     box.kill_part(WORKER)
-    until(lambda: not box.pids(WORKER), 1, "it is gone")
+    until(lambda: not box.pids(WORKER), "it is gone")
     assert [status(box, "/healthz") for _ in range(5)] == [200] * 5
 
 
 def test_several_workers_share_the_address(box: Box) -> None:
     started(box, workers=3)
-    until(lambda: len(box.pids(WORKER)) == 3, 10, "three workers")
+    until(lambda: len(box.pids(WORKER)) == 3, "three workers")
     first, *others = box.pids(WORKER)
     for pid in others:
         os.kill(pid, signal.SIGSTOP)
@@ -155,7 +155,7 @@ def test_a_request_in_flight_is_answered_before_the_end(box: Box) -> None:
         assert slow.stdout
         assert slow.stdout.readline() == "half sent\n"
         box.process.terminate()
-        until(lambda: "INFO api.serve stopping" in box.output, 10, "it stops")
+        until(lambda: "INFO api.serve stopping" in box.output, "it stops")
         rest = slow.communicate(timeout=20)[0]
     assert rest.startswith("HTTP/1.1 "), rest
     assert box.process.wait(20) == 0
@@ -200,7 +200,7 @@ def test_https_with_a_certificate(box: Box, tmp_path: Path) -> None:
         except OSError:
             return 0
 
-    until(lambda: status_over_tls() == 200, 20, "it answers over TLS")
+    until(lambda: status_over_tls() == 200, "it answers over TLS")
     assert f"listening on https://127.0.0.1:{box.port}" in box.output
 
 

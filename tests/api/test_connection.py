@@ -45,7 +45,7 @@ def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))
     thread.start()
-    until(lambda: server.started, 10, "the server is up")
+    until(lambda: server.started, "the server is up")
     yield listener.getsockname()[1]
     server.should_exit = True
     thread.join()
@@ -225,7 +225,7 @@ def test_a_worker_that_cannot_accept_anything_any_more_ends(tmp_path: Path) -> N
     listener = socket.create_server(("127.0.0.1", 0))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))
     thread.start()
-    until(lambda: server.started, 10, "the server is up")
+    until(lambda: server.started, "the server is up")
     assert not server.should_exit and not server._desk.is_beyond_writing
     server._desk._parts.writer._end("a fault", ())
     thread.join(20)

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import httpx
 
 from contrib.demo_cores import signalbox_config
-from tests.support.cores import Core, until
+from tests.support.cores import PATIENCE_S, Core, until
 
 PASSWORD = "correct horse battery staple"  # of Signalboxes that live for one test
 ENGINE, WORKER, SCANNER = "engine.runtime", "api.worker", "engine.pollers.scan"
@@ -101,7 +101,7 @@ class Box:
                 env=os.environ | environment,
             )
 
-    def wait_ready(self, deadline_s: float = 20.0) -> None:
+    def wait_ready(self, within_s: float = PATIENCE_S) -> None:
         """Come back once it has a view of each running core and sees its command file read."""
         running = {core.folder.name for core in self.cores if core.process is not None}
 
@@ -116,11 +116,11 @@ class Box:
             return running <= ready
 
         try:
-            until(is_ready, deadline_s, "Signalbox sees its cores")
+            until(is_ready, "Signalbox sees its cores", within_s)
         except TimeoutError as error:
             raise AssertionError(f"{error}\n{self.output[-4000:]}") from None
 
-    def stop(self, deadline_s: float = 20.0) -> None:
+    def stop(self) -> None:
         """TERM; it must end by itself, and leave no process behind. Does nothing when it does not run."""
         if self.process is None:
             return
@@ -128,11 +128,11 @@ class Box:
         children = _descendants(process.pid)
         process.terminate()
         try:
-            process.wait(deadline_s)
+            process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-            raise AssertionError(f"signalbox serve did not end within {deadline_s} s of TERM:\n{self.output[-4000:]}") from None
+            raise AssertionError(f"signalbox serve did not end within {PATIENCE_S} s of TERM:\n{self.output[-4000:]}") from None
         finally:
             _wait_gone(children)
 
@@ -213,7 +213,7 @@ class Box:
         life: dict[str, Any] = answer.json()
         return life
 
-    def wait_final(self, command_ids: Iterable[str], deadline_s: float = 20.0) -> dict[str, dict[str, Any]]:
+    def wait_final(self, command_ids: Iterable[str], within_s: float = PATIENCE_S) -> dict[str, dict[str, Any]]:
         """Wait until each command has come to its last state; all lives by id."""
         lives: dict[str, dict[str, Any]] = {}
         waiting = set(command_ids)
@@ -227,7 +227,7 @@ class Box:
             return True
 
         try:
-            until(all_final, deadline_s, "every command came to its last state")
+            until(all_final, "every command came to its last state", within_s)
         except TimeoutError as error:
             raise AssertionError(f"{error}: {[lives.get(name, name) for name in sorted(waiting)][:3]}") from None
         return lives
@@ -297,7 +297,7 @@ def _wait_gone(pids: Sequence[int]) -> None:
     """Processes whose parent is gone must end by themselves."""
     started = {pid: _words(pid) for pid in pids}
     try:
-        until(lambda: not any(_words(pid) and _words(pid) == started[pid] for pid in pids), 5, f"{started} ended")
+        until(lambda: not any(_words(pid) and _words(pid) == started[pid] for pid in pids), f"{started} ended")
     except TimeoutError as error:
         for pid in pids:
             if _words(pid) == started[pid]:

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.support.cores import PATIENCE_S
+
 PROGRAM = "/usr/bin/chromium-headless-shell"
 _OPTIONS = (
     "--no-sandbox",  # it may be root who tests
@@ -89,7 +91,7 @@ class Browser:
         return statuses()[0]
 
     def _wait(self, condition: Any, what: str) -> None:
-        end = time.monotonic() + 20
+        end = time.monotonic() + PATIENCE_S
         while not condition():
             left = end - time.monotonic()
             assert left > 0, f"the browser did not come to this: {what}"
@@ -140,7 +142,7 @@ def browser(folder: Path, names: Sequence[str]) -> Iterator[Browser]:
         os.close(to_write)
         os.close(from_read)
         try:
-            process.wait(10)
+            process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, 9)
             process.wait()

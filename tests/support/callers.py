@@ -69,7 +69,7 @@ class Callers:
 
 def exactly_once(running: Iterable[Core], box: Box, accepted: dict[str, str], word: str, tell: Callable[[str], None]) -> None:
     """Each accepted downtime ends `confirmed` and stands in its core once."""
-    lives = box.wait_final(accepted.values(), 60)
+    lives = box.wait_final(accepted.values())
     states = Counter(life["state"] for life in lives.values())
     blocks: Counter[str] = Counter()
     for core in running:

@@ -187,8 +187,8 @@ def settle(pair: Pair) -> None:
             CELLS.findall(pair.theirs("status.cgi", query)) == CELLS.findall(pair.ours("status.cgi", query)) for query in queries
         )
 
-    until(lambda: "featureEnabledHandlers" in pair.theirs("tac.cgi"), 20, "the core carried out the last command")
-    until(is_read, 20, "ours read what came of it")
+    until(lambda: "featureEnabledHandlers" in pair.theirs("tac.cgi"), "the core carried out the last command")
+    until(is_read, "ours read what came of it")
 
 
 def read(pattern: re.Pattern[str], page: str) -> Facts:

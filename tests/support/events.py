@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from tests.support.box import Box
+from tests.support.cores import PATIENCE_S
 
 
 @dataclass(frozen=True)
@@ -39,19 +40,19 @@ class EventReader:
         """The events of these names."""
         return [event for event in self.seen if event.name in names]
 
-    def wait(self, is_so: Callable[[EventReader], object], deadline_s: float, what: str) -> None:
+    def wait(self, is_so: Callable[[EventReader], object], what: str) -> None:
         """Until a condition over all of this is true."""
         with self._changed:
-            if not self._changed.wait_for(lambda: is_so(self), deadline_s):
-                raise AssertionError(f"not within {deadline_s} s: {what}; came: {self.seen[-20:]}, ended: {self.ended}")
+            if not self._changed.wait_for(lambda: is_so(self), PATIENCE_S):
+                raise AssertionError(f"not within {PATIENCE_S} s: {what}; came: {self.seen[-20:]}, ended: {self.ended}")
 
-    def wait_for(self, deadline_s: float = 10.0, **members: Any) -> Seen:
+    def wait_for(self, **members: Any) -> Seen:
         """The first event whose data have these members."""
 
         def found(reader: EventReader) -> list[Seen]:
             return [event for event in reader.seen if members.items() <= event.data.items()]
 
-        self.wait(found, deadline_s, f"an event with {members}")
+        self.wait(found, f"an event with {members}")
         return found(self)[0]
 
     def read(self, response: httpx.Response) -> None:
@@ -94,10 +95,10 @@ def reading(box: Box, token: str = "", last_id: str = "", **params: Any) -> Iter
             assert response.status_code == 200, response.read()
             thread = threading.Thread(target=reader.read, args=(response,), daemon=True)
             thread.start()
-            reader.wait(lambda one: one.seen or one.comments, 10, "the beginning of the stream")
+            reader.wait(lambda one: one.seen or one.comments, "the beginning of the stream")
             yield reader
             _hang_up(response)
-        thread.join(5)
+        thread.join(PATIENCE_S)
         assert not thread.is_alive(), "the reader's thread ended"
 
 

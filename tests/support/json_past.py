@@ -67,7 +67,7 @@ def make_history(core: CgiCore) -> None:
     now = int(time.time())
     for host, service, code, output in _STATES:
         core.set_state(host, service, code, output)
-    until(lambda: _has(core, "web01", "Disk /var", 2), 10, "the states are there")
+    until(lambda: _has(core, "web01", "Disk /var", 2), "the states are there")
     core.send(
         "ACKNOWLEDGE_HOST_PROBLEM;web02;2;1;1;ann;on it",
         "ACKNOWLEDGE_SVC_PROBLEM;web01;Disk /var;1;0;0;bob;disk was ordered",
@@ -80,7 +80,7 @@ def make_history(core: CgiCore) -> None:
         "DISABLE_PASSIVE_SVC_CHECKS;web02;Load",
         "SEND_CUSTOM_HOST_NOTIFICATION;web01;2;ann;hello all",
     )
-    until(lambda: b"triggered by the first" in core.status_file.read_bytes(), 10, "the downtimes are there")
+    until(lambda: b"triggered by the first" in core.status_file.read_bytes(), "the downtimes are there")
     wait_for_generation(core)
 
 
@@ -123,6 +123,6 @@ def wait_until_read(core: CgiCore, box: Box) -> None:
         return view.created == created and bool(known) and known[0].read_bytes == known[0].known_bytes == sizes
 
     try:
-        until(is_read, 20, "everything the core wrote is read")
+        until(is_read, "everything the core wrote is read")
     except TimeoutError as error:
         raise AssertionError(f"{error}: {seen}") from None

@@ -19,7 +19,7 @@ import httpx
 from contrib.demo_cores import ordinary_user
 from tests.support import plain_http
 from tests.support.cgi_core import PROGRAMS
-from tests.support.cores import until
+from tests.support.cores import PATIENCE_S, until
 
 CONTRIB = Path(__file__).parents[2] / "contrib"
 MODULES = ("mpm_prefork", "authn_core", "authn_file", "authz_core", "authz_user", "auth_basic", "proxy", "proxy_http", "headers",
@@ -132,11 +132,11 @@ def _running(folder: Path, text: str, command: list[str]) -> Iterator[WebServer]
         return True
 
     try:
-        until(answers, 10, f"{command[0]} answers")
+        until(answers, f"{command[0]} answers")
         yield server
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(PATIENCE_S)
 
 
 def _free_port() -> int:

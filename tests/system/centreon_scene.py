@@ -73,7 +73,7 @@ def prepare(box: Box, core: Core, prefix: str) -> Scene:
     scene.ids["host_id"] = box.host_id(scene.host)
     (service,) = scene.rows("/monitoring/hosts/{host_id}/services", search=f'{{"service.description":"{SERVICE}"}}')
     scene.ids["service_id"] = service["id"]
-    until(lambda: _is_down(scene), 10, "the view shows both in trouble")
+    until(lambda: _is_down(scene), "the view shows both in trouble")
     for service_name in ("", SERVICE):
         body = {"host": scene.host, "start": "now", "duration": 3600, "comment": "contract"}
         acknowledged = {"host": scene.host, "comment": "contract", "sticky": True, "notify": False, "persistent": True}
@@ -82,7 +82,7 @@ def prepare(box: Box, core: Core, prefix: str) -> Scene:
             answer = box.api.post(path, json=asked | more, params={"wait": 10})
             assert answer.status_code in (200, 201), answer.text
     cores.wait_for_generation(core)
-    until(lambda: len(_entries(scene)) == 4, 10, "entries are confirmed")
+    until(lambda: len(_entries(scene)) == 4, "entries are confirmed")
     scene.ids |= {kind: row["id"] for kind, row in _entries(scene).items()}
     scene.ids |= {"downtime_id": scene.ids["host_downtime"], "acknowledgement_id": scene.ids["host_acknowledgement"]}
     return scene

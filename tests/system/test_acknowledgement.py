@@ -39,7 +39,7 @@ def _commands_in_log(core: Core) -> int:
 def test_acknowledged_sticky_and_taken_back(site: Site) -> None:
     box, core = site.box, site.north
     core.set_state("n-web1", "HTTP", 2, "down")
-    until(lambda: _shown(box, "n-web1", "HTTP")["state"] == 2, 5, "the view shows CRITICAL")
+    until(lambda: _shown(box, "n-web1", "HTTP")["state"] == 2, "the view shows CRITICAL")
     answer = _acknowledge(box, "n-web1", "HTTP", "on it", wait=10)
     assert answer.status_code == 201, answer.text
     row = oracle.status_of(core.status_file, "n-web1", "HTTP")
@@ -55,7 +55,7 @@ def test_acknowledged_sticky_and_taken_back(site: Site) -> None:
 
 def test_not_sticky_is_not_sticky(site: Site) -> None:
     site.north.set_state("n-web3", "HTTP", 2, "down")
-    until(lambda: _shown(site.box, "n-web3", "HTTP")["state"] == 2, 5, "the view shows CRITICAL")
+    until(lambda: _shown(site.box, "n-web3", "HTTP")["state"] == 2, "the view shows CRITICAL")
     answer = _acknowledge(site.box, "n-web3", "HTTP", "until it changes", sticky=False, wait=10)
     assert answer.status_code == 201, answer.text
     assert oracle.status_of(site.north.status_file, "n-web3", "HTTP")["acknowledgement_type"] == "1"
@@ -65,7 +65,7 @@ def test_what_is_ok_cannot_be_acknowledged_and_the_pipe_stays_untouched(site: Si
     core = site.north
     core.set_state("n-web2", "HTTP", 0, "fine")
     cores.wait_for_state(core, "n-web2", "HTTP", 0)
-    until(lambda: _shown(site.box, "n-web2", "HTTP")["has_been_checked"], 5, "the view shows it checked")
+    until(lambda: _shown(site.box, "n-web2", "HTTP")["has_been_checked"], "the view shows it checked")
     before = _commands_in_log(core)
     answer = _acknowledge(site.box, "n-web2", "HTTP", "nothing to see")
     assert answer.status_code == 409, answer.text
@@ -85,7 +85,7 @@ def test_the_log_is_newer_than_the_status_file(slow: tuple[NagiosCore, Box]) -> 
     core, box = slow
     core.set_state("web01", "HTTP", 2, "just now")
     half_a_second_later = time.monotonic() + 0.5
-    until(lambda: time.monotonic() > half_a_second_later, 5, "half a second passed")
+    until(lambda: time.monotonic() > half_a_second_later, "half a second passed")
     generation = oracle.created(core.status_file)
     answer = _acknowledge(box, "web01", "HTTP", "seen in the log")
     assert answer.status_code == 202, answer.text
@@ -94,7 +94,7 @@ def test_the_log_is_newer_than_the_status_file(slow: tuple[NagiosCore, Box]) -> 
     # Did it work? The status file will not say for half a minute, the retention file does when asked.
     core.send("SAVE_STATE_INFORMATION")
     retention = core.folder / "retention.dat"
-    until(lambda: retention.exists() and b"problem_has_been_acknowledged=1" in retention.read_bytes(), 5, "acknowledged")
+    until(lambda: retention.exists() and b"problem_has_been_acknowledged=1" in retention.read_bytes(), "acknowledged")
 
 
 # --- the core's own no ----------------------------------------------------------------------------------------------------------
@@ -155,7 +155,7 @@ def test_an_unknown_host_is_refused_in_the_cores_own_words(site: Site, poller: i
     finally:
         journal.close()
     hints.poke_engine(site.box.data, {poller})
-    life = site.box.wait_final([command.id], 10)[command.id]
+    life = site.box.wait_final([command.id])[command.id]
     assert life["state"] == "refused", life
     core = (site.north, site.south, site.east)[poller - 1]
     evidence = life["steps"][-1]["evidence"]

@@ -17,7 +17,7 @@ from engine import faults
 from engine.desk.bulk import SLICE
 from tests.support import cores, oracle
 from tests.support.box import ENGINE, WORKER, Box, boxed
-from tests.support.cores import Core, Host, NagiosCore, Service, until
+from tests.support.cores import PATIENCE_S, Core, Host, NagiosCore, Service, until
 from tests.system.conftest import Site
 
 pytestmark = pytest.mark.core
@@ -57,8 +57,8 @@ def progress(box: Box, operation: str) -> dict[str, Any]:
     return found
 
 
-def wait_all_final(box: Box, operation: str, deadline_s: float = 60.0) -> dict[str, Any]:
-    until(lambda: progress(box, operation)["percent_final"] == 100, deadline_s, "every command of the operation is final")
+def wait_all_final(box: Box, operation: str, within_s: float = PATIENCE_S) -> dict[str, Any]:
+    until(lambda: progress(box, operation)["percent_final"] == 100, "every command of the operation is final", within_s)
     return progress(box, operation)
 
 
@@ -162,13 +162,13 @@ def test_nothing_of_a_call_is_sent_when_its_worker_dies_between_slices(pair: Pai
         (worker,) = box.pids(WORKER)
         with pytest.raises(httpx.TransportError):
             box.api.post("/v1/downtimes", json=body)
-        until(lambda: box.pids(WORKER) not in ([], [worker]), 20, "another worker runs")
+        until(lambda: box.pids(WORKER) not in ([], [worker]), "another worker runs")
 
         def withdrawn() -> bool:
             found = box.api.get("/v1/operations").json()["items"]
             return [one["storing"] for one in found] == ["withdrawn"]
 
-        until(withdrawn, 20, "the operation was withdrawn")
+        until(withdrawn, "the operation was withdrawn")
         (operation,) = box.api.get("/v1/operations").json()["items"]
         assert operation["counts"].keys() == {"cancelled"} and 4 <= operation["counts"]["cancelled"] <= 4 * SLICE
         assert box.api.get("/v1/downtimes", params={"present": "any"}).json()["total"] == 0
@@ -194,7 +194,7 @@ def test_5000_downtimes_by_filter_over_two_pollers_with_the_engine_killed(pair: 
             assert waiting, "the engine was through before it could be killed"
             return bool(waiting < 1.5 * EACH)
 
-        until(half_way, 60, "a part of it was written")
+        until(half_way, "a part of it was written")
         box.kill_part(ENGINE)
         found = wait_all_final(box, operation)
         assert "engine was ended by SIGKILL" in box.output

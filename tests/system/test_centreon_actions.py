@@ -65,7 +65,7 @@ class Acting:
     def proven(self, answer: httpx.Response, shown: Callable[[], object], status: int = 204) -> None:
         """The answer says that it was carried out, and the core's status file shows it."""
         assert answer.status_code == status, answer.text
-        until(shown, 10, f"{self.core.folder.name} shows what was answered {status}")
+        until(shown, f"{self.core.folder.name} shows what was answered {status}")
 
     def together(self, asked: Sequence[Asked], status: int = 204) -> None:
         """Requests side by side, each of them carried out."""
@@ -87,8 +87,8 @@ def acting(request: pytest.FixtureRequest, site: Site) -> Iterator[Acting]:
             cores.wait_for_state(core, each.host, service, 2)
         cores.wait_for_state(core, each.host, "", 1)
     down = [f"/monitoring/hosts/{each.ids[each.host]}" for each in (made, *others)]
-    until(lambda: all(made.call("GET", path).json()["state"] == 1 for path in down), 10, "the view shows them down")
-    until(lambda: made.call("GET", f"/monitoring/hosts/{made.ids[well]}").json()["checked"], 10, "the view shows it up")
+    until(lambda: all(made.call("GET", path).json()["state"] == 1 for path in down), "the view shows them down")
+    until(lambda: made.call("GET", f"/monitoring/hosts/{made.ids[well]}").json()["checked"], "the view shows it up")
     yield made
     for each in (made, *others):
         for service in SERVICES:
@@ -114,8 +114,8 @@ def test_resources_are_acknowledged_and_that_is_taken_back(acting: Acting) -> No
     def each(method: str, path: str, bodies: dict[str, dict[str, Any]], shown: list[str]) -> None:
         acting.together([(method, path, version, {"json": bodies[version]}) for version in bodies])
         asked, count = [hosts[version] for version in bodies], shown.count("1")
-        until(lambda: all(one.acknowledged() == shown for one in asked), 10, f"acknowledged as {shown}")
-        until(lambda: all(len(_standing(one)) == count for one in asked), 10, f"{count} of each are shown as acknowledged")
+        until(lambda: all(one.acknowledged() == shown for one in asked), f"acknowledged as {shown}")
+        until(lambda: all(len(_standing(one)) == count for one in asked), f"{count} of each are shown as acknowledged")
 
     some = {"with_services": False, **FLAGS}
     path = "/monitoring/resources/acknowledge"
@@ -166,12 +166,12 @@ def test_a_downtime_with_services_is_cancelled_row_by_row_or_whole(acting: Actin
     acting.together([("POST", "/monitoring/resources/downtime", version, {"json": body}) for version, body in bodies.items()])
 
     def stand(services: list[str]) -> None:
-        until(lambda: all(_in_downtime(acting, comment) == services for comment in comments.values()), 10, f"{services} stand")
+        until(lambda: all(_in_downtime(acting, comment) == services for comment in comments.values()), f"{services} stand")
 
     stand(["", *sorted(SERVICES)])
     path = f"/monitoring/hosts/{acting.ids[acting.host]}/downtimes"
     until(lambda: len([row for row in acting.shown(path) if row["is_started"] and row["comment"] in comments.values()]) == 3,
-          10, "they are shown in effect")  # fmt: skip
+          "they are shown in effect")  # fmt: skip
     rows = {row["comment"]: f"/monitoring/downtimes/{row['id']}" for row in acting.shown(path)}
 
     def cancel(**query: str) -> None:
@@ -179,7 +179,7 @@ def test_a_downtime_with_services_is_cancelled_row_by_row_or_whole(acting: Actin
 
     cancel()
     stand(sorted(SERVICES))
-    until(lambda: all(acting.call("GET", rows[one]).json()["is_cancelled"] for one in comments.values()), 10, "listed as cancelled")
+    until(lambda: all(acting.call("GET", rows[one]).json()["is_cancelled"] for one in comments.values()), "listed as cancelled")
     cancel()
     cores.wait_for_generation(acting.core)
     assert all(_in_downtime(acting, comment) == sorted(SERVICES) for comment in comments.values()), "cancelled already"
@@ -190,7 +190,7 @@ def test_a_downtime_with_services_is_cancelled_row_by_row_or_whole(acting: Actin
         listed = [row for row in acting.shown(path, with_services="true") if row["comment"] in comments.values()]
         return [row for row in listed if row["is_cancelled"]]
 
-    until(lambda: len(ended()) == 9, 10, "all are listed as cancelled")
+    until(lambda: len(ended()) == 9, "all are listed as cancelled")
     for each in ended():
         assert each["author_name"] == "admin"
         assert moment(each["start_time"]) <= moment(each["actual_start_time"]) <= moment(each["actual_end_time"]), each
@@ -218,7 +218,7 @@ def test_an_array_of_which_one_is_unknown(acting: Acting) -> None:
 
     acting.proven(first, lambda: hosts() == [acting.host, acting.well], 207)
     acting.together([("DELETE", f"/monitoring/downtimes/{n}", "latest", {}) for n in first.headers["signalbox-entry"].split(", ")])
-    until(lambda: hosts() == [], 10, "the core shows none of them")
+    until(lambda: hosts() == [], "the core shows none of them")
 
 
 @pytest.mark.parametrize(
@@ -251,13 +251,13 @@ def test_services_by_array(acting: Acting) -> None:
         ("POST", "/monitoring/services/downtimes", "latest", {"json": [window(comment="one of many") | named]}),
         ("POST", "/monitoring/services/acknowledgements", "latest", {"json": [{"comment": "by array", **FLAGS} | named]}),
     ])  # fmt: skip
-    until(lambda: shown() == ([(acting.host, "HTTP")], ["0", "1", "0"]), 10, "the core shows both, of this service alone")
+    until(lambda: shown() == ([(acting.host, "HTTP")], ["0", "1", "0"]), "the core shows both, of this service alone")
     (row,) = [row for row in acting.shown(f"{path}/downtimes") if row["comment"] == "one of many"]
-    until(lambda: len(_standing(acting)) == 1, 10, "it is shown as acknowledged")
+    until(lambda: len(_standing(acting)) == 1, "it is shown as acknowledged")
     acting.together([
         ("DELETE", f"/monitoring/downtimes/{row['id']}", "latest", {}), ("DELETE", f"{path}/acknowledgements", "latest", {}),
     ])  # fmt: skip
-    until(lambda: shown() == ([], ["0", "0", "0"]), 10, "the core shows neither")
+    until(lambda: shown() == ([], ["0", "0", "0"]), "the core shows neither")
 
 
 def test_whether_contacts_were_told_of_others_acknowledgements_is_read_from_the_log(acting: Acting) -> None:
@@ -271,12 +271,12 @@ def test_whether_contacts_were_told_of_others_acknowledgements_is_read_from_the_
         rows = [row for row in acting.shown("/monitoring/services/acknowledgements") if row["author_name"] == "rita"]
         return {row["service_id"]: row["is_notify_contacts"] for row in rows if row["host_id"] == acting.ids[acting.host]}
 
-    until(lambda: shown() == expected, 15, f"{expected} are told")
+    until(lambda: shown() == expected, f"{expected} are told")
     one = acting.call("GET", f"/monitoring/hosts/{acting.ids[acting.host]}/services/{acting.ids['HTTP']}").json()
     assert one["acknowledgement"]["is_notify_contacts"] is True
     for service in told:
         acting.core.send(f"REMOVE_SVC_ACKNOWLEDGEMENT;{acting.host};{service}")
-    until(lambda: acting.acknowledged() == ["0", "0", "0"] and not _standing(acting), 10, "the core took both back")
+    until(lambda: acting.acknowledged() == ["0", "0", "0"] and not _standing(acting), "the core took both back")
 
 
 def test_what_has_no_problem_is_not_acknowledged(acting: Acting) -> None:
@@ -336,7 +336,7 @@ def test_results_are_submitted(acting: Acting) -> None:
     host = f"/monitoring/hosts/{acting.ids[acting.host]}/submit"
     outputs = {"Disk /var": "from outside", "HTTP": "bad again", "": "still down"}
     # A check asked for a moment ago may have been asked for twice: its second run would hide what is submitted now.
-    until(lambda: all(time.time() - float(acting.block(one)["last_check"]) > 3 for one in outputs), 20, "checks asked for are over")
+    until(lambda: all(time.time() - float(acting.block(one)["last_check"]) > 3 for one in outputs), "checks asked for are over")
     acting.together([
         ("POST", "/monitoring/resources/submit", "latest", {"json": {"resources": [resource]}}),
         ("POST", path, "latest", {"json": {"status": 2, "output": "bad again"}}),
@@ -350,7 +350,7 @@ def test_results_are_submitted(acting: Acting) -> None:
                 shown[one] = block
         return shown.keys() == outputs.keys()
 
-    until(all_shown, 10, "the core shows all")
+    until(all_shown, "the core shows all")
     assert (shown["Disk /var"]["current_state"], shown["Disk /var"]["performance_data"]) == ("1", "a=1;2;3")
     assert (shown["HTTP"]["current_state"], shown[""]["current_state"]) == ("2", "1")
     refused = acting.call("POST", path, json={"status": 2})

@@ -50,7 +50,7 @@ def trouble(request: pytest.FixtureRequest, site: Site) -> Iterator[Trouble]:
     cores.wait_for_state(made.core, made.host, "", 1)
     client = site.box.centreon()
     path = f"/monitoring/hosts/{site.box.host_id(made.host)}"
-    until(lambda: client.get(path).json()["state"] == 1, 10, "the view shows it down")
+    until(lambda: client.get(path).json()["state"] == 1, "the view shows it down")
     yield made
     bring(made.core, made.host, SERVICE, 0, "well")
     bring(made.core, made.host, "", 0, "well")
@@ -104,7 +104,7 @@ def test_nagstamon_lists_acknowledges_sets_downtimes_and_rechecks(trouble: Troub
         things = (shown["hosts"][trouble.host], shown["services"][f"{trouble.host};{SERVICE}"])
         return all(thing["acknowledged"] and thing["scheduled_downtime"] for thing in things)
 
-    until(seen, 20, "Nagstamon shows both as acknowledged and in downtime")
+    until(seen, "Nagstamon shows both as acknowledged and in downtime")
     _tidy(trouble)
 
 
@@ -121,7 +121,7 @@ def _tidy(trouble: Trouble) -> None:
     body = {"disacknowledgement": {"with_services": True}, "resources": [{"type": "host", "id": host_id, "parent": None}]}
     assert client.request("DELETE", "/monitoring/resources/acknowledgements", json=body).status_code == 204
     cores.wait_for_generation(trouble.core)
-    until(lambda: not client.get(f"/monitoring/hosts/{host_id}").json()["acknowledged"], 10, "it is shown as before")
+    until(lambda: not client.get(f"/monitoring/hosts/{host_id}").json()["acknowledged"], "it is shown as before")
 
 
 # --- word by word -------------------------------------------------------------------------------------------------------------
@@ -291,7 +291,7 @@ def test_the_go_clients_own_words(trouble: Trouble) -> None:
         rows = _listed(wire, path, GO_DOWNTIME)
         return [row for row in rows if not row["is_cancelled"] and row["comment"] == "of the go client"]
 
-    until(lambda: len(standing()) == 3, 10, "it sees what it set")
+    until(lambda: len(standing()) == 3, "it sees what it set")
     for row in standing():
         assert (row["service_id"], row["author_id"]) == (0, 1)
         assert moment(row["end_time"]) > moment(row["start_time"])
@@ -299,7 +299,7 @@ def test_the_go_clients_own_words(trouble: Trouble) -> None:
     cores.wait_for_generation(trouble.core)
     left = _of(trouble, oracle.downtimes(trouble.core.status_file, "of the go client"), "")
     assert left == [], "the host's own are gone, its services' stay until they are cancelled, too"
-    until(lambda: not standing(), 10, "they are listed as cancelled")
+    until(lambda: not standing(), "they are listed as cancelled")
     rest = [row["id"] for row in wire.send("GET", f"{path}?with_services=true&limit=1000")[1]["result"]]
     assert set(parallel(lambda number: wire.send("DELETE", f"{root}/monitoring/downtimes/{number}")[0], rest)) == {204}
 

@@ -146,7 +146,7 @@ def test_the_worst_of_both_kinds_is_what_the_status_file_says(scene: Scene) -> N
             if kind in ("hoststatus", "servicestatus") and keys["has_been_checked"] == "1" and keys["current_state"] != "0"
         }
 
-    until(lambda: shown() == in_trouble() >= {(scene.host, ""), (scene.host, SERVICE)}, 5, "the same problems")
+    until(lambda: shown() == in_trouble() >= {(scene.host, ""), (scene.host, SERVICE)}, "the same problems")
     assert (
         scene.rows(
             "/monitoring/resources",
@@ -164,7 +164,7 @@ def test_the_worst_of_both_kinds_is_what_the_status_file_says(scene: Scene) -> N
 def test_values_are_those_of_the_cores_files_in_their_units(scene: Scene, service: str) -> None:
     """Seconds are seconds, intervals are the core's own units, dates are the core's seconds, and no field is another's."""
     cores.wait_for_generation(scene.core)
-    until(lambda: not differing(scene, service), 5, f"the answer is the status file's: {differing(scene, service)}")
+    until(lambda: not differing(scene, service), f"the answer is the status file's: {differing(scene, service)}")
 
 
 @pytest.mark.parametrize("service", ["", SERVICE], ids=["host", "service"])
@@ -179,7 +179,7 @@ def test_a_timeline_is_what_the_log_and_the_status_file_say(scene: Scene, servic
     def shown(**search: object) -> list[dict[str, Any]]:
         return scene.rows(path, search=json.dumps(search))
 
-    until(lambda: sorted(moment(row["date"]) for row in shown(type="event")) == alerts() != [], 20, "the alerts of the log")
+    until(lambda: sorted(moment(row["date"]) for row in shown(type="event")) == alerts() != [], "the alerts of the log")
     assert {row["status"]["name"] for row in shown(type="event")} >= {"CRITICAL" if service else "DOWN"}
     for kind in ("downtime", "acknowledgement"):
         (row,) = shown(type=kind, content="contract")

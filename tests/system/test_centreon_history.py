@@ -75,7 +75,7 @@ def _cancel(core: Core, host: str, service: str = "") -> None:
         found[:] = [one["downtime_id"] for one in blocks if (one["host_name"], one["service_description"]) == (host, service)]
         return bool(found)
 
-    until(is_shown, 10, f"a downtime of {host} {service}")
+    until(is_shown, f"a downtime of {host} {service}")
     core.send(f"DEL_{'SVC' if service else 'HOST'}_DOWNTIME;{found[0]}")
 
 
@@ -92,8 +92,8 @@ def past() -> Iterator[Past]:
                 core.set_state("sick", "HTTP", 2, "bad")
                 core.set_state("quiet", "", 0, "well")  # to Icinga 2, what was never checked is in trouble
                 core.send(SEEN)
-            until(lambda: all(made.rows(core).get("web01", {}).get("is_started") for core in both), 15, "both are seen in effect")
-            until(lambda: all(made.acknowledgements(core) for core in both), 15, "the acknowledgements are seen")
+            until(lambda: all(made.rows(core).get("web01", {}).get("is_started") for core in both), "both are seen in effect")
+            until(lambda: all(made.acknowledgements(core) for core in both), "the acknowledgements are seen")
             box.stop()
             for core in both:
                 _cancel(core, "web01")
@@ -104,16 +104,16 @@ def past() -> Iterator[Past]:
             for core in both:
                 _cancel(core, "web01", "HTTP")
                 _cancel(core, "quiet")
-                until(lambda core=core: commanded(core, UNSEEN), 10, "the acknowledgement is executed")  # type: ignore[misc]
+                until(lambda core=core: commanded(core, UNSEEN), "the acknowledgement is executed")  # type: ignore[misc]
                 core.send(OF_NOTHING)
                 core.set_state("sick", "HTTP", 0, "well")
             for core in both:
                 for place in OBJECTS:
-                    until(lambda core=core, place=place: logged(core, *place, "CANCELLED"), 10, f"cancelled: {place}")  # type: ignore[misc]
+                    until(lambda core=core, place=place: logged(core, *place, "CANCELLED"), f"cancelled: {place}")  # type: ignore[misc]
             time.sleep(max(0.0, max(logged(core, "web01", "", "CANCELLED") for core in both) + 2 * LATE_S - time.time()))
             box.start()
             box.wait_ready()
-            until(lambda: all(len(made.rows(core)) == 3 for core in both), 30, "what the logs tell is listed")
+            until(lambda: all(len(made.rows(core)) == 3 for core in both), "what the logs tell is listed")
             yield made
 
 
@@ -126,7 +126,7 @@ def test_one_that_was_seen_was_cancelled_when_the_log_says(past: Past, number: i
     def is_right() -> bool:
         return abs(moment(past.rows(core)["web01"]["deletion_time"]) - cancelled) < LATE_S
 
-    until(is_right, 20, "the log's second")
+    until(is_right, "the log's second")
     row = past.rows(core)["web01"]
     assert (row["author_name"], row["comment"], row["is_cancelled"], row["is_started"]) == ("cron", "seen", True, True)
     assert abs(moment(row["actual_end_time"]) - cancelled) < LATE_S
@@ -159,7 +159,7 @@ def test_one_that_was_asked_for_a_group_is_its_members(past: Past, number: int) 
 def test_acknowledgements_that_nobody_saw_are_listed_whole(past: Past, number: int) -> None:
     """Set, and ended by a recovery: who, when, how, and until when. What the core took no notice of is none."""
     core = past.cores[number]
-    until(lambda: len(past.acknowledgements(core)) == 2, 20, "what the log tells")
+    until(lambda: len(past.acknowledgements(core)) == 2, "what the log tells")
     row = past.acknowledgements(core)["while nobody looked; really"]
     assert (row["author_name"], row["author_id"], row["type"], row["state"]) == ("night", None, 1, 2)
     assert (row["is_sticky"], row["is_notify_contacts"], row["is_persistent_comment"]) == (True, True, False)
@@ -175,7 +175,7 @@ def test_acknowledgements_that_nobody_saw_are_listed_whole(past: Past, number: i
 def test_an_acknowledgement_that_was_seen_ended_when_the_log_says(past: Past, number: int) -> None:
     core = past.cores[number]
     removed = commanded(core, SEEN_ENDS)
-    until(lambda: abs(moment(past.acknowledgements(core)["seen"]["deletion_time"]) - removed) < LATE_S, 20, "the log's second")
+    until(lambda: abs(moment(past.acknowledgements(core)["seen"]["deletion_time"]) - removed) < LATE_S, "the log's second")
     row = past.acknowledgements(core)["seen"]
     assert (row["author_name"], row["is_notify_contacts"], row["is_sticky"], row["type"], row["state"]) == (
         "day",
@@ -203,7 +203,7 @@ def test_a_restart_lists_nothing_twice(past: Past) -> None:
         queries = ("limit=0", 'limit=0&search={"comment":"the last"}')
         return [client.get(f"/monitoring/downtimes?{query}").json()["meta"]["total"] for query in queries]
 
-    until(lambda: listed()[1] == 2, 30, "both of the last are taken over")
+    until(lambda: listed()[1] == 2, "both of the last are taken over")
     assert listed() == [6 + 2, 2]
     for core, rows in zip(past.cores, before, strict=True):
         (path,) = {f"/monitoring/downtimes/{row['id']}" for name, row in rows.items() if name == "quiet"}

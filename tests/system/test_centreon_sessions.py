@@ -36,14 +36,14 @@ def test_an_action_is_carried_out_under_every_version(site: Site, name: str, hos
 
     answers = parallel(lambda version: client.post(f"{version}/{path}", json=window(comment=f"under {version}")), VERSIONS)
     assert [answer.status_code for answer in answers] == [204] * len(VERSIONS), [answer.text for answer in answers]
-    until(lambda: made() == sorted((f"under {version}", "admin") for version in VERSIONS), 10, "the core shows one of each version")
+    until(lambda: made() == sorted((f"under {version}", "admin") for version in VERSIONS), "the core shows one of each version")
 
     def cancelled(version: str) -> int:
         (row,) = client.get(f"{version}/{path}", params={"search": f'{{"comment":"under {version}"}}'}).json()["result"]
         return client.delete(f"{version}/monitoring/downtimes/{row['id']}").status_code
 
     assert parallel(cancelled, VERSIONS) == [204] * len(VERSIONS)
-    until(lambda: made() == [], 10, "the core shows none any more")
+    until(lambda: made() == [], "the core shows none any more")
     shown = client.get(f"latest/{path}", params={"limit": "1000", "search": '{"comment":{"$lk":"under %"}}'}).json()["result"]
     assert len(shown) == len(VERSIONS), "they stay listed"
 
@@ -68,7 +68,7 @@ def test_a_browser_writes_from_our_own_pages_and_reads_times_in_its_users_zone(s
         assert set_.status_code == 204, set_.text
         # Commands reach the core in the order of the calls: what was refused would stand in its log before this one.
         page = f"by page on {host}"
-        until(lambda: _logged(core, page) == [f"SCHEDULE_HOST_DOWNTIME;{host}"], 15, "the core logs what it executed")
+        until(lambda: _logged(core, page) == [f"SCHEDULE_HOST_DOWNTIME;{host}"], "the core logs what it executed")
         assert [_logged(core, f"forged {number} on {host}") for number in range(3)] == [[], [], []]
         _times_are_in_kathmandu(core, browser, path, page)
         entry = set_.headers["signalbox-entry"]
@@ -85,7 +85,7 @@ def _logged(core: Core, comment: str) -> list[str]:
 
 
 def _times_are_in_kathmandu(core: Core, browser: httpx.Client, path: str, comment: str) -> None:
-    until(lambda: oracle.downtimes(core.status_file, comment), 10, "the status file shows it")
+    until(lambda: oracle.downtimes(core.status_file, comment), "the status file shows it")
     (block,) = oracle.downtimes(core.status_file, comment)
     (row,) = browser.get(f"{path}/downtimes", params={"search": f'{{"comment":"{comment}"}}'}).json()["result"]
     for key in ("start_time", "end_time"):

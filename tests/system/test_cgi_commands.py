@@ -189,7 +189,7 @@ def test_ids_lead_to_what_they_are_about(pair: Pair) -> None:
     for asked in ([("cmd_typ", "1"), ("host", "web02")], [("cmd_typ", "3"), ("host", "web02"), ("service", "HTTP")]):
         answer = pair.ours([*asked, ("com_data", "to be deleted")])
         life = f"/v1/commands/{answer.headers['Signalbox-Command']}"
-        until(lambda life=life: pair.box.api.get(life).json()["state"] == "confirmed", 10, "the comment is confirmed")
+        until(lambda life=life: pair.box.api.get(life).json()["state"] == "confirmed", "the comment is confirmed")
     text = pair.core.status_file.read_text()
     for block, number, other, parameter in (
         ("hostdowntime", 78, 79, "down_id"), ("servicedowntime", 79, 78, "down_id"), ("hostcomment", 2, 4, "com_id"),
@@ -300,8 +300,8 @@ def test_a_form_offers_the_downtimes_that_may_begin_it(pair: Pair) -> None:
     def original(number: int) -> set[tuple[str, str]]:
         return offered(pair.original.run("cmd.cgi", f"cmd_typ={number}&host=web01&service=HTTP"))
 
-    until(lambda: len(original(55)) > 2, 20, "the core's status file has them")
-    until(lambda: offered(form(55, ADMIN)) == original(55), 20, "ours read it")
+    until(lambda: len(original(55)) > 2, "the core's status file has them")
+    until(lambda: offered(form(55, ADMIN)) == original(55), "ours read it")
     for number in (56, 86):
         assert offered(form(number, ADMIN)) == original(number), number
     assert offered(form(55, "nobody")) == {("0", "N/A")}
@@ -524,6 +524,27 @@ def test_icingas_forms_take_several_hosts(pair: Pair) -> None:
     assert [line.partition(";")[2] for line in pair.lines(answer)] == ["web01;HTTP", "web02;HTTP"]
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "cmd_typ=96&host=web01&host=no+such+host&start_time=11-11-2030+11:11:11",
+        "cmd_typ=87&host=web01&host=db01&plugin_state=0&plugin_output=fine&performance_data=",
+        "cmd_typ=2&com_id=@ID&com_id=999999",
+    ],
+)
+def test_of_several_commands_refused_none_is_carried_out(pair: Pair, query: str) -> None:
+    """The first would do; the last is refused, so the whole is: nobody is told no of what is done all the same."""
+    added = plain_http.get(
+        f"{pair.box.url}/nagios/cgi-bin/cmd.cgi?cmd_typ=1&cmd_mod=2&host=web02&com_data=stays+{len(query)}", auth=(ADMIN, PASSWORD)
+    )
+    query = query.replace("@ID", added.headers["Signalbox-Entry"])
+    before = pair.box.api.get("/v1/commands").json()["total"]
+    user = "bob" if "cmd_typ=87" in query else ADMIN  # who is a contact of web01, and not of db01
+    answer = plain_http.get(f"{pair.box.url}/cgi-bin/icinga/cmd.cgi?cmd_mod=2&{query}", auth=(user, PASSWORD))
+    assert message_of(answer.text) == REFUSED
+    assert pair.box.api.get("/v1/commands").json()["total"] == before
+
+
 def test_rights_hold_in_the_native_dialect_too(pair: Pair) -> None:
     """carl is a contact of a few services only, whatever his role here is."""
     token = pair.box.add_user("carl", "admin")
@@ -674,7 +695,7 @@ def test_events_come_by_the_same_rights_and_end_with_them(pair: Pair) -> None:
         reading(pair.box, tokens["bob"], snapshot=1, type="state") as bob,
         reading(pair.box, tokens["watcher"], type="state") as watcher,
     ):
-        bob.wait(lambda one: one.named("snapshot_ends"), 10, "the snapshot's end")
+        bob.wait(lambda one: one.named("snapshot_ends"), "the snapshot's end")
         told = {(event.data["host"], event.data["service"]) for event in bob.named("state")}
         with httpx.Client(base_url=pair.box.url, headers={"Authorization": f"Bearer {tokens['bob']}"}) as client:
             listed = {(one["name"], None) for one in client.get("/v1/hosts?limit=0").json()["items"]}
@@ -688,7 +709,7 @@ def test_events_come_by_the_same_rights_and_end_with_them(pair: Pair) -> None:
         assert {event.data["host"] for event in bob.named("state")} <= {host for host, _ in listed}
         try:
             _replace(cgi_cfg, before.replace(",watcher", ""))
-            watcher.wait(lambda one: one.ended, 5, "the stream of who sees less now ends")
+            watcher.wait(lambda one: one.ended, "the stream of who sees less now ends")
             assert watcher.seen[-1].name == "end" and not bob.ended
         finally:
             _replace(cgi_cfg, before)

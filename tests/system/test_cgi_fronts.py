@@ -270,7 +270,7 @@ def test_nagstamon_lists_acknowledges_sets_downtimes_and_rechecks(scene: Scene) 
         core.set_state("web02", service, state, output)
     core.send("ENABLE_SVC_CHECK;web02;HTTP")  # it has no service checked again that shows the icon of passive ones
     cores.wait_for_state(core, "web02", "HTTP", 2)
-    until(lambda: scene.box.api.get("/v1/hosts/web02/services/HTTP").json()["checks_enabled"], 10, "the view shows it")
+    until(lambda: scene.box.api.get("/v1/hosts/web02/services/HTTP").json()["checks_enabled"], "the view shows it")
     start, end = (time.strftime("%m-%d-%Y %H:%M:%S", time.localtime(now + more)) for more in (0, 7200))
     flags = {"sticky": True, "notify": False, "persistent": True, "acknowledge_all_services": False, "all_services": []}
     window = {"fixed": 1, "start_time": start, "end_time": end, "hours": 2, "minutes": 0}
@@ -305,7 +305,7 @@ def test_nagstamon_lists_acknowledges_sets_downtimes_and_rechecks(scene: Scene) 
         thing = scene.box.api.get("/v1/hosts/web02/services/HTTP").json()
         return bool(thing["acknowledged"]) and thing["scheduled_downtime_depth"] > 0
 
-    until(is_seen, 10, "the view shows it acknowledged and in downtime")
+    until(is_seen, "the view shows it acknowledged and in downtime")
     things = _nagstamon(scene, [])["shown"][0]
     for thing in (things["hosts"]["web02"], things["services"]["web02;HTTP"]):
         assert (thing["acknowledged"], thing["scheduled_downtime"]) == (True, True)

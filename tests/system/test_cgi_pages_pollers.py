@@ -27,7 +27,7 @@ def page(site: Site, query: str, client: httpx.Client | None = None) -> str:
 
 def test_the_overview_adds_up_what_each_poller_has(site: Site) -> None:
     """Pages are of moments of their own, and cores that were just started go on checking: once, all of them agree."""
-    until(lambda: _adds_up(site), 30, "the overview is the sum of its pollers, and its links lead to as many")
+    until(lambda: _adds_up(site), "the overview is the sum of its pollers, and its links lead to as many")
 
 
 def _adds_up(site: Site) -> bool:

@@ -286,8 +286,8 @@ def test_without_flap_detection_nobody_is_said_not_to_flap(pair: Pair) -> None:
     with pair.core.command_file.open("w") as pipe:
         pipe.write(f"[{int(time.time())}] DISABLE_FLAP_DETECTION\n")
     off = "featureDisabledFlapDetection"
-    until(lambda: off in pair.theirs("tac.cgi"), 20, "the core carried it out")
-    until(lambda: off in pair.ours("tac.cgi"), 20, "ours read what came of it")
+    until(lambda: off in pair.theirs("tac.cgi"), "the core carried it out")
+    until(lambda: off in pair.ours("tac.cgi"), "ours read what came of it")
     for program, query in queries:
         theirs, ours = lines_of_page(pair.theirs(program, query)), lines_of_page(pair.ours(program, query))
         assert "N/A" in "".join(theirs)

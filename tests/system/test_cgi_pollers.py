@@ -212,7 +212,7 @@ def test_pages_show_the_clock_of_the_core(world: World) -> None:
     def is_shown() -> bool:
         return f"{there:%Y-%m-%d %H:%M:%S}" in world.get("extinfo.cgi", "type=6&poller=south")
 
-    until(is_shown, 10, "the list of downtimes shows the time there")
+    until(is_shown, "the list of downtimes shows the time there")
 
 
 # --- what cmd.cgi does otherwise ------------------------------------------------------------------------------------------------
@@ -224,7 +224,7 @@ def test_differences_are_as_documented(world: World) -> None:
     world.north.core.set_state("gateway", "", 0, "well")
     cores.wait_for_state(world.north.core, "gateway", "", 0)
     life = world.box.api.get("/v1/hosts/gateway", params={"poller": "north"})
-    until(lambda: world.box.api.get("/v1/hosts/gateway", params={"poller": "north"}).json()["has_been_checked"], 10, life.text)
+    until(lambda: world.box.api.get("/v1/hosts/gateway", params={"poller": "north"}).json()["has_been_checked"], life.text)
     wrong = [found for one in differences(time.time()) if (found := _wrong(world, one))]
     assert not wrong, "\n".join(map(repr, wrong))
     missing = [one.row for one in differences(0) if f"\n| {one.row}" not in told]
@@ -258,7 +258,7 @@ def test_acknowledgements_are_taken_back(world: World) -> None:
             core.send(*[f"PROCESS_SERVICE_CHECK_RESULT;web02;{service};{state};broken"] * 3)
     for service, state, _, _ in objects:
         cores.wait_for_state(core, "web02", service, state)
-    until(lambda: world.box.api.get("/v1/hosts/web02/services/HTTP?poller=south").json()["state"] == 2, 10, "it is seen")
+    until(lambda: world.box.api.get("/v1/hosts/web02/services/HTTP?poller=south").json()["state"] == 2, "it is seen")
 
     def is_acknowledged(service: str, word: str) -> bool:
         return oracle.status_of(core.status_file, "web02", service)["problem_has_been_acknowledged"] == word
@@ -268,7 +268,7 @@ def test_acknowledgements_are_taken_back(world: World) -> None:
             asked = [("cmd_typ", number), ("host", "web02"), ("service", service), ("com_data", "on it"), ("poller", "south")]
             answer = world.commit(asked)
             assert SUCCESS in answer.text, answer.text
-            until(lambda service=service, word=word: is_acknowledged(service, word), 10, f"{number} shows")
+            until(lambda service=service, word=word: is_acknowledged(service, word), f"{number} shows")
 
 
 def test_an_acknowledgement_ends_when_icingas_form_says(world: World) -> None:
@@ -286,19 +286,19 @@ def test_an_acknowledgement_ends_when_icingas_form_says(world: World) -> None:
     def is_taken_back() -> bool:
         return any(line == "REMOVE_SVC_ACKNOWLEDGEMENT;web02;HTTP" for line in world.south.commands()[-2:])
 
-    until(is_taken_back, 20, "it is taken back")
+    until(is_taken_back, "it is taken back")
     row = oracle.status_of
-    until(lambda: row(core.status_file, "web02", "HTTP")["problem_has_been_acknowledged"] == "0", 10, "the core shows it")
+    until(lambda: row(core.status_file, "web02", "HTTP")["problem_has_been_acknowledged"] == "0", "the core shows it")
 
 
 def test_the_core_is_restarted_and_stopped(world: World) -> None:
     """13 and 14, executed."""
     core = world.south.core
     started = oracle.program_start(core.status_file)
-    until(lambda: time.time() >= int(started) + 1.01, 3, "another second than that of the start")
+    until(lambda: time.time() >= int(started) + 1.01, "another second than that of the start")
     assert SUCCESS in world.commit([("cmd_typ", "13"), ("poller", "south")]).text
-    until(lambda: oracle.program_start(core.status_file) > started, 20, "it runs anew")
-    until(lambda: "RESTART_PROCESS" in world.south.commands(), 10, "its log says so")
+    until(lambda: oracle.program_start(core.status_file) > started, "it runs anew")
+    until(lambda: "RESTART_PROCESS" in world.south.commands(), "its log says so")
     cores.wait_for_generation(core)
     answer = world.commit([("cmd_typ", "14"), ("poller", "south")])
     assert core.process is not None

@@ -41,7 +41,7 @@ def test_named_crash_points(tell: Callable[[str], None]) -> None:
         for site in sites:
             site.callers.start(4, 0.2)
             stack.callback(site.callers.stop)
-        until(lambda: all(site.deaths >= HITS for site in sites), 180, f"each engine died {HITS} times at its point")
+        until(lambda: all(site.deaths >= HITS for site in sites), f"each engine died {HITS} times at its point", 180)
         for site in sites:
             site.callers.stop()
             site.box.stop()
@@ -87,12 +87,12 @@ def _accept_and_kill(both: list[Core], box: Box, word: str, frozen: bool) -> dic
         # Right behind a status file, the next one is four seconds away.
         for core in both:
             generation = oracle.created(core.status_file)
-            until(lambda core=core, old=generation: oracle.created(core.status_file) > old, 10, "a new status file")  # type: ignore[misc]
+            until(lambda core=core, old=generation: oracle.created(core.status_file) > old, "a new status file")  # type: ignore[misc]
     answers = parallel(lambda host: box.downtime(host, f"{word}, {host}", wait=0), hosts)
     assert {answer.status_code for answer in answers} == {202}, {answer.text for answer in answers if answer.status_code != 202}
     accepted = {f"{word}, {host}": command_ids(answer)[0] for host, answer in zip(hosts, answers, strict=True)}
     wanted = ("written",) if frozen else ("processed", "confirmed")
-    until(lambda: all(any(_in_state(box, poller, state) for state in wanted) for poller in (1, 2)), 10, f"{wanted} on both")
+    until(lambda: all(any(_in_state(box, poller, state) for state in wanted) for poller in (1, 2)), f"{wanted} on both")
     for core in both:
         cores.kill(core)
     # What a core had shown before it was killed and had not saved is its own loss: nothing of ours was in flight any more. Its last

@@ -63,7 +63,7 @@ def test_the_demo_and_each_line_it_prints() -> None:
     with cores.core_folder() as folder:
         with _demo(folder) as demo:
             began = time.monotonic()
-            until(lambda: LAST_WORDS in _words(folder) or demo.poll() is not None, READY_S, "the demo is up")
+            until(lambda: LAST_WORDS in _words(folder) or demo.poll() is not None, "the demo is up", READY_S)
             took_s = time.monotonic() - began
             words = _words(folder)
             assert demo.poll() is None, words

@@ -85,7 +85,7 @@ def epoch(text: str | None) -> float:
     return 0.0 if text is None else datetime.fromisoformat(text).timestamp()
 
 
-def freeze_in_a_calm_moment(core: QuietCore, within_s: float) -> None:
+def freeze_in_a_calm_moment(core: QuietCore) -> None:
     """Hold the core still when its status file is younger than everything in its log: until then the log is rightly ahead."""
 
     def is_calm() -> bool:
@@ -97,12 +97,12 @@ def freeze_in_a_calm_moment(core: QuietCore, within_s: float) -> None:
         time.sleep(0.2)
         return False
 
-    until(is_calm, within_s, "a status file younger than the log's last line")
+    until(is_calm, "a status file younger than the log's last line")
 
 
-def compare(core: QuietCore, box: Box, within_s: float = 30) -> int:
+def compare(core: QuietCore, box: Box) -> int:
     """Hold the core still, wait until its last file is shown, compare everything; how many rows were compared."""
-    freeze_in_a_calm_moment(core, within_s)
+    freeze_in_a_calm_moment(core)
     try:
         created = oracle.created(core.status_file)
 
@@ -110,7 +110,7 @@ def compare(core: QuietCore, box: Box, within_s: float = 30) -> int:
             (poller,) = box.api.get("/v1/pollers").json()["items"]
             return poller["created_at"] is not None and epoch(poller["created_at"]) == created
 
-        until(is_shown, within_s, "the last status file is shown")
+        until(is_shown, "the last status file is shown")
         hosts, services = shown(box, "hosts"), shown(box, "services")
         blocks = [keys for kind, keys in oracle.blocks(core.status_file) if kind in ("hoststatus", "servicestatus")]
         truth = {(keys["host_name"], keys.get("service_description", "")): keys for keys in blocks}

@@ -109,7 +109,7 @@ def test_icinga2_with_services_acknowledgement_and_forced_check(site: Site) -> N
 
     east.set_state("e-web1", "HTTP", 2, "down")
     cores.wait_for_state(east, "e-web1", "HTTP", 2)
-    until(lambda: box.api.get("/v1/hosts/e-web1/services/HTTP").json()["state"] == 2, 5, "the view shows CRITICAL")
+    until(lambda: box.api.get("/v1/hosts/e-web1/services/HTTP").json()["state"] == 2, "the view shows CRITICAL")
     body = {"host": "e-web1", "service": "HTTP", "comment": "seen", "sticky": True, "notify": False, "persistent": False}
     acknowledged = box.api.post("/v1/acknowledgements", json=body, params={"wait": 15})
     assert acknowledged.status_code == 201, acknowledged.text

@@ -74,7 +74,7 @@ def test_no_2xx_without_an_fsync_before_it(pair: tuple[NagiosCore, Box]) -> None
     words = ["strace", "-f", "-q", "-s", "64", "-o", str(trace), "-e", f"trace={calls}", "-p", str(worker)]
     tracer = subprocess.Popen(words, stderr=subprocess.DEVNULL)
     try:
-        until(lambda: f"TracerPid:\t{tracer.pid}" in Path(f"/proc/{worker}/status").read_text(), 10, "strace holds the worker")
+        until(lambda: f"TracerPid:\t{tracer.pid}" in Path(f"/proc/{worker}/status").read_text(), "strace holds the worker")
         for number in range(REQUESTS):
             assert box.downtime("web01", f"durable {number}", wait=0).status_code == 202
     finally:

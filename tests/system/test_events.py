@@ -79,7 +79,7 @@ def test_what_a_limited_user_hears(site: Site) -> None:
         reader.wait_for(type="state", host="n-web1")
         assert {event.data["host"] for event in reader.named("state")} == {"n-web1"}
         site.box.cli("token", "revoke", "listener-token")
-        reader.wait(lambda one: one.ended, 5, "the stream of a revoked token ends")
+        reader.wait(lambda one: one.ended, "the stream of a revoked token ends")
         assert reader.seen[-1].name == "end"
 
 
@@ -107,7 +107,7 @@ def small(_small: tuple[NagiosCore, Box]) -> tuple[NagiosCore, Box]:
         rows = box.api.get("/v1/services", params={"host": "web01"}).json()["items"]
         return all((row["state"], row["plugin_output"]) == (0, "calm") for row in rows)
 
-    cores.until(is_calm, 10, "Signalbox shows that all is well")
+    cores.until(is_calm, "Signalbox shows that all is well")
     return core, box
 
 
@@ -120,11 +120,11 @@ def test_engine_killed_core_restarted_and_nothing_missed(small: tuple[NagiosCore
     for number in range(3):  # told by the log alone: the status file shows the last of them at most
         core.send(f"PROCESS_SERVICE_CHECK_RESULT;web01;HTTP;{number % 2};meanwhile {number}")
     with reading(box, last_id=last) as reader:
-        reader.wait_for(20, type="state", output="meanwhile 2")
+        reader.wait_for(type="state", output="meanwhile 2")
         assert [output for _, output in states(reader, "web01", "HTTP")] == [f"meanwhile {number}" for number in range(3)]
         core.stop()
         cores.restart(core)
-        reader.wait_for(20, type="poller", action="restarted")
+        reader.wait_for(type="poller", action="restarted")
         core.send("PROCESS_SERVICE_CHECK_RESULT;web01;HTTP;2;after")
         reader.wait_for(type="state", output="after")
 
@@ -175,14 +175,14 @@ def test_a_core_that_falls_silent_is_told_of_and_its_return_too(small: tuple[Nag
 
     with reading(box, type="poller") as reader:
         before = generation()
-        cores.until(lambda: generation() > before, 20, "a status file while all is well")
+        cores.until(lambda: generation() > before, "a status file while all is well")
         cores.freeze(core)
         try:
-            stale = reader.wait_for(20, file="status_file", health="stale")
+            stale = reader.wait_for(file="status_file", health="stale")
         finally:
             cores.thaw(core)
         assert "no status file" in stale.data["detail"]
-        reader.wait_for(20, file="status_file", health="fresh")
+        reader.wait_for(file="status_file", health="fresh")
 
 
 FLOOD = 100_000
@@ -201,9 +201,9 @@ def test_a_flood_of_passive_results_stalls_no_command_and_no_view(small: tuple[N
         made = box.downtime("web01", "during the flood", wait=30)
         assert answers == [200] * 20
         assert made.status_code == 201, made.text
-        found = reader.wait_for(20, type="state", output="behind the flood")
+        found = reader.wait_for(type="state", output="behind the flood")
         assert found.data["source"] == "log", "the status file came before what the log said"
-        reader.wait_for(20, type="downtime", action="started")
+        reader.wait_for(type="downtime", action="started")
         assert not [event for event in reader.named("state") if event.data["service"] == "SSH"], "a passive line is no state"
 
 
@@ -212,7 +212,7 @@ def test_a_mirror_made_anew_is_a_reset_and_never_silence(small: tuple[NagiosCore
     with reading(box) as reader:
         last = reader.last_id
         box.stop()
-        reader.wait(lambda one: one.ended, 5, "the stream ended with the server")
+        reader.wait(lambda one: one.ended, "the stream ended with the server")
         assert reader.seen[-1].name == "end"
     assert "graceful shutdown exceeded" not in box.output, "an open stream kept the server from stopping"
     for path in box.data.glob("state.db*"):
@@ -220,14 +220,14 @@ def test_a_mirror_made_anew_is_a_reset_and_never_silence(small: tuple[NagiosCore
     box.start()
     box.wait_ready()
     with reading(box, last_id=last) as reader:
-        reader.wait(lambda one: one.ended, 10, "the stream ends after the reset")
+        reader.wait(lambda one: one.ended, "the stream ends after the reset")
         assert [event.name for event in reader.seen] == ["reset"]
         again = reader.last_id
     with reading(box, last_id=again) as reader:
         core.send("PROCESS_SERVICE_CHECK_RESULT;web01;SSH;1;new")
         reader.wait_for(type="state", output="new")
     with reading(box, last_id=last, snapshot=1) as reader:
-        reader.wait(lambda one: one.named("snapshot_ends"), 10, "the snapshot's end")
+        reader.wait(lambda one: one.named("snapshot_ends"), "the snapshot's end")
         assert [event.name for event in reader.seen[:2]] == ["reset", "snapshot_begins"]
         assert ("WARNING", "new") in states(reader, "web01", "SSH")
 
@@ -238,7 +238,7 @@ def test_a_view_that_is_removed_comes_back_by_itself(small: tuple[NagiosCore, Bo
     with reading(box, host="web01") as reader:
         for path in box.data.glob("state.db*"):
             path.unlink()
-        reader.wait(lambda one: one.ended, 20, "the stream ends with a reset")
+        reader.wait(lambda one: one.ended, "the stream ends with a reset")
         assert reader.seen[-1].name == "reset"
     box.wait_ready()
     core.send("PROCESS_SERVICE_CHECK_RESULT;web01;HTTP;1;seen again")
@@ -246,4 +246,4 @@ def test_a_view_that_is_removed_comes_back_by_itself(small: tuple[NagiosCore, Bo
     def is_seen() -> bool:
         return any(row["plugin_output"] == "seen again" for row in box.api.get("/v1/services").json().get("items", ()))
 
-    cores.until(is_seen, 10, "the new view has what happens")
+    cores.until(is_seen, "the new view has what happens")

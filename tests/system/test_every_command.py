@@ -107,9 +107,9 @@ def test_a_variable_that_an_object_has_not_got_is_refused_with_those_it_has(ever
     (shown,) = icinga2.folder.rglob("objects.cache")
     made = ask(icinga2, *subjects[0], "NOSUCH").json()
     assert made["state"] == "processed", made
-    cores.until(lambda: "_NOSUCH\tsomebody" in shown.read_text("utf-8"), 20, "Icinga 2 made the variable")
+    cores.until(lambda: "_NOSUCH\tsomebody" in shown.read_text("utf-8"), "Icinga 2 made the variable")
     nagios.send(f"CHANGE_CUSTOM_HOST_VAR;{unit.host};NOSUCH;somebody", f"ADD_HOST_COMMENT;{unit.host};1;joe;behind it")
-    cores.until(lambda: bool(oracle.comments(nagios.status_file, "behind it")), 20, "Nagios read past it")
+    cores.until(lambda: bool(oracle.comments(nagios.status_file, "behind it")), "Nagios read past it")
     assert "_NOSUCH" not in oracle.status_of(nagios.status_file, unit.host)
 
 
@@ -180,7 +180,7 @@ def _send(every: Site, jobs: Sequence[tuple[Core, dict[str, Any]]]) -> None:
         return command_id
 
     answers = parallel(post, jobs)
-    lives = every.box.wait_final([answer for answer in answers if isinstance(answer, str)], 60)
+    lives = every.box.wait_final([answer for answer in answers if isinstance(answer, str)])
     for (core, row), answer in zip(jobs, answers, strict=True):
         life = lives[answer] if isinstance(answer, str) else None
         end = answer if life is None else (life["state"], f"{life['reason']} {life['steps'][-1]['evidence']}")
@@ -260,7 +260,7 @@ def _prepare(every: Site, jobs: Sequence[tuple[Core, dict[str, Any]]]) -> None:
             cores.wait_for_state(core, unit.host, service, 1)
         if "FLAPPING" in row["command"]:
             status = partial(oracle.status_of, core.status_file, unit.host, service)
-            cores.until(lambda: status().get("is_flapping") == "1", 10, f"{unit.host} flaps")  # noqa: B023
+            cores.until(lambda: status().get("is_flapping") == "1", f"{unit.host} flaps")  # noqa: B023
     for core in every.cores:
         cores.wait_for_generation(core)
     parallel(lambda job: _made_before(every, *job), jobs)
@@ -322,7 +322,7 @@ def _end_with(every: Site, name: str) -> None:
     jobs = every.jobs(lambda row: row["command"] == name)
     started = {core.kind: oracle.program_start(core.status_file) for core, _ in jobs}
     # Starts are told in whole seconds: the next one has to be another.
-    cores.until(lambda: all(time.time() >= int(second) + 1 for second in started.values()), 5, "another second")
+    cores.until(lambda: all(time.time() >= int(second) + 1 for second in started.values()), "another second")
     _send(every, jobs)
     for core, _ in jobs:
         if name.startswith("SHUTDOWN"):
@@ -336,7 +336,7 @@ def _end_with(every: Site, name: str) -> None:
             core.wait_ready()
         if name != "READ_STATE_INFORMATION":
             before = started[core.kind]
-            cores.until(lambda: oracle.program_start(core.status_file) > before, 20, f"{core.kind} started by {name}")  # noqa: B023
+            cores.until(lambda: oracle.program_start(core.status_file) > before, f"{core.kind} started by {name}")  # noqa: B023
 
 
 def test_contacts_are_told_and_checks_are_made(every: Site) -> None:

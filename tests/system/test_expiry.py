@@ -35,7 +35,7 @@ def test_an_acknowledgement_ends_when_it_was_to_end(site: tuple[NagiosCore, Icin
     for core in (nagios, icinga2):
         for service in core.hosts[0].services:
             cores.wait_for_state(core, core.hosts[0].name, service.description, 2)
-    cores.until(lambda: box.api.get("/v1/problems").json()["total"] == len(SERVICES) + 1, 10, "Signalbox sees the problems")
+    cores.until(lambda: box.api.get("/v1/problems").json()["total"] == len(SERVICES) + 1, "Signalbox sees the problems")
     expire = int(time.time()) + LASTS_S
 
     def acknowledge(host: str, service: str, **more: Any) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def test_an_acknowledgement_ends_when_it_was_to_end(site: tuple[NagiosCore, Icin
     # Somebody else's newer one, with the same author and text.
     line = f"ACKNOWLEDGE_SVC_PROBLEM;n1;replaced;2;1;0;{shown['author']};mine"
     now = int(time.time())
-    cores.until(lambda: time.time() > now + 2, 3, "a later second than the first one's")
+    cores.until(lambda: time.time() > now + 2, "a later second than the first one's")
     nagios.send(line)
 
     box.kill(whole=True)
@@ -72,7 +72,9 @@ def test_an_acknowledgement_ends_when_it_was_to_end(site: tuple[NagiosCore, Icin
         return status.get("problem_has_been_acknowledged") == "1"
 
     ended = (made[0], made[2])
-    cores.until(lambda: not any(is_acknowledged(nagios, one) for one in ("ends", "twin")), LASTS_S + 20, "both have ended")
+    cores.until(
+        lambda: not any(is_acknowledged(nagios, one) for one in ("ends", "twin")), "both have ended", LASTS_S + cores.PATIENCE_S
+    )
     assert time.time() >= expire, "none before its time"
     cores.wait_for_generation(nagios)
     assert is_acknowledged(nagios, "replaced") and is_acknowledged(nagios, "stays")
@@ -81,7 +83,7 @@ def test_an_acknowledgement_ends_when_it_was_to_end(site: tuple[NagiosCore, Icin
         found: dict[str, Any] = box.api.get(f"/v1/acknowledgements/{told['id']}").json()
         return found
 
-    cores.until(lambda: not any(entry(one)["present"] for one in ended), 10, "and Signalbox has seen it")
+    cores.until(lambda: not any(entry(one)["present"] for one in ended), "and Signalbox has seen it")
     assert all(entry(one)["deleted_by"] is None for one in ended)
     assert entry(stays)["present"]
     removals = [one for one in box.api.get("/v1/commands", params={"limit": 100}).json()["items"] if "REMOVE" in one["command"]]

@@ -53,7 +53,7 @@ def _agree(box: Box, *all_cores: Core) -> None:
     for core in all_cores:
         name = core.folder.name
         try:
-            until(lambda core=core, name=name: _told(box, name) == _written(core), 20, f"the history of {name} is its log")
+            until(lambda core=core, name=name: _told(box, name) == _written(core), f"the history of {name} is its log")
         except TimeoutError:
             assert _told(box, name) == _written(core)
 
@@ -65,7 +65,7 @@ def test_every_line_once_over_rotation_and_restarts(north_and_east: tuple[Box, N
         core.set_state("Größe", "#1?", 1, "odd; output")
         core.set_state("web01", "", 1, "gone")
     assert box.downtime("web01", "work", poller="north", wait=10).status_code == 201
-    until(lambda: oracle.events(north.log_file.read_bytes().split(b"\n")), 5, "the core tells")
+    until(lambda: oracle.events(north.log_file.read_bytes().split(b"\n")), "the core tells")
     _agree(box, north, east)
 
     cores.rotate_log(north, 1)
@@ -79,13 +79,11 @@ def test_every_line_once_over_rotation_and_restarts(north_and_east: tuple[Box, N
     box.start()
     box.wait_ready()
     north.set_state("web01", "Disk /var", 2, "full")
-    until(lambda: b"Disk /var;CRITICAL" in north.log_file.read_bytes(), 5, "the core tells")
+    until(lambda: b"Disk /var;CRITICAL" in north.log_file.read_bytes(), "the core tells")
     _agree(box, north, east)
     starts = box.api.get("/v1/history", params={"type": "program", "poller": "north"}).json()
     assert [item["word"] for item in starts["items"]] == ["START"]
     # That nothing is left to read is said by the look that follows the last reading.
-    until(
-        lambda: all(index["whole"] for index in box.api.get("/v1/history").json()["indexes"]), 10, "the logs are read to their end"
-    )
+    until(lambda: all(index["whole"] for index in box.api.get("/v1/history").json()["indexes"]), "the logs are read to their end")
     sent = box.api.get("/v1/history", params={"type": "external_command", "poller": "north"}).json()["items"]
     assert [(item["command"], item["host"]) for item in sent] == [("SCHEDULE_HOST_DOWNTIME", "web01")]

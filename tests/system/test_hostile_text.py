@@ -304,7 +304,7 @@ def _wait_quiet(box: Box) -> None:
         states = ("accepted", "held", "writing", "written")
         return sum(box.api.get("/v1/commands", params={"state": state, "limit": 1}).json()["total"] for state in states)
 
-    until(lambda: not unread(), 60, "every command was read by the core")
+    until(lambda: not unread(), "every command was read by the core")
 
 
 def test_hostile_paths(hostile: tuple[NagiosCore, Box]) -> None:

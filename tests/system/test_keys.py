@@ -46,7 +46,7 @@ def dies_then_answers(ask: Callable[[], httpx.Response]) -> httpx.Response:
             return False
         return True
 
-    until(answered, 20, "the next worker answers")
+    until(answered, "the next worker answers")
     (answer,) = answers
     assert answer.headers["Idempotent-Replayed"] == "true", answer.text
     return answer

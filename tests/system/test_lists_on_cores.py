@@ -46,7 +46,6 @@ def test_a_tag_lasts_until_something_changes(site: Site) -> None:
                 api.get(target, headers={"If-None-Match": before.headers["etag"]}).status_code == 200
                 and api.get(target).json()["items"][0]["plugin_output"] == "not as before"
             ),
-            15,
             "the change in an answer with another tag",
         )
         site.north.set_state("n-web4", "HTTP", 0, "as before")

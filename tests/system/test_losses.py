@@ -49,9 +49,9 @@ def _crash(core: Core, box: Box) -> None:
     """kill -9 and a new start. Program starts are whole seconds: not within the second of the former one."""
     before = oracle.program_start(core.status_file)
     cores.kill(core)
-    until(lambda: time.time() >= int(before) + 2, 5, "another second")
+    until(lambda: time.time() >= int(before) + 2, "another second")
     cores.restart(core)
-    until(lambda: _poller(box)["program_start"] is not None and _view_is_new(core, box), 15, "the new run is seen")
+    until(lambda: _poller(box)["program_start"] is not None and _view_is_new(core, box), "the new run is seen")
 
 
 def _poller(box: Box) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def _view_is_new(core: Core, box: Box) -> bool:
 
 
 def _wait_state(box: Box, life: dict[str, Any], state: str) -> dict[str, Any]:
-    until(lambda: box.life(life["id"])["state"] == state, 15, f"{life['command']} is {state}")
+    until(lambda: box.life(life["id"])["state"] == state, f"{life['command']} is {state}")
     return box.life(life["id"])
 
 
@@ -79,7 +79,7 @@ def _sent(box: Box, command: str, **arguments: object) -> httpx.Response:
 
 def _problem(core: Core, box: Box, host: str) -> None:
     core.set_state(host, "HTTP", 2, "trouble")
-    until(lambda: box.api.get(f"/v1/hosts/{host}/services/HTTP").json()["state"] == 2, 10, "the view shows the problem")
+    until(lambda: box.api.get(f"/v1/hosts/{host}/services/HTTP").json()["state"] == 2, "the view shows the problem")
 
 
 def _acknowledged(box: Box, host: str, comment: str) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def test_what_a_crash_took_is_lost_by_core(told: tuple[Core, Box]) -> None:
     saved = _made(box, box.downtime("h0", "saved in time"))
     core.stop()
     cores.restart(core)
-    until(lambda: _view_is_new(core, box), 15, "a status file after the orderly restart")
+    until(lambda: _view_is_new(core, box), "a status file after the orderly restart")
     lost = [
         _made(box, box.downtime("h1", "lost", services=["HTTP"])),
         _made(box, box.api.post("/v1/comments", json={"host": "h1", "comment": "kept?", "persistent": True}, params={"wait": 10})),
@@ -108,7 +108,7 @@ def test_what_a_crash_took_is_lost_by_core(told: tuple[Core, Box]) -> None:
     brief = _made(box, box.api.post("/v1/comments", json={"host": "h3", "comment": "brief", "persistent": False}))
     reversed_by_others = _switched(box, "h4")
     core.send("ENABLE_HOST_NOTIFICATIONS;h4")
-    until(lambda: oracle.status_of(core.status_file, "h4")["notifications_enabled"] == "1", 10, "the core switched it")
+    until(lambda: oracle.status_of(core.status_file, "h4")["notifications_enabled"] == "1", "the core switched it")
     _crash(core, box)
     for life in lost:
         now = _wait_state(box, life, "lost_by_core")
@@ -137,7 +137,7 @@ def test_what_a_crash_took_is_asked_again_once(again: tuple[Core, Box]) -> None:
         _made(box, box.api.post("/v1/comments", json={"host": "h3", "comment": f"one of all {number}"}, params={"wait": 10}))
     core.stop()
     cores.restart(core)
-    until(lambda: _view_is_new(core, box), 15, "a status file after the orderly restart")
+    until(lambda: _view_is_new(core, box), "a status file after the orderly restart")
     lost = [
         _made(box, box.downtime("h1", "window ahead")),
         _acknowledged(box, "h1", "the same problem"),
@@ -149,11 +149,11 @@ def test_what_a_crash_took_is_asked_again_once(again: tuple[Core, Box]) -> None:
     ended = _made(box, box.downtime("h4", "window ends", duration=6))
     cores.kill(core)
     end = float(ended["arguments"]["end"])
-    until(lambda: time.time() > end + 1, 12, "the window ended while the core was down")
+    until(lambda: time.time() > end + 1, "the window ended while the core was down")
     cores.restart(core)
     for life in lost:
         _wait_state(box, life, "lost_by_core")
-        until(lambda life=life: len(_asked_again(box, life)) == 1, 10, "asked again once")  # type: ignore[misc]
+        until(lambda life=life: len(_asked_again(box, life)) == 1, "asked again once")  # type: ignore[misc]
         (new,) = _asked_again(box, life)
         assert box.wait_final([new["id"]])[new["id"]]["state"] == "confirmed", box.life(new["id"])
         assert new["user"] == "Signalbox itself" and new["author"] in (life["author"], "Signalbox itself")
@@ -163,7 +163,7 @@ def test_what_a_crash_took_is_asked_again_once(again: tuple[Core, Box]) -> None:
         assert (operation["user"], operation["commands"]) == ("Signalbox itself", 1), operation
     for life in (wide, every):
         _wait_state(box, life, "lost_by_core")
-        until(lambda life=life: len(_asked_again(box, life)) == 2, 10, "each of the two that are back is deleted again")  # type: ignore[misc]
+        until(lambda life=life: len(_asked_again(box, life)) == 2, "each of the two that are back is deleted again")  # type: ignore[misc]
         box.wait_final([one["id"] for one in _asked_again(box, life)])
     cores.wait_for_generation(core)
     assert not [one for one in oracle.downtimes(core.status_file) if "with others" in one["comment"]]
@@ -182,19 +182,19 @@ def test_a_deletion_of_all_that_a_killed_core_never_read_spares_what_came_later(
         _made(box, _sent(box, "ADD_HOST_COMMENT", host="h5", comment=f"of that time {number}", persistent=True))
     core.stop()
     cores.restart(core)
-    until(lambda: _view_is_new(core, box), 15, "a status file after the orderly restart")
+    until(lambda: _view_is_new(core, box), "a status file after the orderly restart")
     cores.freeze(core)
     body = {"command": "DEL_ALL_HOST_COMMENTS", "arguments": {"host": "h5"}}
     (every,) = command_ids(box.api.post("/v1/commands", json=body, params={"wait": 0}))
-    until(lambda: box.life(every)["state"] == "written", 10, "it stands on the command file")
+    until(lambda: box.life(every)["state"] == "written", "it stands on the command file")
     written = time.time()
     cores.kill(core)
     cores.restart(core)
-    until(lambda: time.time() > written + 1.5, 5, "another second than the line's")
+    until(lambda: time.time() > written + 1.5, "another second than the line's")
     core.send("ADD_HOST_COMMENT;h5;1;eve;came later")
     life = box.wait_final([every])[every]
     assert life["state"] == "confirmed", life
-    until(lambda: oracle.comments(core.status_file, "came later"), 10, "the core shows what came later")
+    until(lambda: oracle.comments(core.status_file, "came later"), "the core shows what came later")
     left = [one["comment_data"] for one in oracle.comments(core.status_file) if one["host_name"] == "h5"]
     assert left == ["came later"]
     assert oracle.command_lines([core.log_file])[b"DEL_ALL_HOST_COMMENTS;h5"] == 0
@@ -208,12 +208,12 @@ def test_a_power_cut_of_everything(again: tuple[Core, Box]) -> None:
     made = _made(box, box.downtime("h5", "before the power cut"))
     box.kill(whole=True)
     cores.kill(core)
-    until(lambda: time.time() >= int(oracle.program_start(core.status_file)) + 2, 5, "another second")
+    until(lambda: time.time() >= int(oracle.program_start(core.status_file)) + 2, "another second")
     cores.restart(core)
     box.start()
     box.wait_ready()
     _wait_state(box, made, "lost_by_core")
-    until(lambda: len(_asked_again(box, made)) == 1, 10, "asked again")
+    until(lambda: len(_asked_again(box, made)) == 1, "asked again")
     box.wait_final([_asked_again(box, made)[0]["id"]])
     assert len(oracle.downtimes(core.status_file, "before the power cut")) == 1
 
@@ -225,12 +225,12 @@ def test_an_orderly_restart_loses_nothing(again: tuple[Core, Box]) -> None:
     number = oracle.downtimes(core.status_file, "taken away by somebody")[0]["downtime_id"]
     core.send(f"DEL_HOST_DOWNTIME;{number}")
     # An older deletion in the log says nothing of this one, and a core that ends drops what it has not read.
-    until(lambda: oracle.downtimes(core.status_file, "taken away by somebody") == [], 10, "the core deleted it")
+    until(lambda: oracle.downtimes(core.status_file, "taken away by somebody") == [], "the core deleted it")
     core.stop()
     cores.restart(core)
     box.start()
     box.wait_ready()
-    until(lambda: not box.api.get(f"/v1/downtimes/{gone['entry_id']}").json()["present"], 10, "it is seen to be gone")
+    until(lambda: not box.api.get(f"/v1/downtimes/{gone['entry_id']}").json()["present"], "it is seen to be gone")
     assert box.life(gone["id"])["state"] == box.life(stays["id"])["state"] == "confirmed"
     assert _asked_again(box, gone) == [] and oracle.downtimes(core.status_file, "taken away by somebody") == []
 
@@ -244,7 +244,7 @@ def test_icinga2_keeps_downtimes_and_loses_acknowledgements(_cores_are_there: No
             acknowledged = _acknowledged(box, "h1", "on it")
             cores.kill(core)
             cores.restart(core)
-            until(lambda: _view_is_new(core, box), 20, "the new run is seen")
+            until(lambda: _view_is_new(core, box), "the new run is seen")
             cores.wait_for_generation(core)
 
             def told() -> bool:
@@ -253,6 +253,6 @@ def test_icinga2_keeps_downtimes_and_loses_acknowledgements(_cores_are_there: No
                 state = box.life(acknowledged["id"])["state"]
                 return state == ("confirmed" if stands and not _asked_again(box, acknowledged) else "lost_by_core")
 
-            until(told, 10, "what became of the acknowledgement")
+            until(told, "what became of the acknowledgement")
             assert box.life(kept["id"])["state"] == "confirmed"
             assert len(oracle.downtimes(core.status_file, "kept at once")) == 1

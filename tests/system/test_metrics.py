@@ -66,4 +66,4 @@ def test_an_event_reader_is_counted_while_it_reads(site: Site) -> None:
         lines = stream.iter_lines()
         next(lines)
         assert _scraped(box, "signalbox_event_readers")[()] == before + 1
-    until(lambda: _scraped(box, "signalbox_event_readers")[()] == before, 5, "the reader is gone")
+    until(lambda: _scraped(box, "signalbox_event_readers")[()] == before, "the reader is gone")

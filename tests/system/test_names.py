@@ -93,7 +93,7 @@ def _command(site: Site, core: Core, name: str) -> None:
     assert answer.status_code == 200, answer.text
     cores.wait_for_state(core, name, service, 2)
     assert oracle.status_of(core.status_file, name, service)["plugin_output"].strip() == f"{text} failed"
-    until(lambda: api.get("/v1/service", params=target).json()["state"] == 2, 5, "the view shows CRITICAL")
+    until(lambda: api.get("/v1/service", params=target).json()["state"] == 2, "the view shows CRITICAL")
 
     for path, fields in (
         ("downtimes", {"start": "now", "duration": 600}),

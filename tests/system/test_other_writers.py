@@ -38,7 +38,7 @@ def _burst(box: Box, word: str) -> list[httpx.Response]:
 
 def _prove(core: Core, box: Box, word: str, answers: list[httpx.Response]) -> None:
     """Every one of ours ends `confirmed`, and the core shows it. Nagios itself may run a line twice when it stumbles over dirt."""
-    lives = box.wait_final([name for answer in answers for name in command_ids(answer)], 30)
+    lives = box.wait_final([name for answer in answers for name in command_ids(answer)])
     states = Counter(life["state"] for life in lives.values())
     assert states == {"confirmed": len(lives)}, [life for life in lives.values() if life["state"] != "confirmed"][:2]
     wanted = {f"{word} {n}" for n in range(BURST)}
@@ -47,9 +47,9 @@ def _prove(core: Core, box: Box, word: str, answers: list[httpx.Response]) -> No
     if core.kind == "icinga2":
         assert set(found.values()) == {1}
     # Icinga 2 writes its log late: the status file may be ahead of it for a second.
-    until(lambda: not found - _read(core), 10, "the core logged a command for each block")
+    until(lambda: not found - _read(core), "the core logged a command for each block")
     try:
-        until(lambda: set(_standing(core, wanted).values()) == {1}, 15, "every copy is taken away")
+        until(lambda: set(_standing(core, wanted).values()) == {1}, "every copy is taken away")
     except TimeoutError:
         pytest.fail(f"{[one for one in _standing(core, wanted).items() if one[1] != 1]} {box.output[-1500:]}")
 
@@ -101,7 +101,6 @@ def test_an_honest_writer_beside_us(pair: tuple[Core, Box]) -> None:
             answers = _burst(box, "beside an honest writer")
     until(
         lambda: len([b for b in oracle.comments(core.status_file) if b["comment_data"].startswith("honest ")]) == 20,
-        10,
         "the other writer's comments",
     )
     _prove(core, box, "beside an honest writer", answers)
@@ -128,13 +127,13 @@ def test_what_is_executed_again_later_is_told_and_taken_away(nagios_alone: tuple
     life = _confirmed(box, "h03", "executed twice")
     comment = box.api.post("/v1/comments", json={"host": "h03", "comment": "said twice"}, params={"wait": 5})
     (said,) = box.wait_final(command_ids(comment)).values()
-    until(lambda: time.time() > int(life["line"][1:11]) + 4, 10, "long after its stamp")
+    until(lambda: time.time() > int(life["line"][1:11]) + 4, "long after its stamp")
     core.write_raw(life["line"].encode() + b"\n")
     core.write_raw(said["line"].encode() + b"\n")
-    cores.wait_for_log(core, lambda lines: sum(b"executed twice" in line for line in lines) == 2, 10, "it was executed again")
-    until(lambda: box.life(life["id"])["duplicates"] == box.life(said["id"])["duplicates"] == 1, 10, "the copies are told of")
-    until(lambda: len(oracle.downtimes(core.status_file, "executed twice")) == 1, 10, "the downtime's copy is gone")
-    until(lambda: len(oracle.comments(core.status_file, "said twice")) == 1, 10, "the comment's copy is gone")
+    cores.wait_for_log(core, lambda lines: sum(b"executed twice" in line for line in lines) == 2, "it was executed again")
+    until(lambda: box.life(life["id"])["duplicates"] == box.life(said["id"])["duplicates"] == 1, "the copies are told of")
+    until(lambda: len(oracle.downtimes(core.status_file, "executed twice")) == 1, "the downtime's copy is gone")
+    until(lambda: len(oracle.comments(core.status_file, "said twice")) == 1, "the comment's copy is gone")
     told = box.life(life["id"])
     assert "executed more than once" in told["steps"][-1]["evidence"] and told["state"] == "confirmed"
     deletions = [one for one in box.api.get("/v1/commands").json()["items"] if life["id"] in one["cause"]]
@@ -158,13 +157,13 @@ def test_the_second_comment_of_an_acknowledgement_executed_twice_is_taken_away(n
 
     twice, again = acknowledged("h05", "seen twice"), acknowledged("h06", "said again")
     core.send(again["line"].split("] ", 1)[1])
-    until(lambda: len(oracle.comments(core.status_file, "said again")) == 2, 10, "another program's stands beside ours")
+    until(lambda: len(oracle.comments(core.status_file, "said again")) == 2, "another program's stands beside ours")
     said_at = time.time()
-    until(lambda: time.time() > said_at + 3, 10, "no dirt near it")
+    until(lambda: time.time() > said_at + 3, "no dirt near it")
     core.write_raw(twice["line"].encode() + b"\n")
     core.write_raw(b"[%d] NO_SUCH_COMMAND;behind it\n" % time.time())  # what the log shows of dirt
-    until(lambda: box.life(twice["id"])["duplicates"] == 1, 10, "the copy is told of")
-    until(lambda: len(oracle.comments(core.status_file, "seen twice")) == 1, 10, "it is taken away")
+    until(lambda: box.life(twice["id"])["duplicates"] == 1, "the copy is told of")
+    until(lambda: len(oracle.comments(core.status_file, "seen twice")) == 1, "it is taken away")
     for _ in range(2):
         cores.wait_for_generation(core)
     assert len(oracle.comments(core.status_file, "seen twice")) == 1 and len(oracle.comments(core.status_file, "said again")) == 2
@@ -181,7 +180,7 @@ def test_results_withdrawn_while_the_core_was_away_never_reach_it(nagios_alone: 
     results = [{"host": f"h{n:02}", "return_code": 0, "plugin_output": f"withdrawn {n}"} for n in range(BURST)]
     made = box.api.post("/v1/results", json={"results": results}, params={"wait": 0}).json()
     path = f"/v1/results/{made['id']}"
-    until(lambda: box.api.get(path).json()["state"] == "held", 10, "the core is seen to be away")
+    until(lambda: box.api.get(path).json()["state"] == "held", "the core is seen to be away")
     gone = box.api.delete(path)
     assert (gone.status_code, gone.json()["state"], gone.json()["counts"]["cancelled"]) == (200, "cancelled", BURST), gone.text
     cores.restart(core)
@@ -200,9 +199,9 @@ def test_another_programs_own_command_is_left_alone_however_equal(nagios_alone: 
     if stamp == "ours":
         core.write_raw(line.encode() + b"\n")  # in the same second, by a program that stamps its lines truly
     else:
-        until(lambda: time.time() > int(line[1:11]) + 3, 10, "another second")
+        until(lambda: time.time() > int(line[1:11]) + 3, "another second")
         core.send(line.split("] ", 1)[1])
-    until(lambda: len(oracle.downtimes(core.status_file, comment)) == 2, 10, "both stand")
+    until(lambda: len(oracle.downtimes(core.status_file, comment)) == 2, "both stand")
     for _ in range(3):
         cores.wait_for_generation(core)
     (life,) = box.wait_final(command_ids(answer)).values()

@@ -42,7 +42,7 @@ def _health(box: Box) -> str:
 
 
 def _wait_health(box: Box, word: str) -> None:
-    until(lambda: _health(box) == word, 10, f"health says {word}")
+    until(lambda: _health(box) == word, f"health says {word}")
 
 
 def _commands(box: Box) -> int:
@@ -63,7 +63,7 @@ def _centreon_downtime(client: httpx.Client, host_id: int, comment: str) -> http
 
 
 def _delivered_once(core: Core, box: Box, answer: httpx.Response, comment: str) -> None:
-    (life,) = box.wait_final(command_ids(answer), 20).values()
+    (life,) = box.wait_final(command_ids(answer)).values()
     assert life["state"] == "confirmed", life
     assert len(oracle.downtimes(core.status_file, comment)) == 1
     lines = oracle.command_lines([core.main_log])
@@ -94,7 +94,7 @@ def test_stopped_then_held_started_then_delivered_once(pair: tuple[Core, Box]) -
 def test_a_held_acknowledgement_is_overtaken_by_another_problem(nagios: tuple[NagiosCore, Box]) -> None:
     core, box = nagios
     core.set_state("web01", "HTTP", 2, "the first problem")
-    until(lambda: box.api.get("/v1/hosts/web01/services/HTTP").json()["state"] == 2, 5, "the view shows CRITICAL")
+    until(lambda: box.api.get("/v1/hosts/web01/services/HTTP").json()["state"] == 2, "the view shows CRITICAL")
     core.stop()
     _wait_health(box, "no_reader")
     body = {"host": "web01", "service": "HTTP", "comment": "about the first", "sticky": True, "notify": False}
@@ -108,18 +108,18 @@ def test_a_held_acknowledgement_is_overtaken_by_another_problem(nagios: tuple[Na
     core.write_config()
     core.start()
     other = core.folder / "other.cmd"
-    until(lambda: cores.has_reader(other), 10, "the core reads the other pipe")
+    until(lambda: cores.has_reader(other), "the core reads the other pipe")
     for code, output in ((0, "well again"), (2, "the second problem")):
         now = int(time.time())
         other.write_bytes(b"[%d] PROCESS_SERVICE_CHECK_RESULT;web01;HTTP;%d;%s\n" % (now, code, output.encode()))
         cores.wait_for_state(core, "web01", "HTTP", code)
-    until(lambda: time.monotonic() > rechecked_from, 10, "it waited more than 5 s")
+    until(lambda: time.monotonic() > rechecked_from, "it waited more than 5 s")
     core.stop()
     core.extra = ""
     core.write_config()
     cores.restart(core)
 
-    (life,) = box.wait_final(command_ids(held), 20).values()
+    (life,) = box.wait_final(command_ids(held)).values()
     assert life["state"] == "expired", life
     assert "overtaken" in life["reason"]
     assert b"ACKNOWLEDGE_SVC_PROBLEM" not in core.log_file.read_bytes()
@@ -186,7 +186,7 @@ def test_five_rotations_during_200_downtimes(nagios: tuple[NagiosCore, Box]) -> 
             cores.rotate_log(core, rotation)
         answers += parallel(lambda pair: box.downtime(f"h{pair[0]:03}", f"rotated {pair}", wait=0), rounds[20:])
     assert {answer.status_code for answer in answers} <= {200, 201, 202}
-    lives = box.wait_final([name for answer in answers for name in command_ids(answer)], 40)
+    lives = box.wait_final([name for answer in answers for name in command_ids(answer)])
     assert len(lives) == 200
     assert {life["state"] for life in lives.values()} == {"confirmed"}
     found = [block["comment"] for block in oracle.downtimes(core.status_file) if block["comment"].startswith("rotated ")]
@@ -198,20 +198,20 @@ def test_the_log_is_rotated_again_and_again_while_we_are_down(nagios: tuple[Nagi
     core, box = nagios
     cores.freeze(core)
     answers = [box.downtime(f"h{number:03}", f"before {number}", wait=0) for number in range(10)]
-    until(lambda: _in_state(box, "written") == 10, 10, "all of it is in the pipe")
+    until(lambda: _in_state(box, "written") == 10, "all of it is in the pipe")
     box.kill(whole=True)
     cores.thaw(core)
-    cores.wait_for_log(core, lambda lines: sum(b";before " in line for line in lines) == 10, 10, "the core executed it")
+    cores.wait_for_log(core, lambda lines: sum(b";before " in line for line in lines) == 10, "the core executed it")
     core.log_file.rename(core.folder / "archives" / "nagios-11-25-2026-00.log")
     cores.reload(core)
     cores.rotate_log(core, 1)
     core.send("ADD_HOST_COMMENT;h000;1;other;between")
-    cores.wait_for_log(core, lambda lines: any(b"between" in line for line in lines), 10, "a foreign command between rotations")
+    cores.wait_for_log(core, lambda lines: any(b"between" in line for line in lines), "a foreign command between rotations")
     core.log_file.rename(core.folder / "archives" / "nagios-11-25-2026-01.log")
     cores.reload(core)
     box.start()
     box.wait_ready()
-    lives = box.wait_final([name for answer in answers for name in command_ids(answer)], 30)
+    lives = box.wait_final([name for answer in answers for name in command_ids(answer)])
     assert {life["state"] for life in lives.values()} == {"confirmed"}
     assert [step["state"] for step in lives[command_ids(answers[0])[0]]["steps"]].count("writing") == 1, "nothing was sent again"
     cores.wait_for_generation(core)
@@ -234,23 +234,22 @@ def test_one_stalled_core_delays_nobody_else(how: str, tell: Callable[[str], Non
                 _fill(sick)
             stuck = parallel(lambda number: box.downtime(f"s{number % 20:02}", f"stuck {number}", wait=0), list(range(300)))
             assert {answer.status_code for answer in stuck} == {202}
-            until(lambda: _health_of(box, "sick") == "stalled", 20, "the stalled core is called so")
+            until(lambda: _health_of(box, "sick") == "stalled", "the stalled core is called so")
             waited = [_seconds_to_confirm(box, f"w{number:02}", f"meanwhile {number}") for number in range(1, 6)]
             tell(f"one core {how}: another confirms in {max(waited):.2f} s at most, {normal:.2f} s before")
             well.set_state("w09", "PING", 2, "a new problem")
-            until(lambda: box.api.get("/v1/hosts/w09/services/PING").json()["state"] == 2, 5, "state of the other core goes on")
+            until(lambda: box.api.get("/v1/hosts/w09/services/PING").json()["state"] == 2, "state of the other core goes on")
             if how == "frozen":
                 first = command_ids(stuck[0])[0]
-                until(lambda: box.life(first)["state"] == "unknown", 20, "what a silent core was told ends as unknown")
+                until(lambda: box.life(first)["state"] == "unknown", "what a silent core was told ends as unknown")
                 assert "disk full" in box.life(first)["reason"]
             # A second and a half over the status interval: proof is never quicker than the core's own files.
             assert max(waited) < normal + 2.5
             cores.thaw(sick)
-            deadline = 40
             ids = [name for answer in stuck for name in command_ids(answer)]
-            until(lambda: _standing(sick, "stuck ") == 300, deadline, "every line was executed once the core went on")
-            lives = box.wait_final(ids, 20)
-            until(lambda: all(box.life(name)["state"] == "confirmed" for name in ids[:20]), 20, "late proof is taken, too")
+            until(lambda: _standing(sick, "stuck ") == 300, "every line was executed once the core went on")
+            lives = box.wait_final(ids)
+            until(lambda: all(box.life(name)["state"] == "confirmed" for name in ids[:20]), "late proof is taken, too")
             assert {life["state"] for life in lives.values()} <= {"confirmed", "unknown"}
 
 

@@ -48,10 +48,10 @@ def test_fifty_random_kills_with_commands_in_flight(both: tuple[NagiosCore, Icin
         in_flight: list[int] = []
         try:
             for role in roles:
-                until(lambda: all(box.pids(part) for part in (ENGINE, WORKER, SCANNER)), 20, "all of it runs again")
-                until(lambda: _unfinished(box) >= IN_FLIGHT, 20, f"{IN_FLIGHT} commands in flight")
+                until(lambda: all(box.pids(part) for part in (ENGINE, WORKER, SCANNER)), "all of it runs again")
+                until(lambda: _unfinished(box) >= IN_FLIGHT, f"{IN_FLIGHT} commands in flight")
                 pause = time.monotonic() + chance.random() * 0.3
-                until(lambda pause=pause: time.monotonic() > pause and _unfinished(box) >= IN_FLIGHT, 20, "a random moment")  # type: ignore[misc]
+                until(lambda pause=pause: time.monotonic() > pause and _unfinished(box) >= IN_FLIGHT, "a random moment")  # type: ignore[misc]
                 in_flight.append(_unfinished(box))
                 if role == POWER:
                     box.kill(whole=True)

@@ -20,7 +20,6 @@ pytestmark = pytest.mark.core
 HOSTS = 10_000
 RESULTS = 20_000
 TRUE_WITHIN_S = 30
-PATIENCE_S = 60.0
 
 
 @dataclass
@@ -53,7 +52,7 @@ class Large:
             return condition(seen[0])
 
         try:
-            until(holds, PATIENCE_S, what)
+            until(holds, what)
         except TimeoutError as error:
             raise AssertionError(f"{error}: {seen}") from None
         return seen[0]

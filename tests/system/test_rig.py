@@ -36,7 +36,7 @@ def _has_downtime(core: Core, comment: str) -> bool:
 
 def test_a_raw_command_is_read_and_shows(core: Core) -> None:
     _downtime(core, "seen ünd logged")
-    until(lambda: _has_downtime(core, "seen ünd logged"), 5, "the downtime in the status file")
+    until(lambda: _has_downtime(core, "seen ünd logged"), "the downtime in the status file")
     (line,) = [line for line in oracle.command_lines([core.main_log]) if b"seen \xc3\xbcnd logged" in line]
     assert line.startswith(b"SCHEDULE_HOST_DOWNTIME;web01;")
 
@@ -58,11 +58,11 @@ def test_frozen_it_keeps_its_pipe_and_does_nothing(core: Core) -> None:
     _downtime(core, "later")
     before = oracle.created(core.status_file)
     end = time.monotonic() + 2.5
-    until(lambda: time.monotonic() > end, 5, "two status intervals passed")
+    until(lambda: time.monotonic() > end, "two status intervals passed")
     assert cores.has_reader(core.command_file)
     assert oracle.created(core.status_file) == before
     cores.thaw(core)
-    until(lambda: _has_downtime(core, "later"), 5, "the downtime after SIGCONT")
+    until(lambda: _has_downtime(core, "later"), "the downtime after SIGCONT")
 
 
 def test_stopped_and_killed_nobody_reads_and_it_comes_back(core: Core) -> None:
@@ -74,14 +74,14 @@ def test_stopped_and_killed_nobody_reads_and_it_comes_back(core: Core) -> None:
     assert core.command_file.is_fifo()
     cores.restart(core)
     _downtime(core, "alive")
-    until(lambda: _has_downtime(core, "alive"), 5, "the downtime of a core that came back")
+    until(lambda: _has_downtime(core, "alive"), "the downtime of a core that came back")
 
 
 def test_reload_takes_the_new_configuration(core: Core) -> None:
     cores.reload(core, [*HOSTS, Host("new")])
-    until(lambda: oracle.status_of(core.status_file, "new"), 5, "the new host")
+    until(lambda: oracle.status_of(core.status_file, "new"), "the new host")
     cores.reload(core, HOSTS)
-    until(lambda: not oracle.status_of(core.status_file, "new"), 5, "the new host gone again")
+    until(lambda: not oracle.status_of(core.status_file, "new"), "the new host gone again")
 
 
 def test_not_run_as_root(core: Core) -> None:
@@ -96,6 +96,6 @@ def test_rotation_keeps_every_line() -> None:
             for number in range(3):
                 _downtime(core, f"round {number}")
                 wanted = b"round %d" % number
-                cores.wait_for_log(core, lambda lines, w=wanted: any(w in line for line in lines), 5, "the line")  # type: ignore[misc]
+                cores.wait_for_log(core, lambda lines, w=wanted: any(w in line for line in lines), "the line")  # type: ignore[misc]
                 cores.rotate_log(core, number)
         assert len(oracle.command_lines(oracle.logs_of(core.folder))) == 3

@@ -73,7 +73,7 @@ def test_totals_are_what_the_status_file_counts(site: Site, poller: str) -> None
         parts = site.box.api.get("/v1/tactical", params={"poller": poller}).json()["items"]
         return {name: parts[0]["services"][name] for name in expected} == expected
 
-    until(is_met, 10, "the totals are those of the status file")
+    until(is_met, "the totals are those of the status file")
 
 
 @pytest.mark.parametrize(("poller", "host"), [("north", "n-web4"), ("east", "e-web4")])
@@ -81,7 +81,7 @@ def test_a_service_in_detail(site: Site, poller: str, host: str) -> None:
     box, core = site.box, site.core(poller)
     core.set_state(host, "Disk /var", 2, "full|'/var'=97%;80;90;0;100")
     path = f"/v1/hosts/{host}/services/Disk%20%2Fvar/detail"
-    until(lambda: box.api.get(path).json()["performance_data"]["metrics"], 10, "the view shows performance data")
+    until(lambda: box.api.get(path).json()["performance_data"]["metrics"], "the view shows performance data")
     for noun, more in (("downtimes", {"start": "now", "duration": 600}), ("comments", {}), ("acknowledgements", {})):
         body = {"host": host, "service": "Disk /var", "comment": f"for {noun}"} | more
         assert box.api.post(f"/v1/{noun}", json=body, params={"wait": 20}).status_code == 201
@@ -93,7 +93,7 @@ def test_a_service_in_detail(site: Site, poller: str, host: str) -> None:
     assert "for comments" in [comment["comment"] for comment in shown["comments"]]
     assert shown["acknowledgement"]["comment"] == "for acknowledgements"
     cores.wait_for_generation(core)
-    until(lambda: box.api.get(path).json()["history"], 10, "the history shows the alert")
+    until(lambda: box.api.get(path).json()["history"], "the history shows the alert")
     newest = next(entry for entry in box.api.get(path).json()["history"] if entry["type"] == "alert")
     assert (newest["state_name"], newest["text"]) == ("CRITICAL", "full")
 

@@ -43,7 +43,7 @@ class Desk:
     def bring_to(self, state: int) -> None:
         self.core.set_state("web01", "HTTP", state, f"state {state}")
         cores.wait_for_state(self.core, "web01", "HTTP", state)
-        until(lambda: self.shown(self.service)["state"] == state, 5, f"shown in state {state}")
+        until(lambda: self.shown(self.service)["state"] == state, f"shown in state {state}")
 
 
 @pytest.fixture(scope="module", params=[NagiosCore, Icinga2Core], ids=["nagios", "icinga2"])
@@ -106,7 +106,7 @@ def test_a_downtime_with_services_and_back(desk: Desk) -> None:
 
     rows = [row for row in desk.shown(path + "?with_services=true")["result"] if row["comment"] == "with services"]
     assert sorted(row["service_id"] for row in rows) == [0, *sorted(desk.services.values())]
-    until(lambda: desk.shown(f"/monitoring/downtimes/{rows[0]['id']}")["signalbox"]["proof"] == "confirmed", 10, "confirmed")
+    until(lambda: desk.shown(f"/monitoring/downtimes/{rows[0]['id']}")["signalbox"]["proof"] == "confirmed", "confirmed")
     shown = {row["id"]: desk.shown(f"/monitoring/downtimes/{row['id']}") for row in rows}
     for row in shown.values():
         assert (row["is_fixed"], row["is_cancelled"], row["author_name"]) == (True, False, "admin")
@@ -117,7 +117,7 @@ def test_a_downtime_with_services_and_back(desk: Desk) -> None:
     assert [each.status_code for each in cancelled] == [204] * 3
     cores.wait_for_generation(desk.core)
     assert oracle.downtimes(desk.core.status_file, "with services") == []
-    until(lambda: desk.shown(f"/monitoring/downtimes/{rows[0]['id']}")["is_cancelled"], 10, "cancelled")
+    until(lambda: desk.shown(f"/monitoring/downtimes/{rows[0]['id']}")["is_cancelled"], "cancelled")
     desk.box.wait_final([command for each in cancelled for command in command_ids(each)])
     again = desk.client.delete(f"/monitoring/downtimes/{rows[0]['id']}")
     assert again.status_code == 204, again.text
@@ -164,7 +164,7 @@ def test_acknowledged_and_taken_back(desk: Desk, add: str, cancel: str) -> None:
     cores.wait_for_generation(desk.core)
     block = oracle.status_of(desk.core.status_file, "web01", "HTTP")
     assert block["problem_has_been_acknowledged"] == "1"
-    until(lambda: desk.shown(desk.service)["is_acknowledged"], 10, "shown as acknowledged")
+    until(lambda: desk.shown(desk.service)["is_acknowledged"], "shown as acknowledged")
     shown = desk.shown(desk.service)["acknowledgement"]
     assert (shown["comment"], shown["author_name"], shown["is_sticky"], shown["state"]) == ("on it", "admin", True, 2)
     assert desk.shown("/acknowledgments/services")["result"][0]["id"] == shown["id"]
@@ -173,7 +173,7 @@ def test_acknowledged_and_taken_back(desk: Desk, add: str, cancel: str) -> None:
     assert cancelled.status_code == 204, cancelled.text
     cores.wait_for_generation(desk.core)
     assert oracle.status_of(desk.core.status_file, "web01", "HTTP")["problem_has_been_acknowledged"] == "0"
-    until(lambda: not desk.shown(desk.service)["is_acknowledged"], 10, "no longer shown as acknowledged")
+    until(lambda: not desk.shown(desk.service)["is_acknowledged"], "no longer shown as acknowledged")
     desk.box.wait_final([*command_ids(answer), *command_ids(cancelled)])  # until then a repetition joins what is under way
     again = desk.client.delete(cancel.format(**numbers))
     assert again.status_code == 409, again.text

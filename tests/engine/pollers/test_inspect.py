@@ -276,7 +276,7 @@ def test_a_real_core_is_found_healthy_and_proves_the_way(kind: type[NagiosCore |
             path.write_text(cores_config(core), encoding="utf-8")
             (poller,) = load_config(path, []).pollers
             # Icinga 2 writes its first log lines late.
-            cores.until(lambda: not found(poller), 20, "a running core is found healthy")
+            cores.until(lambda: not found(poller), "a running core is found healthy")
             echo = probe(poller, SystemClock())
             assert echo.after_s is not None, echo.sentence
             assert echo.after_s < 3

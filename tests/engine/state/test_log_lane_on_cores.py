@@ -91,13 +91,13 @@ def test_the_log_says_what_the_status_file_will(core: Core, tmp_path: Path) -> N
         core.send(command.format(now=int(time.time()), end=int(time.time()) + 600))
         foreseen: dict[str, HostStatus | ServiceStatus] = {}
         if is_told:
-            until(lambda: _events(core, offset), 10, name)  # noqa: B023
+            until(lambda: _events(core, offset), name)  # noqa: B023
             mirror.log_events(1, _events(core, offset))
             assert mirror.dirty(1), name
             foreseen = _marked(reader, mirror)
         # A file whose whole second is later than the line's, in which nothing is in doubt.
         second = int(time.time())
-        until(lambda: int(oracle.created(core.status_file)) > second, 10, "the next status file")  # noqa: B023
+        until(lambda: int(oracle.created(core.status_file)) > second, "the next status file")  # noqa: B023
         scan()
         assert mirror.dirty(1) == (), name
         written = _rows(reader)
