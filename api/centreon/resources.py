@@ -17,7 +17,6 @@ from api.centreon.times import iso_time
 from api.render import json_response
 from engine.errors import UnknownHost
 from engine.model import HostView, ServiceView
-from engine.state.fields import seen_by
 from engine.state.grouped import Kind as GroupKind
 from engine.state.grouped import found_groups
 from engine.state.resources import ResourceRow, found_resources
@@ -29,12 +28,11 @@ async def resources(visit: Visit) -> Response:
     """One page of hosts and services."""
     asked_for = parse_resources(visit.request.query_params, visit.services.clock.now(), visit.caller.scope)
     asked, scope, frame = asked_for.asked, visit.caller.scope, _frame(visit)
-    tables = seen_by(scope, TABLES[0]), seen_by(scope, TABLES[1])
 
     def read(reader: Reader) -> tuple[list[ResourceRow], int]:
         with reader.limited(LONGEST_READ_S):
             return found_resources(
-                reader, scope, asked_for.chosen, tables, asked.keys, limit=asked.paging.limit, offset=asked.paging.offset
+                reader, scope, asked_for.chosen, TABLES, asked.keys, limit=asked.paging.limit, offset=asked.paging.offset
             )  # fmt: skip
 
     is_all = all(sql == "1" for conditions in asked_for.chosen.values() for sql, _ in conditions)
