@@ -86,7 +86,11 @@ Frame = Begin | Objects | Rows | Gone | End | Unchanged | Failed
 
 @dataclass(frozen=True, slots=True)
 class ScanRequest:
-    """Asks for one scan. Blocks of `forget` are sent even if their bytes are as before (dirty rows of the log lane)."""
+    """Asks for one scan. Blocks of `forget` are sent even if their bytes are as before (dirty rows of the log lane).
+
+    `steps_back`: others come first where the processor is short.
+    """
 
     forget: tuple[ObjectKey, ...] = ()
     reread_objects: bool = False
+    steps_back: bool = False
