@@ -9,13 +9,29 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.multiprocess import MultiProcessCollector
 
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+# Bytes of each kind's file. A route's answers of one status take 3 kB, and there are some hundreds.
+_RESERVED = {"histogram": 1 << 21, "counter": 1 << 18, "gauge_livesum": 1 << 16}
 _OWN = CollectorRegistry()
+
+
+def reserve(folder: Path) -> None:
+    """Take the room of this process's figures, as far as there is any, before they are made."""
+    with suppress(OSError):
+        for kind, size in _RESERVED.items():
+            with (folder / f"{kind}_{os.getpid()}.db").open("ab") as file:
+                os.posix_fallocate(file.fileno(), 0, size)
+
+
+if os.environ.get(FOLDER_VARIABLE):
+    reserve(Path(os.environ[FOLDER_VARIABLE]))
 
 _COMMAND_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 _SCAN_S = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)

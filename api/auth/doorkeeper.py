@@ -230,12 +230,23 @@ class Doorkeeper:
         line = self._line(name)
         user = self._verified(name, password, address, line)
         if user is not None:
-            with self._journal.transaction() as connection:
-                accounts.clear_failures(connection, f"user {name}")
+            self._forgive(f"user {name}")
         if len(self._let_in) >= _MOST_REMEMBERED:
             self._let_in.clear()
         self._let_in[self._digest(name, password)] = _LetIn(now, version, line, user)
         return self._named(name, user, address)
+
+    def _forgive(self, subject: str) -> None:
+        """Forget failures, if there are any."""
+        with closing(_open_reader(self._journal)) as reader:
+            if not accounts.failures(reader, [subject]):
+                return
+        try:
+            with self._journal.transaction() as connection:
+                accounts.clear_failures(connection, subject)
+        except JournalError as error:
+            # As with `_touch`: who comes by the right password may read; what he failed before is forgotten later.
+            log.warning("failed logins of %s are not forgotten yet: %s", subject, error)
 
     def _known_basic(self, name: str, password: str, address: str) -> Caller | None:
         """Who was let in with the same name and password a while ago, when nothing has changed since."""

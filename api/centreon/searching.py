@@ -15,8 +15,9 @@ from starlette.datastructures import QueryParams
 from api.centreon.answers import FEW, Paging, parse_page
 from engine.desk.entry_fields import ENTRIES
 from engine.errors import InvalidSearch
-from engine.state.fields import HOSTS, SERVICES, Field, Table, Type, names_others
+from engine.state.fields import HOSTS, SERVICES, Field, Table, Type, names_others, seen_by
 from engine.state.grouped import HOSTGROUPS, SERVICEGROUPS
+from engine.state.scope import Scope
 from engine.state.search import Condition, condition, normalised, order, parse
 
 HOST_ALIASES = {
@@ -118,8 +119,9 @@ class Asked:
         return self.condition[0] == "1" and not self.keys and self.paging.limit + self.paging.offset <= FEW
 
 
-def parse_list(query: QueryParams, table: Table, now: float) -> Asked:
-    """The page, the search and the order asked for. Raises InvalidField, InvalidSearch."""
+def parse_list(query: QueryParams, table: Table, now: float, scope: Scope) -> Asked:
+    """The page, the search and the order asked for, by a caller of that scope. Raises InvalidField, InvalidSearch."""
+    table = seen_by(scope, table)
     search = parse(query.get("search")) or _filters(query)
     keys = _sort_keys(query.get("sort_by", ""))
     echo = {"search": normalised(search), "sort_by": {name: "DESC" if descending else "ASC" for name, descending in keys}}

@@ -22,7 +22,7 @@ from api.connection import PEER
 from api.errors import problem_of
 from api.services import Services
 from engine.desk import Caller, Desk
-from engine.errors import NotAuthenticated, SignalboxError
+from engine.errors import JournalError, NotAuthenticated, SignalboxError, TooManyLogins
 from engine.formats.cgicfg import CgiConfig
 from engine.formats.text import text_of
 from engine.journal.accounts import Verb
@@ -30,6 +30,7 @@ from engine.state.rights import ContactRights
 
 LONGEST_BODY = 1 << 20  # bytes: forms are short
 METHODS = frozenset({"GET", "HEAD", "POST"})
+_ALWAYS_TRUE = (TooManyLogins, JournalError)
 _CHALLENGE = {"WWW-Authenticate": f'Basic realm="{REALM}", charset="UTF-8"'}
 
 
@@ -94,12 +95,19 @@ class Page:
             answer = error_page(str(error), (), status=401)
             answer.headers.update(_CHALLENGE)
         except SignalboxError as error:
-            status = problem_of(error).status
-            answer = error_page(str(error), (), status=status if self._services.settings.cgi_status_codes or status == 429 else 200)
+            answer = self._told(error)
         except ClientDisconnect:
             return
         answer.headers.setdefault("Cache-Control", "no-store")
         await answer(scope, receive, send)
+
+    def _told(self, error: SignalboxError) -> Response:
+        """In the originals' form. What no original ever had to say has its true status whatever is set."""
+        problem = problem_of(error)
+        is_true = self._services.settings.cgi_status_codes or isinstance(error, _ALWAYS_TRUE)
+        answer = error_page(str(error), (), status=problem.status if is_true else 200)
+        answer.headers.update(problem.headers if is_true else {})
+        return answer
 
     async def _answer(self, request: Request) -> Response:
         if request.method not in METHODS:

@@ -276,7 +276,8 @@ class Journal:
             fcntl.flock(self._lock, fcntl.LOCK_UN)
 
     def _prepare(self) -> None:
-        self._connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # of a new journal; one that has tables stays as it is
+        if not self._connection.execute("PRAGMA page_count").fetchone()[0]:  # saying it writes, which a full disk does not let us
+            self._connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # of a new journal; one that has tables stays as it is
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=FULL")
         self._connection.execute(f"PRAGMA wal_autocheckpoint={_LONGEST_LOG_PAGES}")

@@ -221,12 +221,7 @@ class Scanner:
     def _scan(self, descriptor: int, request: ScanRequest) -> Iterator[Frame]:
         begun = time.monotonic()
         identity = _identity(os.fstat(descriptor))
-        if (
-            identity == self._status
-            and not request.forget
-            and not request.reread_objects
-            and self._objects_identity() == self._objects
-        ):
+        if identity == self._status and not request.reread_objects and self._objects_identity() == self._objects:
             yield Unchanged(self.poller.number)
             return
         chunks = _chunks(descriptor)

@@ -86,7 +86,8 @@ Frame = Begin | Objects | Rows | Gone | End | Unchanged | Failed
 
 @dataclass(frozen=True, slots=True)
 class ScanRequest:
-    """Asks for one scan. Blocks of `forget` are sent even if their bytes are as before (dirty rows of the log lane).
+    """Asks for one scan. Of a file not scanned yet the blocks of `forget` are sent even if their bytes are as before (dirty rows
+    of the log lane: the file they were in before is older than what the log says).
 
     `steps_back`: others come first where the processor is short.
     """

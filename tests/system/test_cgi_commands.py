@@ -524,6 +524,27 @@ def test_icingas_forms_take_several_hosts(pair: Pair) -> None:
     assert [line.partition(";")[2] for line in pair.lines(answer)] == ["web01;HTTP", "web02;HTTP"]
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "cmd_typ=96&host=web01&host=no+such+host&start_time=11-11-2030+11:11:11",
+        "cmd_typ=87&host=web01&host=db01&plugin_state=0&plugin_output=fine&performance_data=",
+        "cmd_typ=2&com_id=@ID&com_id=999999",
+    ],
+)
+def test_of_several_commands_refused_none_is_carried_out(pair: Pair, query: str) -> None:
+    """The first would do; the last is refused, so the whole is: nobody is told no of what is done all the same."""
+    added = plain_http.get(
+        f"{pair.box.url}/nagios/cgi-bin/cmd.cgi?cmd_typ=1&cmd_mod=2&host=web02&com_data=stays+{len(query)}", auth=(ADMIN, PASSWORD)
+    )
+    query = query.replace("@ID", added.headers["Signalbox-Entry"])
+    before = pair.box.api.get("/v1/commands").json()["total"]
+    user = "bob" if "cmd_typ=87" in query else ADMIN  # who is a contact of web01, and not of db01
+    answer = plain_http.get(f"{pair.box.url}/cgi-bin/icinga/cmd.cgi?cmd_mod=2&{query}", auth=(user, PASSWORD))
+    assert message_of(answer.text) == REFUSED
+    assert pair.box.api.get("/v1/commands").json()["total"] == before
+
+
 def test_rights_hold_in_the_native_dialect_too(pair: Pair) -> None:
     """carl is a contact of a few services only, whatever his role here is."""
     token = pair.box.add_user("carl", "admin")

@@ -16,14 +16,23 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support import cores, oracle
-from tests.support.box import ENGINE, WORKER, Box, boxed, command_ids
+from api import centreon as centreon_dialect
+from api import cli
+from api.cgi.commands import TABLE, Form
+from api.native import OPERATIONS
+from engine.commands.catalogue import CATALOGUE
+from tests.support import cores, oracle, plain_http
+from tests.support.box import ENGINE, PASSWORD, WORKER, Box, boxed, command_ids
 from tests.support.cores import Host, NagiosCore, Service, until
+from tests.support.events import EventReader, reading
+from tests.system import every_write
+from tests.system.every_write import Asked
 
 pytestmark = pytest.mark.core
 
 SIZE = "20m"
 HOSTS = tuple(f"h{number:02}" for number in range(30))
+DANGEROUS = [row.name for row in TABLE.values() if CATALOGUE[row.name].danger]
 
 
 @dataclass
@@ -123,11 +132,20 @@ def full() -> Iterator[Full]:
 
 
 @pytest.fixture
-def failing() -> Iterator[Full]:
+def failing() -> Iterator[tuple[Full, Asked]]:
+    """With everything there that can be written about; a second core has stopped, so that what it is asked for waits."""
     with cores.core_folder() as folder:
-        core = NagiosCore(folder / "core", [Host(name, (Service("PING"),)) for name in HOSTS], 1)
-        with cores.running(core), boxed(folder, core) as box:
-            yield Full(core, box)
+        service = Service("PING", groups=("pings",))
+        below = {HOSTS[-1]: (every_write.CALM,)}
+        core = NagiosCore(folder / "core", [Host(name, (service,), ("all",), parents=below.get(name, ())) for name in HOSTS], 1)
+        away = NagiosCore(folder / "away", [Host("a00", (Service("PING"),))], 1)
+        dangerous = f"dangerous_commands = {DANGEROUS}".replace("'", '"')
+        with cores.running(core, away), boxed(folder, core, away, settings=dangerous) as box:
+            box.add_user(every_write.SECOND, "reader")
+            away.stop()
+            asked = Asked(box, core, away)
+            asked.prepare()
+            yield Full(core, box), asked
 
 
 def _journal_is_named(answer: httpx.Response) -> None:
@@ -145,6 +163,20 @@ def test_a_full_disk_accepts_nothing_loses_nothing_and_needs_no_repair(full: Ful
     for number in range(10):
         assert full.ask(f"in flight {number}").status_code == 202
     until(lambda: {box.life(one)["state"] for one in full.accepted.values()} <= {"written", "confirmed"}, "they are written")
+    with reading(box, host="h05", type="state") as reader:
+        _while_it_is_full(full, reader)
+    wanted = "nothing is sent, and proof waits in the core's log"
+    until(lambda: wanted in box.output, "the lane could not store what the log proves")
+    full.ballast.unlink()
+    until(lambda: full.ask(f"after {len(full.refused)}").status_code == 202, "there is room again")
+    full.exactly_what_was_accepted(tell)
+    assert box.pids(ENGINE) + box.pids(WORKER) == processes, "nothing had to be started again"
+    assert box.api.post("/v1/comments", json={"host": "h01", "comment": "again"}).status_code in (200, 201, 202)
+
+
+def _while_it_is_full(full: Full, reader: EventReader) -> None:
+    """Nothing is accepted; reading goes on, and so do the events."""
+    box = full.box
     full.fill()
     full.ask_until_refused("while full")
     cores.thaw(full.core)
@@ -155,27 +187,86 @@ def test_a_full_disk_accepts_nothing_loses_nothing_and_needs_no_repair(full: Ful
         assert box.api.get(path).status_code == 200, path
     full.core.send("PROCESS_SERVICE_CHECK_RESULT;h05;PING;2;seen on a disk without room")
     until(lambda: "without room" in box.api.get("/v1/hosts/h05/services/PING").json()["plugin_output"], "the view goes on")
-    wanted = "nothing is sent, and proof waits in the core's log"
-    until(lambda: wanted in box.output, "the lane could not store what the log proves")
-    full.ballast.unlink()
-    until(lambda: full.ask(f"after {len(full.refused)}").status_code == 202, "there is room again")
-    full.exactly_what_was_accepted(tell)
-    assert box.pids(ENGINE) + box.pids(WORKER) == processes, "nothing had to be started again"
-    assert box.api.post("/v1/comments", json={"host": "h01", "comment": "again"}).status_code in (200, 201, 202)
+    assert "without room" in str(reader.wait_for(host="h05", service="PING").data)
 
 
-def test_a_disk_that_fails_every_write(failing: Full, tell: Callable[[str], None]) -> None:
-    """As a file system does that the kernel has made read-only after an error; here by a limit on the size of files."""
-    box = failing.box
-    assert failing.ask("before").status_code == 202
-    box.wait_final(failing.accepted.values())
-    failing.limit(0)
+def test_a_disk_that_fails_every_write(failing: tuple[Full, Asked], tell: Callable[[str], None]) -> None:
+    """As a file system does that the kernel has made read-only after an error; here by a limit on the size of files.
+
+    Every write of every dialect and of the command line says so and does nothing, then and afterwards; reading goes on.
+    """
+    full, asked = failing
+    box = full.box
+    assert full.ask("before").status_code == 202
+    box.wait_final(full.accepted.values())
+    before = every_write.standing(asked)
+    full.limit(0)
     for number in range(3):
-        _journal_is_named(failing.ask(f"failing {number}"))
-    for write in failing.writes():
-        _journal_is_named(write())
-    assert box.api.get("/v1/hosts").json()["total"] == len(HOSTS)
-    assert box.api.get("/v1/audit").status_code == 200
-    failing.limit(resource.RLIM_INFINITY)
-    until(lambda: failing.ask(f"after {len(failing.refused)}").status_code == 202, "it can be written again")
-    failing.exactly_what_was_accepted(tell)
+        _journal_is_named(full.ask(f"failing {number}"))
+    count = _every_write_is_refused(asked)
+    _everything_is_read(asked)
+    full.limit(resource.RLIM_INFINITY)
+    assert every_write.standing(asked) == before, "nothing of what was refused was stored, and nothing of it was done"
+    until(lambda: full.ask(f"after {len(full.refused)}").status_code == 202, "it can be written again")
+    box.wait_final(full.accepted.values())
+    told = set(every_write.standing(asked)["told"]) - set(before["told"])
+    assert len(told) == 1 and b"after" in told.pop(), "what came behind them in the pipe came alone"
+    assert every_write.logout_of_browser(asked).status_code == 200, "what could not be ended then can be now"
+    tell(f"every write: {count} requests refused by an unwritable journal")
+
+
+def _every_write_is_refused(asked: Asked) -> int:
+    answers = [*_native_answers(asked), *_centreon_answers(asked), *_cgi_answers(asked)]
+    wrong = [(name, answer.status_code, answer.text[-500:]) for name, answer in answers if not _is_refusal(answer)]
+    wrong += _command_lines_that_went_wrong(asked)
+    assert not wrong, "\n".join(map(str, wrong))
+    return len(answers) + sum(how is not None for how in every_write.CLI.values())
+
+
+def _is_refusal(answer: httpx.Response) -> bool:
+    return answer.status_code == 503 and "retry-after" in answer.headers and every_write.names_the_journal(answer)
+
+
+def _native_answers(asked: Asked) -> Iterator[tuple[object, httpx.Response]]:
+    writes = {(one.method, one.path) for one in OPERATIONS if one.method not in ("GET", "HEAD")}
+    assert writes == set(every_write.NATIVE), "each write of the native API is tried"
+    for key in sorted(writes):
+        yield key, every_write.native(asked, key)
+        yield (*key, "with a key"), every_write.native(asked, key, **{"Idempotency-Key": "-".join(key)})
+
+
+def _centreon_answers(asked: Asked) -> Iterator[tuple[object, httpx.Response]]:
+    paths = {**centreon_dialect.PATHS, **centreon_dialect.OPEN_PATHS}
+    writes = {(method, path) for path in paths for method in paths[path] if method != "GET" or "logout" in path}
+    assert writes == set(every_write.CENTREON), "each write of Centreon's dialect is tried"
+    for key in sorted(writes):
+        yield key, every_write.centreon(asked, key)
+    yield "logout of a browser", every_write.logout_of_browser(asked)
+
+
+def _cgi_answers(asked: Asked) -> Iterator[tuple[object, httpx.Response]]:
+    for row in TABLE.values():
+        yield row, every_write.cgi(asked, row.number, form=row.form, needs_trouble=row.form is Form.ACKNOWLEDGE)
+
+
+def _command_lines_that_went_wrong(asked: Asked) -> list[object]:
+    assert set(every_write.CLI) == set(every_write.leaves(cli.main)), "each command of the command line is tried"
+    wrong: list[object] = []
+    for path, how in every_write.CLI.items():
+        if how is not None:
+            ran = every_write.command_line(asked, [*path.split(), *how[0](asked)], how[1])
+            wrong += [] if (ran.returncode, ran.stdout) == (1, "") and "journal" in ran.stderr else [(path, ran)]
+    return wrong
+
+
+def _everything_is_read(asked: Asked) -> None:
+    box = asked.box
+    assert box.api.get("/v1/hosts").json()["total"] == len(HOSTS) + 1
+    for path in ("/v1/audit", "/v1/operations", "/v1/commands", "/metrics", "/healthz"):
+        assert box.api.get(path).status_code == 200, path
+    assert asked.centreon("GET", "/monitoring/resources", None).status_code == 200
+    by_password = plain_http.get(f"{box.url}/nagios/cgi-bin/status.cgi", auth=(every_write.SECOND, PASSWORD))
+    assert by_password.status_code == 200 and "h01" in by_password.text, "he came by his password for the first time"
+    for words in (["user", "list"], ["commands", "show", asked.held]):
+        ran = every_write.command_line(asked, words)
+        assert ran.returncode == 0 and ran.stdout, (words, ran)
