@@ -40,7 +40,7 @@ def measure(core: Core, reader: EventReader, number: int) -> tuple[float, float]
     arrived: list[float] = []
 
     def wait() -> None:
-        reader.wait_for(20, output=word)
+        reader.wait_for(output=word)
         arrived.append(time.perf_counter())
 
     waiting = threading.Thread(target=wait)

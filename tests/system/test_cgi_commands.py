@@ -765,6 +765,30 @@ def test_a_command_that_reaches_further_names_nothing_out_of_sight(pair: Pair) -
     assert [text for text in told if "web03" in text] == []
 
 
+def test_what_is_out_of_sight_is_refused_like_what_is_not_there(pair: Pair) -> None:
+    """By the words of a refusal nobody learns which groups and contacts there are."""
+    window = [("com_data", "x"), ("fixed", "1"), ("start_time", clock(time.time())), ("end_time", clock(time.time() + 600))]
+    for number, kind, name in ((84, "hostgroup", "web"), (121, "servicegroup", "disks")):
+        asked = [[("cmd_typ", str(number)), (kind, word), *window] for word in (name, "no such one")]
+        texts = [pair.ours(one, "nobody").text.replace(name, "NAME").replace("no such one", "NAME") for one in asked]
+        assert texts[0] == texts[1] and REFUSED in texts[0]
+    with httpx.Client(base_url=pair.box.url, auth=("bob", PASSWORD), timeout=30) as bob:
+        for kind, name in (("contact", "ann"), ("contactgroup", "admins")):
+            asked = [
+                {"command": f"ENABLE_{kind.upper()}_HOST_NOTIFICATIONS", "arguments": {kind: word}} for word in (name, "none-such")
+            ]
+            answers = [bob.post("/v1/commands", json=one) for one in asked]
+            assert answers[0].status_code == answers[1].status_code == 403 and answers[0].json() == answers[1].json()
+
+
+def test_an_objects_page_names_no_parent_out_of_sight(pair: Pair) -> None:
+    """carl sees web01 by an escalation, and not the gateway above it."""
+    url = f"{pair.box.url}/nagios/cgi-bin/extinfo.cgi?type=1&host=web01"
+    pages = [plain_http.get(url, auth=(user, PASSWORD)).text for user in (ADMIN, "carl")]
+    assert ["host=gateway" in page for page in pages] == [True, False]
+    assert "Host State Information" in pages[1]
+
+
 def _replace(path: Path, text: str) -> None:
     """At once: half a file would be other rights for everybody."""
     beside = path.with_suffix(".new")
