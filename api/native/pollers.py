@@ -31,6 +31,7 @@ class Poller:
 
     `not_writing`: the core reads commands, but its status file grows old. `no_reader` or `stalled` with `stale` false: it writes
     its status file, but does not read commands; with `stale` true: neither. `stale`: old, and the command file was not looked at.
+    That a reader hangs while nobody commands anything shows with the next command: nothing is written just to look.
     """
 
     number: int
