@@ -6,6 +6,9 @@ endless header stops the loop for everybody. Bodies are bounded where they are r
 Nor may strangers take the last descriptors by connecting: what is being served opens files, too. Who comes when few are left is
 told so and let go; those who are connected are served on.
 
+Nor is a blank in a target guessed away: whoever reads a request before us may take its target to end there. Who sends `GET` with
+one is told the target with the blank encoded, as RFC 9112 (section 3) has it, and comes back with that.
+
 The head of an answer goes out with the first piece of its body, where that comes within the same turn of the loop: each write is a
 call of the system for us, and a wake-up for the client.
 """
@@ -26,12 +29,19 @@ PEER = "signalbox.peer"  # in the scope: the address of whoever made the connect
 ENDLESS = "signalbox.endless"  # set in the scope of a request whose answer has no end
 SPARED_DESCRIPTORS = 64  # more than threads of a worker open at once; at most a quarter of what the process may have
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
+_WITH_BLANK = re.compile(rb"(?:GET|HEAD) (/(?!/)[^\x00-\x1f\x7f]* [^\x00-\x1f\x7f]*) HTTP/1\.[01]\r?\n")
+_NOT_OF_A_TARGET = re.compile(rb"[^!$%&'()*+,\-./0-9:;=?@A-Z_a-z~]")
 _JOINED_BYTES = 1 << 16  # longer pieces are not copied to stand behind a head
 
 _TOO_LARGE = b"The head of the request is too large."
 _REFUSAL = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain; charset=utf-8\r\n"
     b"content-length: %d\r\nconnection: close\r\n\r\n%s" % (len(_TOO_LARGE), _TOO_LARGE)
+)
+_SAY_SO = b"A blank in the target of a request is written %20: see Location."
+_ELSEWHERE = (
+    b"HTTP/1.1 301 Moved Permanently\r\ncontent-type: text/plain; charset=utf-8\r\ncache-control: no-store\r\nlocation: %b\r\n"
+    b"content-length: %d\r\nconnection: close\r\n\r\n%b"
 )
 _FULL = b"Too many connections: come back later."
 _TURNED_AWAY = (
@@ -107,6 +117,10 @@ class BoundedConnection(HttpToolsProtocol):
             return
         self._without_body += len(data)
         if self._is_in_line:
+            if elsewhere := self._elsewhere(data):
+                self.transport.write(elsewhere)
+                self.transport.close()
+                return
             data = self._quoted_line(data)
         self._has_ended = False
         super().data_received(data)
@@ -123,6 +137,15 @@ class BoundedConnection(HttpToolsProtocol):
         self._is_in_line = end < 0
         line = data if end < 0 else data[:end]
         return data if line.isascii() else _BEYOND_ASCII.sub(lambda found: b"%%%02X" % found[0][0], line) + data[len(line) :]
+
+    def _elsewhere(self, data: bytes) -> bytes:
+        """The answer to a request that begins here and has a blank in its target; b"" for any other."""
+        is_next = not self._is_in_head and (self.cycle is None or self.cycle.response_complete)
+        found = _WITH_BLANK.match(data) if is_next and data.count(b" ", 0, data.find(b"\n")) > 2 else None
+        if found is None:
+            return b""
+        target = _NOT_OF_A_TARGET.sub(lambda byte: b"%%%02X" % byte[0][0], found[1])
+        return _ELSEWHERE % (target, len(_SAY_SO), b"" if data.startswith(b"HEAD") else _SAY_SO)
 
     def shutdown(self) -> None:
         """The server stops."""

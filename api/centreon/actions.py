@@ -31,7 +31,7 @@ from api.centreon.bodies import (
 from api.centreon.downtimes import author_of, window_of
 from api.centreon.named import Named, View, Wish, acknowledged, in_trouble, items_of, of_resource, target_of
 from api.centreon.objects import host_of, service_of
-from api.centreon.outcomes import nothing_to_do, outcome_of_items
+from api.centreon.outcomes import noted, nothing_to_do, outcome_of_items
 from api.centreon.place import Visit
 from api.centreon.times import parse_time
 from engine.desk.items import (
@@ -78,10 +78,10 @@ async def disacknowledge(visit: Visit) -> Response:
 async def set_downtime(visit: Visit) -> Response:
     """Set the same downtime on resources; with_services is for the hosts among them."""
     body = visit.body(ResourcesDowntimeBody)
-    make, author = _downtime(body.downtime, body.downtime.with_services), await author_of(visit, body.downtime.author_id)
+    make, (author, note) = _downtime(body.downtime, body.downtime.with_services), await author_of(visit, body.downtime.author_id)
     with_services = body.downtime.with_services
     wishes = [Wish(of_resource(one), lambda _: make, with_services, author=author) for one in body.resources]
-    return await _done(visit, wishes, "downtime")
+    return noted(await _done(visit, wishes, "downtime"), note)
 
 
 async def check(visit: Visit) -> Response:
@@ -169,7 +169,8 @@ async def _downtime_each(visit: Visit, *, services: bool) -> Response:
         return Wish(named, lambda _: make, item.with_services, author=author)
 
     asked = zip(items, authors, strict=True)
-    return await _done(visit, [wish(place, item, author) for place, (item, author) in enumerate(asked)], "downtime")
+    wishes = [wish(place, item, author) for place, (item, (author, _)) in enumerate(asked)]
+    return noted(await _done(visit, wishes, "downtime"), " ".join(dict.fromkeys(note for _, note in authors if note)))
 
 
 async def _check_each(visit: Visit, *, services: bool) -> Response:
@@ -257,7 +258,7 @@ def _result_wish(named: Named, status: int, output: str | None, perf_data: str |
 def _comment_wish(visit: Visit, named: Named, comment: str, date: str | None, field: str) -> Wish:
     now = visit.services.clock.now()
     if date is not None and abs(parse_time(date, field) - now) > COMMENT_SLACK_S:
-        raise InvalidField(f"[{field}] A core dates a comment when it reads it: leave {field} null, or say now.", field=field)
+        raise InvalidField(f"[{field}] A comment is dated when its core is told: leave {field} null, or say now.", field=field)
     make = make_comment(comment)
     return Wish(named, lambda _: make)
 

@@ -4,10 +4,10 @@ Each class lists the fields that are acted on; any other field is refused by nam
 unseen. Accepted without effect, and this is the whole list:
 
 - `duration` of a fixed downtime: the original demands it, the core ignores it, the window decides.
-- `author_id` that names the caller: the author is the caller anyway.
+- `author_id` that names the caller, or comes from one who is no admin: the author is the caller anyway.
 - `parent` of a host among resources: a host has none, and some clients send its own id.
 - whatever a login says besides name and password.
-- `date` of a comment, if it is now (within COMMENT_SLACK_S): a core dates a comment when it reads it.
+- `date` of a comment, if it is now (within COMMENT_SLACK_S): a comment is dated when its core is told.
 
 Bodies are JSON whatever their Content-Type says: known clients send none.
 """

@@ -14,7 +14,7 @@ from api.centreon.bodies import DowntimeBody, HostDowntimeBody, NoFields
 from api.centreon.entry_shapes import downtime_shape
 from api.centreon.listing import Shape, author_ids, entries_page
 from api.centreon.objects import host_of, host_target, service_of, service_target
-from api.centreon.outcomes import nothing_to_do, outcome
+from api.centreon.outcomes import noted, nothing_to_do, outcome
 from api.centreon.place import Visit
 from api.centreon.times import parse_time
 from api.render import json_response
@@ -22,7 +22,7 @@ from engine.desk import Entry, EntryFilter, Target
 from engine.desk.checks import Window, window
 from engine.desk.plans import DeletionAsked, Done, How
 from engine.desk.selection import EntrySelection
-from engine.errors import Forbidden, InvalidField, UnknownObject
+from engine.errors import InvalidField, UnknownObject
 
 ALL = EntryFilter(kind="downtime")
 MOST_TOGETHER = 10_000  # downtimes on one host's services
@@ -113,7 +113,7 @@ def _over(entry: Entry) -> str:
 
 
 async def _set(visit: Visit, target: Target, body: DowntimeBody, *, with_services: bool = False) -> Response:
-    author, when = await author_of(visit, body.author_id), window_of(body)
+    (author, note), when = await author_of(visit, body.author_id), window_of(body)
     receipts = await visit.desk.schedule_downtime(
         visit.caller,
         [target],
@@ -126,7 +126,7 @@ async def _set(visit: Visit, target: Target, body: DowntimeBody, *, with_service
         author=author,
         hold=False,
     )
-    return await outcome(visit, receipts)
+    return noted(await outcome(visit, receipts), note)
 
 
 def window_of(body: DowntimeBody, where: str = "") -> Window:
@@ -146,17 +146,20 @@ def window_of(body: DowntimeBody, where: str = "") -> Window:
     return window(start, end, False, float(body.duration))
 
 
-async def author_of(visit: Visit, author_id: int | None) -> str | None:
-    """The author to tell the core, None = the caller's own. Raises Forbidden when others than admins name somebody else."""
+async def author_of(visit: Visit, author_id: int | None) -> tuple[str | None, str]:
+    """The author to tell the core, None = the caller's own, and what is to be noted. Raises InvalidField.
+
+    Only an admin's word counts; anybody else is the author whatever is said, as in the original.
+    """
     doorkeeper, caller = visit.services.doorkeeper, visit.caller
     if author_id is None or author_id == await doorkeeper.user_id(caller.user):
-        return None
+        return None, ""
     if caller.role != "admin":
-        raise Forbidden(f"[author_id] Only an admin may name another author than oneself: {author_id} is not you.", right="admin")
+        return None, f"author_id {author_id} is not you, and only an admin's counts: the author is {caller.author}."
     user = await doorkeeper.user(author_id)
     if user is None:
         raise InvalidField(f"[author_id] There is no contact {author_id}.", field="author_id")
-    return user.author
+    return user.author, ""
 
 
 def _id(visit: Visit) -> int:

@@ -6,6 +6,7 @@ truth in the status. `code` is always the HTTP status; `errors` says for program
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from starlette.responses import Response
@@ -28,6 +29,7 @@ _BY_CODE = {kind.code: kind for kind in reversed(TABLE)}
 # What the desk calls a field, and what this dialect's bodies call it.
 _FIELDS = {"start": "start_time", "end": "end_time", "return_code": "status", "plugin_output": "output",
            "perf_data": "performance_data"}  # fmt: skip
+_IN_WORDS = re.compile(r"\b(?:plugin_output|perf_data|return_code)\b|^(?:start|end)(?= must )")
 
 
 def status_of(error: SignalboxError) -> int:
@@ -44,7 +46,11 @@ def error_answer(error: SignalboxError) -> Response:
     """What a caller is told of an error."""
     facts = {name: value for name, value in error.facts.items() if name != "field"}
     told = told_error(error.code, str(error), str(error.facts.get("field") or ""))
-    answer = refusal(status_of(error), str(error), [told | {name: value for name, value in facts.items() if name not in told}])
+    answer = refusal(
+        status_of(error),
+        in_our_words(error.code, str(error)),
+        [told | {name: value for name, value in facts.items() if name not in told}],
+    )
     answer.headers.update(problem_of(error).headers)
     return answer
 
@@ -52,7 +58,12 @@ def error_answer(error: SignalboxError) -> Response:
 def told_error(code: str, message: str, field: str = "") -> dict[str, object]:
     """One row of `errors`: a word for programs, the sentence, and the body's or query's field it is about."""
     about: dict[str, object] = {"field": _FIELDS.get(field, field)} if field else {}
-    return {"type": code, "message": message, **about}
+    return {"type": code, "message": in_our_words(code, message), **about}
+
+
+def in_our_words(code: str, message: str) -> str:
+    """A sentence about a wrong field with that field as this dialect's bodies call it."""
+    return message if code != InvalidField.code else _IN_WORDS.sub(lambda found: _FIELDS[found[0]], message)
 
 
 def refusal(status: int, message: str, errors: Sequence[Mapping[str, object]] = (), **more: object) -> Response:

@@ -14,7 +14,7 @@ from api.centreon.answers import encoded_page, is_true, list_answer
 from api.centreon.objects import LONGEST_READ_S, host_of, service_of
 from api.centreon.place import Visit
 from api.centreon.searching import HOSTGROUP_KEYS, SERVICEGROUP_KEYS, parse_list
-from engine.state.fields import Table
+from engine.state.fields import Table, seen_by
 from engine.state.grouped import (
     GroupedHost,
     GroupedService,
@@ -56,10 +56,10 @@ async def servicegroups_of_service(visit: Visit) -> Response:
 
 async def _page(visit: Visit, kind: Kind, *more: Condition) -> Response:
     query, scope = visit.request.query_params, visit.caller.scope
-    asked = parse_list(query, KEYS[kind], visit.services.clock.now())
+    asked = parse_list(query, KEYS[kind], visit.services.clock.now(), scope)
     with_services = is_true(query, "show_service")
     with_hosts = with_services or is_true(query, "show_host")
-    order, conditions = group_order(KEYS[kind], asked.keys), [*more, asked.condition]
+    order, conditions = group_order(seen_by(scope, KEYS[kind]), asked.keys), [*more, asked.condition]
 
     def read(reader: Reader) -> tuple[list[Shape], int]:
         with reader.limited(LONGEST_READ_S), reader.snapshot():
@@ -69,13 +69,13 @@ async def _page(visit: Visit, kind: Kind, *more: Condition) -> Response:
             names = [group.name for group in found]
             hosts = hosts_in(reader, scope, kind, names) if with_hosts and names else ()
             services = services_in(reader, scope, kind, names) if with_services and names else ()
-        return _shapes(found, hosts if with_hosts else None, services if with_services else None), total
+        return shapes(found, hosts if with_hosts else None, services if with_services else None), total
 
     rows, total = await visit.desk.read(read)
     return await list_answer(len(rows), lambda: encoded_page(rows, asked.paging, total, asked.echo))
 
 
-def _shapes(
+def shapes(
     groups: Sequence[GroupName], hosts: Sequence[GroupedHost] | None, services: Sequence[GroupedService] | None
 ) -> list[Shape]:
     """Groups with their hosts, and these with their services, where asked for."""
@@ -96,7 +96,7 @@ def _shapes(
         if services is not None:
             shape["services"] = below[host.group, host.poller, host.name] = []
     for service in services or ():
-        below[service.group, service.poller, service.host].append(
-            {"id": service.id, "description": service.description, "display_name": service.display_name, "state": service.state}
-        )
+        shape = {"id": service.id, "description": service.description, "display_name": service.display_name, "state": service.state}
+        # A contact of a service need not see its host, and then there is nothing here that it could stand below.
+        below.get((service.group, service.poller, service.host), []).append(shape)
     return [row | {"hosts": inside[name]} for name, row in rows.items()]

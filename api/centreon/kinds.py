@@ -22,7 +22,7 @@ CATEGORY_KEYS = Table({"id": Field("NULL", Type.INTEGER), "name": Field("NULL"),
 
 async def categories(visit: Visit) -> Response:
     """The categories of hosts or services: there are none."""
-    asked = parse_list(visit.request.query_params, CATEGORY_KEYS, visit.services.clock.now())
+    asked = parse_list(visit.request.query_params, CATEGORY_KEYS, visit.services.clock.now(), visit.caller.scope)
     return await list_answer(0, lambda: encoded_page([], asked.paging, 0, asked.echo))
 
 
@@ -37,7 +37,8 @@ async def severities_of_services(visit: Visit) -> Response:
 
 
 async def _severities(visit: Visit, kind: Kind) -> Response:
-    asked, scope = parse_list(visit.request.query_params, SEVERITIES, visit.services.clock.now()), visit.caller.scope
+    scope = visit.caller.scope
+    asked = parse_list(visit.request.query_params, SEVERITIES, visit.services.clock.now(), scope)
     paging = asked.paging
 
     def read(reader: Reader) -> tuple[list[SeverityRow], int]:

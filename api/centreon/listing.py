@@ -19,7 +19,7 @@ KEYS = {"downtime": DOWNTIME_KEYS, "acknowledgement": ACKNOWLEDGEMENT_KEYS}
 
 async def entries_page(visit: Visit, which: EntryFilter, shape: Shape) -> Response:
     """One page of what a search finds among the entries of `which`, one of the kinds above."""
-    asked = parse_list(visit.request.query_params, KEYS[which.kind or ""], visit.services.clock.now())
+    asked = parse_list(visit.request.query_params, KEYS[which.kind or ""], visit.services.clock.now(), visit.caller.scope)
     paging = asked.paging
     found = replace(which, condition=asked.condition, order=asked.order, limit=paging.limit, offset=paging.offset)
     page = await visit.desk.entries(visit.caller, found)

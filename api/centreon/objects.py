@@ -33,7 +33,8 @@ IDS_PER_READ = 500  # SQLite takes a bounded number of values in one statement
 async def hosts(visit: Visit) -> Response:
     """Every host; with `show_service=true` each with its services."""
     query = visit.request.query_params
-    asked, manner, scope = parse_list(query, HOST_KEYS, visit.services.clock.now()), _manner(visit), visit.caller.scope
+    manner, scope = _manner(visit), visit.caller.scope
+    asked = parse_list(query, HOST_KEYS, visit.services.clock.now(), scope)
     paging, with_services = asked.paging, is_true(query, "show_service")
 
     def read(reader: Reader) -> tuple[Sequence[HostView], int, Mapping[int, Sequence[ListedService]] | None]:
@@ -157,7 +158,7 @@ def _service_rows(views: Sequence[ListedService], manner: Manner, *, with_host: 
 async def _services_page(visit: Visit, host_id: int | None) -> Response:
     """A page of services: of one host, or of all with the host of each."""
     query, manner, scope = visit.request.query_params, _manner(visit), visit.caller.scope
-    asked = parse_list(query, SERVICE_KEYS, visit.services.clock.now())
+    asked = parse_list(query, SERVICE_KEYS, visit.services.clock.now(), visit.caller.scope)
     paging = asked.paging
 
     conditions = [asked.condition] if host_id is None else [asked.condition, of_hosts([host_id])]

@@ -32,9 +32,13 @@ from api.centreon import (
 )
 from api.centreon.answers import LARGEST
 from api.centreon.cookies import HEADER
+from api.centreon.outcomes import COMMAND_HEADER, ENTRY_HEADER, NOTE_HEADER
 from api.centreon.resource_filters import FILTERS
 from api.centreon.schemas import REF, SCHEMAS, component, json_schema, page_of
+from api.ledger import HEADER as IDEMPOTENCY_HEADER
 from api.render import JSON
+from api.waiting import WAIT_CAP_S
+from engine.journal.requests import LONGEST_KEY
 
 VERSIONS = ("latest", "beta", "v2", "v21.10", "v22.10", "v23.10", "v24.04", "v25.10")
 Methods = Mapping[str, Callable[..., Any]]
@@ -50,6 +54,11 @@ class Told:
     answer: str = ""
     body: Any = None
     query: Sequence[str] = ()
+
+    @property
+    def changes(self) -> bool:
+        """Whether a core is told something."""
+        return not self.answer
 
 
 _DOWNTIMES, _ACKS = Told("[Downtime]"), Told("[Acknowledgement]")
@@ -139,6 +148,29 @@ _PAGING = {
     "limit": _NUMBER | {"minimum": 0, "default": 10},
     "page": _NUMBER | {"minimum": 1, "default": 1},
 }
+# What every change takes, and what its answer carries besides a body.
+_OF_A_CHANGE = (
+    {
+        "name": "wait", "in": "query", "required": False, "schema": {"type": "number", "minimum": 0},
+        "description": f"seconds to wait for the last state, at most {WAIT_CAP_S:g}; the answer then has a body",
+    },
+    {
+        "name": "Prefer", "in": "header", "required": False, "schema": {"type": "string"}, "example": "wait=10",
+        "description": "the same as a header (RFC 7240)",
+    },
+    {
+        "name": IDEMPOTENCY_HEADER, "in": "header", "required": False,
+        "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY, "pattern": "^[!#-~]+$"},
+        "description": "the same key, path and body are carried out once",
+    },
+)  # fmt: skip
+_TEXT = {"type": "string"}
+_HEADERS = {
+    COMMAND_HEADER: {"description": "ids of the commands", "schema": _TEXT},
+    ENTRY_HEADER: {"description": "ids of the downtimes, acknowledgements or comments made or ended", "schema": _TEXT},
+    NOTE_HEADER: {"description": "what was not done as asked, and why", "schema": _TEXT},
+}
+_RETRY = {"Retry-After": {"description": "seconds, where a core is away", "schema": _TEXT}}
 _SEARCHED = (statuses.hosts_status, statuses.services_status)
 
 
@@ -179,13 +211,17 @@ def _operation(path: str, handler: Callable[..., Any], by_kind: Mapping[str, Any
         "parameters": [*_of_path(path), *_of_query(handler, told)],
         "responses": {**_answers(told), "default": _answer("no, and why", json_schema("Error"))},
     }
+    if told.changes:
+        described["parameters"] += _OF_A_CHANGE
+        for status, answer in described["responses"].items():
+            answer["headers"] = _HEADERS if status != "default" else _HEADERS | _RETRY
     if told.body is not None:
         described["requestBody"] = {"required": True, "content": {JSON: {"schema": by_kind[repr(told.body)]}}}
     return described | ({"security": []} if is_open else {})
 
 
 def _answers(told: Told) -> dict[str, Any]:
-    if not told.answer:
+    if told.changes:
         done = {"204": {"description": "a core carried it out"}, "200": _answer("the same, with its proof", json_schema("Proved"))}
         return done | {"207": _answer("some of it was carried out", json_schema("Several"))}
     if told.answer.startswith("["):

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import msgspec
 from starlette.responses import Response
 
-from api.centreon.errors import refusal, status_of_code, told_error
+from api.centreon.errors import in_our_words, refusal, status_of_code, told_error
 from api.centreon.place import Visit
 from api.centreon.waits import Wait
 from api.errors import RETRY_AFTER_S
@@ -91,7 +91,7 @@ async def outcome_of_items(visit: Visit, done: Sequence[ItemDone]) -> Response:
 async def nothing_to_do(visit: Visit, note: str = "") -> Response:
     """What was asked for is so already."""
     answer = _answer(Verdict(204), visit.wait, (), ())
-    return _noted(answer, note)
+    return noted(answer, note)
 
 
 async def again(visit: Visit, known: Recorded) -> Response:
@@ -126,7 +126,8 @@ def _verdict(lives: Sequence[Life], *, deletes: bool = False) -> Verdict:
 
 def _item_verdict(item: ItemDone, lives: Mapping[str, Life]) -> Verdict:
     if item.code:
-        return Verdict(status_of_code(item.code), item.message, (told_error(item.code, item.message, item.field),))
+        message = in_our_words(item.code, item.message)
+        return Verdict(status_of_code(item.code), message, (told_error(item.code, item.message, item.field),))
     own = [lives[command_id] for command_id in _ids(item.receipts)]
     return _verdict(own, deletes=any(receipt.withdrawn for receipt in item.receipts))
 
@@ -136,7 +137,7 @@ def _together(verdicts: Sequence[Verdict]) -> Verdict:
     if not bad:
         return Verdict(204)
     errors = tuple(error for one in bad for error in one.errors)
-    said = list(dict.fromkeys(one.message for one in bad))
+    said = [text if text.endswith((".", "!", "?")) else f"{text}." for text in dict.fromkeys(one.message for one in bad)]
     message = " ".join(said[:_MOST_SAID]) + (f" … and {len(said) - _MOST_SAID} more." if len(said) > _MOST_SAID else "")
     statuses = {one.status for one in verdicts}
     if len(verdicts) == 1 or statuses in ({404}, {503}):
@@ -218,9 +219,11 @@ def _headers(ids: Sequence[str], receipts: Sequence[Receipt]) -> dict[str, str]:
     return {name: value for name, value in headers.items() if value}
 
 
-def _noted(answer: Response, note: str) -> Response:
-    if note:
-        answer.headers[NOTE_HEADER] = _header_text(note)
+def noted(answer: Response, note: str) -> Response:
+    """The answer, with one more thing said of what was not done as asked."""
+    said = " ".join(text for text in (answer.headers.get(NOTE_HEADER, ""), _header_text(note)) if text)
+    if said:
+        answer.headers[NOTE_HEADER] = said
     return answer
 
 

@@ -17,10 +17,11 @@ from api.auth.doorkeeper import check_may
 from api.auth.presented import check_meant, presented_caller
 from api.centreon.bodies import BULK_LIMIT_BYTES, Body, parse_array, parse_body, raw_body
 from api.centreon.cookies import Credential, check_same_origin, credential_of
-from api.centreon.errors import NoRoute, error_answer, refusal, status_of, wrong_credentials
+from api.centreon.errors import NoRoute, error_answer, refusal, status_of, told_error, wrong_credentials
 from api.centreon.times import in_zone
 from api.centreon.versions import NEWEST, Version, parse_version
 from api.centreon.waits import Wait, parse_wait
+from api.errors import MethodNotAllowed
 from api.ledger import REPLAYED, as_asked, kept, without_body
 from api.services import Services
 from engine.desk import Caller, Desk, Recorded
@@ -30,8 +31,9 @@ from engine.journal.accounts import Verb
 B = TypeVar("B", bound=Body)
 LARGEST_ID = 2**63 - 1
 NO_CREDENTIALS = "Authentication Required"
-NOT_FOUND_BY_IT = "No token could be found. It is unknown or was ended: log in again."
-EXPIRED = "Credentials have expired. Log in again."
+NOT_FOUND_BY_IT = "No token could be found."
+EXPIRED = "Credentials have expired."
+_LOG_IN = "Log in, and send the token of that as X-AUTH-TOKEN."
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +127,10 @@ class Place:
         except NotAuthenticated as error:
             if credential is None:
                 return wrong_credentials()
-            return refusal(version.bad_token_status, EXPIRED if error.facts.get("expired") else NOT_FOUND_BY_IT)
+            return _not_let_in(version.bad_token_status, EXPIRED if error.facts.get("expired") else NOT_FOUND_BY_IT)
         if caller is None:
             await self._services.doorkeeper.note_stranger(address_of(request))
-            return refusal(401, NO_CREDENTIALS)
+            return _not_let_in(401, NO_CREDENTIALS)
         with in_zone(caller.zone):
             return await self._handled(Visit(self._services, request, version, caller, credential), method)
 
@@ -166,9 +168,15 @@ class Place:
 
     def _wrong_method(self, request: Request) -> Response:
         allowed = ", ".join(sorted({*self._handlers, *self._open}))
-        answer = refusal(405, f"{NoRoute(request.method, request.url.path)}: Method Not Allowed (Allow: {allowed})")
+        message = f"{NoRoute(request.method, request.url.path)}: Method Not Allowed (Allow: {allowed})"
+        answer = refusal(405, message, [told_error(MethodNotAllowed.code, message)])
         answer.headers["Allow"] = allowed
         return answer
+
+
+def _not_let_in(status: int, message: str) -> Response:
+    """The original's very words; what to do stands beside them."""
+    return refusal(status, message, [told_error(NotAuthenticated.code, f"{message.removesuffix('.')}. {_LOG_IN}")])
 
 
 def _check_meant(visit: Visit) -> None:

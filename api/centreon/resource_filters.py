@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 
 from starlette.datastructures import QueryParams
 
-from api.centreon.searching import HOST_ALIASES, SERVICE_ALIASES, Asked, parse_list, to_the_second
+from api.centreon.searching import HOST_ALIASES, SERVICE_ALIASES, Asked, echoed_order, parse_list, parse_order, to_the_second
 from engine.errors import InvalidField
 from engine.state.fields import HOST_STATES, PROBLEM_HOSTS, PROBLEM_SERVICES, SERVICE_STATES, Field, Table, Type, problem
 from engine.state.resources import HOST_SEVERITY, SERVICE_SEVERITY
+from engine.state.scope import Scope
 from engine.state.search import Condition, Kind, condition
 
 KINDS: tuple[Kind, ...] = ("host", "service")
@@ -179,13 +180,14 @@ class Resources:
     chosen: dict[Kind, Sequence[Condition]]
 
 
-def parse_resources(query: QueryParams, now: float) -> Resources:
+def parse_resources(query: QueryParams, now: float, scope: Scope) -> Resources:
     """What a query asks for. Raises InvalidField, InvalidSearch."""
     for name in query:
         if name not in (*FILTERS, *_SWITCHES, *_NUMBERS, *_PAGING) and not name.startswith("filter["):
             known = ", ".join((*FILTERS, *_SWITCHES, *_NUMBERS, *_PAGING))
             raise InvalidField(f"[{name}] Request parameter provided not handled; known are {known}", field=name)
-    asked = [parse_list(query, table, now) for table in TABLES]
+    asked = [parse_list(query, table, now, scope) for table in TABLES]
+    keys, dropped = parse_order(query, TABLES)
     arrays = {name: _array(query, name) for name in FILTERS if name in query}
     types = arrays.get("types") or list(KINDS)
     chosen: dict[Kind, Sequence[Condition]] = {}
@@ -193,7 +195,8 @@ def parse_resources(query: QueryParams, now: float) -> Resources:
         if kind in types:
             limits = [FILTERS[name].condition(kind, values) for name, values in arrays.items() if values]
             chosen[kind] = [own.condition, *limits, *_switched(query, kind)]
-    return Resources(replace(asked[0], order=""), chosen)
+    echo = {**asked[0].echo, **echoed_order(keys, dropped)}
+    return Resources(replace(asked[0], order="", keys=keys, echo=echo), chosen)
 
 
 def _switched(query: QueryParams, kind: Kind) -> list[Condition]:

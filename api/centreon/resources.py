@@ -26,7 +26,7 @@ from engine.state.views import Reader
 
 async def resources(visit: Visit) -> Response:
     """One page of hosts and services."""
-    asked_for = parse_resources(visit.request.query_params, visit.services.clock.now())
+    asked_for = parse_resources(visit.request.query_params, visit.services.clock.now(), visit.caller.scope)
     asked, scope, frame = asked_for.asked, visit.caller.scope, _frame(visit)
 
     def read(reader: Reader) -> tuple[list[ResourceRow], int]:

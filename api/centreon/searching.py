@@ -1,7 +1,8 @@
 """Search, filters and order of the dialect's lists: its own keys over the engine's search language.
 
 Kept from the original: the grammar, `filter[key]=a|b`, what `meta` echoes. Where the original answers all rows to a search that is
-no JSON, drops an order it does not know, or compares with `=` for an operator it does not know, this one answers 400.
+no JSON, or compares with `=` for an operator it does not know, this one answers 400. As in the original, a key or a direction that
+a list cannot be sorted by is dropped, since it changes no row: `meta` echoes the others, and names it under `signalbox`.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from starlette.datastructures import QueryParams
 from api.centreon.answers import FEW, Paging, parse_page
 from engine.desk.entry_fields import ENTRIES
 from engine.errors import InvalidSearch
-from engine.state.fields import HOSTS, SERVICES, Field, Table, Type, names_others
+from engine.state.fields import HOSTS, SERVICES, Field, Table, Type, names_others, seen_by
 from engine.state.grouped import HOSTGROUPS, SERVICEGROUPS
+from engine.state.scope import Scope
 from engine.state.search import Condition, condition, normalised, order, parse
 
 HOST_ALIASES = {
@@ -81,6 +83,7 @@ _ENTRY_ALIASES = {
     "is_persistent_comment": "is_persistent",
 }
 _NEWEST_FIRST = ("e.id DESC",)
+_DIRECTIONS = ("ASC", "DESC")
 
 
 def _entry_table() -> Table:
@@ -118,12 +121,40 @@ class Asked:
         return self.condition[0] == "1" and not self.keys and self.paging.limit + self.paging.offset <= FEW
 
 
-def parse_list(query: QueryParams, table: Table, now: float) -> Asked:
-    """The page, the search and the order asked for. Raises InvalidField, InvalidSearch."""
+def parse_list(query: QueryParams, table: Table, now: float, scope: Scope) -> Asked:
+    """The page, the search and the order asked for, by a caller of that scope. Raises InvalidField, InvalidSearch."""
+    table = seen_by(scope, table)
     search = parse(query.get("search")) or _filters(query)
-    keys = _sort_keys(query.get("sort_by", ""))
-    echo = {"search": normalised(search), "sort_by": {name: "DESC" if descending else "ASC" for name, descending in keys}}
-    return Asked(parse_page(query), condition(table, json.dumps(search), (), now), order(table, keys), keys, echo)
+    keys, dropped = parse_order(query, (table,))
+    echo = {"search": normalised(search), **echoed_order(keys, dropped)}
+    return Asked(parse_page(query), _condition(table, search, now), order(table, keys), keys, echo)
+
+
+def parse_order(query: QueryParams, tables: Sequence[Table]) -> tuple[list[tuple[str, bool]], list[str]]:
+    """What to sort by, as (key of every table, descending), and what of `sort_by` says nothing. Raises InvalidSearch."""
+    asked = _sort_keys(query.get("sort_by", ""))
+    known = {name: direction in _DIRECTIONS and all(table.field(name) for table in tables) for name, direction in asked}
+    keys = [(name, direction == "DESC") for name, direction in asked if known[name]]
+    return keys, [name for name, is_known in known.items() if not is_known]
+
+
+def echoed_order(keys: Sequence[tuple[str, bool]], dropped: Sequence[str]) -> dict[str, object]:
+    """The part of `meta` that says what is sorted by, and what is not."""
+    told: dict[str, object] = {"sort_by": {name: "DESC" if descending else "ASC" for name, descending in keys}}
+    return told | {"signalbox": {"not_sorted_by": [name[:100] for name in dropped]}} if dropped else told
+
+
+def _condition(table: Table, search: Mapping[str, object], now: float) -> Condition:
+    try:
+        return condition(table, json.dumps(search), (), now)
+    except InvalidSearch as error:
+        if "near" not in error.facts:
+            raise
+        name, near = str(error.facts["field"])[:100], error.facts["near"]
+        perhaps = f"; perhaps {' or '.join(map(str, near))} is meant" if isinstance(near, list) and near else ""
+        raise InvalidSearch(
+            f"The parameter {name} is not allowed: this list has no such key to search by{perhaps}.", **error.facts
+        ) from None
 
 
 def _filters(query: QueryParams) -> dict[str, object]:
@@ -136,19 +167,15 @@ def _filters(query: QueryParams) -> dict[str, object]:
     return tests[0] if len(tests) == 1 else {"$and": tests} if tests else {}
 
 
-def _sort_keys(text: str) -> list[tuple[str, bool]]:
-    """(key, descending) of `{"host.name": "DESC"}` or of a key alone. Raises InvalidSearch."""
+def _sort_keys(text: str) -> list[tuple[str, str]]:
+    """(key, direction) of `{"host.name": "DESC"}` or of a key alone, known or not. Raises InvalidSearch."""
     if not text.strip():
         return []
     if not text.lstrip().startswith("{"):
-        return [(text, False)]
+        return [(text.strip(), "ASC")]
     try:
         keys = parse(text)
     except InvalidSearch as error:
-        raise InvalidSearch(
-            f"Bad format for the sort request parameter sort_by. {error}", field="sort_by", **error.facts
-        ) from error
-    for name, direction in keys.items():
-        if not isinstance(direction, str) or direction.upper() not in ("ASC", "DESC"):
-            raise InvalidSearch(f"sort_by: {name} is sorted ASC or DESC, not {str(direction)[:50]!r}.", field="sort_by")
-    return [(name, str(direction).upper() == "DESC") for name, direction in keys.items()]
+        facts = error.facts | {"field": "sort_by"}
+        raise InvalidSearch(f"Bad format for the sort request parameter sort_by. {error}", **facts) from error
+    return [(name, str(direction).upper()) for name, direction in keys.items()]

@@ -44,7 +44,7 @@ async def configured_servers(visit: Visit) -> Response:
 
 
 async def _page(visit: Visit, shape: Callable[[PollerView], dict[str, object]]) -> Response:
-    asked = parse_list(visit.request.query_params, KEYS, visit.services.clock.now())
+    asked = parse_list(visit.request.query_params, KEYS, visit.services.clock.now(), visit.caller.scope)
     scope, paging = visit.caller.scope, asked.paging
     found = await visit.desk.read(lambda reader: reader.found_pollers(scope, asked.condition, asked.order))
     page = found[paging.offset : paging.offset + paging.limit]

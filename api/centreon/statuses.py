@@ -27,7 +27,7 @@ async def services_status(visit: Visit) -> Response:
 
 
 async def _counted(visit: Visit, kind: Kind, table: Table, states: Mapping[str, int]) -> Response:
-    asked = parse_list(visit.request.query_params, table, visit.services.clock.now())
+    asked = parse_list(visit.request.query_params, table, visit.services.clock.now(), visit.caller.scope)
     listing = Listing.within(visit.caller.scope, kind, [asked.condition])
 
     def read(reader: Reader) -> dict[int, int]:

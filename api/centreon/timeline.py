@@ -72,7 +72,7 @@ async def _file(visit: Visit, place: tuple[int, str, str]) -> Response:
 
 
 def _asked(visit: Visit) -> Asked:
-    return parse_list(visit.request.query_params, KEYS, visit.services.clock.now())
+    return parse_list(visit.request.query_params, KEYS, visit.services.clock.now(), visit.caller.scope)
 
 
 async def _read(visit: Visit, place: tuple[int, str, str], asked: Asked, limit: int, offset: int) -> Page:

@@ -28,7 +28,7 @@ from api.errors import problem_of
 from api.ledger import as_asked, kept, without_body
 from engine.commands.catalogue import CATALOGUE, Effect
 from engine.commands.lifecycle import State
-from engine.desk import Caller, Life, Receipt, Target
+from engine.desk import Caller, Life, Receipt, Wanted
 from engine.desk.lives import is_never_sent
 from engine.desk.plans import limit_of
 from engine.desk.selection import check_limit
@@ -168,13 +168,12 @@ async def _carried_out(visit: Visit, caller: Caller, command: CgiCommand) -> lis
     asked = [(names, place) for names in named for place in await _places(visit, caller, command, names)]
     for _, place in asked:
         _check(visit, command, place)
-    receipts: list[Receipt] = []
+    wanted: list[Wanted] = []
     for names, place in asked:
         now = visit.services.clock.now() + place.clock_offset_s
         who = replace(caller, author=author_of(visit, place)) if command.has_author else caller
-        for one in commanded(visit, command, names, place, now):
-            receipts += await _sent(visit, _keyed(who, first=not receipts), one, place)
-    return receipts
+        wanted += [await _wanted(visit, who, one, place) for one in commanded(visit, command, names, place, now)]
+    return list(await visit.desk.command_all(wanted))
 
 
 def _check_count(visit: Visit, caller: Caller, count: int) -> None:
@@ -198,24 +197,14 @@ def _check(visit: Visit, command: CgiCommand, place: Place) -> None:
         raise Refusal(NOT_CHECKING, f"{place.poller.name} has check_external_commands=0.", code=503)
 
 
-def _keyed(caller: Caller, *, first: bool) -> Caller:
-    """An Idempotency-Key belongs to the first of several commands."""
-    if first or caller.request is None:
-        return caller
-    return replace(caller, request=replace(caller.request, key="", fingerprint=b""))
-
-
-async def _sent(visit: Visit, caller: Caller, one: Commanded, place: Place) -> tuple[Receipt, ...]:
-    desk, poller, arguments = visit.desk, place.poller.number, dict(one.arguments)
+async def _wanted(visit: Visit, caller: Caller, one: Commanded, place: Place) -> Wanted:
+    poller, arguments = place.poller.number, dict(one.arguments)
     if one.trigger:
-        arguments["trigger"] = await entry_id(desk, caller, "downtime", one.trigger, place.poller.name, None)
+        arguments["trigger"] = await entry_id(visit.desk, caller, "downtime", one.trigger, place.poller.name, None)
     expire = expiry(visit, place)
-    if expire is not None and one.name.startswith("ACKNOWLEDGE_"):
-        target = Target(str(arguments.pop("host")), arguments.pop("service", None), poller)  # type: ignore[arg-type]
-        return await desk.acknowledge(caller, [target], expire=expire, **arguments)  # type: ignore[arg-type]
     if expire is not None and one.name == "DISABLE_NOTIFICATIONS":
-        return await desk.command(caller, "DISABLE_NOTIFICATIONS_EXPIRE_TIME", {"expire": expire}, poller=poller)
-    return await desk.command(caller, one.name, arguments, poller=poller)
+        return Wanted(caller, "DISABLE_NOTIFICATIONS_EXPIRE_TIME", {"expire": expire}, poller)
+    return Wanted(caller, one.name, arguments, poller, expire if one.name.startswith("ACKNOWLEDGE_") else None)
 
 
 def expiry(visit: Visit, place: Place) -> int | None:
@@ -234,11 +223,8 @@ async def _deleted(visit: Visit, caller: Caller, command: CgiCommand) -> list[Re
     given = visit.values(parameter) if is_icinga(visit) else [visit.value(parameter)]
     _check_count(visit, caller, len(given))
     numbers = [int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0 for text in given]
-    receipts: list[Receipt] = []
-    for number in numbers:
-        id = await entry_id(visit.desk, caller, kind, number, visit.value("poller"), command.subject)
-        receipts += await visit.desk.delete_entry(_keyed(caller, first=not receipts), kind, id)
-    return receipts
+    ids = [await entry_id(visit.desk, caller, kind, number, visit.value("poller"), command.subject) for number in numbers]
+    return list(await visit.desk.delete_entries(caller, kind, list(dict.fromkeys(ids))))
 
 
 # --- telling ----------------------------------------------------------------------------------------------------------------------

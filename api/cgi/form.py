@@ -14,7 +14,7 @@ from api.cgi.pages import page
 from api.cgi.places import Place, place, places_of
 from api.cgi.visit import Visit
 from engine.commands.row import GROUPS, Subject
-from engine.errors import CallerError
+from engine.errors import CallerError, UnknownPoller
 from engine.formats.cgicfg import DEMANDED
 from engine.state.views import Reader
 
@@ -55,19 +55,23 @@ async def form_page(visit: Visit, command: CgiCommand, key: bytes) -> Response:
 
 
 async def _shown_place(visit: Visit, command: CgiCommand) -> Place:
-    """Where the target is; of one that is not found (yet), the first poller."""
+    """Where the target is; of one that is not found (yet), the first poller in sight. Raises UnknownPoller."""
     names = {name: visit.value(name) for name in ("host", "service", "hostgroup", "servicegroup")}
     if command.form not in (Form.DELETE_COMMENT, Form.DELETE_DOWNTIME):
         try:
             return (await places_of(visit.desk, visit.caller, command, names, visit.value("poller")))[0]
         except CallerError:
             pass  # the form is shown all the same; the commit says what is wrong
-    first = visit.desk.config.pollers[0]
+    pollers = {poller.number: poller for poller in visit.desk.config.pollers}
 
-    def look(reader: Reader) -> Place:
-        return place(reader, visit.caller, first)
+    def look(reader: Reader) -> Place | None:
+        seen = next((view.number for view in reader.pollers(visit.caller.scope) if view.number in pollers), None)
+        return None if seen is None else place(reader, visit.caller, pollers[seen])
 
-    return await visit.desk.read(look)
+    where = await visit.desk.read(look)
+    if where is None:
+        raise UnknownPoller("There is no poller within your scope.")
+    return where
 
 
 def _target(visit: Visit, command: CgiCommand) -> list[Item]:

@@ -26,6 +26,8 @@ from api.cgi.objects import HOST_STATES, OF_THIS, SERVICE_STATES, lasted, shown_
 from api.cgi.visit import Visit
 from engine.config import Poller
 from engine.model import HostView, ServiceView
+from engine.state.detail import parents_of
+from engine.state.scope import Scope
 from engine.state.views import Reader
 
 TITLE = "Extended Information"
@@ -124,10 +126,10 @@ def _found(reader: Reader, visit: Visit, host: str, service: str | None) -> Foun
     (program,) = reader.connection.execute("SELECT program FROM state.poller WHERE number = ?", (view.poller,)).fetchone()
     finds_flapping = orjson.loads(program).get("enable_flap_detection", "0") == "1"
     begun = asked[view.poller].program_start
-    return Found(head, view, _one(reader, view, on), on, finds_flapping, begun, entries(reader, visit, "comment", of))
+    return Found(head, view, _one(reader, scope, view, on), on, finds_flapping, begun, entries(reader, visit, "comment", of))
 
 
-def _one(reader: Reader, view: View, on: str) -> One:
+def _one(reader: Reader, scope: Scope, view: View, on: str) -> One:
     is_service = isinstance(view, ServiceView)
     host = view.status.host_name if isinstance(view, ServiceView) else view.status.name
     service = view.status.description if isinstance(view, ServiceView) else None
@@ -141,12 +143,13 @@ def _one(reader: Reader, view: View, on: str) -> One:
         " AND coalesce(m.service_description, '') = ? ORDER BY m.name"
     )
     names = [name for (name,) in reader.connection.execute(query, (view.poller, kind, host, service or ""))]
+    parents = () if is_service else parents_of(reader, scope, view.poller, host)
     return One(
         host=host,
         service=service,
         alias=view.host_alias if isinstance(view, ServiceView) else view.config.alias,
         address=address,
-        parents=tuple((name, status_link(name, on)) for name in sorted(view.config.parents)) if isinstance(view, HostView) else (),
+        parents=tuple((name, status_link(name, on)) for name in sorted(parents)),
         groups=tuple((name, Markup(f"status.cgi?{kind}={quote_plus(name)}&style=overview")) for name in names),
         notes=configured.notes,
         notes_url=extras.notes_url,

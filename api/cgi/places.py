@@ -48,7 +48,8 @@ async def places_of(desk: Desk, caller: Caller, command: CgiCommand, names: dict
         elif command.subject in GROUPS:
             group = names[command.subject.value]
             having = [one for one in pollers_with(reader, command.subject, group) if one in resolver.visible()]
-            if not having or number not in (None, *having):
+            sees = not caller.scope.is_limited or any(resolver.sees_of_group(one, command.subject, group) for one in having)
+            if not sees or not having or number not in (None, *having):
                 raise UnknownObject(f"There is no {command.subject.value} {group!r}.")
             keys = [ObjectKey(one, "") for one in having if number in (None, one)]
         else:

@@ -12,7 +12,7 @@ import orjson
 from api.native.named import read_one, read_page
 from api.native.operation import Answer, Call, Operation
 from api.native.pollers import View
-from api.native.requests import Paging, PollerQuery
+from api.native.requests import PollerQuery, ViewPaging
 from engine.model import CommandConfig
 from engine.state.configured import CHECK_COMMANDS, Configured
 from engine.state.views import Reader
@@ -39,7 +39,7 @@ class CheckCommands:
     items: list[CheckCommand]
 
 
-async def list_check_commands(call: Call, query: Paging) -> Answer:
+async def list_check_commands(call: Call, query: ViewPaging) -> Answer:
     """One page of a core's commands."""
 
     def work(reader: Reader) -> CheckCommands:
@@ -63,7 +63,7 @@ def _command(one: Configured[CommandConfig]) -> CheckCommand:
 OPERATIONS = (
     Operation(
         "GET", "/v1/check-commands", "The core's own commands", list_check_commands, {200: CheckCommands},
-        query=Paging, problems=(404,),
+        query=ViewPaging, problems=(404,),
     ),
     Operation(
         "GET", "/v1/check-commands/{check_command}", "One of the core's own commands", show_check_command, {200: CheckCommand},

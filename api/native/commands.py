@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from api.native.operation import Answer, Call, Operation, Verb
-from api.native.requests import NoQuery, ObjectsQuery, WaitQuery, doc, refuse_service_alone
+from api.native.requests import NoQuery, OfHost, OfService, Paging, WaitQuery, doc, refuse_service_alone
 from api.render import rfc3339
 from api.waiting import WAIT_CAP_S
 from engine.desk import EntryFilter, Life, Recorded
@@ -69,9 +69,11 @@ class Commands:
     items: list[Command]
 
 
-class CommandsQuery(ObjectsQuery, frozen=True, kw_only=True):
+class CommandsQuery(Paging, frozen=True, kw_only=True):
     """Which commands."""
 
+    host: OfHost = ""
+    service: OfService = ""
     state: Annotated[StateWord, doc("only those that stand there")] | None = None
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from api.native.grouped import poller_names, read_group
 from api.native.operation import Answer, Call, Operation, poller_number
-from api.native.pollers import View, views_of
-from api.native.requests import Paging
+from api.native.pollers import View, fresh_views
+from api.native.requests import ViewPaging
 from engine.state.groups import groups
 from engine.state.views import Reader
 
@@ -54,21 +54,21 @@ class Contactgroup:
     members: list[ContactgroupMember]
 
 
-async def list_contactgroups(call: Call, query: Paging) -> Answer:
+async def list_contactgroups(call: Call, query: ViewPaging) -> Answer:
     """One page of contactgroups."""
     return Answer(await call.desk.read(lambda reader: read_contactgroups(reader, call, query)))
 
 
-def read_contactgroups(reader: Reader, call: Call, query: Paging) -> Contactgroups:
+def read_contactgroups(reader: Reader, call: Call, query: ViewPaging) -> Contactgroups:
     """The page."""
     poller = poller_number(reader, call.caller, query.poller)
     found, total = groups(reader, call.caller.scope, "contactgroup", poller=poller, limit=query.limit, offset=query.offset)
-    fresh = views_of(reader, call, poller)
+    fresh = fresh_views(reader, call, query, poller)
     items = [ContactgroupRow(group.name, group.alias, poller_names(group, fresh), group.member_count) for group in found]
     return Contactgroups(total, query.limit, query.offset, list(fresh.values()), items)
 
 
-async def show_contactgroup(call: Call, query: Paging) -> Answer:
+async def show_contactgroup(call: Call, query: ViewPaging) -> Answer:
     """One contactgroup."""
 
     def work(reader: Reader) -> Contactgroup:
@@ -81,10 +81,10 @@ async def show_contactgroup(call: Call, query: Paging) -> Answer:
 
 OPERATIONS = (
     Operation(
-        "GET", "/v1/contactgroups", "Contactgroups", list_contactgroups, {200: Contactgroups}, query=Paging, problems=(404,)
+        "GET", "/v1/contactgroups", "Contactgroups", list_contactgroups, {200: Contactgroups}, query=ViewPaging, problems=(404,)
     ),
     Operation(
         "GET", "/v1/contactgroups/{contactgroup}", "One contactgroup and its contacts", show_contactgroup, {200: Contactgroup},
-        query=Paging, problems=(404,),
+        query=ViewPaging, problems=(404,),
     ),
 )  # fmt: skip

@@ -9,7 +9,7 @@ import orjson
 from api.native.named import read_one, read_page
 from api.native.operation import Answer, Call, Operation
 from api.native.pollers import View, views_of
-from api.native.requests import Paging, PollerQuery
+from api.native.requests import PollerQuery, ViewPaging
 from api.render import rfc3339_or_none
 from engine.model import ContactConfig, ContactStatus
 from engine.state.configured import CONTACTS, Configured, contact_status
@@ -60,7 +60,7 @@ class ContactDetail:
     view: View
 
 
-async def list_contacts(call: Call, query: Paging) -> Answer:
+async def list_contacts(call: Call, query: ViewPaging) -> Answer:
     """One page of contacts."""
 
     def work(reader: Reader) -> Contacts:
@@ -106,7 +106,7 @@ def _contact(reader: Reader, call: Call, one: Configured[ContactConfig]) -> Cont
 
 
 OPERATIONS = (
-    Operation("GET", "/v1/contacts", "Contacts", list_contacts, {200: Contacts}, query=Paging, problems=(404,)),
+    Operation("GET", "/v1/contacts", "Contacts", list_contacts, {200: Contacts}, query=ViewPaging, problems=(404,)),
     Operation(
         "GET", "/v1/contacts/{contact}", "One contact", show_contact, {200: ContactDetail}, query=PollerQuery, problems=(404, 409)
     ),

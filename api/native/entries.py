@@ -11,8 +11,8 @@ import msgspec
 
 from api.native.operation import Answer, Call, poller_number
 from api.native.outcome import outcome
-from api.native.pollers import View, views_of
-from api.native.requests import ObjectsQuery, WaitQuery, doc, refuse_service_alone
+from api.native.pollers import View, fresh_views, views_of
+from api.native.requests import FreshQuery, OfHost, OfService, ViewPaging, WaitQuery, doc, refuse_service_alone
 from api.native.targets import carried_out, filter_text
 from api.render import rfc3339_or_none
 from engine.desk import Entry, EntryFilter, Target
@@ -29,9 +29,11 @@ _TIMES = {"start": "start_time", "end": "end_time", "expire": "end_time"} | {
 }
 
 
-class EntriesQuery(ObjectsQuery, frozen=True, kw_only=True):
+class EntriesQuery(ViewPaging, frozen=True, kw_only=True):
     """Which of them."""
 
+    host: OfHost = ""
+    service: OfService = ""
     present: Annotated[
         Literal["true", "false", "any"], doc("`true`: those that stand now, `false`: those that ended, `any`: both")
     ] = "true"
@@ -67,7 +69,7 @@ class EntryNoun:
     async def listed(self, call: Call, query: EntriesQuery) -> Answer:
         """One page of them, newest id first, and how fresh what is said of each poller is."""
         refuse_service_alone(query.host, query.service)
-        poller, views = await call.desk.read(lambda reader: _views(reader, call, query.poller))
+        poller, views = await call.desk.read(lambda reader: _views(reader, call, query))
         which = EntryFilter(
             kind=self.kind,
             poller=poller,
@@ -138,6 +140,6 @@ def _member(row: Entry, name: str) -> object:
     return getattr(row, _RENAMED.get(name, name))
 
 
-def _views(reader: Reader, call: Call, word: str) -> tuple[int | None, dict[int, View]]:
-    poller = poller_number(reader, call.caller, word)
-    return poller, views_of(reader, call, poller)
+def _views(reader: Reader, call: Call, query: FreshQuery) -> tuple[int | None, dict[int, View]]:
+    poller = poller_number(reader, call.caller, query.poller)
+    return poller, fresh_views(reader, call, query, poller)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from api.native.operation import Call, poller_number
-from api.native.pollers import View, views_of
-from api.native.requests import Paging
+from api.native.pollers import View, fresh_views, views_of
+from api.native.requests import ViewPaging
 from engine.errors import StatusFileStale, UnknownObject
 from engine.state.groups import GroupView, Kind, MemberView, groups, members
 from engine.state.tactical import HostTotals, ServiceTotals, Totals, totals
@@ -42,28 +42,30 @@ class Groups:
     items: list[Group]
 
 
-def read_groups(reader: Reader, call: Call, kind: Kind, query: Paging) -> Groups:
+def read_groups(reader: Reader, call: Call, kind: Kind, query: ViewPaging) -> Groups:
     """The page, each group with its totals."""
     poller = poller_number(reader, call.caller, query.poller)
     found, total = groups(reader, call.caller.scope, kind, poller=poller, limit=query.limit, offset=query.offset)
     counted = _totals(reader, call, kind, poller, found)
-    fresh = views_of(reader, call, poller)
+    fresh = fresh_views(reader, call, query, poller)
     items = [_group(group, fresh, counted.get(group.name)) for group in found]
     return Groups(total, query.limit, query.offset, list(fresh.values()), items)
 
 
-def read_group(reader: Reader, call: Call, kind: Kind, name: str, query: Paging) -> tuple[GroupView, list[MemberView], list[View]]:
+def read_group(
+    reader: Reader, call: Call, kind: Kind, name: str, query: ViewPaging
+) -> tuple[GroupView, list[MemberView], list[View]]:
     """One group and a page of its members. Raises UnknownObject, UnknownPoller."""
     poller = poller_number(reader, call.caller, query.poller)
     found, _ = groups(reader, call.caller.scope, kind, poller=poller, name=name)
     if not found:
         raise unknown(reader, call, kind, name)
     page = members(reader, call.caller.scope, kind, found[0], limit=query.limit, offset=query.offset)
-    return found[0], list(page), list(views_of(reader, call, poller).values())
+    return found[0], list(page), list(fresh_views(reader, call, query, poller).values())
 
 
 def read_whole_group(
-    reader: Reader, call: Call, kind: Kind, name: str, query: Paging
+    reader: Reader, call: Call, kind: Kind, name: str, query: ViewPaging
 ) -> tuple[Group, list[MemberView], list[View]]:
     """The same with its totals."""
     group, page, views = read_group(reader, call, kind, name, query)

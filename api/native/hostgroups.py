@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from api.native.grouped import Group, Groups, read_groups, read_whole_group
 from api.native.operation import Answer, Call, Operation
 from api.native.pollers import View
-from api.native.requests import Paging
+from api.native.requests import ViewPaging
 from engine.state.views import Reader
 
 
@@ -31,12 +31,12 @@ class Hostgroup:
     members: list[HostgroupMember]
 
 
-async def list_hostgroups(call: Call, query: Paging) -> Answer:
+async def list_hostgroups(call: Call, query: ViewPaging) -> Answer:
     """One page of hostgroups."""
     return Answer(await call.desk.read(lambda reader: read_groups(reader, call, "hostgroup", query)))
 
 
-async def show_hostgroup(call: Call, query: Paging) -> Answer:
+async def show_hostgroup(call: Call, query: ViewPaging) -> Answer:
     """One hostgroup."""
 
     def work(reader: Reader) -> Hostgroup:
@@ -49,10 +49,10 @@ async def show_hostgroup(call: Call, query: Paging) -> Answer:
 
 OPERATIONS = (
     Operation(
-        "GET", "/v1/hostgroups", "Hostgroups and their totals", list_hostgroups, {200: Groups}, query=Paging, problems=(404,)
+        "GET", "/v1/hostgroups", "Hostgroups and their totals", list_hostgroups, {200: Groups}, query=ViewPaging, problems=(404,)
     ),
     Operation(
         "GET", "/v1/hostgroups/{hostgroup}", "One hostgroup and its hosts", show_hostgroup, {200: Hostgroup},
-        query=Paging, problems=(404,),
+        query=ViewPaging, problems=(404,),
     ),
 )  # fmt: skip

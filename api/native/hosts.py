@@ -82,7 +82,6 @@ class HostsQuery(ListQuery, frozen=True, kw_only=True):
     tables: ClassVar[tuple[Table, ...]] = (HOSTS,)
 
     host: Annotated[str, doc("exactly this host; 404 when there is none", min_length=1)] = ""
-    hostgroup: Annotated[str, doc("members of this hostgroup", min_length=1)] = ""
     problems: Annotated[bool, doc("only hosts that were checked and are not UP")] = False
 
 
@@ -118,8 +117,6 @@ def _choose(call: Call, query: HostsQuery, reader: Reader, poller: int | None) -
         listing = listing.narrowed(("h.poller = ?", [poller]))
     if query.host:
         listing = listing.narrowed(("h.name = ?", [query.host]))
-    if query.hostgroup:
-        listing = listing.narrowed(Scope(hostgroups=frozenset({query.hostgroup})).sql("h.poller", "h.name"))
     if query.problems:
         listing = listing.narrowed((problem("h"), []))
     return Chosen([Section(listing, _columns(scope))], listing.count)

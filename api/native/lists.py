@@ -15,17 +15,17 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import chain, groupby, islice, repeat
 from operator import itemgetter
-from typing import Annotated, ClassVar, Literal, TypeVar
+from typing import Annotated, ClassVar, TypeVar
 
 import orjson
 from starlette.responses import Response
 
 from api.native.members import Expression, Fresh, Member, item_of
 from api.native.operation import Answer, Call, poller_number
-from api.native.pollers import View, views_of
-from api.native.requests import MOST_ROWS, PollerQuery, doc
+from api.native.pollers import View, fresh_views
+from api.native.requests import MOST_ROWS, FreshQuery, doc
 from api.render import JSON, NDJSON, Spool, encoded_response, spooled_response
-from engine.errors import InvalidField, InvalidSearch, StatusFileStale
+from engine.errors import InvalidField, InvalidSearch
 from engine.state.fields import Table, seen_by
 from engine.state.lists import ALL, Listing, merged
 from engine.state.search import Condition, condition, order
@@ -42,7 +42,7 @@ LONGEST_PAGE_S = 2.0  # the write-ahead log grows as long as anybody reads
 LONGEST_READ_S = 10.0  # everything, with every member, of the largest networks
 
 
-class ListQuery(PollerQuery, frozen=True, kw_only=True):
+class ListQuery(FreshQuery, frozen=True, kw_only=True):
     """Which rows, in which order and form. `plain` are the parameters that are fields of the rows."""
 
     tables: ClassVar[tuple[Table, ...]] = ()
@@ -53,8 +53,6 @@ class ListQuery(PollerQuery, frozen=True, kw_only=True):
     offset: Annotated[int, doc("rows left out before the first", ge=0, le=2**31)] = 0
     page: Annotated[int, doc("instead of `offset`: the how manieth `limit` rows", ge=1, le=2**31)] | None = None
     fields: Annotated[str, doc("members of an item that are wanted, separated by commas; absent: all")] = ""
-    max_age: Annotated[float, doc("seconds; older views are refused with 503, or marked, see `older`", ge=0)] | None = None
-    older: Annotated[Literal["refuse", "mark"], doc("`mark`: rows older than `max_age` are answered, `stale: true`")] = "refuse"
     plain: Annotated[tuple[tuple[str, str], ...], doc("any field of the search language: `state=DOWN&_RACK=A1`")] = ()
 
     @classmethod
@@ -168,7 +166,7 @@ class _Reading:
     def answer(self, choose: Choose) -> Response | None:
         """The answer; None: it goes into the spool."""
         poller = poller_number(self.reader, self.call.caller, self.query.poller)
-        fresh = self._fresh(poller)
+        fresh = fresh_views(self.reader, self.call, self.query, poller)
         chosen = choose(self.reader, poller)
         headers = {"Cache-Control": "private, no-cache", "Vary": "Authorization, Accept"}
         tag = self._tag(fresh)
@@ -187,18 +185,6 @@ class _Reading:
             return encoded_response(200, b"".join(pieces), headers, media_type)
         self.spool.fill(pieces, headers | {"Content-Type": media_type})
         return None
-
-    def _fresh(self, poller: int | None) -> Fresh:
-        """How fresh each poller's rows are. Raises StatusFileStale when one is older than the caller accepts."""
-        query = self.query
-        fresh = views_of(self.reader, self.call, poller, query.max_age)
-        if query.max_age is None or query.older == "mark":
-            return fresh
-        old = [view.poller for view in fresh.values() if view.age_s is None or view.age_s > query.max_age]
-        if old:
-            message = f"The view of {', '.join(old)} is older than {query.max_age:g} s; `older=mark` answers all the same."
-            raise StatusFileStale(message, pollers=old, max_age=query.max_age)
-        return fresh
 
     def _tag(self, fresh: Fresh) -> str | None:
         """What changes whenever the answer does; None when it changes with time alone."""

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from api.native.grouped import unknown
 from api.native.operation import Call, poller_number
-from api.native.pollers import View, views_of
-from api.native.requests import Paging, PollerQuery
+from api.native.pollers import View, fresh_views
+from api.native.requests import PollerQuery, ViewPaging
 from engine.errors import Ambiguous
 from engine.state.configured import C, Configured, Table, configured
 from engine.state.views import Reader
 
 
-def read_page(reader: Reader, call: Call, table: Table[C], query: Paging) -> tuple[tuple[Configured[C], ...], int, list[View]]:
+def read_page(reader: Reader, call: Call, table: Table[C], query: ViewPaging) -> tuple[tuple[Configured[C], ...], int, list[View]]:
     """One page by name and poller, how many there are, and how fresh all that is."""
     poller = poller_number(reader, call.caller, query.poller)
     found, total = configured(reader, call.caller.scope, table, poller=poller, limit=query.limit, offset=query.offset)
-    return found, total, list(views_of(reader, call, poller).values())
+    return found, total, list(fresh_views(reader, call, query, poller).values())
 
 
 def read_one(reader: Reader, call: Call, table: Table[C], noun: str, name: str, query: PollerQuery) -> Configured[C]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from api.native.operation import Answer, Call, Operation
-from api.native.requests import NoQuery
+from api.native.requests import FreshQuery, NoQuery
 from api.render import rfc3339_or_none
 from engine.config import Settings
-from engine.errors import UnknownPoller
+from engine.errors import StatusFileStale, UnknownPoller
 from engine.model import PollerView
 from engine.state.views import Reader
 
@@ -31,6 +31,7 @@ class Poller:
 
     `not_writing`: the core reads commands, but its status file grows old. `no_reader` or `stalled` with `stale` false: it writes
     its status file, but does not read commands; with `stale` true: neither. `stale`: old, and the command file was not looked at.
+    That a reader hangs while nobody commands anything shows with the next command: nothing is written just to look.
     """
 
     number: int
@@ -121,6 +122,18 @@ def views_of(reader: Reader, call: Call, poller: int | None = None, max_age: flo
     now = call.clock.now()
     views = reader.pollers(call.caller.scope)
     return {view.number: view_of(view, now, call.settings, max_age) for view in views if poller in (None, view.number)}
+
+
+def fresh_views(reader: Reader, call: Call, query: FreshQuery, poller: int | None) -> dict[int, View]:
+    """The same, for who may have said how old they may be. Raises StatusFileStale when one is older."""
+    fresh = views_of(reader, call, poller, query.max_age)
+    if query.max_age is None or query.older == "mark":
+        return fresh
+    old = [view.poller for view in fresh.values() if view.age_s is None or view.age_s > query.max_age]
+    if old:
+        message = f"The view of {', '.join(old)} is older than {query.max_age:g} s; `older=mark` answers all the same."
+        raise StatusFileStale(message, pollers=old, max_age=query.max_age)
+    return fresh
 
 
 async def list_pollers(call: Call, query: NoQuery) -> Answer:

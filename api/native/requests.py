@@ -11,7 +11,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import unquote_to_bytes
 
 import msgspec
@@ -37,6 +37,10 @@ def doc(text: str, **limits: Any) -> Any:
 
 
 Name = Annotated[str, doc("exact name", min_length=1)]
+Limit = Annotated[int, doc("rows per answer", ge=1, le=MOST_ROWS)]
+Offset = Annotated[int, doc("rows left out before the first", ge=0, le=2**31)]
+OfHost = Annotated[str, doc("of this host and its services", min_length=1)]
+OfService = Annotated[str, doc("of this service; needs `host`", min_length=1)]
 PollerWord = Annotated[str, doc("name or number of a poller", min_length=1)]
 Time = Annotated[
     str | int | float, doc("RFC 3339 with its offset, epoch seconds, or relative to now: `now`, `+2h`, `-5m`, `+1d12h`")
@@ -68,18 +72,25 @@ class PollerQuery(Query, frozen=True, kw_only=True):
     poller: Annotated[str, doc("name or number of the poller, where the host stands on several", min_length=1)] = ""
 
 
+class FreshQuery(PollerQuery, frozen=True, kw_only=True):
+    """How old what is shown may be."""
+
+    max_age: Annotated[float, doc("seconds; older views are refused with 503, or marked, see `older`", ge=0)] | None = None
+    older: Annotated[Literal["refuse", "mark"], doc("`mark`: rows older than `max_age` are answered, `stale: true`")] = "refuse"
+
+
 class Paging(PollerQuery, frozen=True, kw_only=True):
     """Which part of a list."""
 
-    limit: Annotated[int, doc("rows per answer", ge=1, le=MOST_ROWS)] = 100
-    offset: Annotated[int, doc("rows left out before the first", ge=0, le=2**31)] = 0
+    limit: Limit = 100
+    offset: Offset = 0
 
 
-class ObjectsQuery(Paging, frozen=True, kw_only=True):
-    """Which part of a list of what belongs to hosts and services."""
+class ViewPaging(FreshQuery, frozen=True, kw_only=True):
+    """Which part of a list of what stands in cores' files."""
 
-    host: Annotated[str, doc("of this host and its services", min_length=1)] = ""
-    service: Annotated[str, doc("of this service; needs `host`", min_length=1)] = ""
+    limit: Limit = 100
+    offset: Offset = 0
 
 
 class WaitQuery(Query, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from api.native.grouped import Group, Groups, read_groups, read_whole_group
 from api.native.operation import Answer, Call, Operation
 from api.native.pollers import View
-from api.native.requests import Paging
+from api.native.requests import ViewPaging
 from engine.state.views import Reader
 
 
@@ -32,12 +32,12 @@ class Servicegroup:
     members: list[ServicegroupMember]
 
 
-async def list_servicegroups(call: Call, query: Paging) -> Answer:
+async def list_servicegroups(call: Call, query: ViewPaging) -> Answer:
     """One page of servicegroups."""
     return Answer(await call.desk.read(lambda reader: read_groups(reader, call, "servicegroup", query)))
 
 
-async def show_servicegroup(call: Call, query: Paging) -> Answer:
+async def show_servicegroup(call: Call, query: ViewPaging) -> Answer:
     """One servicegroup."""
 
     def work(reader: Reader) -> Servicegroup:
@@ -51,10 +51,10 @@ async def show_servicegroup(call: Call, query: Paging) -> Answer:
 OPERATIONS = (
     Operation(
         "GET", "/v1/servicegroups", "Servicegroups and their totals", list_servicegroups, {200: Groups},
-        query=Paging, problems=(404,),
+        query=ViewPaging, problems=(404,),
     ),
     Operation(
         "GET", "/v1/servicegroups/{servicegroup}", "One servicegroup and its services", show_servicegroup, {200: Servicegroup},
-        query=Paging, problems=(404,),
+        query=ViewPaging, problems=(404,),
     ),
 )  # fmt: skip

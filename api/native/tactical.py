@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from api.native.operation import Answer, Call, Operation, poller_number
-from api.native.pollers import View, views_of
-from api.native.requests import Paging, doc
+from api.native.pollers import View, fresh_views
+from api.native.requests import ViewPaging, doc
 from engine.state.groups import groups
 from engine.state.tactical import HostTotals, ServiceTotals, added, totals
 from engine.state.views import Reader
@@ -36,7 +36,7 @@ class Tactical:
     items: list[Part]
 
 
-class TacticalQuery(Paging, frozen=True, kw_only=True):
+class TacticalQuery(ViewPaging, frozen=True, kw_only=True):
     """Which parts."""
 
     by: Annotated[Literal["poller", "hostgroup", "servicegroup"], doc("what the parts are")] = "poller"
@@ -52,7 +52,7 @@ def read_tactical(reader: Reader, call: Call, query: TacticalQuery) -> Tactical:
     """The totals, all of one moment."""
     scope = call.caller.scope
     poller = poller_number(reader, call.caller, query.poller)
-    fresh = views_of(reader, call, poller)
+    fresh = fresh_views(reader, call, query, poller)
     by_poller = totals(reader, scope, "poller", poller)
     hosts, services = added([(HostTotals(), ServiceTotals()), *by_poller.values()])
     none = (HostTotals(), ServiceTotals())

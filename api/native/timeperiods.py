@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from api.native.named import read_one, read_page
 from api.native.operation import Answer, Call, Operation
 from api.native.pollers import View
-from api.native.requests import Paging, PollerQuery
+from api.native.requests import PollerQuery, ViewPaging
 from engine.model import TimeperiodConfig
 from engine.state.configured import TIMEPERIODS, Configured
 from engine.state.views import Reader
@@ -43,7 +43,7 @@ class Timeperiods:
     items: list[Timeperiod]
 
 
-async def list_timeperiods(call: Call, query: Paging) -> Answer:
+async def list_timeperiods(call: Call, query: ViewPaging) -> Answer:
     """One page of timeperiods."""
 
     def work(reader: Reader) -> Timeperiods:
@@ -67,7 +67,7 @@ def _timeperiod(one: Configured[TimeperiodConfig]) -> Timeperiod:
 
 
 OPERATIONS = (
-    Operation("GET", "/v1/timeperiods", "Timeperiods", list_timeperiods, {200: Timeperiods}, query=Paging, problems=(404,)),
+    Operation("GET", "/v1/timeperiods", "Timeperiods", list_timeperiods, {200: Timeperiods}, query=ViewPaging, problems=(404,)),
     Operation(
         "GET", "/v1/timeperiods/{timeperiod}", "One timeperiod", show_timeperiod, {200: Timeperiod},
         query=PollerQuery, problems=(404, 409),

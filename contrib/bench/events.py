@@ -1,10 +1,11 @@
 """How long from a line of a core's log to the event at a subscriber, and how fast five hundred subscribers are served.
 
-    python -m contrib.bench.events [--events 300] [--readers 500] [--busy-services N]
+    python -m contrib.bench.events [--events 300] [--readers 500] [--busy-services N [--fed]]
 
 The first beside an idle Nagios 4: a result that changes a service's state is sent, the moment its line stands in the log is taken
 by reading the log without a pause, and the moment the event is there by a plain HTTP client. `--busy-services` adds a second real
-core with that many services, which writes its status file every few seconds and is scanned all the while. The second: lines of that
+core with that many services, which writes its status file every few seconds and is scanned all the while; with `--fed` 3 % of its
+objects change every 10 s, too. The second: lines of that
 many changes are put behind the log, and all subscribers read everything. Prints both; ends with 1 when the median or the 99th
 percentile of the latency is above its budget.
 """
@@ -18,9 +19,10 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
+from contrib.bench.over_http import refreshing
 from contrib.bench.scan import QuietCore, many_hosts
 from contrib.demo_cores import Core, Host, NagiosCore, Service
 from tests.support.box import Box
@@ -29,7 +31,7 @@ from tests.support.events import EventReader, reading
 from tests.support.many_readers import SocketReader, read_all
 
 BUDGET_P50_S, BUDGET_P99_S = 0.030, 0.150
-BUSY_INTERVAL_S = 3
+BUSY_INTERVAL_S, FED_EVERY_S = 3, 10
 EVENTS_FOR_ALL = 20_000
 AT_ONCE = 500
 
@@ -40,7 +42,7 @@ def measure(core: Core, reader: EventReader, number: int) -> tuple[float, float]
     arrived: list[float] = []
 
     def wait() -> None:
-        reader.wait_for(20, output=word)
+        reader.wait_for(output=word)
         arrived.append(time.perf_counter())
 
     waiting = threading.Thread(target=wait)
@@ -101,6 +103,7 @@ def main() -> int:
     words.add_argument("--events", type=int, default=300)
     words.add_argument("--readers", type=int, default=500, help="0 leaves the second part out")
     words.add_argument("--busy-services", type=int, default=0, help="services of a second core, scanned all the while")
+    words.add_argument("--fed", action="store_true", help="3 %% of that core's objects change every 10 s")
     options = words.parse_args()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -108,14 +111,15 @@ def main() -> int:
         core = NagiosCore(folder / "idle", [Host("host-0", (Service("PING"),))], interval_s=10)
         cores: list[Core] = [core]
         if options.busy_services:
-            cores.append(QuietCore(folder / "busy", many_hosts(options.busy_services), interval_s=BUSY_INTERVAL_S))
+            busy = QuietCore(folder / "busy", many_hosts(options.busy_services), interval_s=BUSY_INTERVAL_S)
+            cores.append(busy)
         stack.enter_context(running(*cores))
         box = Box(folder / "box", cores)
         box.prepare()
         stack.callback(box.close)
         box.start()
         box.wait_ready(180)
-        with reading(box, host="host-0", poller="idle") as reader:
+        with refreshing(busy, FED_EVERY_S) if options.fed else nullcontext(), reading(box, host="host-0", poller="idle") as reader:
             times = [measure(core, reader, number) for number in range(options.events)]
         report("pipe to log, nothing between", [first for first, _ in times])
         median, ninety_nine = report("log line to event", [second for _, second in times])

@@ -150,10 +150,12 @@ def hello_world(workers: int) -> Iterator[int]:
 
 
 @contextmanager
-def refreshing(core: QuietCore) -> Iterator[None]:
-    """3 % of the objects change between any two status files. By a process of its own: in a thread beside the client it would be
-    the client's waiting for the interpreter that is measured."""
-    process = multiprocessing.get_context("fork").Process(target=_feed, args=(core,), daemon=True)
+def refreshing(core: QuietCore, every_s: float = INTERVAL_S) -> Iterator[None]:
+    """3 % of the objects change every so many seconds, by default between any two status files.
+
+    By a process of its own: in a thread beside the client it would be the client's waiting for the interpreter that is measured.
+    """
+    process = multiprocessing.get_context("fork").Process(target=_feed, args=(core, every_s), daemon=True)
     process.start()
     try:
         yield
@@ -162,10 +164,10 @@ def refreshing(core: QuietCore) -> Iterator[None]:
         process.join()
 
 
-def _feed(core: QuietCore) -> None:
+def _feed(core: QuietCore, every_s: float) -> None:
     feeder = Feeder(core)
     while True:
-        time.sleep(INTERVAL_S)
+        time.sleep(every_s)
         feeder.feed()
 
 

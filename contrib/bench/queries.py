@@ -219,7 +219,7 @@ def questions(reader: Reader, rows: list[dict[str, Any]], loop: asyncio.Runner) 
 
 
 def _call(reader: Reader, scope: Scope) -> Call:
-    caller = Caller("bench", "admin", scope)
+    caller = Caller("bench", "bench", "admin", scope)
     return Call(_Desk(reader), caller, Settings(), SystemClock(), {}, headers={})  # type: ignore[arg-type]
 
 

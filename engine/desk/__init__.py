@@ -15,7 +15,7 @@ The class is one to its callers and written in layers, a subject in each module;
 
 from __future__ import annotations
 
-from engine.desk.any_command import AnyCommand
+from engine.desk.any_command import AnyCommand, Wanted
 from engine.desk.audience import Which, Wording
 from engine.desk.audit import Audited, AuditedCommand, AuditFilter
 from engine.desk.for_many import ForMany
@@ -57,6 +57,7 @@ __all__ = [
     "ResultCall",
     "Step",
     "Target",
+    "Wanted",
     "Which",
     "Wording",
 ]

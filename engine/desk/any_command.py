@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from types import NoneType
 
 from engine.commands.catalogue import SWITCHES, Effect, Row, Subject, known_row
 from engine.desk.accept import withdraw_by_id
-from engine.desk.checks import check_allowed, check_some
+from engine.desk.checks import Asked, check_allowed, check_some, second
 from engine.desk.entries import one_entry, unknown_entry
 from engine.desk.generic import check_names, command_named, generic_orders
 from engine.desk.nouns import Nouns
 from engine.desk.once import once
 from engine.desk.ordering import Plan
+from engine.desk.orders import Order, acknowledgement
 from engine.desk.pollers import pollers_away
 from engine.desk.resolve import Found, Resolver
 from engine.desk.rights import check_withdrawal
@@ -22,6 +24,20 @@ from engine.desk.subjects import check_variable, subjects_of
 from engine.desk.values import Caller, Life, Receipt
 from engine.errors import InvalidField
 from engine.state.views import Reader
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One of several commands that stand or fall together, see `AnyCommand.command`. `caller`: its author is what the core is told.
+
+    `expire`: when an acknowledgement is to end, also on a core that has no such command.
+    """
+
+    caller: Caller
+    name: str
+    arguments: Mapping[str, object]
+    poller: int | None = None
+    expire: float | None = None
 
 
 class AnyCommand(Nouns):
@@ -35,26 +51,48 @@ class AnyCommand(Nouns):
         Raises UnknownCommand, UnsupportedCommand, and Forbidden for what is dangerous.
         """
         row = command_named(name)
-        author = arguments.get("author") if row.effect is not Effect.DOWNTIMES_GONE else None
-        who = self._asked(caller, author if isinstance(author, str) else None)
-        check_allowed(row, caller, self.config.settings)
-        check_names(row, arguments)
         if row.effect is Effect.ENTRY_GONE:
+            self._asked(caller)
+            check_allowed(row, caller, self.config.settings)
+            check_names(row, arguments)
             return await self._delete_by_row(caller, row, arguments, hold)
+        return await self.command_all([Wanted(caller, name, arguments, poller)], hold=hold)
+
+    async def command_all(self, wanted: Sequence[Wanted], *, hold: bool = True) -> tuple[Receipt, ...]:
+        """Several commands of one request and of one kind, all or none; entries are deleted by `delete_entries`."""
+        check_some(wanted, "commands")
+        rows = [command_named(one.name) for one in wanted]
+        asked = [self._asked_by_row(row, one) for row, one in zip(rows, wanted, strict=True)]
 
         def plan(reader: Reader) -> Plan:
-            found = subjects_of(Resolver(reader, caller.scope, self._pollers), row, arguments, poller)
-            trigger = arguments.get("trigger")
-            if isinstance(trigger, int) and trigger:
-                self._check_trigger(reader, caller, trigger, found)
-            for each in found:
-                check_variable(reader, who, each, row, arguments)
-            orders = [order for each in found for order in generic_orders(who, each, row, arguments)]
+            each = zip(wanted, rows, asked, strict=True)
+            orders = [order for one, row, who in each for order in self._orders_by_row(reader, who, row, one)]
             return orders, pollers_away(orders, hold)
 
-        orders, away = await self.find(caller, plan)
-        removes = row.effect is Effect.NOT_ACKNOWLEDGED
-        return await self._store(who, orders, away, lambda accept: accept.removals if removes else accept.orders, row.name)
+        orders, away = await self.find(wanted[0].caller, plan)
+        removes = rows[0].effect is Effect.NOT_ACKNOWLEDGED
+        return await self._store(asked[0], orders, away, lambda accept: accept.removals if removes else accept.orders, rows[0].name)
+
+    def _asked_by_row(self, row: Row, one: Wanted) -> Asked:
+        author = one.arguments.get("author") if row.effect is not Effect.DOWNTIMES_GONE else None
+        who = self._asked(one.caller, author if isinstance(author, str) else None)
+        check_allowed(row, one.caller, self.config.settings)
+        check_names(row, one.arguments)
+        return who
+
+    def _orders_by_row(self, reader: Reader, who: Asked, row: Row, one: Wanted) -> list[Order]:
+        given = one.arguments
+        found = subjects_of(Resolver(reader, who.caller.scope, self._pollers), row, given, one.poller)
+        trigger = given.get("trigger")
+        if isinstance(trigger, int) and trigger:
+            self._check_trigger(reader, who.caller, trigger, found)
+        for each in found:
+            check_variable(reader, who, each, row, given)
+        if row.effect is Effect.ACKNOWLEDGED and one.expire is not None:
+            sticky, notify, persistent = (bool(given.get(name)) for name in ("sticky", "notify", "persistent"))
+            comment, ends = str(given.get("comment", "")), second(one.expire, "expire")
+            return [acknowledgement(who, each, comment, sticky, notify, persistent, ends) for each in found]
+        return [order for each in found for order in generic_orders(who, each, row, given)]
 
     async def switch(
         self,

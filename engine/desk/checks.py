@@ -99,7 +99,7 @@ def window(start: float, end: float, fixed: bool, duration: float | None) -> Win
 def second(value: float, field: str) -> int:
     """A time as whole epoch seconds. Raises InvalidField outside the years cores agree on."""
     if isinstance(value, bool) or not math.isfinite(value) or not _EARLIEST <= value < _LATEST:
-        raise InvalidField(f"{field} must be a time from 2000 to 2099 in epoch seconds.", field=field)
+        raise InvalidField(f"{field} must be a time from 2000 to 2099.", field=field)
     return int(value)
 
 

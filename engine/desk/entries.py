@@ -22,6 +22,9 @@ _COLUMNS = ", ".join(f"e.{name}" for name in EntryRow._fields)
 STORED_WHOLE = f"coalesce(e.command_id, '') NOT IN (SELECT u.id FROM journal.command u WHERE u.operation IN ({UNSENT}))"
 LISTED = f"(e.present = 1 OR e.cancelled = 1 OR e.core_id IS NOT NULL OR e.proof IN ('confirmed', 'seen')) AND {STORED_WHOLE}"
 
+# What was withdrawn before it was written is listed to who asked for it; no core ever had it.
+_STOOD = "NOT (e.present = 0 AND e.cancelled = 1 AND e.core_id IS NULL AND e.proof = 'accepted')"
+
 
 def page_of_entries(reader: Reader, scope: Scope, which: EntryFilter, pollers: Mapping[int, Poller]) -> Page[Entry]:
     """Entries within scope, newest id first unless another order is asked for. Raises SearchTooSlow."""
@@ -72,7 +75,7 @@ def _conditions(scope: Scope, which: EntryFilter) -> tuple[str, list[object]]:
         conditions.append("e.present = ?")
         values.append(int(which.present))
     if which.latest_per_object:
-        conditions.append(_is_latest())
+        conditions += [_STOOD, _is_latest()]
     if which.condition is not None:
         conditions.append(which.condition[0])
         values += which.condition[1]
@@ -82,7 +85,7 @@ def _conditions(scope: Scope, which: EntryFilter) -> tuple[str, list[object]]:
 def _is_latest() -> str:
     newer = (
         "SELECT 1 FROM journal.entry n WHERE n.poller = e.poller AND n.host = e.host AND n.service = e.service"
-        f" AND n.kind = e.kind AND n.id > e.id AND {LISTED.replace('e.', 'n.')}"
+        f" AND n.kind = e.kind AND n.id > e.id AND {f'{LISTED} AND {_STOOD}'.replace('e.', 'n.')}"
     )
     return f"NOT EXISTS ({newer})"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from engine.state.fields import HOSTS, SERVICES, Field, Link, Table, Type, below, names_others
+from engine.state.fields import HOSTS, SERVICES, Field, Link, Table, Type, below, names_others, of_its_host
 
 # Of several users who use one author's name the first stands for it.
 AUTHOR_ID = (
@@ -20,14 +20,16 @@ _TO_HOST = Link("e.poller, e.host", "h.poller, h.name", "state.host h", to_many=
 _TO_SERVICE = Link("e.poller, e.host, e.service", "s.poller, s.host_name, s.description", "state.service s", to_many=False)
 
 
-def _of(link: Link, prefix: str, fields: Mapping[str, Field]) -> dict[str, Field]:
-    return {name: below(link, field) for name, field in fields.items() if name.startswith(f"{prefix}.") and not names_others(field)}
+def _known(prefix: str, fields: Mapping[str, Field]) -> dict[str, Field]:
+    """Those of the object itself, by their names without the prefix."""
+    own = {name.removeprefix(prefix): field for name, field in fields.items() if name.startswith(prefix)}
+    return {name: field for name, field in own.items() if not names_others(field)}
 
 
 ENTRIES = Table(
     {
-        **_of(_TO_HOST, "host", HOSTS.fields),
-        **_of(_TO_SERVICE, "service", SERVICES.fields),
+        **of_its_host(_TO_HOST, _known("host.", HOSTS.fields)),
+        **{f"service.{name}": below(_TO_SERVICE, field) for name, field in _known("service.", SERVICES.fields).items()},
         "id": Field("e.id", Type.INTEGER),
         "host.name": Field("e.host"),
         "service.description": Field("nullif(e.service, '')"),

@@ -108,20 +108,26 @@ class Nouns(Ordering):
 
         Raises UnknownObject; NotPossible when it already ended or was cancelled. An unwritten creation is withdrawn instead.
         """
-        who = self._asked(caller)
-        if not 0 <= entry_id <= LARGEST_ID:
-            raise unknown_entry(kind, entry_id)
+        return await self.delete_entries(caller, kind, [entry_id], hold=hold)
 
-        def plan(reader: Reader) -> Plan:
-            found = one_entry(reader, caller.scope, kind, entry_id, self._pollers)
+    async def delete_entries(self, caller: Caller, kind: str, ids: Sequence[int], *, hold: bool = True) -> tuple[Receipt, ...]:
+        """Several of them, all or none."""
+        who = self._asked(caller)
+        check_some(ids, "ids")
+
+        def one(reader: Reader, entry_id: int) -> Order:
+            found = one_entry(reader, caller.scope, kind, entry_id, self._pollers) if 0 <= entry_id <= LARGEST_ID else None
             if found is None:
                 raise unknown_entry(kind, entry_id)
             row = found[1]
             if not row.present:
                 raise ended(row, entry_id)
             key = ObjectKey(row.poller, row.host, row.service or None)
-            order = deletion(who, Resolver(reader, caller.scope, self._pollers).stored(key), row)
-            return [order], pollers_away([order], hold)
+            return deletion(who, Resolver(reader, caller.scope, self._pollers).stored(key), row)
+
+        def plan(reader: Reader) -> Plan:
+            orders = [one(reader, entry_id) for entry_id in ids]
+            return orders, pollers_away(orders, hold)
 
         orders, away = await self.read(plan)
         return await self._store(who, orders, away, lambda accept: accept.deletions, f"delete {kind}")

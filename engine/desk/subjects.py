@@ -19,7 +19,7 @@ from engine.desk.checks import Asked, fresh_age
 from engine.desk.resolve import Found, Resolver
 from engine.desk.values import Target
 from engine.errors import Ambiguous, Forbidden, InvalidField, NotPossible, StatusFileStale, UnknownObject, UnknownPoller
-from engine.model import ObjectKey
+from engine.model import ObjectKey, PollerView
 from engine.state.members import hosts_of_group, objects_of, pollers_with, shown_of, shown_of_contact
 from engine.state.views import Reader
 
@@ -55,7 +55,7 @@ def subjects_of(resolver: Resolver, row: Row, names: Mapping[str, object], polle
     if row.subject is Subject.GLOBAL:
         return [_found(resolver, _only(sorted(resolver.visible()), poller, "The command is for a whole core"), "")]
     name = _name(names, row.subject.value)
-    return [_found(resolver, number, name) for number in _named(resolver, row.subject, name, poller)]
+    return [_found(resolver, number, name) for number in _named(resolver, row.subject, name, poller, _commanded(resolver, row))]
 
 
 def check_variable(reader: Reader, who: Asked, found: Found, row: Row, names: Mapping[str, object]) -> None:
@@ -111,9 +111,26 @@ def _check_scope(resolver: Resolver, number: int, name: str, members: Sequence[O
         raise Forbidden(f"The command on {name} reaches hosts beyond your scope: command its members one by one.", right="scope")
 
 
-def _named(resolver: Resolver, subject: Subject, name: str, poller: int | None) -> list[int]:
-    """The visible pollers that have it, or the one that is asked for."""
-    visible = resolver.visible()
+def _commanded(resolver: Resolver, row: Row) -> dict[int, PollerView]:
+    """The visible pollers that a contact may command as a whole: whom else there is to command, he is not told.
+
+    Raises Forbidden for one who may command none.
+    """
+    visible, rights = resolver.visible(), resolver.scope.rights
+    if rights is None:
+        return visible
+    where, values = rights.commands_system("p.number")
+    given = {number for (number,) in resolver.reader.connection.execute(f"SELECT number FROM state.poller p WHERE {where}", values)}
+    if not given & visible.keys():
+        raise Forbidden(f"{row.name}: the contact {rights.contact} may not, says the core's CGI configuration.", right="contact")
+    return {number: view for number, view in visible.items() if number in given}
+
+
+def _named(
+    resolver: Resolver, subject: Subject, name: str, poller: int | None, among: Mapping[int, PollerView] | None = None
+) -> list[int]:
+    """The visible pollers that have it, or the one that is asked for. `among`: only these."""
+    visible = resolver.visible() if among is None else among
     having = [number for number in pollers_with(resolver.reader, subject, name) if number in visible]
     if not having or (poller is not None and poller not in having):
         unseen = [view.name for view in visible.values() if not view.generation]

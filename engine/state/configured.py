@@ -56,7 +56,7 @@ def _used_by_status(scope: Scope, *expressions: str) -> Condition:
     return f"(x.poller, x.name) IN ({' UNION '.join(parts)})", values
 
 
-_COMMAND_NAME = "substr(o.check_command, 1, instr(o.check_command || '!', '!') - 1)"
+_COMMAND_NAME = "substr(o.{0}, 1, instr(o.{0} || '!', '!') - 1)"
 
 CONTACTS: Table[ContactConfig] = Table(
     "contact", ContactConfig, ("host_notification_commands", "service_notification_commands"), _used_contacts
@@ -68,8 +68,13 @@ TIMEPERIODS: Table[TimeperiodConfig] = Table(
     lambda scope: _used_by_status(scope, "o.check_period", "o.notification_period"),
 )
 CHECK_COMMANDS: Table[CommandConfig] = Table(
-    "check_command", CommandConfig, (), lambda scope: _used_by_status(scope, _COMMAND_NAME)
+    "check_command", CommandConfig, (), lambda scope: _used_by_status(scope, _COMMAND_NAME.format("check_command"))
 )
+
+
+def used_handlers(scope: Scope) -> Condition:
+    """Commands that handle the events of something within scope."""
+    return _used_by_status(scope, _COMMAND_NAME.format("event_handler"))
 
 
 def configured(

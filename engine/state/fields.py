@@ -3,8 +3,9 @@
 Rules: expressions are written over the aliases of views.py (`h` a host, `s` a service) and hold no question mark. A field of
 something else (a group, a contact, a downtime, a service's host) is read through a *link*: the rows it stands in. Where a link
 leads to several values, a test holds if it holds for one of them, and a negated test if the test holds for none.
-Times are NULL for never, so that no comparison finds them but `null`. Pending is state 4, as in Centreon. A field that names other
-hosts is read by a limited caller through `seen_by`: what he does not see is not found, nor sorted by.
+Times are NULL for never, so that no comparison finds them but `null`. Pending is state 4, as in Centreon. A limited caller reads
+through `seen_by`: what he does not see is not found, nor sorted by. That is names of other hosts, and of a service's host, whom a
+contact of the service alone does not see, all that is not shown beside the service (`SHOWN_OF_HOST`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from enum import Enum
 from typing import get_type_hints
 
 from engine.model import HostStatus, ServiceStatus
-from engine.state.scope import Scope, written_out
+from engine.state.scope import EVERYTHING, Scope, written_out
 from engine.state.tables import PROBLEM
 
 PENDING = 4
@@ -40,7 +41,7 @@ class Type(Enum):
 class Link:
     """From an object to rows of something else. `own` and `other`: the columns that are equal; `where` further limits the rows.
 
-    `named`: poller and name of the other host that a row names.
+    `named`: poller and name of the other host that a row names. `of`: of the host that a row is about.
     """
 
     own: str
@@ -49,6 +50,7 @@ class Link:
     where: str = ""
     to_many: bool = True
     named: tuple[str, str] | None = None
+    of: tuple[str, str] | None = None
 
     def holding(self, test: str) -> str:
         """The condition that one of the rows passes the test."""
@@ -96,15 +98,17 @@ class Variables:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The fields of one kind of object. `tie`: what makes an order total."""
+    """The fields of one kind of object. `tie`: what makes an order total; `scope`: of whom it is for."""
 
     fields: Mapping[str, Field]
     tie: tuple[str, ...]
     variables: tuple[Variables, ...] = ()
+    scope: Scope = EVERYTHING
 
     def field(self, name: str) -> Field | None:
-        """The field of that name, or of that custom variable."""
-        return self.fields.get(name) or next(filter(None, (_variable(kind, name) for kind in self.variables)), None)
+        """The field of that name, or of that custom variable, as it may be read."""
+        found = self.fields.get(name) or next(filter(None, (_variable(kind, name) for kind in self.variables)), None)
+        return _seen_by(self.scope, found) if found is not None and self.scope.is_limited else found
 
 
 # A name stands in the SQL as a literal, so it has no quote, no backslash and no blank.
@@ -347,6 +351,23 @@ def _through(link: Link, prefix: str, fields: Mapping[str, Field]) -> dict[str, 
     return {f"{prefix}.{name}": below(link, field) for name, field in fields.items()}
 
 
+def of_its_host(link: Link, fields: Mapping[str, Field]) -> dict[str, Field]:
+    """`host.X` of something that is a service's: what is not shown beside it is for those who see the host."""
+    hidden = guarded(link)
+    return {f"host.{name}": below(link if name in SHOWN_OF_HOST else hidden, field) for name, field in fields.items()}
+
+
+def guarded(link: Link) -> Link:
+    """A link to a host, for what only they may read who see that host."""
+    return replace(link, of=("h.poller", "h.name"))
+
+
+# What every dialect shows of a service's host to whoever sees the service.
+SHOWN_OF_HOST = frozenset({
+    "id", "name", "host_name", "alias", "display_name", "address", "state", "state_name", "has_been_checked", "problem",
+    "acknowledged", "scheduled_downtime_depth", "in_downtime", "handled", "unhandled", "hostgroup", "hostgroup_id", "groups",
+    "poller", "poller.id", "poller.name", "poller_name",
+})  # fmt: skip
 _TO_HOST = Link(_SERVICE_HOST_KEY, "h.poller, h.name", "state.host h", to_many=False)
 # By name few hosts are found: their services are sought from there, not each service looked at.
 _FROM_HOST = "state.host h CROSS JOIN state.service o ON o.poller = h.poller AND o.host_name = h.name"
@@ -378,12 +399,12 @@ SERVICES = Table(
     {
         **_SERVICE_FIELDS,
         **{f"service.{name}": field for name, field in _SERVICE_FIELDS.items()},
-        **_through(_TO_HOST, "host", _HOST_FIELDS),
+        **of_its_host(_TO_HOST, _HOST_FIELDS),
         **dict.fromkeys(("host", "host_name", "host.name", "host.host_name", "service.host_name"), _HOST_NAME),
     },
     ("s.poller", "s.host_name", "s.description"),
     (
-        Variables(("host._", "host.variable."), _HOST_VARIABLE, (_TO_HOST,)),
+        Variables(("host._", "host.variable."), _HOST_VARIABLE, (guarded(_TO_HOST),)),
         Variables(("service._", "service.variable.", "variable.", "_"), _SERVICE_VARIABLE),
     ),
 )
@@ -427,12 +448,17 @@ def names_others(field: Field) -> bool:
 
 def seen_by(scope: Scope, table: Table) -> Table:
     """The table as it is for a caller of that scope."""
-    if not scope.is_limited:
-        return table
-    limited = {name: _seen_by(scope, field) for name, field in table.fields.items() if names_others(field)}
-    return replace(table, fields={**table.fields, **limited})
+    return replace(table, scope=scope) if scope.is_limited else table
 
 
 def _seen_by(scope: Scope, field: Field) -> Field:
-    links = (replace(link, where=written_out(scope.sql(*link.named))) if link.named else link for link in field.links)
-    return replace(field, links=tuple(links))
+    if not any(link.named or link.of for link in field.links):
+        return field
+    return replace(field, links=tuple(_limited(scope, link) for link in field.links), sorts="")
+
+
+def _limited(scope: Scope, link: Link) -> Link:
+    of = link.named or (link.of if scope.rights is not None else None)  # who is limited otherwise sees the host of what he sees
+    if of is None:
+        return link
+    return replace(link, where=" AND ".join(filter(None, [link.where, f"({written_out(scope.sql(*of))})"])))

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from engine.state.fields import PROBLEM_HOSTS, PROBLEM_SERVICES, Field, Table, Type
+from engine.state.fields import PROBLEM_HOSTS, PROBLEM_SERVICES, Field, Table, Type, seen_by
 from engine.state.lists import Listing, merged
 from engine.state.scope import Condition, Scope
 from engine.state.search import Kind, order_key
@@ -124,7 +124,9 @@ def found_resources(
             return [], total
         ordered = [listings[kind] for kind in _ALIASES if kind in listings]
         worst = _WORST_OF_ALL if all(map(_is_everything, ordered)) else _WORST_FIRST
-        sorting = [_sorting(worst[at], tables[at], keys, _TIES[at]) for at, kind in enumerate(_ALIASES) if kind in listings]
+        sorting = [
+            _sorting(worst[at], seen_by(scope, tables[at]), keys, _TIES[at]) for at, kind in enumerate(_ALIASES) if kind in listings
+        ]
         orders = [how for _, how in _of_keys(tables[0], keys)] if keys else list(_ORDER)
         page = list(merged(reader, ordered, sorting, [*orders, *["ASC"] * len(_TIES[0])], limit, offset))
         return _rows(reader, [(ordered[at].kind, rowid) for at, rowid in page]), total

@@ -131,6 +131,51 @@ def test_a_target_may_hold_names_as_they_are(port: int) -> None:
             assert b'query: search={"host.name":"Gr%C3%B6%C3%9Fe"}\r\n' in client.recv(65536)
 
 
+@pytest.mark.parametrize(
+    ("target", "location"),
+    [
+        ('/c?search={"host.name": {"$eq": "a b"}}&limit=1',
+         "/c?search=%7B%22host.name%22:%20%7B%22$eq%22:%20%22a%20b%22%7D%7D&limit=1"),
+        ("/c?a=%20 ß#1", "/c?a=%20%20%C3%9F%231"),
+        ("/ HTTP/1.1", "/%20HTTP/1.1"),
+    ],
+)  # fmt: skip
+def test_who_sends_a_blank_in_a_target_is_told_how_it_is_written(port: int, target: str, location: str) -> None:
+    """As PHP does with a search that is not encoded. Nothing is guessed: what follows on that connection is not read."""
+    hidden = b"GET /?hidden HTTP/1.1\r\nHost: x\r\n\r\n"
+    _, answer = exchange(port, [f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode() + hidden])
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 301 ")
+    assert f"\r\nlocation: {location}\r\n".encode() in head
+    assert b"%20" in body
+    assert b"HTTP/1.1 200" not in answer
+    _, answer = exchange(port, [f"GET {location} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()])
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    _, answer = exchange(port, [f"HEAD {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode()])
+    assert answer.startswith(b"HTTP/1.1 301 ")
+    assert answer.endswith(b"\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"POST /c?a= b HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET //evil.example/ b HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET http://evil.example/ b HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /a\x0bb c HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /a b HTTP/1.1 HTTP/2.0\r\nHost: x\r\n\r\n",
+        b"GET /a b\r\nHost: x\r\n\r\n",
+        b"GET /?ok HTTP/1.1\r\nHost: x\r\n\r\nGET /a b HTTP/1.1\r\nHost: x\r\n\r\n",  # behind one that is not answered yet
+    ],
+)
+def test_no_other_blank_is_led_anywhere(port: int, request_: bytes) -> None:
+    """A change is not asked for twice, and nobody is sent to another site."""
+    _, answer = exchange(port, [request_])
+    assert b"HTTP/1.1 301" not in answer
+    assert b"HTTP/1.1 400" in answer
+    assert b"location" not in answer.lower()
+
+
 @pytest.mark.parametrize("hidden", [b"", b"\n" + b"GET /?hidden HTTP/1.1\r\nHost: x\r\n\r\n" * 4])
 def test_a_body_stays_as_it_is_where_its_head_came_with_another_request(port: int, hidden: bytes) -> None:
     """A longer body than was told would be a request of its own; its head may end in the piece that ends the one before."""

@@ -141,10 +141,10 @@ def thaw(core: Core) -> None:
         os.kill(pid, signal.SIGCONT)
 
 
-def restart(core: Core) -> None:
+def restart(core: Core, within_s: float = PATIENCE_S) -> None:
     """Start again after `stop` or `kill`, and wait until it reads commands."""
     core.start()
-    core.wait_ready()
+    core.wait_ready(within_s)
 
 
 def reload(core: Core, hosts: Sequence[Host] | None = None, within_s: float = PATIENCE_S) -> None:

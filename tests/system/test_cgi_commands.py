@@ -524,6 +524,27 @@ def test_icingas_forms_take_several_hosts(pair: Pair) -> None:
     assert [line.partition(";")[2] for line in pair.lines(answer)] == ["web01;HTTP", "web02;HTTP"]
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "cmd_typ=96&host=web01&host=no+such+host&start_time=11-11-2030+11:11:11",
+        "cmd_typ=87&host=web01&host=db01&plugin_state=0&plugin_output=fine&performance_data=",
+        "cmd_typ=2&com_id=@ID&com_id=999999",
+    ],
+)
+def test_of_several_commands_refused_none_is_carried_out(pair: Pair, query: str) -> None:
+    """The first would do; the last is refused, so the whole is: nobody is told no of what is done all the same."""
+    added = plain_http.get(
+        f"{pair.box.url}/nagios/cgi-bin/cmd.cgi?cmd_typ=1&cmd_mod=2&host=web02&com_data=stays+{len(query)}", auth=(ADMIN, PASSWORD)
+    )
+    query = query.replace("@ID", added.headers["Signalbox-Entry"])
+    before = pair.box.api.get("/v1/commands").json()["total"]
+    user = "bob" if "cmd_typ=87" in query else ADMIN  # who is a contact of web01, and not of db01
+    answer = plain_http.get(f"{pair.box.url}/cgi-bin/icinga/cmd.cgi?cmd_mod=2&{query}", auth=(user, PASSWORD))
+    assert message_of(answer.text) == REFUSED
+    assert pair.box.api.get("/v1/commands").json()["total"] == before
+
+
 def test_rights_hold_in_the_native_dialect_too(pair: Pair) -> None:
     """carl is a contact of a few services only, whatever his role here is."""
     token = pair.box.add_user("carl", "admin")
@@ -742,6 +763,30 @@ def test_a_command_that_reaches_further_names_nothing_out_of_sight(pair: Pair) -
         ]
     assert [text[:300] for text in told if "web01" not in text] == []
     assert [text for text in told if "web03" in text] == []
+
+
+def test_what_is_out_of_sight_is_refused_like_what_is_not_there(pair: Pair) -> None:
+    """By the words of a refusal nobody learns which groups and contacts there are."""
+    window = [("com_data", "x"), ("fixed", "1"), ("start_time", clock(time.time())), ("end_time", clock(time.time() + 600))]
+    for number, kind, name in ((84, "hostgroup", "web"), (121, "servicegroup", "disks")):
+        asked = [[("cmd_typ", str(number)), (kind, word), *window] for word in (name, "no such one")]
+        texts = [pair.ours(one, "nobody").text.replace(name, "NAME").replace("no such one", "NAME") for one in asked]
+        assert texts[0] == texts[1] and REFUSED in texts[0]
+    with httpx.Client(base_url=pair.box.url, auth=("bob", PASSWORD), timeout=30) as bob:
+        for kind, name in (("contact", "ann"), ("contactgroup", "admins")):
+            asked = [
+                {"command": f"ENABLE_{kind.upper()}_HOST_NOTIFICATIONS", "arguments": {kind: word}} for word in (name, "none-such")
+            ]
+            answers = [bob.post("/v1/commands", json=one) for one in asked]
+            assert answers[0].status_code == answers[1].status_code == 403 and answers[0].json() == answers[1].json()
+
+
+def test_an_objects_page_names_no_parent_out_of_sight(pair: Pair) -> None:
+    """carl sees web01 by an escalation, and not the gateway above it."""
+    url = f"{pair.box.url}/nagios/cgi-bin/extinfo.cgi?type=1&host=web01"
+    pages = [plain_http.get(url, auth=(user, PASSWORD)).text for user in (ADMIN, "carl")]
+    assert ["host=gateway" in page for page in pages] == [True, False]
+    assert "Host State Information" in pages[1]
 
 
 def _replace(path: Path, text: str) -> None:

@@ -181,6 +181,24 @@ def test_only_named_addresses_may_say_who_it_is(scene: Scene) -> None:
     assert answer.json()["result"]["user"] == ADMIN
 
 
+def test_centreons_dialect_takes_the_same_word(scene: Scene) -> None:
+    """Over HTTP: a web server's from its address only, a password from anywhere; what another site sends changes nothing."""
+    url, me = f"{scene.box.url}/centreon/api/latest", "/configuration/users/current/parameters"
+    named = {"X-Remote-User": ADMIN}
+    assert plain_http.get(url + me, headers=named).json()["message"] == "Authentication Required"
+    assert plain_http.get(url + me, auth=(ADMIN, "wrong")).json()["message"] == "Invalid credentials"
+    with httpx.Client(transport=httpx.HTTPTransport(local_address=PROXY), headers=named) as there, httpx.Client(auth=BASIC) as here:
+        for number, client in enumerate((there, here)):
+            assert client.get(url + me).json()["name"] == ADMIN
+            (host,) = client.get(f"{url}/monitoring/hosts", params={"search": '{"host.name":"web01"}'}).json()["result"]
+            comments = f"{url}/monitoring/hosts/{host['id']}/comments"
+            before = len(scene.commands())
+            forged = client.post(comments, json={"comment": "forged"}, headers={"Origin": "http://evil.example"})
+            assert (forged.status_code, forged.json()["code"]) == (403, 403)
+            assert client.post(comments, json={"comment": f"by a presented user {number}"}).status_code == 204
+            assert scene.commands()[before:] == [f"ADD_HOST_COMMENT;web01;1;{ADMIN};by a presented user {number}"]
+
+
 @pytest.mark.parametrize(("there", "is_secure"), [(PROXY, True), ("127.0.0.3", False)])
 def test_the_forms_cookie_is_for_tls_where_a_proxy_took_it_off(scene: Scene, there: str, is_secure: bool) -> None:
     """A proxy that is not named is not believed."""

@@ -127,6 +127,14 @@ def test_a_name_on_two_cores_is_asked_about(world: World) -> None:
     assert world.since(before) == (["ENABLE_HOST_NOTIFICATIONS;web01"], ["DISABLE_HOST_NOTIFICATIONS;web01"])
 
 
+def test_a_form_names_no_poller_out_of_sight(world: World) -> None:
+    """Of a target that is not found the form shows some poller's times: one in sight."""
+    token = world.box.add_user("kim", "operator", "--poller", "2")
+    url = f"{world.box.url}/nagios/cgi-bin/cmd.cgi?cmd_mod=1&cmd_typ=55&host=nowhere"
+    page = plain_http.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=40).text
+    assert f"Times are those of south, {ZONE}" in page and "north" not in page
+
+
 def test_groups_are_on_every_core_and_the_whole_core_is_named(world: World) -> None:
     before = world.counts()
     assert SUCCESS in world.commit([("cmd_typ", "65"), ("hostgroup", "web")]).text

@@ -85,7 +85,7 @@ def epoch(text: str | None) -> float:
     return 0.0 if text is None else datetime.fromisoformat(text).timestamp()
 
 
-def freeze_in_a_calm_moment(core: QuietCore) -> None:
+def freeze_in_a_calm_moment(core: QuietCore, within_s: float) -> None:
     """Hold the core still when its status file is younger than everything in its log: until then the log is rightly ahead."""
 
     def is_calm() -> bool:
@@ -97,12 +97,12 @@ def freeze_in_a_calm_moment(core: QuietCore) -> None:
         time.sleep(0.2)
         return False
 
-    until(is_calm, "a status file younger than the log's last line")
+    until(is_calm, "a status file younger than the log's last line", within_s)
 
 
-def compare(core: QuietCore, box: Box) -> int:
+def compare(core: QuietCore, box: Box, within_s: float = cores.PATIENCE_S) -> int:
     """Hold the core still, wait until its last file is shown, compare everything; how many rows were compared."""
-    freeze_in_a_calm_moment(core)
+    freeze_in_a_calm_moment(core, within_s)
     try:
         created = oracle.created(core.status_file)
 
@@ -110,7 +110,7 @@ def compare(core: QuietCore, box: Box) -> int:
             (poller,) = box.api.get("/v1/pollers").json()["items"]
             return poller["created_at"] is not None and epoch(poller["created_at"]) == created
 
-        until(is_shown, "the last status file is shown")
+        until(is_shown, "the last status file is shown", within_s)
         hosts, services = shown(box, "hosts"), shown(box, "services")
         blocks = [keys for kind, keys in oracle.blocks(core.status_file) if kind in ("hoststatus", "servicestatus")]
         truth = {(keys["host_name"], keys.get("service_description", "")): keys for keys in blocks}

@@ -245,7 +245,7 @@ def test_others_see_what_the_original_shows_them(rig: Rig, user: str, tell: Call
         for query, original in zip(asked, originals, strict=True):
             if not _names_the_unseen(query, seen):
                 count += 1
-                found.append(_judged(rig, cgi, query, original, user, partial(_names_around, seen["host"])))
+                found.append(_judged(rig, cgi, query, original, user, partial(_names_around, seen)))
     wrong = list(filter(None, found))
     tell(f"{user}: {count} questions, {len(wrong)} answered otherwise than by the original")
     assert count > 300
@@ -258,16 +258,23 @@ def _query_of(query: str) -> str:
 
 
 def _seen_by(rig: Rig, user: str) -> dict[str, set[str]]:
-    """Names of hosts and groups that the original lists for a user."""
+    """Names of hosts and groups that the original lists for a user; of what it lists for everybody, those that ours does."""
     names = {}
     for kind in ("host", "hostgroup", "servicegroup"):
         answer = json.loads(rig.core.original("objectjson.cgi", f"query={kind}list&details=true", user))
         names[kind] = set(answer["data"][f"{kind}list"])
+    for kind in ("contact", "contactgroup", "timeperiod", "command"):
+        names[kind] = set(rig.ours("objectjson.cgi", f"query={kind}list", int(time.time()), user)["data"][f"{kind}list"])
+    names["handler"] = {"mend"} if names["host"] & {"gateway", "web03"} else set()
     return names
 
 
-def _names_around(hosts: set[str], cgi: str, query: str, ours: Answer, theirs: Answer) -> None:
-    """Hosts out of sight are not named by those in sight; a service's contact is told of it on whichever host."""
+def _names_around(seen: dict[str, set[str]], cgi: str, query: str, ours: Answer, theirs: Answer) -> None:
+    """Hosts out of sight are not named by those in sight, nor groups; a service's contact is told of it on whichever host."""
+    hosts = seen["host"]
+    for kind in ("hostgroup", "servicegroup"):
+        if isinstance(theirs["data"].get(f"{kind}s"), list):
+            theirs["data"][f"{kind}s"] = [group for group in theirs["data"][f"{kind}s"] if group["name"] in seen[kind]]
     for answer, keys in ((theirs, ("child_hosts", "parent_hosts")), (theirs, _SERVICES), (ours, _SERVICES)):
         for found in each(answer):
             for key in keys:
@@ -282,6 +289,11 @@ _NAMING = {
     "host": r"(?:hostname|parenthost|childhost|hostgroupmember|servicegroupmemberhost)",
     "hostgroup": r"hostgroup",
     "servicegroup": r"servicegroup",
+    "contact": r"(?:contactname|contactgroupmember)",
+    "contactgroup": r"contactgroup",
+    "timeperiod": r"(?:timeperiod|checktimeperiod|hostnotificationtimeperiod|servicenotificationtimeperiod)",
+    "command": r"checkcommand",
+    "handler": r"eventhandler",
 }
 
 
@@ -306,3 +318,29 @@ def test_what_is_out_of_sight_is_unknown(rig: Rig) -> None:
     for kind in ("contact", "command", "timeperiod", "hostdependency", "serviceescalation"):
         assert rig.ours("objectjson.cgi", f"query={kind}count", now, "eve")["data"]["count"] == 0
         assert rig.ours("objectjson.cgi", f"query={kind}count", now, ADMIN)["data"]["count"] > 0
+    for kind in ("hostgroups", "servicegroups"):
+        query = f"query=availability&availabilityobjecttype={kind}&starttime=-86400&endtime=%2B0"
+        assert rig.ours("archivejson.cgi", query, now, "eve")["data"][kind] == []
+        assert rig.ours("archivejson.cgi", query, now, ADMIN)["data"][kind]
+
+
+@pytest.mark.parametrize(
+    ("cgi", "query", "name"),
+    [
+        ("statusjson.cgi", "query=hostcount&contactname=", "ann"),
+        ("statusjson.cgi", "query=servicecount&contactgroup=", "admins"),
+        ("statusjson.cgi", "query=hostcount&checktimeperiod=", "workhours"),
+        ("statusjson.cgi", "query=servicecount&checkcommand=", "answer"),
+        ("statusjson.cgi", "query=hostcount&eventhandler=", "mend"),
+        ("objectjson.cgi", "query=contactgroupcount&contactgroupmember=", "ann"),
+        ("objectjson.cgi", "query=hostescalationcount&contactname=", "carl"),
+        ("archivejson.cgi", "query=alertcount&objecttypes=host&starttime=-86400&endtime=%2B0&contactname=", "ann"),
+        ("archivejson.cgi", "query=availability&availabilityobjecttype=hosts&starttime=-9&endtime=%2B0&timeperiod=", "workhours"),
+    ],
+)
+def test_no_selector_tells_what_is_out_of_sight(rig: Rig, cgi: str, query: str, name: str) -> None:
+    """By a name that somebody guesses he learns no contact, command or timeperiod of others."""
+    now = int(time.time())
+    told = [json.dumps(rig.ours(cgi, query + word, now, "eve")).replace(word, "NAME") for word in (name, "no-such-name")]
+    assert told[0] == told[1]
+    assert rig.ours(cgi, query + name, now, ADMIN)["result"]["type_code"] == 0

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from api.cgi.json_cgis.envelope import Data
-from api.cgi.json_cgis.names import Found, Sight
+from api.cgi.json_cgis.names import Found, Sight, is_known
 from api.cgi.json_cgis.options import Asked
 from api.cgi.json_cgis.output import Output
 from api.cgi.json_cgis.report import availability
@@ -123,18 +123,13 @@ def _alert_conditions(sight: Sight, asked: Asked, found: Found) -> list[Conditio
         conditions.append((f"{_STATE_TYPE} & ?", [types]))
     conditions += _masks(asked, "hoststates", "servicestates", _STATE)
     contact = asked.text("contactname")
-    if contact is not None and _is_contact(sight, contact):
+    if contact is not None and is_known(sight, "contact", contact):  # one that is not there narrows nothing, as in the original
         groups = [name for (name,) in sight.rows(_GROUPS_OF, [contact])]
         conditions.append(_told(("contacts", contact), *(("contact_groups", group) for group in groups)))
     return conditions
 
 
 _GROUPS_OF = "SELECT DISTINCT m.name FROM state.group_member m WHERE m.kind = 'contactgroup' AND m.host_name = ?"
-
-
-def _is_contact(sight: Sight, name: str) -> bool:
-    """A contact that is no longer there narrows nothing, as in the original."""
-    return bool(sight.rows("SELECT 1 FROM state.contact WHERE name = ? LIMIT 1", [name]))
 
 
 def _masks(asked: Asked, hosts: str, services: str, expression: str) -> list[Condition]:
@@ -175,7 +170,7 @@ def _selectors(sight: Sight, asked: Asked, output: Output, names: Sequence[str])
     objects = asked.words("objecttypes") or frozenset(ARCHIVE_OBJECT)
     left_out = {*(_OF_SERVICES if "service" not in objects else ()), *(_OF_HOSTS if "host" not in objects else ())}
     contact = asked.text("contactname")
-    if contact is not None and "notificationmethod" not in names and not _is_contact(sight, contact):
+    if contact is not None and "notificationmethod" not in names and not is_known(sight, "contact", contact):
         left_out.add("contactname")
     return repeated(asked, output, [name for name in names if name not in left_out], _KEYS)
 

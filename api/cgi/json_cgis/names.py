@@ -9,13 +9,15 @@ poller's words describe it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from api.cgi.json_cgis.options import Asked, Code, Mistake
 from api.cgi.json_cgis.surface import POLLER
 from engine.model import PollerView
+from engine.state.configured import CHECK_COMMANDS, CONTACTS, TIMEPERIODS, used_handlers
+from engine.state.groups import named_by_objects
 from engine.state.scope import Condition, Scope, all_of
 from engine.state.views import Reader
 
@@ -145,6 +147,15 @@ _TABLES = {
     "contact": _exists("contact"),
     "timeperiod": _exists("timeperiod"),
     "command": _exists("check_command"),
+    "handler": _exists("check_command"),
+}
+# Which of them exist for somebody who does not see everything: those that his objects use, as in every dialect.
+_USED: dict[str, Callable[[Scope], Condition]] = {
+    "contact": CONTACTS.used,
+    "contactgroup": lambda scope: named_by_objects(scope, "contact_groups", "x.poller", "x.name"),
+    "timeperiod": TIMEPERIODS.used,
+    "command": CHECK_COMMANDS.used,
+    "handler": used_handlers,
 }
 
 
@@ -153,6 +164,8 @@ def is_known(sight: Sight, kind: str, name: str) -> bool:
     where, values = sight.on_pollers("x.poller")
     if sight.is_limited and kind in ("hostgroup", "servicegroup"):
         return _has_members_in_sight(sight, kind, name)
+    if sight.is_limited:
+        where, values = all_of([(where, values), _USED[kind](sight.scope)])
     return bool(sight.rows(_TABLES[kind].format(where=where), [*values, name]))
 
 
@@ -179,7 +192,7 @@ _CHECKED: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("hostnotificationtimeperiod", "timeperiod", "host notification timeperiod"),
         ("servicenotificationtimeperiod", "timeperiod", "service notification timeperiod"),
         ("checkcommand", "command", "check command"),
-        ("eventhandler", "command", "event_handler"),
+        ("eventhandler", "handler", "event_handler"),
         ("contactname", "contact", "contact"),
     ),
     "objectjson.cgi": (
@@ -199,7 +212,7 @@ _CHECKED: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("servicenotificationtimeperiod", "timeperiod", "service notification timeperiod"),
         ("command", "command", "command"),
         ("checkcommand", "command", "check command"),
-        ("eventhandler", "command", "event handler"),
+        ("eventhandler", "handler", "event handler"),
         ("masterhostname", "host", "master host"),
         ("masterhostgroupname", "hostgroup", "master hostgroup"),
         ("masterservicegroupname", "servicegroup", "master servicegroup"),

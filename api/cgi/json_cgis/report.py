@@ -11,7 +11,7 @@ import orjson
 
 from api.cgi.json_cgis.availability import Entry, Of, Report, Spent, spent
 from api.cgi.json_cgis.envelope import Data
-from api.cgi.json_cgis.names import Found, Sight
+from api.cgi.json_cgis.names import Found, Sight, is_known
 from api.cgi.json_cgis.options import Asked
 from api.cgi.json_cgis.output import Output
 from api.cgi.json_cgis.selection import repeated
@@ -73,7 +73,8 @@ def _of_groups(writing: _Writing, kind: str) -> dict[str, object]:
     wanted = writing.asked.text(noun)
     where, values = sight.on_pollers("g.poller")
     query = f"SELECT DISTINCT g.name FROM state.object_group g WHERE g.kind = ? AND {where}"
-    names = [name for (name,) in sight.rows(f"{query} ORDER BY 1", [noun, *values]) if wanted in (None, name)]
+    known = sight.rows(f"{query} ORDER BY 1", [noun, *values])
+    names = [name for (name,) in known if wanted in (None, name) and is_known(sight, noun, name)]
     groups = [_group(writing, noun, name) for name in names]
     if wanted is None and noun == "servicegroup":
         # The original calls services `hosts` here; both names stand for them.

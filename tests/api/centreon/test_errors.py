@@ -56,3 +56,17 @@ def test_the_body_and_when_to_come_back() -> None:
 
 def test_text_that_utf8_cannot_hold_is_told_anyway() -> None:
     assert error_answer(errors.InvalidField("bad \ud800 name")).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("field", "said", "told", "about"),
+    [
+        ("plugin_output", "plugin_output holds `|`: give that as perf_data only.",
+         "output holds `|`: give that as performance_data only.", "output"),
+        ("end", "end must be a time from 2000 to 2099.", "end_time must be a time from 2000 to 2099.", "end_time"),
+        ("comment", "comment is empty: say why.", "comment is empty: say why.", "comment"),
+    ],
+)  # fmt: skip
+def test_a_wrong_field_is_called_what_the_caller_calls_it(field: str, said: str, told: str, about: str) -> None:
+    body = json.loads(bytes(error_answer(errors.InvalidField(said, field=field)).body))
+    assert (body["message"], body["errors"]) == (told, [{"type": "invalid_field", "message": told, "field": about}])

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import orjson
 import pytest
 
+from api.centreon.groups import shapes
+from engine.state.grouped import GroupedHost, GroupedService, GroupName
 from tests.api.centreon.canned import Front
 from tests.api.centreon.test_objects import DB01_MIN
 
@@ -93,3 +97,14 @@ def test_nothing_out_of_scope_is_seen_or_found(front: Front) -> None:
     assert [[host["id"] for host in row["hosts"]] for row in rows] == [[12], [12]]
     assert _names(dora, "/monitoring/hostgroups", search={"host.name": "web01"}) == []
     assert _names(dora, "/monitoring/hostgroups", search={"service.display_name": "HTTP"}) == []
+
+
+def test_a_service_whose_host_is_not_seen_stands_below_none() -> None:
+    """A contact of a service alone asked for groups with their services, and got an error of ours."""
+    host = GroupedHost("every", 1, "db01", 12, "db01", "db01", 0)
+    services = [
+        GroupedService("every", 1, "db01", 51, "Ping", "Ping", 0),
+        GroupedService("every", 1, "web01", 53, "HTTP", "HTTP", 0),
+    ]
+    (group,) = shapes([GroupName(9, "every")], [host], services)
+    assert [(one["name"], [two["id"] for two in one["services"]]) for one in cast("Any", group["hosts"])] == [("db01", [51])]

@@ -145,7 +145,7 @@ def test_paging(anna: Front, params: dict[str, str], ids: list[int]) -> None:
         ({"page": "2147483648"}, "page"),
         ({"search": '{"host.nane":"db01"}'}, "search"),
         ({"search": "not json"}, "search"),
-        ({"sort_by": '{"host.name":"up"}'}, "sort_by"),
+        ({"sort_by": '{"host.name"'}, "sort_by"),
         ({"filter[host.nane]": "db01"}, "host.nane"),
     ],
 )

@@ -24,6 +24,7 @@ from api.auth.doorkeeper import Doorkeeper
 from api.centreon import OPEN_PATHS, PATHS, described_api, routes
 from api.centreon.openapi import TOLD
 from engine.config import Settings
+from engine.journal.accounts import Verb
 from engine.journal.store import Journal
 from tests.api.centreon.canned import PASSWORD, CannedDesk
 from tests.api.support_desk import SetClock
@@ -72,7 +73,21 @@ def test_no_answer_is_beside_the_document(case: Any, served: tuple[str, str]) ->
     case.path_parameters.update({  # so that what is asked for is there
         name: known[name] for name, value in (case.path_parameters or {}).items() if name in known and isinstance(value, int)
     })  # fmt: skip
+    (case.headers or {}).pop("Idempotency-Key", None)  # the same for two calls would be refused, rightly
     case.call_and_validate(base_url=url, headers={"X-AUTH-TOKEN": token}, checks=CHECKS)
+
+
+@pytest.mark.parametrize(("path", "method"), [(path, method) for path, methods in PATHS.items() for method in methods])
+def test_how_long_to_wait_is_told_of_each_change(path: str, method: str) -> None:
+    """Of what tells a core something, and of nothing else; so is what its answer's headers carry."""
+    told = described_api()["paths"][path.replace("{acks}", "acknowledgements")][method.lower()]
+    named = {parameter["name"] for parameter in told["parameters"]} & {"wait", "Prefer", "Idempotency-Key"}
+    headers = {name for answer in told["responses"].values() for name in answer.get("headers", {})}
+    if PATHS[path][method][1] is Verb.READ:
+        assert (named, headers) == (set(), set())
+    else:
+        assert named == {"wait", "Prefer", "Idempotency-Key"}
+        assert headers == {"Signalbox-Command", "Signalbox-Entry", "Signalbox-Note", "Retry-After"}
 
 
 def test_an_answer_beside_the_document_would_be_seen(served: tuple[str, str]) -> None:

@@ -63,7 +63,8 @@ def test_whom_the_web_server_names_has_the_contacts_rights(behind: Front) -> Non
 
 def test_nobody_else_may_say_who_asks(elsewhere: Front) -> None:
     answer = elsewhere.send("GET", ME, headers_too=NAMED)
-    assert (answer.status_code, answer.json()) == (401, {"code": 401, "message": "Authentication Required", "errors": []})
+    assert (answer.status_code, answer.json()["code"], answer.json()["message"]) == (401, 401, "Authentication Required")
+    assert answer.json()["errors"][0]["type"] == "not_authenticated"
 
 
 @pytest.mark.parametrize("header", [["anna", "rita"], [""], []])

@@ -139,6 +139,7 @@ def test_search(anna: Front, search: object, ids: list[int]) -> None:
         ({"status_ordered": "ASC", "id": "DESC"}, [PING, BRANCH, WEB01, HTTP, DISK, DB01]),
         ({"h.name": "DESC", "type": "ASC", "poller.id": "ASC"}, [WEB01, BRANCH, HTTP, DB01, DISK, PING]),
         ({"severity_level": "ASC", "id": "ASC"}, [DISK, DB01, WEB01, PING, HTTP, BRANCH]),
+        ({"never.heard.of": "ASC", "id": "ASC"}, [DB01, WEB01, DISK, PING, HTTP, BRANCH]),
     ],
 )
 def test_order(anna: Front, sort_by: object, ids: list[int]) -> None:
@@ -151,8 +152,8 @@ def test_order(anna: Front, sort_by: object, ids: list[int]) -> None:
         ({"foo": "1"}, "foo"), ({"types": "host"}, "types"), ({"types": '["hosts"]'}, "hosts"), ({"types": "{}"}, "types"),
         ({"statuses": '["DEAD"]'}, "DEAD"), ({"states": "[1]"}, "states"), ({"hostgroup_names": "[1]"}, "hostgroup_names"),
         ({"host_severity_levels": '["1"]'}, "host_severity_levels"), ({"status_types": "[null]"}, "status_types"),
-        ({"search": "{"}, "position"), ({"search": '{"x.y":1}'}, "x.y"), ({"sort_by": '{"x":"ASC"}'}, "x"),
-        ({"limit": "-1"}, "limit"),
+        ({"search": "{"}, "position"), ({"search": '{"x.y":1}'}, "x.y"), ({"sort_by": "{"}, "sort_by"),
+        ({"limit": "-1"}, "between 0"), ({"limit": "1.5"}, "an integer"),
         ({"only_with_performance_data": "yes"}, "only_with_performance_data"),
     ],
 )  # fmt: skip

@@ -65,6 +65,35 @@ def test_order(anna: Front) -> None:
     assert _ids(anna, "/monitoring/services", sort_by={"host.name": "DESC", "service.state": "ASC"}) == [HTTP, PING, DISK]
 
 
+@pytest.mark.parametrize(
+    ("sort_by", "dropped", "ids"),
+    [
+        ('{"host.name":"up"}', ["host.name"], [DB01, WEB01, BRANCH]), ("x.y", ["x.y"], [DB01, WEB01, BRANCH]),
+        ('{"x.y":"ASC","host.id":"DESC","host name":"ASC"}', ["x.y", "host name"], [BRANCH, WEB01, DB01]),
+        ("[]", ["[]"], [DB01, WEB01, BRANCH]), ('{"host.name":null,"host.id":"asc"}', ["host.name"], [DB01, WEB01, BRANCH]),
+    ],
+)  # fmt: skip
+def test_what_a_list_cannot_be_sorted_by_is_dropped_and_named(
+    anna: Front, sort_by: str, dropped: list[str], ids: list[int]
+) -> None:
+    """As the original does, whose clients have keys of their own versions; `meta` does not say that it was sorted by them."""
+    assert _ids(anna, "/monitoring/hosts", sort_by=sort_by) == ids
+    for path in ("/monitoring/hosts", "/monitoring/resources", "/monitoring/hostgroups", "/monitoring/downtimes"):
+        meta = anna.get(path, sort_by="never.heard.of").json()["meta"]
+        assert (meta["sort_by"], meta["signalbox"]) == ({}, {"not_sorted_by": ["never.heard.of"]}), path
+    meta = anna.get("/monitoring/hosts", sort_by=sort_by).json()["meta"]
+    assert meta["signalbox"] == {"not_sorted_by": dropped}
+    assert set(meta["sort_by"]).isdisjoint(dropped)
+
+
+def test_a_key_nobody_knows_is_named_in_the_originals_words(anna: Front) -> None:
+    """With what may be meant, not with every name there is."""
+    message = anna.get("/monitoring/hosts", search='{"host.naem":"a"}').json()["message"]
+    assert message.startswith("The parameter host.naem is not allowed")
+    assert "host.name" in message
+    assert len(anna.get("/monitoring/hosts", search='{"zzzzzz":"a"}').json()["message"]) < 200
+
+
 def test_the_shorthand(anna: Front) -> None:
     assert _ids(anna, "/monitoring/hosts", **{"filter[host.name]": "web01|db01"}) == [DB01, WEB01, BRANCH]
     assert _ids(anna, "/monitoring/hosts", **{"filter[host.name]": "web01", "filter[poller.id]": "2"}) == [BRANCH]
@@ -95,7 +124,7 @@ def test_nothing_out_of_scope_is_found(front: Front) -> None:
         ({"search": '{"host.id":{"$like":1}}'}, "$like"), ({"search": '{"host.id":"abc"}'}, "abc"),
         ({"search": '{"host.name":{"$rg":"("}}'}, "regular expression"),
         ({"sort_by": "{"}, "Bad format for the sort request parameter"),
-        ({"sort_by": '{"host.name":"up"}'}, "up"), ({"sort_by": "x.y"}, "x.y"), ({"filter[x.y]": "1"}, "x.y"),
+        ({"sort_by": '{"host.name":"ASC","host.name":"DESC"}'}, "twice"), ({"filter[x.y]": "1"}, "x.y"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("path", ["/monitoring/hosts", "/monitoring/services", "/monitoring/hosts/12/services"])

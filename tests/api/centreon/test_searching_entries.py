@@ -17,6 +17,7 @@ from engine.desk.entries import page_of_entries
 from engine.errors import InvalidSearch
 from engine.journal import accounts
 from engine.journal.history import EntryRow, insert_entry
+from engine.state.scope import EVERYTHING
 from engine.state.views import Reader
 from tests.engine.desk.scene import LINUX_ONLY, OPERATOR, Scene, host, scene_in
 
@@ -56,7 +57,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 def found(scene: Scene, kind: str, search: object = None, sort_by: object = None, caller: Caller = OPERATOR) -> list[int]:
     asked_for = {"search": search, "sort_by": sort_by}
     query = {name: value if isinstance(value, str) else json.dumps(value) for name, value in asked_for.items() if value is not None}
-    asked = parse_list(QueryParams(query), KEYS[kind], T0)
+    asked = parse_list(QueryParams(query), KEYS[kind], T0, EVERYTHING)
     which = replace(EntryFilter(kind=kind), condition=asked.condition, order=asked.order)
     with closing(Reader.open(scene.data)) as reader:
         page = page_of_entries(reader, caller.scope, which, {})

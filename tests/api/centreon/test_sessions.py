@@ -137,7 +137,9 @@ def test_with_a_token_nobody_gave_out(front: Front, path: str, version: str, sta
     front.token = "sbx_made_up"
     answer = front.under(version).get(path)
     assert (answer.status_code, answer.json()["code"]) == (status, status)
-    assert answer.json()["message"].startswith("No token could be found.")
+    assert answer.json()["message"] == "No token could be found."
+    (error,) = answer.json()["errors"]
+    assert (error["type"], "Log in" in error["message"]) == ("not_authenticated", True)
 
 
 def test_a_session_cookie_is_no_token(front: Front) -> None:
@@ -154,7 +156,7 @@ def test_a_token_ends_one_hour_after_its_last_use(front: Front) -> None:
     front.clock.at += 3601
     for version, status in (("latest", 401), ("v21.10", 403), ("beta", 403)):
         answer = anna.under(version).get("/monitoring/hosts")
-        assert (answer.status_code, answer.json()["message"]) == (status, "Credentials have expired. Log in again.")
+        assert (answer.status_code, answer.json()["message"]) == (status, "Credentials have expired.")
 
 
 def test_logging_out_ends_this_token_only(front: Front) -> None:

@@ -214,12 +214,23 @@ def test_an_answer_that_changes_with_time_alone_has_no_tag(front: Front) -> None
 # --- freshness --------------------------------------------------------------------------------------------------------------------
 
 
+EVERY_LIST = (
+    "/v1/services", "/v1/problems", "/v1/tactical", "/v1/hostgroups", "/v1/servicegroups", "/v1/contactgroups", "/v1/contacts",
+    "/v1/timeperiods", "/v1/check-commands", "/v1/downtimes", "/v1/acknowledgements", "/v1/comments",
+)  # fmt: skip
+
+
 def test_older_views_are_refused_or_marked(front: Front) -> None:
     assert front.get(f"/v1/hosts?max_age={AGE_S + 1}").status == 200
     refused = front.get(f"/v1/hosts?max_age={AGE_S - 1}").problem(503, "status_file_stale")
     assert refused["pollers"] == ["north", "south"]
     marked = front.get(f"/v1/hosts?max_age={AGE_S - 1}&older=mark").json
     assert all(view["stale"] for view in marked["views"]) and all(item["view"]["stale"] for item in marked["items"])
+    for path in EVERY_LIST:
+        assert front.get(f"{path}?max_age={AGE_S + 1}").status == 200
+        front.get(f"{path}?max_age={AGE_S - 1}").problem(503, "status_file_stale")
+        answer = front.get(f"{path}?max_age={AGE_S - 1}&older=mark").json
+        assert [(view["poller"], view["stale"]) for view in answer["views"]] == [("north", True), ("south", True)], path
     front.clock.at += 3
     assert front.get("/v1/hosts?max_age=1&poller=north").problem(503, "status_file_stale")["pollers"] == ["north"]
 

@@ -151,6 +151,7 @@ def test_filters(front: Front) -> None:
     assert names("/v1/hosts?hostgroup=web") == ["shared", "web01", "shared"]
     assert names("/v1/hosts?hostgroup=web&poller=north") == ["shared", "web01"]
     assert names("/v1/hosts?hostgroup=nobody") == []
+    assert names("/v1/hosts?hostgroup=nobody&hostgroup=web&poller=north") == ["shared", "web01"], "a field twice: either value"
     assert names("/v1/hosts?problems=true") == ["db01"]
     assert names("/v1/hosts?host=web01&problems=true") == []
     assert names("/v1/hosts?host=db01&problems=true") == ["db01"]

@@ -288,3 +288,8 @@ def test_the_latest_acknowledgement_per_object(scene: Scene) -> None:
     assert {entry.id for entry in listed(scene, replace(latest, present=True))} == {made["db01 two"]}
     assert {entry.id for entry in listed(scene, replace(latest, services=True))} == {made["HTTP three"]}
     assert listed(scene, latest, SOUTH_ONLY) == []
+    # One that was withdrawn before any core read it never was, either; one withdrawn after that was.
+    scene.set_entry(made["HTTP three"], present=0, core_id=None, proof="accepted", cancelled=1)
+    assert {entry.id for entry in listed(scene, latest)} == {made["db01 two"], made["HTTP two"]}
+    scene.set_entry(made["HTTP three"], present=0, core_id=None, proof="processed", cancelled=1)
+    assert {entry.id for entry in listed(scene, latest)} == {made["db01 two"], made["HTTP three"]}

@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 
 from engine.errors import CallerError, InvalidSearch
 from engine.model import GroupConfig, HostConfig, ObjectCache, ServiceConfig
-from engine.state.fields import HOSTS, SERVICES
+from engine.state.fields import HOSTS, SERVICES, SHOWN_OF_HOST, seen_by
 from engine.state.mirror import Mirror
-from engine.state.search import DEEPEST, LONGEST_BYTES, MOST_TESTS, TABLES, Kind, normalised, order, where
+from engine.state.rights import ContactRights
+from engine.state.scope import Scope, all_of
+from engine.state.search import DEEPEST, LONGEST_BYTES, MOST_TESTS, TABLES, Kind, condition, normalised, order, order_key, where
 from engine.state.views import Reader
 from tests.engine.state.rows import (
     CountingMint,
@@ -82,7 +84,11 @@ _CACHE = ObjectCache(
         host_config("WEB2", alias="second web", address="10.0.0.2", parents=("web1",), contacts=("ann",)),
         host_config("db_1", alias="Datenbank Süd", parents=("web1", "WEB2"), contact_groups=("dba", "ops")),
     ),
-    services=(service_config("web1", "HTTP", contacts=("ann",)), service_config("db_1", "SQL", contact_groups=("dba",))),
+    services=(
+        service_config("web1", "HTTP", contacts=("ann",)),
+        service_config("db_1", "SQL", contact_groups=("dba",)),
+        service_config("web1", "Disk /var", contacts=("sven",)),
+    ),
     groups=(
         GroupConfig("hostgroup", "Web", "", (("web1", None), ("WEB2", None))),
         GroupConfig("hostgroup", "all", "", (("web1", None), ("WEB2", None), ("db_1", None), ("db%2", None))),
@@ -640,3 +646,28 @@ def test_the_literal_asked_for_first_never_hides_a_match(pattern: str, text: str
     needed = needed_like(pattern)
     if matches and needed is not None:
         assert sqlite3.connect(":memory:").execute("SELECT ? LIKE ? ESCAPE '\\'", (text, needed)).fetchone() == (1,)
+
+
+# --- by whom --------------------------------------------------------------------------------------------------------------------
+
+HIDDEN = sorted(name for name in SERVICES.fields if name.startswith("host.") and name.removeprefix("host.") not in SHOWN_OF_HOST)
+
+
+def test_a_contact_of_a_service_alone_asks_nothing_of_its_host(reader: Reader) -> None:
+    """Whoever does not see the host would read it by guesses, letter after letter, and by the order of lists."""
+    scope = Scope(rights=ContactRights("sven"))
+    table = seen_by(scope, SERVICES)
+    for name in [*HIDDEN, "host._RACK", "host.variable.rack"]:
+        has_one = condition(table, json.dumps({name: {"$neq": None}}), (), NOW)
+        sql, values = all_of([scope.sql("s.poller", "s.host_name", "s.description"), has_one])
+        assert not reader.connection.execute(f"SELECT s.description FROM state.service s WHERE {sql}", values).fetchall(), name
+        key, _ = order_key(table, name, descending=False)
+        assert reader.connection.execute(f"SELECT DISTINCT {key} FROM state.service s").fetchall() == [(None,)], name
+
+
+def test_what_is_shown_beside_a_service_is_found(reader: Reader) -> None:
+    scope = Scope(rights=ContactRights("sven"))
+    for search in ({"host.alias": "first web"}, {"host.state": "DOWN"}, {"host.hostgroup": "Web"}, {"host.name": "web1"}):
+        sql, values = condition(seen_by(scope, SERVICES), json.dumps(search), (), NOW)
+        rows = reader.connection.execute(f"SELECT s.description FROM state.service s WHERE {sql}", values).fetchall()
+        assert ("Disk /var",) in rows, search
