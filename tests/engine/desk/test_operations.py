@@ -250,6 +250,17 @@ def test_an_operation_counts_what_is_accepted_at_every_moment(
     assert kinds == [("incomplete", 0, 0, 0, {}, 0), joined, whole, nothing[1], gone], kinds
 
 
+def test_a_call_that_took_too_long_to_store_is_refused_whole(
+    scene: Scene, many: list[Target], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who reads events has stopped waiting for it: nobody would ever be told of its commands."""
+    monkeypatch.setattr("engine.desk.bulk.STORED_WITHIN_S", -1.0)
+    with pytest.raises(JournalError, match="ask again"):
+        at_desk(scene, lambda desk: comment(desk, many))
+    assert {str(command.state) for command in scene.commands()} == {"cancelled"}
+    assert at_desk(scene, lambda desk: comment(desk, many[:1])), "what is stored at once is not asked how long it took"
+
+
 def _broken(connection: sqlite3.Connection) -> Any:
     raise RuntimeError("it cannot be finished")
 
