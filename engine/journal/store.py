@@ -29,7 +29,7 @@ from engine.errors import JournalError
 from engine.journal.accounts_version import AccountsVersion
 from engine.journal.rows import insert_rows
 from engine.journal.schema import upgrade
-from engine.journal.undone import Undone, undo
+from engine.journal.undone import Undone, is_unwritten, undo
 
 JOURNAL_FILE = "journal.db"
 LOCK_FILE = "journal.lock"
@@ -145,6 +145,7 @@ class Journal:
         self._mutex = threading.RLock()
         self._is_full = True  # the connection's commits wait for the disk
         self._is_inside = False  # a transaction's block
+        self._undone_last = Undone.ON_DISK
         self.held_s = 0.0  # for how long the last transaction kept others from writing
         try:
             self._lock, self._turn = (
@@ -211,10 +212,10 @@ class Journal:
                         raise
                     try:
                         self._connection.execute("COMMIT")
-                        is_stored = True
-                    except sqlite3.Error:
-                        is_doubtful = True  # also if undoing fails
-                        is_doubtful = not self._undone()
+                        is_stored, self._undone_last = True, Undone.ON_DISK
+                    except sqlite3.Error as error:
+                        is_doubtful = not is_unwritten(error)  # also if undoing fails
+                        is_doubtful = not self._undone() and is_doubtful
                         raise
                     self._accounts.committed()
                     self.held_s = time.perf_counter() - began
@@ -236,8 +237,10 @@ class Journal:
         self._roll_back()
         self._is_full = False  # what `undo` leaves behind
         how = undo(self._connection)
-        if how is not Undone.ON_DISK:
-            log.error("%s: %s", self.path, how)
+        if how is not self._undone_last:  # once for as long as the disk stays as it is
+            self._undone_last = how
+            if how is not Undone.ON_DISK:
+                log.error("%s: %s", self.path, how)
         return how is not Undone.NOT
 
     @contextmanager

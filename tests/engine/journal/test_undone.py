@@ -93,6 +93,14 @@ def test_other_processes_go_on_from_what_holds(journal: Journal, tmp_path: Path)
     assert kept_after_a_kill(journal, tmp_path / "copy") == ["a", "c", "d"]
 
 
+@pytest.mark.parametrize("pages", [1, 50])
+def test_of_a_commit_that_could_not_be_written_nothing_was_accepted(journal: Journal, tmp_path: Path, pages: int) -> None:
+    """No room, or a file system that became read-only: nothing can be written over it then, and nothing need be."""
+    keep(journal, "a")
+    assert "Nothing was accepted" in refused(journal, "b", pages, ("pwrite64",))
+    assert kept_after_a_kill(journal, tmp_path / "copy") == ["a"]
+
+
 class Stubborn:
     """A connection whose commits fail and leave the transaction open; then so many attempts to roll it back do."""
 
