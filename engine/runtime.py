@@ -110,9 +110,11 @@ class ScanLoop:
         mirror = self.runtime.mirror
         if mirror.is_lost():
             raise JournalError(f"{STATE_FILE} was removed or replaced under a running engine; the next one makes it anew.")
-        self.runtime.followers[number].catch_up()
+        follower = self.runtime.followers[number]
+        follower.catch_up()  # what it says of rows is asked for of the scanner
         timing = _ScanTiming()
-        applied = mirror.apply(timing.passed(self.scanner.scan(ScanRequest(forget=mirror.dirty(number)))))
+        frames = self.scanner.scan(ScanRequest(forget=mirror.dirty(number)))
+        applied = mirror.apply(timing.passed(follower.ahead_of(frames)))
         timing.tell(number, applied.health)
         if applied.resync:
             self.scanner.close()
