@@ -1,10 +1,12 @@
-"""What the handlers of a dialect may ask, whatever their requests are: the desk, who is at the door, the settings and the time."""
+"""What the handlers of a dialect may ask, whatever their requests are: the desk, who is at the door, the settings, the time, and
+bodies of answers that are kept."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from api.auth.doorkeeper import Doorkeeper
+from api.kept import KeptAnswers
 from engine.clock import Clock
 from engine.config import Settings
 from engine.desk import Desk
@@ -18,3 +20,4 @@ class Services:
     doorkeeper: Doorkeeper
     settings: Settings
     clock: Clock
+    kept: KeptAnswers[bytes]

@@ -36,6 +36,7 @@ from api.centreon import (
 )
 from api.centreon.outcomes import again
 from api.centreon.place import Nowhere, OpenHandler, Place, Served
+from api.kept import KeptAnswers
 from api.render import json_response
 from api.services import Services
 from engine.clock import Clock, SystemClock
@@ -139,7 +140,8 @@ SPELLINGS = ("acknowledgements", "acknowledgments")
 
 def routes(desk: Desk, doorkeeper: Doorkeeper, settings: Settings, clock: Clock | None = None) -> list[BaseRoute]:
     """Every path of the dialect, below each prefix; the last ones say that there is nothing else."""
-    services = Services(desk, doorkeeper, settings, clock or SystemClock())
+    clock = clock or SystemClock()
+    services = Services(desk, doorkeeper, settings, clock, KeptAnswers(desk.state_version, clock))
     served = [(path, Place(services, {}, again, open_to_all=handlers)) for path, handlers in OPEN_PATHS.items()]
     for pattern, handlers in PATHS.items():
         place = Place(services, handlers, again)

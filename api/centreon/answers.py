@@ -41,8 +41,17 @@ def is_true(query: QueryParams, name: str) -> bool:
 
 
 async def list_answer(rows: int, encode: Callable[[], bytes]) -> Response:
-    """A list's answer. The body of many rows takes more than the loop's time to make: a thread makes it."""
-    body = encode() if rows <= FEW else await asyncio.to_thread(encode)
+    """A list's answer."""
+    return body_answer(await list_body(rows, encode))
+
+
+async def list_body(rows: int, encode: Callable[[], bytes]) -> bytes:
+    """Its body. That of many rows takes more than the loop's time to make: a thread makes it."""
+    return encode() if rows <= FEW else await asyncio.to_thread(encode)
+
+
+def body_answer(body: bytes) -> Response:
+    """A list's body as an answer."""
     return encoded_response(200, body, {"Cache-Control": "no-store"})
 
 

@@ -11,8 +11,9 @@ from dataclasses import replace
 
 from starlette.responses import Response
 
-from api.centreon.answers import encoded_page, is_true, list_answer
+from api.centreon.answers import encoded_page, is_true, list_answer, list_body
 from api.centreon.entry_shapes import acknowledgement_shape, downtime_shape
+from api.centreon.keeping import kept_list
 from api.centreon.listing import author_ids
 from api.centreon.place import Visit
 from api.centreon.searching import HOST_KEYS, SERVICE_KEYS, parse_list
@@ -126,8 +127,8 @@ def service_target(view: ServiceView) -> Target:
 # --- rows to bytes ------------------------------------------------------------------------------------------------------------
 
 
-def _manner(visit: Visit) -> Manner:
-    return Manner(visit.services.clock.now(), visit.version.attempt_is_text)
+def _manner(visit: Visit, now: float | None = None) -> Manner:
+    return Manner(visit.services.clock.now() if now is None else now, visit.version.attempt_is_text)
 
 
 def _services_by_host(reader: Reader, scope: Scope, ids: Sequence[int]) -> Mapping[int, Sequence[ListedService]]:
@@ -157,8 +158,12 @@ def _service_rows(views: Sequence[ListedService], manner: Manner, *, with_host: 
 
 async def _services_page(visit: Visit, host_id: int | None) -> Response:
     """A page of services: of one host, or of all with the host of each."""
-    query, manner, scope = visit.request.query_params, _manner(visit), visit.caller.scope
-    asked = parse_list(query, SERVICE_KEYS, visit.services.clock.now(), visit.caller.scope)
+    return await kept_list(visit, lambda now: _services_body(visit, host_id, now))
+
+
+async def _services_body(visit: Visit, host_id: int | None, now: float) -> bytes:
+    query, manner, scope = visit.request.query_params, _manner(visit, now), visit.caller.scope
+    asked = parse_list(query, SERVICE_KEYS, now, visit.caller.scope)
     paging = asked.paging
 
     conditions = [asked.condition] if host_id is None else [asked.condition, of_hosts([host_id])]
@@ -169,7 +174,7 @@ async def _services_page(visit: Visit, host_id: int | None) -> Response:
 
     is_short = asked.is_plain and scope == EVERYTHING and host_id is None
     views, total = await visit.desk.read(read, short=is_short)
-    return await list_answer(
+    return await list_body(
         len(views), lambda: encoded_page(_service_rows(views, manner, with_host=host_id is None), paging, total, asked.echo)
     )
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from api.centreon.answers import encoded_page, list_answer
+from api.centreon.answers import encoded_page, list_body
+from api.centreon.keeping import kept_list
 from api.centreon.objects import LONGEST_READ_S, host_of, host_target, service_of, service_target, standing
 from api.centreon.place import Visit
 from api.centreon.resource_filters import TABLES, parse_resources
@@ -26,8 +27,12 @@ from engine.state.views import Reader
 
 async def resources(visit: Visit) -> Response:
     """One page of hosts and services."""
-    asked_for = parse_resources(visit.request.query_params, visit.services.clock.now(), visit.caller.scope)
-    asked, scope, frame = asked_for.asked, visit.caller.scope, _frame(visit)
+    return await kept_list(visit, lambda now: _list_body(visit, now))
+
+
+async def _list_body(visit: Visit, now: float) -> bytes:
+    asked_for = parse_resources(visit.request.query_params, now, visit.caller.scope)
+    asked, scope, frame = asked_for.asked, visit.caller.scope, _frame(visit, now)
 
     def read(reader: Reader) -> tuple[list[ResourceRow], int]:
         with reader.limited(LONGEST_READ_S):
@@ -37,7 +42,7 @@ async def resources(visit: Visit) -> Response:
 
     is_all = all(sql == "1" for conditions in asked_for.chosen.values() for sql, _ in conditions)
     rows, total = await visit.desk.read(read, short=asked.is_plain and is_all and scope == EVERYTHING)
-    return await list_answer(
+    return await list_body(
         len(rows), lambda: encoded_page([resource_shape(row, frame) for row in rows], asked.paging, total, asked.echo)
     )
 
@@ -70,7 +75,7 @@ async def _alone(visit: Visit, view: HostView | ServiceView, kind: str, own: Con
     rows, member_of = await visit.desk.read(read)
     if not rows:  # it went between two reads
         raise UnknownHost("Host not found")
-    shape = resource_shape(rows[0], _frame(visit))
+    shape = resource_shape(rows[0], _frame(visit, visit.services.clock.now()))
     return shape | _details(view) | {"groups": member_of, "categories": []}
 
 
@@ -95,6 +100,6 @@ def _details(view: HostView | ServiceView) -> Shape:
     }
 
 
-def _frame(visit: Visit) -> Frame:
+def _frame(visit: Visit, now: float) -> Frame:
     path = visit.request.url.path
-    return Frame(visit.services.clock.now(), path[: path.index("/monitoring")])
+    return Frame(now, path[: path.index("/monitoring")])

@@ -24,6 +24,7 @@ from api.cgi.showlog import showlog
 from api.cgi.status import status
 from api.cgi.tac import tac
 from api.cgi.visit import Handler, Page
+from api.kept import KeptAnswers
 from api.services import Services
 from engine.clock import Clock, SystemClock
 from engine.config import Settings
@@ -42,7 +43,8 @@ PAGES: Mapping[str, Handler] = {
 
 def routes(desk: Desk, doorkeeper: Doorkeeper, settings: Settings, clock: Clock | None = None) -> list[BaseRoute]:
     """Every CGI below every prefix, and the pictures beside it."""
-    services = Services(desk, doorkeeper, settings, clock or SystemClock())
+    clock = clock or SystemClock()
+    services = Services(desk, doorkeeper, settings, clock, KeptAnswers(desk.state_version, clock))
     long_pages = LongPages()
     pages = {name: Page(services, handler, long_pages) for name, handler in PAGES.items()}
     beside = dict.fromkeys(prefix.rpartition("/")[0] for prefix in settings.cgi_prefixes)

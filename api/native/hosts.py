@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, ClassVar
 
+from api.native.forms import object_answer
 from api.native.lists import Chosen, ListQuery, Section, asked, list_answer, sorting
 from api.native.members import Member, nested
 from api.native.operation import Answer, Call, Operation, poller_number
@@ -124,20 +125,19 @@ def _choose(call: Call, query: HostsQuery, reader: Reader, poller: int | None) -
 
 async def show_host(call: Call, query: PollerQuery) -> Answer:
     """One host, by its path."""
-    return Answer(
-        await call.desk.find(call.caller, lambda reader: read_host(reader, call, call.names["host"], query.poller), short=True)
-    )
+    return await object_answer(call, lambda reader: read_host(reader, call, call.names["host"], query.poller))
 
 
 async def show_host_by_query(call: Call, query: HostQuery) -> Answer:
     """One host, by its query."""
-    return Answer(await call.desk.find(call.caller, lambda reader: read_host(reader, call, query.host, query.poller), short=True))
+    return await object_answer(call, lambda reader: read_host(reader, call, query.host, query.poller))
 
 
-def read_host(reader: Reader, call: Call, name: str, poller: str) -> Host:
-    """The one host of that name. Raises UnknownHost, Ambiguous, UnknownPoller."""
+def read_host(reader: Reader, call: Call, name: str, poller: str) -> tuple[Host, dict[int, View]]:
+    """The one host of that name, and its poller's view. Raises UnknownHost, Ambiguous, UnknownPoller."""
     view = find_host(reader, call, name, poller_number(reader, call.caller, poller))
-    return host_of(reader, call, view, views_of(reader, call, view.poller)[view.poller])
+    fresh = views_of(reader, call, view.poller)
+    return host_of(reader, call, view, fresh[view.poller]), fresh
 
 
 def host_of(reader: Reader, call: Call, view: HostView, fresh: View) -> Host:
@@ -180,6 +180,7 @@ OPERATIONS = (
         {200: Host},
         query=HostQuery,
         problems=(404, 409),
+        kept=True,
     ),
-    Operation("GET", "/v1/hosts/{host}", "One host", show_host, {200: Host}, query=PollerQuery, problems=(404, 409)),
+    Operation("GET", "/v1/hosts/{host}", "One host", show_host, {200: Host}, query=PollerQuery, problems=(404, 409), kept=True),
 )

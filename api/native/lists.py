@@ -20,6 +20,7 @@ from typing import Annotated, ClassVar, TypeVar
 import orjson
 from starlette.responses import Response
 
+from api.native.forms import Form, is_known, with_gaps
 from api.native.members import Expression, Fresh, Member, item_of
 from api.native.operation import Answer, Call, poller_number
 from api.native.pollers import View, fresh_views
@@ -104,12 +105,19 @@ async def list_answer(call: Call, query: ListQuery, choose: Choose, names: Seque
     lines = _prefers_lines(call.headers.get("accept", ""))
     spool = Spool() if lines or not query.limit else None
 
+    is_short = spool is None and query.is_counted(call) and query.limit + first <= SHORT_PAGE
+    is_kept = is_short and call.is_kept
+
+    def reading(reader: Reader) -> _Reading:
+        return _Reading(call, query, wanted, first, lines, reader, spool, is_kept)
+
     def work(reader: Reader) -> Response | None:
         with reader.limited(LONGEST_PAGE_S if query.limit else LONGEST_READ_S):
-            return _Reading(call, query, wanted, first, lines, reader, spool).answer(choose)
+            return reading(reader).answer(choose)
 
+    if is_kept:
+        return Answer(None, form=await call.desk.find(call.caller, lambda reader: reading(reader).form(choose), short=True))
     if spool is None:
-        is_short = query.is_counted(call) and query.limit + first <= SHORT_PAGE
         return Answer(None, response=await call.desk.find(call.caller, work, short=is_short))
     return Answer(None, response=await spooled_response(spool, call.desk.find(call.caller, work)))
 
@@ -162,18 +170,16 @@ class _Reading:
     lines: bool
     reader: Reader
     spool: Spool | None
+    is_kept: bool
 
     def answer(self, choose: Choose) -> Response | None:
         """The answer; None: it goes into the spool."""
         poller = poller_number(self.reader, self.call.caller, self.query.poller)
         fresh = fresh_views(self.reader, self.call, self.query, poller)
         chosen = choose(self.reader, poller)
-        headers = {"Cache-Control": "private, no-cache", "Vary": "Authorization, Accept"}
-        tag = self._tag(fresh)
-        if tag is not None:
-            headers["ETag"] = tag
-            if _is_known(tag, self.call.headers.get("if-none-match", "")):
-                return Response(status_code=304, headers=headers)
+        headers = self._headers(fresh)
+        if is_known(headers.get("ETag", ""), self.call.headers.get("if-none-match", "")):
+            return Response(status_code=304, headers=headers)
         found = self._found(chosen)
         total = len(found) if found is not None else chosen.count(self.reader)
         if self.lines:
@@ -185,6 +191,17 @@ class _Reading:
             return encoded_response(200, b"".join(pieces), headers, media_type)
         self.spool.fill(pieces, headers | {"Content-Type": media_type})
         return None
+
+    def form(self, choose: Choose) -> Form:
+        """A short page that is to be kept."""
+        poller = poller_number(self.reader, self.call.caller, self.query.poller)
+        fresh, chosen = fresh_views(self.reader, self.call, self.query, poller), choose(self.reader, poller)
+        written = b"".join(self._document(self._items(chosen, fresh, None), fresh, chosen.count(self.reader)))
+        return Form.of(written, fresh, self.reader.pollers(self.call.caller.scope), self._headers(fresh))
+
+    def _headers(self, fresh: Fresh) -> dict[str, str]:
+        tag = self._tag(fresh)
+        return {"Cache-Control": "private, no-cache", "Vary": "Authorization, Accept"} | ({"ETag": tag} if tag is not None else {})
 
     def _tag(self, fresh: Fresh) -> str | None:
         """What changes whenever the answer does; None when it changes with time alone."""
@@ -208,7 +225,7 @@ class _Reading:
 
     def _document(self, pieces: Iterator[Piece], fresh: Fresh, total: int) -> Iterator[bytes]:
         head = {"total": total, "limit": self.query.limit, "offset": self.first, "views": list(fresh.values())}
-        yield orjson.dumps(head)[:-1] + b',"items":['
+        yield (with_gaps(head, fresh) if self.is_kept else orjson.dumps(head))[:-1] + b',"items":['
         between = b""
         for items, _ in pieces:
             yield between + items.encode()
@@ -273,7 +290,7 @@ class _Reading:
             yield self._between.join(items), len(items)
 
     def _item(self, section: Section, fresh: Fresh) -> Expression:
-        return item_of(section.members, self.wanted, fresh, self.call.clock.now())
+        return item_of(section.members, self.wanted, fresh, self.call.clock.now(), with_gaps=self.is_kept)
 
 
 def _sizes() -> Iterator[int]:
@@ -286,12 +303,6 @@ def _pieces(rows: Iterator[T]) -> Iterator[list[T]]:
         if not (piece := list(islice(rows, size))):
             return
         yield piece
-
-
-def _is_known(tag: str, if_none_match: str) -> bool:
-    """RFC 9110's weak comparison."""
-    known = {word.strip().removeprefix("W/") for word in if_none_match.split(",")}
-    return "*" in known or tag.removeprefix("W/") in known
 
 
 def _ascii(views: Sequence[View]) -> str:

@@ -13,6 +13,7 @@ from functools import lru_cache
 
 import orjson
 
+from api.native import forms
 from api.native.pollers import View
 from api.render import LAST_S
 from engine.state.scope import Condition
@@ -28,13 +29,19 @@ _MINUTES = b"".join(b"%02d:%02dZ" % divmod(second, 60) for second in range(_HOUR
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One member of an item: the SQL of its value, or what makes it of each poller's view and the time (epoch seconds)."""
+    """One member of an item: the SQL of its value, or what makes it of each poller's view and the time (epoch seconds).
+
+    `gap`: what moves with time is left out of it, as `forms.py` says, where it is to be kept.
+    """
 
     sql: str
     of: Callable[[Fresh, float], Expression] | None = None
+    gap: Callable[[Fresh], Expression] | None = None
 
-    def expression(self, fresh: Fresh, now: float) -> Expression:
+    def expression(self, fresh: Fresh, now: float, *, with_gaps: bool = False) -> Expression:
         """The value, as json_object() takes it."""
+        if with_gaps and self.gap is not None:
+            return self.gap(fresh)
         return (self.sql, ()) if self.of is None else self.of(fresh, now)
 
 
@@ -72,7 +79,11 @@ def _hours(first: int) -> bytes:
 
 def age(sql: str) -> Member:
     """Seconds since a time by our clock, null for never."""
-    return Member(sql, lambda fresh, now: (f"max(0.0, round(? - ({sql}), 3))", (now,)))
+    return Member(
+        sql,
+        lambda fresh, now: (f"max(0.0, round(? - ({sql}), 3))", (now,)),
+        lambda fresh: (f"'{forms.AGE}' || ({sql})", ()),
+    )
 
 
 def words(sql: str, names: Sequence[str]) -> Member:
@@ -93,11 +104,17 @@ def view_member(sql: str) -> Member:
         cases = " ".join(f"WHEN {number:d} THEN json(?)" for number in fresh)
         return f"CASE {sql} {cases} END", [orjson.dumps(view).decode() for view in fresh.values()]
 
-    return Member(sql, of)
+    def gap(fresh: Fresh) -> Expression:
+        cases = " ".join(f"WHEN {number:d} THEN '{forms.VIEW}{number:d}'" for number in fresh)
+        return f"CASE {sql} {cases} END", ()
+
+    return Member(sql, of, gap)
 
 
-def item_of(members: Mapping[str, Member], wanted: Sequence[str], fresh: Fresh, now: float) -> Expression:
+def item_of(
+    members: Mapping[str, Member], wanted: Sequence[str], fresh: Fresh, now: float, *, with_gaps: bool = False
+) -> Expression:
     """A row as the text of its item: the members wanted, in that order. `now`: epoch seconds."""
-    named = [(name, *members[name].expression(fresh, now)) for name in wanted]
+    named = [(name, *members[name].expression(fresh, now, with_gaps=with_gaps)) for name in wanted]
     pairs = ", ".join(f"'{name}', {sql}" for name, sql, _ in named)
     return f"json_object({pairs})", [value for _, _, values in named for value in values]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
@@ -21,10 +21,16 @@ from engine.errors import UnknownPoller
 from engine.journal.accounts import Verb as Verb  # every noun's rows say it
 from engine.state.views import Reader
 
+if TYPE_CHECKING:
+    from api.native.forms import Form
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One authenticated request, its path's names decoded. `prefer_wait_s` is what `Prefer: wait=S` asked for."""
+    """One authenticated request, its path's names decoded. `prefer_wait_s` is what `Prefer: wait=S` asked for.
+
+    `is_kept`: its answer may be kept, if it is given as a form.
+    """
 
     desk: Desk
     caller: Caller
@@ -33,6 +39,7 @@ class Call:
     names: Mapping[str, str]
     prefer_wait_s: float | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    is_kept: bool = False
 
     @property
     def accept(self) -> str:
@@ -64,7 +71,10 @@ def poller_number(reader: Reader, caller: Caller, word: str | int | None) -> int
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an operation gives back. `problem` = the content is an RFC 9457 document; `response`: it is encoded already."""
+    """What an operation gives back. `problem` = the content is an RFC 9457 document; `response`: it is encoded already.
+
+    `form`: it is, but for what moves with time.
+    """
 
     content: object
     status: int = 200
@@ -72,6 +82,7 @@ class Answer:
     problem: bool = False
     lines: AsyncIterator[bytes] | None = None  # sent one after the other instead of the content
     response: Response | None = None
+    form: Form | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,5 +120,6 @@ class Operation:
     media_type: str = JSON  # of the answers
     lines: bool = False  # also item by item, one per line, where NDJSON is accepted
     tagged: bool = False  # with an ETag; 304 to who has the answer already
+    kept: bool = False  # nothing but state.db and the time makes the answer another
     again: Callable[..., Awaitable[Answer]] | None = None  # (call, query, recorded): the answer to a repeat with the same key
     body_limit: str = ""  # the setting that bounds the body, where it may be larger than others

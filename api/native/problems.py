@@ -129,6 +129,6 @@ def _merging(call: Call, query: ProblemsQuery) -> tuple[list[list[str]], list[st
 OPERATIONS = (
     Operation(
         "GET", "/v1/problems", "Hosts and services in trouble", list_problems, {200: Problems},
-        query=ProblemsQuery, problems=(404,), lines=True, tagged=True,
+        query=ProblemsQuery, problems=(404,), lines=True, tagged=True, kept=True,
     ),
 )  # fmt: skip

@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 from api.auth.doorkeeper import Doorkeeper, check_may
 from api.auth.presented import address_of, check_meant, presented_caller
 from api.errors import MEDIA_TYPE, BodyTooLarge, MalformedRequest, MethodNotAllowed, problem_of
+from api.kept import KeptAnswers
 from api.ledger import REPLAYED, as_asked, note_refusal, without_body
 from api.native.operation import Answer, Call, Operation, Stream, Verb
 from api.native.outcome import again
@@ -32,6 +33,7 @@ from engine.config import Settings
 from engine.desk import Caller, Desk
 from engine.errors import NotAuthenticated, SignalboxError
 
+Kept = KeptAnswers[Answer | Stream]
 _BEARER = re.compile(r"bearer +(\S+) *", re.IGNORECASE | re.ASCII)
 _SEGMENTS = "signalbox.segments"  # of the scope: every route asks for them
 
@@ -43,7 +45,9 @@ def native_routes(
     paths: dict[str, dict[str, Operation]] = {}
     for operation in operations:
         paths.setdefault(operation.path, {})[operation.method] = operation
-    return [NativeRoute(path, methods, desk, doorkeeper, settings, clock or SystemClock()) for path, methods in paths.items()]
+    clock = clock or SystemClock()
+    kept: Kept = KeptAnswers(desk.state_version, clock)
+    return [NativeRoute(path, methods, desk, doorkeeper, settings, clock, kept) for path, methods in paths.items()]
 
 
 class RouteTable:
@@ -79,12 +83,20 @@ class NativeRoute(BaseRoute):
     """One path and the operations behind its methods."""
 
     def __init__(
-        self, path: str, methods: Mapping[str, Operation], desk: Desk, doorkeeper: Doorkeeper, settings: Settings, clock: Clock
+        self,
+        path: str,
+        methods: Mapping[str, Operation],
+        desk: Desk,
+        doorkeeper: Doorkeeper,
+        settings: Settings,
+        clock: Clock,
+        kept: Kept,
     ) -> None:
         self.path = path
         self.methods = dict(methods)
         self._template = [(part.encode(), part[1:-1] if part.startswith("{") else "") for part in path.split("/")[1:]]
         self._desk, self._doorkeeper, self._settings, self._clock = desk, doorkeeper, settings, clock
+        self._kept = kept
 
     @property
     def place(self) -> tuple[int, bytes]:
@@ -139,7 +151,7 @@ class NativeRoute(BaseRoute):
         caller = await self._caller(request)
         if operation.verb is Verb.READ:
             check_may(caller, operation.verb)
-            answer = await self._act(operation, request, caller, await _read_body(request, BODY_LIMIT_BYTES))
+            answer = await self._read(operation, request, caller, await _read_body(request, BODY_LIMIT_BYTES))
             if isinstance(answer, Stream):
                 return EventStream(answer)
         else:
@@ -188,9 +200,26 @@ class NativeRoute(BaseRoute):
         answer = await (operation.again or again)(call, query, known)
         return replace(answer, headers={**answer.headers, **REPLAYED})
 
-    def _call(self, operation: Operation, request: Request, caller: Caller) -> tuple[Call, Any]:
+    async def _read(self, operation: Operation, request: Request, caller: Caller, raw: bytes) -> Answer | Stream:
+        """What was kept of the same question, asked by somebody with the same scope, or what is read now."""
+        scope = request.scope
+        if not operation.kept or raw or caller.scope.rights is not None:  # rights come from files that change by themselves
+            return await self._act(operation, request, caller, raw)
+        names, form = tuple(scope["encoded_names"].values()), _first(scope, b"accept") if operation.lines else ""
+        question = operation.path, names, scope["query_string"], form, caller.scope
+        answer = await self._kept.answer(question, lambda: self._act(operation, request, caller, raw, is_kept=True), _size)
+        if not isinstance(answer, Answer) or answer.form is None:
+            return answer
+        response = answer.form.response(self._clock.now(), self._settings, _first(scope, b"if-none-match"))
+        if response is None:
+            self._kept.forget()
+            return await self._act(operation, request, caller, raw)
+        return Answer(None, response=response)
+
+    def _call(self, operation: Operation, request: Request, caller: Caller, *, is_kept: bool = False) -> tuple[Call, Any]:
         encoded = request.scope["encoded_names"]
         names = {name: decode_text(raw, f"the path's {name}") for name, raw in encoded.items()} if encoded else {}
+        query = decode_query(request.scope["query_string"], operation.query)
         call = Call(
             self._desk,
             caller,
@@ -199,11 +228,14 @@ class NativeRoute(BaseRoute):
             names,
             preferred_wait(request),
             request.headers,
+            is_kept and getattr(query, "max_age", None) is None,  # how old it may be is asked each time
         )
-        return call, decode_query(request.scope["query_string"], operation.query)
+        return call, query
 
-    async def _act(self, operation: Operation, request: Request, caller: Caller, raw: bytes) -> Answer | Stream:
-        call, query = self._call(operation, request, caller)
+    async def _act(
+        self, operation: Operation, request: Request, caller: Caller, raw: bytes, *, is_kept: bool = False
+    ) -> Answer | Stream:
+        call, query = self._call(operation, request, caller, is_kept=is_kept)
         if operation.body is None:
             if raw.strip() not in (b"", b"{}"):
                 raise MalformedRequest(f"{request.method} takes no body here: what it holds would be dropped; leave it out.")
@@ -212,6 +244,11 @@ class NativeRoute(BaseRoute):
             return await operation.act(call, query, decode_body(raw, operation.body))
         body = await asyncio.to_thread(decode_body, raw, operation.body)
         return await operation.act(call, query, body)
+
+
+def _size(answer: Answer | Stream) -> int | None:
+    """What keeping it takes."""
+    return answer.form.size if isinstance(answer, Answer) and answer.form is not None else None
 
 
 def _first(scope: Scope, wanted: bytes) -> str:

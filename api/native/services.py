@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
+from api.native.forms import object_answer
 from api.native.lists import Chosen, ListQuery, Section, asked, list_answer, sorting
 from api.native.members import Member, flag
 from api.native.operation import Answer, Call, Operation, poller_number
@@ -166,24 +167,19 @@ def _chosen(call: Call, query: HostServicesQuery, poller: int | None, host: str,
 async def show_service(call: Call, query: PollerQuery) -> Answer:
     """One service, by its path."""
     host, service = call.names["host"], call.names["service"]
-    return Answer(
-        await call.desk.find(call.caller, lambda reader: read_service(reader, call, host, service, query.poller), short=True)
-    )
+    return await object_answer(call, lambda reader: read_service(reader, call, host, service, query.poller))
 
 
 async def show_service_by_query(call: Call, query: ServiceQuery) -> Answer:
     """One service, by its query."""
-    return Answer(
-        await call.desk.find(
-            call.caller, lambda reader: read_service(reader, call, query.host, query.service, query.poller), short=True
-        )
-    )
+    return await object_answer(call, lambda reader: read_service(reader, call, query.host, query.service, query.poller))
 
 
-def read_service(reader: Reader, call: Call, host: str, service: str, poller: str) -> Service:
-    """The one service of that name. Raises UnknownHost, UnknownService, Ambiguous, UnknownPoller."""
+def read_service(reader: Reader, call: Call, host: str, service: str, poller: str) -> tuple[Service, dict[int, View]]:
+    """The one service of that name, and its poller's view. Raises UnknownHost, UnknownService, Ambiguous, UnknownPoller."""
     view = find_service(reader, call, host, service, poller_number(reader, call.caller, poller))
-    return service_of(view, views_of(reader, call, view.poller)[view.poller])
+    fresh = views_of(reader, call, view.poller)
+    return service_of(view, fresh[view.poller]), fresh
 
 
 def service_of(view: ServiceView, fresh: View) -> Service:
@@ -211,7 +207,7 @@ OPERATIONS = (
     ),
     Operation(
         "GET", "/v1/service", "One service, by query instead of path", show_service_by_query, {200: Service},
-        query=ServiceQuery, problems=(404, 409),
+        query=ServiceQuery, problems=(404, 409), kept=True,
     ),
     Operation(
         "GET", "/v1/hosts/{host}/services", "Services of one host", list_services_of_host, {200: Services},
@@ -219,6 +215,6 @@ OPERATIONS = (
     ),
     Operation(
         "GET", "/v1/hosts/{host}/services/{service}", "One service", show_service, {200: Service},
-        query=PollerQuery, problems=(404, 409),
+        query=PollerQuery, problems=(404, 409), kept=True,
     ),
 )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from api.native.forms import object_answer
 from api.native.operation import Answer, Call, Operation, poller_number
 from api.native.pollers import View, fresh_views
 from api.native.requests import ViewPaging, doc
@@ -45,11 +46,11 @@ class TacticalQuery(ViewPaging, frozen=True, kw_only=True):
 async def show_tactical(call: Call, query: TacticalQuery) -> Answer:
     """The totals."""
     is_short = query.by == "poller" and call.caller.scope.hostgroups is None
-    return Answer(await call.desk.read(lambda reader: read_tactical(reader, call, query), short=is_short))
+    return await object_answer(call, lambda reader: read_tactical(reader, call, query), short=is_short)
 
 
-def read_tactical(reader: Reader, call: Call, query: TacticalQuery) -> Tactical:
-    """The totals, all of one moment."""
+def read_tactical(reader: Reader, call: Call, query: TacticalQuery) -> tuple[Tactical, dict[int, View]]:
+    """The totals and the views they are of, all of one moment."""
     scope = call.caller.scope
     poller = poller_number(reader, call.caller, query.poller)
     fresh = fresh_views(reader, call, query, poller)
@@ -64,12 +65,12 @@ def read_tactical(reader: Reader, call: Call, query: TacticalQuery) -> Tactical:
         found, total = groups(reader, scope, query.by, poller=poller, limit=query.limit, offset=query.offset)
         counted = totals(reader, scope, query.by, poller, [group.name for group in found])
         parts = [Part(group.name, *counted.get(group.name, none)) for group in found]
-    return Tactical(hosts, services, query.by, total, query.limit, query.offset, list(fresh.values()), parts)
+    return Tactical(hosts, services, query.by, total, query.limit, query.offset, list(fresh.values()), parts), fresh
 
 
 OPERATIONS = (
     Operation(
         "GET", "/v1/tactical", "Totals by state, handling and switched-off features", show_tactical, {200: Tactical},
-        query=TacticalQuery, problems=(404,),
+        query=TacticalQuery, problems=(404,), kept=True,
     ),
 )  # fmt: skip

@@ -174,7 +174,7 @@ def questions(reader: Reader, rows: list[dict[str, Any]], loop: asyncio.Runner) 
 
     def one() -> bytes:
         with reader.snapshot():
-            return encode_json(read_service(reader, call, middle, "service 01", ""))
+            return encode_json(read_service(reader, call, middle, "service 01", "")[0])
 
     def asked(list_: Callable[[Call, Any], Awaitable[Any]], query: object, by: Call = call) -> Callable[[], object]:
         return lambda: loop.get_loop().run_until_complete(_body(list_(by, query)))

@@ -1,20 +1,18 @@
 """Whether users or tokens changed, for those who remember what they read of them.
 
-Theory of operation. A number in a file of the data folder, which every process maps into its memory: looking at it costs no call
-of the system. Whoever commits a change that takes something away (temporary triggers of its connection notice) raises it after
-the COMMIT, still holding the journal's lock. A process that dies between the two leaves it as it was: so what is remembered is
-remembered for a second at most.
+Theory of operation. A number in a file of the data folder (`engine/mapped.py`). Whoever commits a change that takes something away
+(temporary triggers of its connection notice) raises it after the COMMIT, still holding the journal's lock. A process that dies
+between the two leaves it as it was: so what is remembered is remembered for a second at most.
 """
 
 from __future__ import annotations
 
-import mmap
-import os
 import sqlite3
 from pathlib import Path
 
+from engine.mapped import MappedNumber
+
 FILE = "journal.accounts"
-_BYTES = 8
 _FUNCTION = "accounts_changed"
 _NOTICED = {
     "token_gone": "DELETE ON token",
@@ -28,13 +26,7 @@ class AccountsVersion:
     """See the module. Belongs to one `Journal`."""
 
     def __init__(self, data: Path) -> None:
-        descriptor = os.open(data / FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
-        try:
-            if os.fstat(descriptor).st_size < _BYTES:
-                os.posix_fallocate(descriptor, 0, _BYTES)  # a full disk is found out here, not when the number is raised
-            self._mapped = mmap.mmap(descriptor, _BYTES)
-        finally:
-            os.close(descriptor)
+        self._mapped = MappedNumber(data / FILE)
         self._is_changed = False
 
     def close(self) -> None:
@@ -43,7 +35,7 @@ class AccountsVersion:
 
     def number(self) -> int:
         """Another one than before: something was taken away from somebody."""
-        return int.from_bytes(self._mapped[:_BYTES])
+        return self._mapped.get()
 
     def watch(self, connection: sqlite3.Connection) -> None:
         """Notice what that connection changes."""
@@ -56,7 +48,7 @@ class AccountsVersion:
         """A transaction of that connection is durable, and nobody else writes yet."""
         if self._is_changed:
             self._is_changed = False
-            self._mapped[:_BYTES] = ((self.number() + 1) % 2 ** (8 * _BYTES)).to_bytes(_BYTES)
+            self._mapped.set(self.number() + 1)
 
     def _noticed(self) -> None:
         self._is_changed = True

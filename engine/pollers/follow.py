@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from engine.config import Poller
 from engine.errors import JournalError
 from engine.formats.corelog import StateEvent, parse_line, state_event
-from engine.pollers.scan import HALF_AS_NICE, step_back
+from engine.pollers.priority import HALF_AS_NICE, step_back
 from engine.pollers.tail import LogTail, Position
 from engine.state.frames import Begin, Frame
 from engine.state.mirror import Mirror

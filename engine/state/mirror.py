@@ -33,6 +33,7 @@ from engine.state.events import Draft, EventLog, of_object
 from engine.state.frames import Begin, End, Failed, Frame, Gone, Objects, Rows, Unchanged
 from engine.state.generation import Diverged, GenerationWriter, Mint, Settle
 from engine.state.tables import CONFIG_TABLES, HOST, SCHEMA, SCHEMA_VERSION, SERVICE, STATUS_TABLES, dirty_values, key_values
+from engine.state.version import StateVersion
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +79,8 @@ class Mirror:
         self._connection = connection
         self._path = Path(connection.execute("PRAGMA database_list").fetchone()[2])
         self._inode = self._path.stat().st_ino
+        self._version = StateVersion(self._path.parent)
+        self._version.renew()
         self._mint = mint
         self._settle = settle
         self._lock = threading.RLock()
@@ -99,6 +102,7 @@ class Mirror:
         """Close the connection."""
         with self._lock:
             self._connection.close()
+            self._version.close()
 
     def is_lost(self) -> bool:
         """Whether the file was removed, or another stands in its place: nobody reads what is written here any more."""
@@ -331,7 +335,8 @@ class Mirror:
                 self._connection.execute("BEGIN IMMEDIATE")
                 yield
                 self._connection.execute("UPDATE change SET number = number + 1")
-                self._connection.execute("COMMIT")
+                with self._version.changing():
+                    self._connection.execute("COMMIT")
                 if self._has_news:
                     self.told()
             except sqlite3.OperationalError as error:

@@ -40,6 +40,7 @@ from engine.model import (
 from engine.state.frames import Begin, End, Objects, Rows
 from engine.state.mirror import Mirror
 from engine.state.scope import Scope
+from engine.state.version import StateVersion
 from engine.state.views import Reader
 from tests.api.support_desk import NOW, SetClock
 
@@ -190,6 +191,13 @@ class CannedDesk:
 
     async def refused(self, caller: Caller, status: int, code: str, detail: str, host: str = "", service: str = "") -> None:
         self.refusals.append((caller.user, status, code))
+
+    def state_version(self) -> int | None:
+        version = StateVersion(self.data)
+        try:
+            return version.number()
+        finally:
+            version.close()
 
     async def read(self, work: Callable[[Reader], T], *, short: bool = False) -> T:
         reader = Reader.open(self.data)
