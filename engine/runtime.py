@@ -122,11 +122,12 @@ class ScanLoop:
         mirror = self.runtime.mirror
         if mirror.is_lost():
             raise JournalError(f"{STATE_FILE} was removed or replaced under a running engine; the next one makes it anew.")
-        self.runtime.followers[number].catch_up()
+        follower = self.runtime.followers[number]
+        follower.catch_up()  # what it says of rows is asked for of the scanner
         timing = _ScanTiming()
         began = self.runtime.clock.monotonic()
         request = ScanRequest(forget=mirror.dirty(number), steps_back=steps_back)
-        applied = mirror.apply(timing.passed(self.scanner.scan(request)))
+        applied = mirror.apply(timing.passed(follower.ahead_of(self.scanner.scan(request))))
         timing.tell(number, applied.health)
         ended = self.runtime.clock.monotonic()
         if steps_back and ended - began > max(_LATE_S, self.poller.status_update_interval_s):
