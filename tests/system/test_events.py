@@ -211,7 +211,7 @@ def test_a_flood_of_passive_results_stalls_no_command_and_no_view(small: tuple[N
             log.write((pair % (at, at)) * FLOOD)
         core.send("PROCESS_SERVICE_CHECK_RESULT;web01;HTTP;2;behind the flood")
         answers = [box.api.get("/v1/services", params={"host": "web01"}).status_code for _ in range(20)]
-        made = box.downtime("web01", "during the flood", wait=30)
+        made = box.downtime("web01", "during the flood", wait=60)
         assert answers == [200] * 20
         assert made.status_code == 201, made.text
         found = reader.wait_for(type="state", output="behind the flood")
