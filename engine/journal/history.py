@@ -22,6 +22,9 @@ from engine.model import CommentStatus, DowntimeStatus
 
 USER_COMMENT = 1
 ACKNOWLEDGEMENT_COMMENT = 4
+# Nagios fires an event up to 0.1 s before its time (events.c), and so ends a downtime in the second before. It is a generation's
+# second that tells of it, where status files are written at whole seconds, too.
+EARLY_S = 1.0
 
 
 class EntryRow(NamedTuple):
@@ -399,10 +402,18 @@ def _end_all(connection: sqlite3.Connection, moment: Moment, ended: Iterable[Ent
             moment.ended(gone)
 
 
+def forget_seen(connection: sqlite3.Connection, entry: EntryRow, proof: str) -> None:
+    """An entry of ours was seen, and what was seen counts no more: it waits for being seen, as it was stored."""
+    update_entry(
+        connection, entry.id, proof=proof, present=1, core_id=None, core_start=None, is_in_effect=None, actual_start=None,
+        actual_end=None, cancelled=0, deleted_at=None, deleted_by=None,
+    )  # fmt: skip
+
+
 def _end(connection: sqlite3.Connection, moment: Moment, entry: EntryRow, asked_by: str | None) -> None:
     ends = ends_by_itself(entry)
-    cancelled = asked_by is not None or ends is None or ends > moment.created
-    ended_at = moment.created if cancelled or ends is None else ends
+    cancelled = asked_by is not None or ends is None or ends > moment.created + EARLY_S
+    ended_at = moment.created if cancelled or ends is None else min(ends, moment.created)
     update_entry(
         connection,
         entry.id,
