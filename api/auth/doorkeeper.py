@@ -21,7 +21,9 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec import structs
 
 from api.auth.contacts import ContactPolicy
 from api.auth.files import Line, PasswordFile, hash_of_line, is_of_file
@@ -73,7 +75,7 @@ class _Remembered:
 
     def caller(self, address: str) -> Caller:
         """The caller, from that address."""
-        return self.seen if address == self.seen.address else replace(self.seen, address=address)
+        return self.seen if address == self.seen.address else structs.replace(self.seen, address=address)
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +277,7 @@ class Doorkeeper:
 
     def _for_now(self, caller: Caller) -> Caller:
         """With an end to his event streams: what makes him who he is stands in a file, or with the web server, and may change."""
-        return replace(caller, until=self._clock.now() + max(_LEAST_STREAM_S, self._settings.basic_remembered_s))
+        return structs.replace(caller, until=self._clock.now() + max(_LEAST_STREAM_S, self._settings.basic_remembered_s))
 
     def _limited(self, caller: Caller, *, is_default: bool = False) -> Caller:
         return caller if self._policy is None else self._policy.limited(caller, is_default=is_default)
@@ -325,7 +327,8 @@ class Doorkeeper:
         if token.is_touch_due(now):
             self._touch(token, now)
             del self._known[secret]
-        caller = replace(self._caller(user, token.name, address), scope=accounts.narrowed_scope(user, token), verbs=token.verbs)
+        whole = self._caller(user, token.name, address)
+        caller = structs.replace(whole, scope=accounts.narrowed_scope(user, token), verbs=token.verbs)
         caller = self._limited(caller)
         if is_of_file(user):
             caller = self._for_now(caller)
@@ -351,14 +354,17 @@ class Doorkeeper:
                 add_audit(connection, AuditRow(self._clock.now(), LOGOUT, known[1].name, known[0].name))
 
 
+_VERBS = {str(role): verbs for role, verbs in accounts.ROLES.items()}
+
+
 def may(caller: Caller, verb: Verb) -> bool:
     """Do the caller's role and token allow it?"""
-    return verb in accounts.ROLES[accounts.Role(caller.role)] and (caller.verbs is None or verb in caller.verbs)
+    return verb in _VERBS[caller.role] and (caller.verbs is None or verb in caller.verbs)
 
 
 def check_may(caller: Caller, verb: Verb) -> None:
     """Raise Forbidden if the caller's role, or what narrows the token, lacks the verb."""
-    if verb not in accounts.ROLES[accounts.Role(caller.role)]:
+    if verb not in _VERBS[caller.role]:
         needed = next(role for role in accounts.Role if verb in accounts.ROLES[role])
         raise Forbidden(
             f"{caller.user} has the role {caller.role}, which lacks {verb}: ask for the role {needed}.",

@@ -11,7 +11,7 @@ import getpass
 import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from urllib.error import HTTPError, URLError
@@ -20,6 +20,7 @@ from urllib.request import Request as HttpRequest
 from urllib.request import urlopen
 
 import orjson
+from msgspec import structs
 
 from api.native.commands import command_of
 from api.render import rfc3339
@@ -107,7 +108,7 @@ class InFolder:
     def cancel(self, command_id: str) -> Command:
         async def work(desk: Desk) -> Command:
             asked = Request(Verb.COMMAND, "CLI", f"commands cancel {command_id}")
-            return _as_json(await desk.cancel_command(replace(_caller(), request=asked), command_id))
+            return _as_json(await desk.cancel_command(structs.replace(_caller(), request=asked), command_id))
 
         return self._at_desk(work)
 
