@@ -37,8 +37,9 @@ from engine.pollers.follow import LogFollower
 from engine.pollers.indexing import Indexer
 from engine.pollers.keeping import LaneKeeper
 from engine.pollers.local import Lane, Reports
+from engine.pollers.priority import SteppedBack
 from engine.pollers.replay import Replay
-from engine.pollers.scan import ScannerProcess, step_back
+from engine.pollers.scan import ScannerProcess
 from engine.pollers.watch import FolderWatch
 from engine.state.frames import End, Frame, ScanRequest
 from engine.state.mirror import Mirror
@@ -51,6 +52,8 @@ LOCK_FILE = "engine.lock"
 _QUEUE_LENGTH = 1000
 _SCAN_GAP_S = 0.2  # a file that is rewritten all the time is scanned at most this often
 _FAILED_GAP_S = 1.0
+_LATE_S = 2.0  # longer than this, and than the core's interval: a scan that stepped back did not get its turn
+_HURRY_S = 60.0  # for how long scans step back no more then
 _VIEW_WITHIN_S = 60.0  # how long the index of the logs waits for the first status files to be read
 _PRUNE_EVERY_S = 1.0
 _LOCK_WITHIN_S = 1.0  # desks hold the data folder's lock for moments, to see whether an engine runs
@@ -81,7 +84,11 @@ class Runtime:
 
 @dataclass(slots=True)
 class ScanLoop:
-    """Scans one poller's files whenever they change, and at least every `scan_poll_s`."""
+    """Scans one poller's files whenever they change, and at least every `scan_poll_s`.
+
+    Scans step back for commands and answers, but for the first of a scanner, and while stepping back makes the view late: where the
+    processor is taken up by others for good, it would get minutes old.
+    """
 
     runtime: Runtime
     poller: Poller
@@ -92,28 +99,39 @@ class ScanLoop:
     _renewed_at: float = 0.0  # monotonic
     _is_stale: bool = False
     looked: threading.Event = field(default_factory=threading.Event)  # the first scan came to its end, good or bad
+    _hurries_until: float = 0.0  # monotonic
 
     def run(self) -> None:
         pause = 0.0
-        step_back()
+        back = SteppedBack()
         while not self.stopping:
             self.due.wait(self.runtime.config.settings.scan_poll_s)
             self.due.clear()
-            pause = self.scan()
+            pause = back.do(partial(self.scan, steps_back=True)) if self.can_step_back() else self.scan()
             self.looked.set()
             threading.Event().wait(pause)
         self.scanner.close()
 
-    def scan(self) -> float:
-        """Scan once into the mirror. Returns how long to rest."""
+    def can_step_back(self) -> bool:
+        """Whether the next scan may wait for others."""
+        return self.scanner.has_scanned and self.runtime.clock.monotonic() >= self._hurries_until
+
+    def scan(self, *, steps_back: bool = False) -> float:
+        """Scan once into the mirror. Returns how long to rest. `steps_back`: the calling thread did, and the scanner is to."""
         number = self.poller.number
         mirror = self.runtime.mirror
         if mirror.is_lost():
             raise JournalError(f"{STATE_FILE} was removed or replaced under a running engine; the next one makes it anew.")
-        self.runtime.followers[number].catch_up()
+        follower = self.runtime.followers[number]
+        follower.catch_up()  # what it says of rows is asked for of the scanner
         timing = _ScanTiming()
-        applied = mirror.apply(timing.passed(self.scanner.scan(ScanRequest(forget=mirror.dirty(number)))))
+        began = self.runtime.clock.monotonic()
+        request = ScanRequest(forget=mirror.dirty(number), steps_back=steps_back)
+        applied = mirror.apply(timing.passed(follower.ahead_of(self.scanner.scan(request))))
         timing.tell(number, applied.health)
+        ended = self.runtime.clock.monotonic()
+        if steps_back and ended - began > max(_LATE_S, self.poller.status_update_interval_s):
+            self._hurries_until = ended + _HURRY_S
         if applied.resync:
             self.scanner.close()
         if applied.health == "fresh":

@@ -1,8 +1,9 @@
 """Who is at the door: logins, tokens and the throttle on failed logins. Every dialect asks here and nowhere else.
 
 Theory of operation. The loop only waits: password hashing runs in two threads (which also bounds how many guesses can be in
-flight past the throttle), database work in one more with a read connection of its own, shared by what arrives together. A token
-that was found good is remembered for a second, unless the journal says that accounts changed.
+flight past the throttle), in turns of the names that come in, so that nobody waits for another's many logins; database work in one
+more with a read connection of its own, shared by what arrives together. A token that was found good is remembered for a second,
+unless the journal says that accounts changed.
 Failures are counted in the journal, so that all workers know them and a restart forgives nothing. A subject (an address, an
 IPv6 one by its /64, or a user name) may fail FREE times; then it waits 1, 2, 4 … seconds after each further failure, up to a
 cap that is lower for a user, whom strangers could otherwise lock out. While it waits nothing is verified and nothing is
@@ -11,7 +12,6 @@ counted.
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import ipaddress
 import logging
@@ -19,7 +19,6 @@ import math
 import secrets
 import sqlite3
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -38,6 +37,7 @@ from engine.journal import accounts
 from engine.journal.accounts import Verb
 from engine.journal.audit import LOGIN, LOGOUT, AuditRow, add_audit
 from engine.journal.store import Journal
+from engine.turns import ASKER, Turns
 
 FREE = 5
 ADDRESS_CAP_S = 300.0
@@ -107,7 +107,7 @@ class Doorkeeper:
         self._remembered: dict[str, _Remembered] = {}  # by secret
         self._books = Carrier("accounts", self._together)
         self._strangers = Strangers(journal)
-        self._guards = ThreadPoolExecutor(2, thread_name_prefix="passwords")
+        self._guards = Turns("passwords", 2)
 
     @property
     def policy(self) -> ContactPolicy | None:
@@ -116,32 +116,32 @@ class Doorkeeper:
 
     def close(self) -> None:
         """End the threads and close the connection. Blocks for as long as a verification takes."""
-        self._guards.shutdown()
+        self._guards.close()
         self._books.close()
         self._strangers.store(self._clock.now())
         self._reader.close()
 
     async def login(self, user: str, password: str, address: str) -> Login:
         """Let a user in by password. Raises NotAuthenticated, TooManyLogins."""
-        return await asyncio.get_running_loop().run_in_executor(self._guards, self._login, user, password, address)
+        return await self._guards.run(lambda: self._login(user, password, address), user)
 
     async def caller_of(self, secret: str, address: str) -> Caller:
         """Whose token that is; using it keeps a login alive. Raises NotAuthenticated."""
         now, remembered = self._clock.now(), self._remembered.get(secret)
         if remembered is not None and remembered.is_good(now, self._journal.accounts_version()):
-            return remembered.caller(address)
-        return await self._books.run(lambda: self._caller_of(secret, address))
+            return _asking(remembered.caller(address))
+        return _asking(await self._books.run(lambda: self._caller_of(secret, address)))
 
     async def basic(self, user: str, password: str, address: str) -> Caller:
         """Whose name and password came with a request; verified anew after a while. Raises NotAuthenticated, TooManyLogins."""
         known = await self._books.run(lambda: self._known_basic(user, password, address))
         if known is not None:
-            return known
-        return await asyncio.get_running_loop().run_in_executor(self._guards, self._basic, user, password, address)
+            return _asking(known)
+        return _asking(await self._guards.run(lambda: self._basic(user, password, address), user))
 
     async def vouched(self, user: str, address: str, *, is_default: bool = False) -> Caller:
         """Whom a web server we trust has logged in; `is_default`: nobody is, and the CGI configuration names somebody for that."""
-        return await self._books.run(lambda: self._vouched(user, address, is_default))
+        return _asking(await self._books.run(lambda: self._vouched(user, address, is_default)))
 
     async def note_stranger(self, address: str) -> None:
         """Count a request that brought no token at all."""
@@ -355,6 +355,12 @@ class Doorkeeper:
 
 
 _VERBS = {str(role): verbs for role, verbs in accounts.ROLES.items()}
+
+
+def _asking(caller: Caller) -> Caller:
+    """Whatever the request goes on to do is done in his turn."""
+    ASKER.set(caller.user)
+    return caller
 
 
 def may(caller: Caller, verb: Verb) -> bool:

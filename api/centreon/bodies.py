@@ -32,6 +32,7 @@ LIMIT_BYTES = 1 << 16  # of a body that is read before anybody is known
 BULK_LIMIT_BYTES = 1 << 22  # thousands of objects
 COMMENT_SLACK_S = 300.0  # clients' clocks differ
 
+_NO_FIELDS = (b"", b"[]")
 _UNKNOWN_FIELD = re.compile(r"Object contains unknown field `(?P<name>.*?)`(?: - at `\$\.?(?P<path>.*)`)?", re.DOTALL)
 _MISSING_FIELD = re.compile(r"Object missing required field `(?P<name>.*?)`(?: - at `\$\.?(?P<path>.*)`)?", re.DOTALL)
 _AT = re.compile(r"(?P<what>.*) - at `\$\.?(?P<path>.*)`", re.DOTALL)
@@ -236,8 +237,11 @@ async def raw_body(request: Request, limit: int = LIMIT_BYTES) -> bytes:
 
 
 def parse_body(raw: bytes, kind: type[B]) -> B:
-    """The body as values; none at all is an empty object. Raises InvalidField, in the form of the original's schema messages."""
-    body: B = _parsed(raw if raw.strip() else b"{}", kind)
+    """The body as values; none at all is an empty object, and so is an empty array, which PHP makes no difference to.
+
+    Raises InvalidField, in the form of the original's schema messages.
+    """
+    body: B = _parsed(raw if raw.strip() not in _NO_FIELDS else b"{}", kind)
     return body
 
 

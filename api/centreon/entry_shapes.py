@@ -81,4 +81,11 @@ def _is_started(entry: Entry, now: float) -> bool:
 
 
 def _own(entry: Entry) -> dict[str, object]:
-    return {"proof": entry.proof, "stands": entry.present, "core_id": entry.core_id, "command": entry.command_id}
+    """`deleted_by`: the user of ours who asked for the end; null where it ended by itself, or by a hand we do not know."""
+    return {
+        "proof": entry.proof,
+        "stands": entry.present,
+        "core_id": entry.core_id,
+        "command": entry.command_id,
+        "deleted_by": entry.deleted_by,
+    }

@@ -64,11 +64,23 @@ def _table(table: Table, kind: Kind, severity: str) -> Table:
         fields[f"{level_of}.criticality"] = Field(sql, Type.INTEGER, links=level.links if level else ())
     alias = "h" if kind == "host" else "s"
     own = {name: fields[f"host.{name}"] for name in ("name", "alias")} | {"fqdn": fields["host.address"]}
-    of_parent = {"s.description": _NONE, "s.id": _NO_NUMBER, "parent_id": _NO_NUMBER, "parent_name": _NONE, "parent_alias": _NONE}
+    of_parent = {
+        "s.description": _NONE,
+        "s.name": _NONE,
+        "s.id": _NO_NUMBER,
+        "parent_id": _NO_NUMBER,
+        "parent_name": _NONE,
+        "parent_alias": _NONE,
+    }
     of_parent |= {"parent_status": _NO_NUMBER, "sg.name": _NONE, "service_group.name": _NONE}
     if kind == "service":
         own = {"name": fields["description"], "alias": fields["display_name"], "fqdn": _NONE}
-        of_parent = {"s.description": fields["description"], "s.id": fields["id"], "parent_id": fields["host.id"]}
+        of_parent = {
+            "s.description": fields["description"],
+            "s.name": fields["description"],
+            "s.id": fields["id"],
+            "parent_id": fields["host.id"],
+        }
         of_parent |= {"parent_name": fields["host.name"], "parent_alias": fields["host.alias"]}
         of_parent |= {"parent_status": fields["host.state"], "sg.name": fields["servicegroup"]}
         of_parent["service_group.name"] = fields["servicegroup"]

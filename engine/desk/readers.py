@@ -11,7 +11,6 @@ import sqlite3
 import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -20,6 +19,7 @@ from engine.carrier import Carrier, Outcome, attempt
 from engine.desk.resolve import look_ahead
 from engine.errors import PollerError, SignalboxError
 from engine.state.views import NotBrief, Reader
+from engine.turns import Turns
 
 T = TypeVar("T")
 
@@ -37,11 +37,11 @@ class _NotYet(Exception):
 
 @dataclass(slots=True)
 class Readers:
-    """A few threads that read. Reads beyond their number wait in the executor's queue."""
+    """A few threads that read, in turns of who asks (see `engine.turns`)."""
 
     data: Path
     threads: int = _THREADS
-    _pool: ThreadPoolExecutor = field(init=False)
+    _turns: Turns = field(init=False)
     _short: Carrier = field(init=False)
     _mine: threading.local = field(default_factory=threading.local)
     _open: list[Reader] = field(default_factory=list)
@@ -49,7 +49,7 @@ class Readers:
     _started: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
-        self._pool = ThreadPoolExecutor(self.threads, "desk-reader")
+        self._turns = Turns("desk-reader", self.threads, spare=1 if self.threads >= _THREADS else 0)
         self._short = Carrier("desk-short-reads", self.read_all)
 
     async def run(self, work: Callable[[Reader], T], *, short: bool = False) -> T:
@@ -58,13 +58,12 @@ class Readers:
         `short`: a few look-ups by key; many such share one thread and one transaction. It may be run again when reading fails,
         and when it comes to something longer, such as the names that look like one that is unknown: then by itself.
         """
-        loop = asyncio.get_running_loop()
         if short:
             try:
                 return await self.until_readable(lambda: self._short.run(work))
             except NotBrief:
                 pass
-        return await self.until_readable(lambda: loop.run_in_executor(self._pool, self._read, work))
+        return await self.until_readable(lambda: self._turns.run(lambda: self._read(work)))
 
     async def until_readable(self, ask: Callable[[], Awaitable[T]]) -> T:
         """What `ask` gives, which reads by `run` or `read_all`; asked again while the engine has just been started."""
@@ -78,12 +77,12 @@ class Readers:
 
     async def call(self, work: Callable[[], T]) -> T:
         """Run something that blocks, but reads no state, in the same threads."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        return await self._turns.run(work)
 
     def close(self) -> None:
         """End the threads and close their connections. Blocks until running reads are done."""
         self._short.close()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._turns.close()
         with self._lock:
             for reader in self._open:
                 reader.close()

@@ -3,8 +3,8 @@
 Theory of operation. The log itself is the queue: what the mirror has no time for is read later, so nothing is dropped and nothing
 piles up, and a flood of lines keeps no command waiting. Lines go over in slices, each one transaction with the place in the log
 behind it: a restart goes on exactly there, through rotations. The log is looked at every LOOK_EVERY_S; being woken for each line
-would cost more than reading it when a core writes a hundred thousand. Before a status file is scanned the scan's thread lets
-`catch_up` read what was written before it, so that lines come before the file that shows what they say.
+would cost more than reading it when a core writes a hundred thousand. Of a scan's frames `ahead_of` lets none pass before what was
+logged before its file has been read, so that lines come before the file that shows what they say: later they would say nothing new.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from engine.config import Poller
 from engine.errors import JournalError
 from engine.formats.corelog import StateEvent, parse_line, state_event
-from engine.pollers.scan import HALF_AS_NICE, step_back
+from engine.pollers.priority import HALF_AS_NICE, step_back
 from engine.pollers.tail import LogTail, Position
+from engine.state.frames import Begin, Frame
 from engine.state.mirror import Mirror
 
 log = logging.getLogger(__name__)
@@ -81,10 +82,20 @@ class LogFollower:
         finally:
             self._lock.release()
 
+    def ahead_of(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+        """The frames of a scan, once all is read that the core logged before it wrote the file.
+
+        Read before the scan began it is not enough: until a scanner has started and opened a file, that may be another one.
+        """
+        for frame in frames:
+            if isinstance(frame, Begin):
+                self.catch_up()
+            yield frame
+
     def _take(self, lines: Sequence[bytes]) -> None:
         if self.tail.hole:
             self.tail.hole = False
-            log.warning("poller %s: lines of its log are missing; its next status file makes up for them", self.poller.name)
+            log.warning("poller %s: lines of its log may be missing; its next status file makes up for them", self.poller.name)
         place = self.tail.position()
         behind = sum(map(len, lines)) + len(lines)  # bytes from the slice's end to the place
         told: list[StateEvent] = []

@@ -26,6 +26,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -45,6 +46,7 @@ from engine.model import (
     ObjectKey,
     ServiceStatus,
 )
+from engine.pollers.priority import SteppedBack
 from engine.state.frames import ROWS_PER_FRAME, Begin, End, Failed, Frame, Gone, Objects, Rows, ScanRequest, Unchanged
 
 log = logging.getLogger(__name__)
@@ -56,7 +58,6 @@ _TRIES = 5
 _TRY_AGAIN_S = 0.05
 _BELIEVED_AT = 3  # files in a row that lack objects, although the core was not started again
 _GONE_TRIES = 20  # a file that was there: Naemon takes it away at each reload until it has read its configuration
-NICE, HALF_AS_NICE = 10, 5  # a tenth of what others get, and a third
 _PIPE_BYTES = 1 << 20  # what Linux lets everybody have; a frame takes up to a quarter of it
 
 _FileIdentity = tuple[int, int, int, int]
@@ -479,6 +480,12 @@ class ScannerProcess:
     def __init__(self, poller: Poller) -> None:
         self._poller = poller
         self._process: subprocess.Popen[bytes] | None = None
+        self._has_scanned = False
+
+    @property
+    def has_scanned(self) -> bool:
+        """Whether it knows the status file of before: the next scan is short."""
+        return self._has_scanned and self._process is not None and self._process.poll() is None
 
     def scan(self, request: ScanRequest) -> Iterator[Frame]:
         """The frames of one scan; blocks between them. Left before its last frame, it costs the process: the next is `first`."""
@@ -486,6 +493,7 @@ class ScannerProcess:
         try:
             for frame in self._frames(request):
                 finished = isinstance(frame, End | Unchanged | Failed)
+                self._has_scanned = self._has_scanned or isinstance(frame, End)
                 yield frame
                 if finished:
                     return
@@ -526,6 +534,7 @@ class ScannerProcess:
     def close(self) -> None:
         """End the process. The next scan starts another one, which knows nothing: also the way to have everything sent again."""
         process, self._process = self._process, None
+        self._has_scanned = False
         if process is None:
             return
         process.kill()
@@ -538,31 +547,28 @@ class ScannerProcess:
                     pass
 
 
-def step_back(nice: int = NICE) -> None:
-    """Let the calling thread, and what it starts, wait for others where the processor is short.
-
-    A command lane's wake-up, and an answer, are worth more than a view that is some milliseconds younger.
-    """
-    os.nice(max(0, nice - os.nice(0)))
-    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))  # and nobody waits for a turn of ours to end
-
-
 def _widen(pipe: int) -> None:
     """Let a few frames wait in a pipe, so that reading a file and writing what was read go on side by side."""
     with suppress(OSError):  # of a user who has too many pipes
         fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
+def _answer(scanner: Scanner, request: ScanRequest, out: IO[bytes]) -> None:
+    for frame in scanner.scan(request):
+        _send(frame, out)
+
+
 def main() -> None:
     """Scan whenever stdin asks, until it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, whose end ends us
-    step_back()
     requests, out = sys.stdin.buffer, sys.stdout.buffer
+    back = SteppedBack()
     try:
         scanner = Scanner(pickle.load(requests))
         while True:
-            for frame in scanner.scan(pickle.load(requests)):
-                _send(frame, out)
+            request = pickle.load(requests)
+            work = partial(_answer, scanner, request, out)
+            back.do(work) if request.steps_back else work()
     except (EOFError, BrokenPipeError):
         # Without this the interpreter's end would complain that it cannot flush.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

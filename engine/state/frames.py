@@ -88,7 +88,10 @@ Frame = Begin | Objects | Rows | Gone | End | Unchanged | Failed
 class ScanRequest:
     """Asks for one scan. Of a file not scanned yet the blocks of `forget` are sent even if their bytes are as before (dirty rows
     of the log lane: the file they were in before is older than what the log says).
+
+    `steps_back`: others come first where the processor is short.
     """
 
     forget: tuple[ObjectKey, ...] = ()
     reread_objects: bool = False
+    steps_back: bool = False

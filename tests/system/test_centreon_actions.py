@@ -192,7 +192,7 @@ def test_a_downtime_with_services_is_cancelled_row_by_row_or_whole(acting: Actin
 
     until(lambda: len(ended()) == 9, "all are listed as cancelled")
     for each in ended():
-        assert each["author_name"] == "admin"
+        assert (each["author_name"], each["signalbox"]["deleted_by"]) == ("admin", "admin")
         assert moment(each["start_time"]) <= moment(each["actual_start_time"]) <= moment(each["actual_end_time"]), each
         assert moment(each["actual_end_time"]) == moment(each["deletion_time"]) <= time.time() + 1
 

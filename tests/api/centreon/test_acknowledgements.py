@@ -165,7 +165,7 @@ def test_one_is_whole(anna: Front, spelling: str) -> None:
         "entry_time": "2027-01-15T07:59:00Z", "host_id": 12, "service_id": 51, "poller_id": 1, "is_notify_contacts": True,
         "is_persistent_comment": True,
         "is_sticky": False, "state": 2, "type": 1,
-        "signalbox": {"proof": "confirmed", "stands": True, "core_id": 3, "command": "cmd-2"},
+        "signalbox": {"proof": "confirmed", "stands": True, "core_id": 3, "command": "cmd-2", "deleted_by": None},
     }  # fmt: skip
     gone = anna.get(f"/monitoring/{spelling}/9").json()
     expected = {"service_id": 0, "type": 0, "is_notify_contacts": False, "is_persistent_comment": None, "is_sticky": True}

@@ -126,6 +126,7 @@ def test_filters(anna: Front, params: dict[str, object], ids: list[int]) -> None
         ({"monitoring_server_name": {"$ni": ["central"]}}, [BRANCH]),
         ({"information": {"$lk": "%down"}}, [DB01, WEB01, BRANCH]),
         ({"$or": [{"s.description": "Ping"}, {"poller.id": 2}]}, [BRANCH, PING]),
+        ({"s.name": "Ping"}, [PING]),
     ],
 )
 def test_search(anna: Front, search: object, ids: list[int]) -> None:

@@ -15,6 +15,7 @@ from engine.formats.corelog import StateEvent
 from engine.pollers import follow
 from engine.pollers.follow import LogFollower
 from engine.state.events import events_after
+from engine.state.frames import Frame
 from engine.state.mirror import Mirror
 from engine.state.views import Reader
 from tests.engine.state.rows import CountingMint, StatusFile, poller, scan, service_row
@@ -152,6 +153,21 @@ def test_a_log_that_is_gone_for_a_moment(log: Log) -> None:
     log.path.rename(log.folder / "nagios.log.1")
     log.follower.catch_up()
     log.write(2)
+    log.follower.catch_up()
+    assert log.told() == log.written
+
+
+def test_what_was_logged_until_the_scanner_opened_the_file_is_told_before_it(log: Log) -> None:
+    """A scanner that has to be started first opens a younger file: the lines before that would all be older than what is shown."""
+    log.write(1)
+    log.follower.catch_up()
+
+    def slow_scanner() -> Iterator[Frame]:
+        log.write(4)
+        shown = service_row("web01", "HTTP", state=2, plugin_output=log.written[-1])
+        yield from scan(replace(FILE, created=AT + 1.0, services=(shown, FILE.services[1])), FILE)
+
+    log.mirror.apply(log.follower.ahead_of(slow_scanner()))
     log.follower.catch_up()
     assert log.told() == log.written
 
