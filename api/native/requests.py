@@ -11,7 +11,6 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable
-from functools import cache
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import unquote_to_bytes
 
@@ -238,13 +237,8 @@ def _refuse_surrogates(value: object, place: str) -> None:
 # --- both -----------------------------------------------------------------------------------------------------------------
 
 
-@cache
-def _fields(model: type[Any]) -> frozenset[str]:
-    return frozenset(model.__struct_encode_fields__)
-
-
 def _refuse_unknown(given: dict[str, Any], model: type[Any], noun: str) -> None:
-    if given.keys() <= _fields(model) and PLAIN not in given:
+    if given.keys() <= set(model.__struct_encode_fields__) and PLAIN not in given:
         return
     known = [name for name in model.__struct_encode_fields__ if name != PLAIN]
     unknown = [name for name in given if name not in known]
