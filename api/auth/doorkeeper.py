@@ -44,6 +44,7 @@ ADDRESS_CAP_S = 300.0
 USER_CAP_S = 30.0
 FORGET_S = 900.0
 _REMEMBERED_S = 1.0  # see accounts_version.py
+_TOUCHED_AGAIN_S = 10.0  # after the journal could not be written: each attempt has everybody wait
 _MOST_REMEMBERED = 1000  # tokens
 _LEAST_STREAM_S = 60.0  # a stream of events by password gives something before it ends
 
@@ -105,6 +106,7 @@ class Doorkeeper:
         # What this batch of the accounts thread looked up, and the version of the accounts before it did.
         self._known: dict[str, tuple[int, tuple[accounts.Token, accounts.User] | None]] = {}
         self._remembered: dict[str, _Remembered] = {}  # by secret
+        self._untouched_at = -math.inf  # when that a token was used could not be stored
         self._books = Carrier("accounts", self._together)
         self._strangers = Strangers(journal)
         self._guards = Turns("passwords", 2)
@@ -324,7 +326,7 @@ class Doorkeeper:
             why = {"expired": True} if found is not None and not found[0].is_valid(now) else {}
             raise NotAuthenticated("The token is unknown or has ended: log in again, or ask for a new one.", **why)
         token, user = found
-        if token.is_touch_due(now):
+        if token.is_touch_due(now) and not 0 <= now - self._untouched_at < _TOUCHED_AGAIN_S:
             self._touch(token, now)
             del self._known[secret]
         whole = self._caller(user, token.name, address)
@@ -343,6 +345,7 @@ class Doorkeeper:
                 accounts.touch_token(connection, token, now)
         except JournalError as error:
             # Reading must stay possible when nothing can be stored; the token just does not slide.
+            self._untouched_at = now
             log.warning("use of token %s was not written down: %s", token.name, error)
 
     def _logout(self, secret: str) -> None:

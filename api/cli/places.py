@@ -9,7 +9,7 @@ import asyncio
 import builtins
 import getpass
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -95,20 +95,22 @@ class InFolder:
         async def work(desk: Desk) -> tuple[list[Command], int]:
             number = await desk.read(lambda reader: _poller_number(reader.pollers(_caller().scope), poller))
             page = await desk.commands(_caller(), EntryFilter(state=state, poller=number, host=host, limit=limit))
-            return [_as_json(life) for life in page.rows], page.total
+            names = await _poller_names(desk)
+            return [_as_json(life, names) for life in page.rows], page.total
 
         return self._at_desk(work)
 
     def show(self, command_id: str) -> Command:
         async def work(desk: Desk) -> Command:
-            return _as_json(await desk.life(_caller(), command_id))
+            return _as_json(await desk.life(_caller(), command_id), await _poller_names(desk))
 
         return self._at_desk(work)
 
     def cancel(self, command_id: str) -> Command:
         async def work(desk: Desk) -> Command:
             asked = Request(Verb.COMMAND, "CLI", f"commands cancel {command_id}")
-            return _as_json(await desk.cancel_command(structs.replace(_caller(), request=asked), command_id))
+            life = await desk.cancel_command(structs.replace(_caller(), request=asked), command_id)
+            return _as_json(life, await _poller_names(desk))
 
         return self._at_desk(work)
 
@@ -141,14 +143,19 @@ def _audit_line(audited: Audited) -> tuple[str, ...]:
     states = ", ".join(f"{command.name} {command.state}" for command in audited.commands)
     more = f" and {audited.total - len(audited.commands)} more" if audited.total > len(audited.commands) else ""
     outcome = f"{row.status} {row.code}".strip() if row.status else "accepted" if row.kind == "request" else "done"
-    what = row.kind if row.kind != "request" and not row.path else f"{row.method} {row.path}"
+    what = f"{row.method} {row.path}" if row.path else row.kind if row.kind != "request" else row.detail
     asked = f"{what} ({states}{more})" if states else what
     who = row.user + (f" ({row.token})" if row.token else "") if row.user else f"{row.count} without a token"
     return str(audited.id), rfc3339(row.at), who, row.address or "-", outcome, asked
 
 
-def _as_json(life: Life) -> Command:
-    return asdict(command_of(life))
+def _as_json(life: Life, names: Mapping[int, str]) -> Command:
+    return asdict(command_of(replace(life, poller_name=names.get(life.poller, life.poller_name))))
+
+
+async def _poller_names(desk: Desk) -> dict[int, str]:
+    """As the last `serve` had them: no configuration is read here."""
+    return {view.number: view.name for view in await desk.read(lambda reader: reader.pollers(_caller().scope))}
 
 
 def _poller_number(views: Any, wanted: str | None) -> int | None:

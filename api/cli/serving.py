@@ -18,7 +18,9 @@ from engine.clock import SystemClock
 from engine.commands.danger import mistake_in
 from engine.config import Config, Poller, default_data_folder
 from engine.config_file import load_config
+from engine.errors import JournalError
 from engine.journal import accounts
+from engine.journal.schema import check_schema
 from engine.journal.store import JOURNAL_FILE
 
 if TYPE_CHECKING:
@@ -94,23 +96,26 @@ def check(config_file: Path | None, cores: tuple[str, ...], probing: bool, data:
     is_there = folder.is_there(config.data)
     as_owner = folder.become_owner(config.data) if is_there else ""
     click.echo(f"data folder: {config.data}{as_owner}{'' if is_there else ' (not there yet)'}", err=True)
-    if is_there and folder.has_journal(config.data):
-        _check_journal(config)
-    fine = [_check_poller(poller, probing) for poller in config.pollers]
+    fine = [_check_journal(config)] if is_there and folder.has_journal(config.data) else []
+    fine += [_check_poller(poller, probing) for poller in config.pollers]
     sys.exit(0 if all(fine) else 1)
 
 
-def _check_journal(config: Config) -> None:
-    """How large the journal is, how fast it grows, and what of it is kept; read without changing it."""
+def _check_journal(config: Config) -> bool:
+    """How large the journal is, how fast it grows, and what of it is kept; read without changing it. False: it cannot be used."""
     from engine.journal.retention import size_of  # a third of what `serve` would wait for before it starts anything
 
     path = config.data / JOURNAL_FILE
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
         try:
+            check_schema(connection, path)
             size = size_of(connection, time.time())
+        except JournalError as error:
+            click.echo(f"  wrong: {error}")
+            return False
         except sqlite3.Error as error:
             click.echo(f"journal {path}: {error}; `signalbox serve` brings an older one up to date")
-            return
+            return True
     shrinks = "is given back in steps" if size.can_shrink else "is used again; the file does not get smaller"
     click.echo(f"journal {path}: {size.bytes / 1e6:.1f} MB, {size.free_bytes / 1e6:.1f} MB of it free, which {shrinks}")
     if size.rows_per_day is None or size.bytes_per_day is None:
@@ -119,6 +124,7 @@ def _check_journal(config: Config) -> None:
         click.echo(f"  growth of the last week: {size.rows_per_day:.0f} rows and {size.bytes_per_day / 1e6:.1f} MB a day")
     kept = {name: getattr(config.settings, setting) for name, setting in KEPT.items()}
     click.echo("  kept: " + ", ".join(f"{name} {keep / 86400:g} d{_since(size.oldest[name])}" for name, keep in kept.items()))
+    return True
 
 
 def _since(oldest: float | None) -> str:

@@ -10,6 +10,7 @@ from api.native.outcome import CommandOutcome, command_outcome
 from api.native.requests import Paging, Query, doc
 from api.render import rfc3339
 from engine.desk import EntryFilter, OperationView
+from engine.journal.operations import Storing
 
 MOST_ROWS = 1000
 
@@ -19,7 +20,8 @@ class Progress:
     """One call that commanded: who, when, what, and how far its commands came.
 
     `storing`: complete; incomplete (it is still being stored, nothing of it is sent); withdrawing or withdrawn (it could not be
-    stored whole, nothing of it is ever sent). `commands` counts those it made or joined, `final` those that came to their end.
+    stored whole, nothing of it is ever sent). `commands` counts those it made or joined, `final` those that came to their end;
+    before it is complete, what it makes is neither counted nor listed.
     """
 
     id: str
@@ -82,12 +84,11 @@ async def list_operations(call: Call, query: OperationsQuery) -> Answer:
 
 async def show_operation(call: Call, query: TargetsQuery) -> Answer:
     """One operation with a page of its commands."""
-    view = await call.desk.operation(call.caller, call.names["operation"])
     which = EntryFilter(
-        operation=view.id, poller=await call.poller(query.poller), host=query.host or None, state=query.state or None,
-        limit=query.limit, offset=query.offset,
+        operation=call.names["operation"], poller=await call.poller(query.poller), host=query.host or None,
+        state=query.state or None, limit=query.limit, offset=query.offset,
     )  # fmt: skip
-    page = await call.desk.commands(call.caller, which)
+    view, page = await call.desk.operation_page(call.caller, which)
     items = [command_outcome(life, joined=life.operation != view.id) for life in page.rows]
     return Answer(OperationDetail(progress_of(view), page.total, query.limit, query.offset, items))
 
@@ -105,10 +106,16 @@ def progress_of(view: OperationView) -> Progress:
         commands=view.commands,
         joined=view.joined,
         final=view.final,
-        percent_final=round(100 * view.final / view.commands, 1) if view.commands else 100.0,
+        percent_final=_percent_final(view),
         counts=view.counts,
         href=f"/v1/operations/{view.id}",
     )
+
+
+def _percent_final(view: OperationView) -> float:
+    if view.storing not in (Storing.COMPLETE, Storing.WITHDRAWN):
+        return 0.0
+    return round(100 * view.final / view.commands, 1) if view.commands else 100.0
 
 
 OPERATIONS = (

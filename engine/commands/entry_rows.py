@@ -113,7 +113,8 @@ def _downtimes_by_meaning() -> Rows:
     host = Field("host", FieldType.HOST, "only those of this host and its services", optional=True)
     yield row(
         "DEL_DOWNTIME_BY_HOSTGROUP_NAME", Subject.HOSTGROUP, Effect.DOWNTIMES_GONE, host, service, *FILTER,
-        kinds=NOT_ICINGA2, error_may_lie=True, doc="Delete the downtimes of a hostgroup's hosts and of their services.", **gone,
+        kinds=NOT_ICINGA2, error_may_lie=True, recheck=Recheck.SAME_MEMBERS,
+        doc="Delete the downtimes of a hostgroup's hosts and of their services.", **gone,
     )  # fmt: skip
     yield row(
         "DEL_DOWNTIME_BY_START_TIME_COMMENT", Subject.GLOBAL, Effect.DOWNTIMES_GONE, *FILTER,

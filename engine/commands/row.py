@@ -89,6 +89,9 @@ class Effect(Enum):
     UNSEEN = "unseen"  # nothing of it is ever written: `processed` is all there is to know
 
 
+MEMBERS = "members"  # beside the arguments: the hosts of the group when a deletion was accepted, for whom alone it is meant
+
+
 class Recheck(Enum):
     """What must still be true when a command that waited more than 5 s is written; otherwise it is overtaken."""
 
@@ -96,6 +99,7 @@ class Recheck(Enum):
     SAME_PROBLEM = "same_problem"  # last_state_change is the one seen at acceptance
     NONE_NEWER = "none_newer"  # the object has no newer check result
     NOT_ENDED = "not_ended"  # the window's end lies ahead
+    SAME_MEMBERS = "same_members"  # the hostgroup has the hosts it had at acceptance, see MEMBERS
 
 
 @dataclass(frozen=True, slots=True)

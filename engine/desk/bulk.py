@@ -34,7 +34,7 @@ from engine.errors import JournalError
 from engine.faults import BETWEEN_SLICES, crash_point
 from engine.hints import is_listening
 from engine.journal.history import insert_entries
-from engine.journal.operations import Storing, go_on, insert_operation, withdraw_some
+from engine.journal.operations import STORED_WITHIN_S, Storing, go_on, insert_operation, withdraw_some
 from engine.journal.store import insert_new
 from engine.model import ObjectKey
 from engine.state.views import Reader
@@ -98,7 +98,7 @@ class Bulk:
             ids = await self.writer.submit(partial(_begin, accept, orders, self.desk))
             receipts = await self._slices(accept, orders, work, ids)
             answer = await asyncio.to_thread(packed_answer, accept.who.caller, receipts)
-            end = finished(accept, receipts, answer, partial(_end, accept, orders))
+            end = finished(accept, receipts, answer, partial(_end, accept, orders, self.now))
             links = await self.writer.submit(end)
         finally:  # whatever went wrong, be it an error that is none of ours: half of it must not wait for this process to end
             if links is None and not await self._withdraw(operation):
@@ -208,8 +208,13 @@ def _slice(accept: Accept, orders: Sequence[Order], work: Work, ids: Ids) -> Job
     return store
 
 
-def _end(accept: Accept, orders: Sequence[Order], connection: sqlite3.Connection) -> Written[None]:
-    """The operation is complete: its commands may be sent."""
+def _end(accept: Accept, orders: Sequence[Order], now: Callable[[], float], connection: sqlite3.Connection) -> Written[None]:
+    """The operation is complete: its commands may be sent. Raises JournalError when nobody would be told of them any more."""
+    took_s = now() - accept.operation.at
+    if took_s > STORED_WITHIN_S:
+        raise JournalError(
+            f"Storing this took {took_s:.0f} s, more than {STORED_WITHIN_S:.0f}: nothing of it will be sent, ask again."
+        )
     go_on(connection, accept.operation.id, Storing.COMPLETE)
     return Written(None, frozenset(order.found.key.poller for order in orders))
 

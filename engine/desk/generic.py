@@ -10,6 +10,7 @@ import difflib
 from collections.abc import Mapping
 
 from engine.commands.catalogue import CATALOGUE, SWITCHES, Effect, Field, FieldType, Row, Subject, is_ours, row_of
+from engine.commands.row import MEMBERS, Recheck
 from engine.commands.wire import check_value
 from engine.desk.checks import Asked, core_now, second, window
 from engine.desk.orders import (
@@ -122,6 +123,9 @@ def _generic_order(who: Asked, found: Found, row: Row, given: Mapping[str, objec
             )
         case Effect.DOWNTIMES_GONE if not arguments:
             raise InvalidField(f"{row.name} needs start or comment: without any it would mean all.", field="comment")
+        case Effect.DOWNTIMES_GONE if row.recheck is Recheck.SAME_MEMBERS:
+            order = plain_order(who, found, row, arguments)
+            return order._replace(arguments={**order.arguments, MEMBERS: [member.host for member in found.members]})
         case _:
             return plain_order(who, found, row, arguments)
 

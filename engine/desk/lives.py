@@ -193,7 +193,8 @@ def advice_when_accepted(poller: Poller, repeatable: bool) -> str:
 
 
 def _on_its_way(pipe: str, again: str) -> str:
-    return f"Wait a moment, it is on its way into {pipe}; if it stays so, see whether the engine process runs; {again}."
+    look = "see whether the core reads its command file (`/v1/pollers`) and whether the engine process runs"
+    return f"Wait a moment, it is on its way into {pipe}; if it stays so, {look}; {again}."
 
 
 # Of a deletion: the command that would have made it was withdrawn, so that there is nothing left to send.

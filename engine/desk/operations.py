@@ -2,6 +2,7 @@
 
 An operation is seen by who asked for it and by whoever may see one of its objects; counts and targets are of what the caller sees.
 With a token that is limited to pollers, what its user asked for with others is seen as far as something of it went to these.
+Of a call that is not stored whole only what it joined is counted, as only that is listed: nothing else of it is accepted yet.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 
 from engine.commands.lifecycle import State, is_final
-from engine.desk.lives import OF_OPERATION, scoped_commands
+from engine.desk.lives import OF_OPERATION, STORED_WHOLE, scoped_commands
 from engine.desk.results import may_see
 from engine.desk.values import Caller, EntryFilter, OperationView, Page
 from engine.journal.calls import CallRow, calls_of
-from engine.journal.operations import OPERATION_COLUMNS, OperationRow, Storing
+from engine.journal.operations import OPERATION_COLUMNS, OperationRow
 from engine.state.scope import EVERYTHING, Scope
 
 
@@ -64,7 +65,7 @@ def _view(connection: sqlite3.Connection, caller: Caller, row: OperationRow) -> 
     scoped, values = scoped_commands(caller.scope, caller.user)
     query = (
         "SELECT c.state, c.watch_from IS NOT NULL, c.operation <> ?, count(*) FROM journal.command c"
-        f" WHERE {OF_OPERATION} AND ({scoped}) GROUP BY 1, 2, 3"
+        f" WHERE {OF_OPERATION} AND {STORED_WHOLE} AND ({scoped}) GROUP BY 1, 2, 3"
     )
     found = connection.execute(query, [row.id, row.id, row.id, *values]).fetchall()
     counts: dict[str, int] = {}
@@ -75,7 +76,6 @@ def _view(connection: sqlite3.Connection, caller: Caller, row: OperationRow) -> 
         for state in State:
             counts[state] = counts.get(state, 0) + getattr(call.counts, state, 0)
     counts = {state: count for state, count in counts.items() if count}
-    final = _final(found) + sum(call.ended for call in results)
     return OperationView(
         id=row.id,
         action=row.action,
@@ -86,7 +86,7 @@ def _view(connection: sqlite3.Connection, caller: Caller, row: OperationRow) -> 
         storing=str(row.state),
         commands=sum(counts.values()),
         joined=sum(count for _, _, joined, count in found if joined),
-        final=final if Storing(row.state) in (Storing.COMPLETE, Storing.WITHDRAWN) else 0,
+        final=_final(found) + sum(call.ended for call in results),
         counts=_ordered(counts),
     )
 

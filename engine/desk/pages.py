@@ -23,7 +23,7 @@ from engine.desk.values import Caller
 from engine.errors import InvalidField
 from engine.journal.accounts import grants_of
 from engine.journal.moves import STEPS_GONE
-from engine.journal.operations import Storing
+from engine.journal.operations import STORED_WITHIN_S, Storing
 from engine.state.events import Event, bounds, events_after
 from engine.state.former import saw
 from engine.state.rights import ContactRights
@@ -31,7 +31,7 @@ from engine.state.scope import Scope
 from engine.state.views import Reader
 
 PAGE = 500  # events of each kind; some 150 KB
-WAITED_FOR_S = 600.0  # the largest call is stored in a few, on the slowest disk in minutes; a dead desk's is withdrawn by the next
+WAITED_FOR_S = STORED_WITHIN_S + 60.0  # whatever the call's own clock says; a dead desk's is withdrawn by the next
 _CURSOR = re.compile(r"([0-9a-f]{4,40})-([0-9a-f]{1,15})-([0-9a-f]{1,15})", re.ASCII)
 
 

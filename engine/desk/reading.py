@@ -20,6 +20,7 @@ from engine.desk.waiting import Standing
 from engine.errors import JournalError, PollerError, UnknownObject
 from engine.journal.schema import NEWEST
 from engine.state.scope import EVERYTHING
+from engine.state.views import Reader
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,22 @@ class Reading(Opened):
         if found is None:
             raise UnknownObject(f"There is no operation {operation!r}.", id=operation)
         return found
+
+    async def operation_page(self, caller: Caller, which: EntryFilter) -> tuple[OperationView, Page[Life]]:
+        """The call that `which` names, and a page of its commands, newest first, both of one moment. Raises UnknownObject."""
+        operation = which.operation or ""
+        if not is_answerable(which):
+            return await self.operation(caller, operation), Page()
+
+        def work(reader: Reader) -> tuple[OperationView | None, Page[Life]]:
+            connection = reader.connection
+            found = one_operation(connection, caller, operation)
+            return found, page_of_lives(connection, caller.scope, which, self._pollers, caller.user) if found else Page()
+
+        view, page = await self.read(work)
+        if view is None:
+            raise UnknownObject(f"There is no operation {operation!r}.", id=operation)
+        return view, page
 
     async def operations(self, caller: Caller, which: EntryFilter) -> Page[OperationView]:
         """Calls that commanded, newest first."""

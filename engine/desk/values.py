@@ -137,7 +137,7 @@ class OperationView:
     """One call that commanded. `storing`: complete, incomplete (nothing of it is sent yet), withdrawing or withdrawn.
 
     `commands` counts what the caller may see, those joined included; `final` those of them that came to their end; `counts` is by
-    life state.
+    life state. Before it is complete, and of what is to be withdrawn, only those joined are counted.
     """
 
     id: str

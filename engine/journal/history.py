@@ -399,6 +399,14 @@ def _end_all(connection: sqlite3.Connection, moment: Moment, ended: Iterable[Ent
             moment.ended(gone)
 
 
+def forget_seen(connection: sqlite3.Connection, entry: EntryRow, proof: str) -> None:
+    """An entry of ours was seen, and what was seen counts no more: it waits for being seen, as it was stored."""
+    update_entry(
+        connection, entry.id, proof=proof, present=1, core_id=None, core_start=None, is_in_effect=None, actual_start=None,
+        actual_end=None, cancelled=0, deleted_at=None, deleted_by=None,
+    )  # fmt: skip
+
+
 def _end(connection: sqlite3.Connection, moment: Moment, entry: EntryRow, asked_by: str | None) -> None:
     ends = ends_by_itself(entry)
     cancelled = asked_by is not None or ends is None or ends > moment.created

@@ -45,6 +45,9 @@ class OperationRow(NamedTuple):
     desk: str = ""
 
 
+# Seconds after which a call cannot be completed any more: who reads events waits a little longer for it, and no longer. The largest
+# is stored in a few, on the slowest disk in minutes.
+STORED_WITHIN_S = 540.0
 OPERATION_COLUMNS = ", ".join(OperationRow._fields)
 _INTO = f"INSERT INTO operation ({OPERATION_COLUMNS})"
 

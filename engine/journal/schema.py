@@ -218,10 +218,7 @@ def upgrade(connection: sqlite3.Connection, path: Path) -> None:
     Raises JournalError for a journal of a newer program.
     """
     connection.execute("CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID")
-    found = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
-    version = int(found[0]) if found else 0
-    if version > NEWEST:
-        raise JournalError(f"The journal {path} has schema {version}, this program knows {NEWEST}: use the newer program.")
+    version = check_schema(connection, path)
     if 0 < version < NEWEST:
         _keep_copy(connection, path.with_name(f"{path.name}.schema-{version}"))
     for number in range(version + 1, NEWEST + 1):
@@ -230,6 +227,15 @@ def upgrade(connection: sqlite3.Connection, path: Path) -> None:
         )
     if version == 1:  # such journals could not give room back to the file system
         connection.executescript("PRAGMA auto_vacuum = INCREMENTAL; VACUUM;")
+
+
+def check_schema(connection: sqlite3.Connection, path: Path) -> int:
+    """The version of a journal, 0 for a new one. Raises JournalError for one of a newer program."""
+    found = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
+    version = int(found[0]) if found else 0
+    if version > NEWEST:
+        raise JournalError(f"The journal {path} has schema {version}, this program knows {NEWEST}: use the newer program.")
+    return version
 
 
 def _keep_copy(connection: sqlite3.Connection, copy: Path) -> None:

@@ -17,7 +17,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,7 +29,7 @@ from engine.errors import JournalError
 from engine.journal.accounts_version import AccountsVersion
 from engine.journal.rows import insert_rows
 from engine.journal.schema import upgrade
-from engine.journal.undone import Undone, undo
+from engine.journal.undone import Undone, is_unwritten, undo
 
 JOURNAL_FILE = "journal.db"
 LOCK_FILE = "journal.lock"
@@ -144,6 +144,8 @@ class Journal:
         self.path = data / JOURNAL_FILE
         self._mutex = threading.RLock()
         self._is_full = True  # the connection's commits wait for the disk
+        self._is_inside = False  # a transaction's block
+        self._undone_last = Undone.ON_DISK
         self.held_s = 0.0  # for how long the last transaction kept others from writing
         try:
             self._lock, self._turn = (
@@ -194,25 +196,26 @@ class Journal:
         `durable=False`: it is with the next of anybody that is and changes something; a machine that stops before that has lost it.
         """
         with self._mutex:
-            if self._is_open():
+            if self._is_inside:
                 raise RuntimeError("transactions of the journal do not nest")
             is_stored = is_doubtful = False
+            self._is_inside = True
             try:
                 with self._flock(), self._synchronous(durable):
                     began = time.perf_counter()
+                    self._roll_back()  # what the last one could not
                     self._connection.execute("BEGIN IMMEDIATE")
                     try:
                         yield self._connection
                     except BaseException:
-                        if self._is_open():  # SQLite itself rolls back when the disk is full
-                            self._connection.execute("ROLLBACK")
+                        self._roll_back()
                         raise
                     try:
                         self._connection.execute("COMMIT")
-                        is_stored = True
-                    except sqlite3.Error:
-                        is_doubtful = True  # also if undoing fails
-                        is_doubtful = not self._undone()
+                        is_stored, self._undone_last = True, Undone.ON_DISK
+                    except sqlite3.Error as error:
+                        is_doubtful = not is_unwritten(error)  # also if undoing fails
+                        is_doubtful = not self._undone() and is_doubtful
                         raise
                     self._accounts.committed()
                     self.held_s = time.perf_counter() - began
@@ -222,19 +225,22 @@ class Journal:
                     return
                 if isinstance(error, sqlite3.IntegrityError):
                     raise
-                if self._is_open():
-                    self._connection.execute("ROLLBACK")
+                with suppress(sqlite3.Error):  # where it fails once more, the next one begins with it
+                    self._roll_back()
                 told = _DOUBTFUL if is_doubtful else "Nothing was accepted; check space and rights."
                 raise JournalError(f"The journal {self.path} cannot be written: {error}. {told}") from error
+            finally:
+                self._is_inside = False
 
     def _undone(self) -> bool:
         """Whether what a COMMIT that failed left behind is gone. The turn to write is still ours."""
-        if self._is_open():
-            self._connection.execute("ROLLBACK")
+        self._roll_back()
         self._is_full = False  # what `undo` leaves behind
         how = undo(self._connection)
-        if how is not Undone.ON_DISK:
-            log.error("%s: %s", self.path, how)
+        if how is not self._undone_last:  # once for as long as the disk stays as it is
+            self._undone_last = how
+            if how is not Undone.ON_DISK:
+                log.error("%s: %s", self.path, how)
         return how is not Undone.NOT
 
     @contextmanager
@@ -259,8 +265,10 @@ class Journal:
         self._connection.execute(f"PRAGMA synchronous = {'FULL' if is_full else 'NORMAL'}")
         self._is_full = is_full
 
-    def _is_open(self) -> bool:
-        return self._connection.in_transaction
+    def _roll_back(self) -> None:
+        """Unless SQLite itself has, as it does when the disk is full."""
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
 
     @contextmanager
     def _flock(self) -> Iterator[None]:

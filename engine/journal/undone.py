@@ -25,6 +25,11 @@ class Undone(StrEnum):
     NOT = "what was refused could not be overwritten: it may come back if Signalbox starts anew before the journal can be written"
 
 
+def is_unwritten(error: sqlite3.Error) -> bool:
+    """Did a COMMIT fail in writing, and not in waiting for the disk? Its last page is not in the log then, which makes it count."""
+    return getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE)
+
+
 def undo(connection: sqlite3.Connection) -> Undone:
     """Overwrite it. The connection has no open transaction, and the turn to write; its `synchronous` is anything afterwards."""
     for level, how in (("FULL", Undone.ON_DISK), ("OFF", Undone.IN_MEMORY)):

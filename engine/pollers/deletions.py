@@ -9,7 +9,7 @@ from engine.commands.catalogue import Subject, known_row
 from engine.commands.effects import is_chosen
 from engine.journal.history import EntryRow
 from engine.journal.store import COMMAND_COLUMNS, CommandRow, command_row
-from engine.state.members import hosts_of_group
+from engine.state.members import meant_hosts
 from engine.state.views import Reader
 
 _DELETED = "(state IN ('writing', 'written', 'processed', 'confirmed') OR (state = 'lost_by_core' AND updated_at >= ?))"
@@ -63,7 +63,7 @@ class Deletions:
         row, names = known_row(command.name), command.arguments
         if (command.epoch or 0) < entry.entry_time:
             return False
-        if row.subject is Subject.HOSTGROUP and entry.host not in hosts_of_group(self.reader, entry.poller, row.subject, names):
+        if row.subject is Subject.HOSTGROUP and entry.host not in meant_hosts(self.reader, entry.poller, row.subject, names):
             return False
         values = {
             "host": entry.host, "service": entry.service or None, "start": entry.start_time, "end": entry.end_time,

@@ -35,7 +35,7 @@ from engine.journal.history import EntryRow, entry_by_id
 from engine.journal.store import CommandRow
 from engine.model import CoreKind, ObjectKey
 from engine.pollers.entries_judged import judge_created, judge_gone, judge_triggered, triggered_by
-from engine.state.members import contacts_of, hosts_of_group, objects_of, program_of, shown_of, shown_of_contact
+from engine.state.members import contacts_of, meant_hosts, objects_of, program_of, shown_of, shown_of_contact
 from engine.state.views import Reader
 
 # Effects that are judged by the one object's row and comments; the others are rows of data.
@@ -123,7 +123,7 @@ class EffectJudge:
                 return judge_comments_gone(comments, float(command.epoch or 0), when)
             case Effect.DOWNTIMES_GONE:
                 group = row.subject is Subject.HOSTGROUP
-                hosts = hosts_of_group(reader, self.poller, row.subject, names) if group else None
+                hosts = meant_hosts(reader, self.poller, row.subject, names) if group else None
                 blocks = reader.downtime_blocks(self.poller)
                 return judge_downtimes_gone(row, names, hosts, blocks, float(command.epoch or 0), when)
             case Effect.LOGGED:

@@ -178,6 +178,8 @@ class Prover:
             if not created:
                 return []
             watched = commands_watched(connection, self.poller, at - _LATE_FOR_S)
+            if crashed:
+                self._forget_seen(slices, watched, program_start)
             deletions = Deletions(connection, reader)
             moment = Moment(self.poller, created, program_start, self._written(connection, watched), deletions.asked_by)
             told: list[str] = []
@@ -210,6 +212,20 @@ class Prover:
         slices.settle()
         self._reconciled.update(shown)
         return sorted({command_id for command_id in [*moved, *told] if command_id})
+
+    def _forget_seen(self, slices: Slices, watched: Sequence[CommandRow], program_start: float) -> None:
+        """Entries that the run before the crash showed, while we died before their command was judged by that: seen by nobody.
+
+        The command is judged by what this run shows, as if the core had been killed a moment earlier.
+        """
+        unjudged = {command.id: command.state for command in watched if command.state not in LATE}
+        for command_id, made in entries_by_command(slices.connection, unjudged).items():
+            seen = [entry for entry in made if entry.core_id is not None and entry.core_start != program_start]
+            if seen and seen[0].kind != "acknowledgement":  # of these, both are stored at once
+                proof = "processed" if unjudged[command_id] is State.PROCESSED else "accepted"
+                with slices.unit():
+                    for entry in seen:
+                        history.forget_seen(slices.connection, entry, proof)
 
     def _reconcile(self, connection: sqlite3.Connection, reader: Reader, moment: Moment) -> dict[str, _Reconciled]:
         """A generation that shows no other downtimes (comments) than the one before has nothing to say of them.

@@ -20,6 +20,7 @@ from engine.commands.wire import WRITE_LIMIT, encode
 from engine.errors import InvalidField
 from engine.journal.history import entry_by_id
 from engine.journal.store import CommandRow, has_waiting_before, newest_seq, waiting_named, waiting_names
+from engine.state.members import hosts_of_group, meant_hosts
 from engine.state.views import Reader
 
 RECHECK_AFTER_S = 5.0
@@ -181,6 +182,10 @@ def _recheck(command: CommandRow, row: Row, situation: Situation, reader: Reader
         return True
     if situation.created <= max(situation.back_at, command.accepted_at):
         return None
+    if row.recheck is Recheck.SAME_MEMBERS:
+        asked = (reader, command.poller, row.subject, command.arguments)
+        is_same = set(meant_hosts(*asked)) == set(hosts_of_group(*asked))
+        return is_same or f"{OVERTAKEN}: the group has other members than when the command was accepted"
     found = reader.object_row(command.poller, command.host, command.service or None)
     if found is None:
         return f"{OVERTAKEN}: the object is no longer in the core's configuration"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import orjson
 
-from engine.commands.row import Members, Row, Subject
+from engine.commands.row import MEMBERS, Members, Row, Subject
 from engine.model import ObjectKey
 from engine.state.views import Reader
 
@@ -43,6 +43,12 @@ def hosts_of_group(reader: Reader, poller: int, subject: Subject, names: Mapping
     query = f"SELECT h.name FROM state.host h WHERE h.poller = ? AND h.name IN ({_HOSTS}) ORDER BY h.name"
     found = reader.connection.execute(query, (poller, poller, subject.value, names[subject.value]))
     return tuple(name for (name,) in found)
+
+
+def meant_hosts(reader: Reader, poller: int, subject: Subject, arguments: Mapping[str, object]) -> Sequence[str]:
+    """Those the command was accepted for; as the group is now for a command of a time when these were not stored."""
+    accepted = arguments.get(MEMBERS)
+    return accepted if isinstance(accepted, list) else hosts_of_group(reader, poller, subject, arguments)
 
 
 def contacts_of(reader: Reader, poller: int, row: Row, names: Mapping[str, object]) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -380,6 +381,15 @@ def test_check_tells_of_the_journal_and_leaves_it_as_it_is(shell: Shell) -> None
         connection.execute("INSERT INTO growth VALUES (?, 0, 0)", (yesterday,))
     said = shell("check", "--core", "nagios.cfg").out
     assert "growth of the last week: " in said and "MB a day" in said
+
+
+def test_check_says_that_a_journal_is_of_a_newer_program(shell: Shell) -> None:
+    (shell.home / "nagios.cfg").write_text("status_file=s\ncommand_file=c\nlog_file=l\n", encoding="utf-8")
+    shell.add()
+    with closing(sqlite3.connect(shell.data / "journal.db")) as connection, connection:
+        connection.execute("UPDATE meta SET value = '99' WHERE key = 'schema_version'")
+    said = shell("check", "--core", "nagios.cfg")
+    assert said.code == 1 and f"  wrong: The journal {shell.data}/journal.db has schema 99" in said.out
 
 
 def test_an_address_in_use_is_one_sentence(shell: Shell) -> None:

@@ -256,7 +256,7 @@ def names_the_journal(answer: httpx.Response) -> bool:
         return False
     said = answer.json()
     told, code = said.get("detail", said.get("message", "")), said.get("errors", [{"type": said["code"]}])[0]["type"]
-    return code == "journal_error" and "The journal" in told and "cannot be written" in told
+    return code == "journal_error" and all(words in told for words in ("The journal", "cannot be written", "Nothing was accepted"))
 
 
 # --- the command line -------------------------------------------------------------------------------------------------------------

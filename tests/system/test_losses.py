@@ -15,9 +15,9 @@ from tests.support.cores import Core, Host, Icinga2Core, NagiosCore, Service, un
 
 pytestmark = pytest.mark.core
 
-HOSTS = [Host(f"h{number}", (Service("HTTP"),)) for number in range(6)]
+HOSTS = [Host(f"h{number}", (Service("HTTP"),), ("some",) if number < 2 else ()) for number in range(6)]
 AGAIN = 'reapply_lost = ["downtime", "acknowledgement", "comment", "deletion", "switch"]'
-WIDE = 'dangerous_commands = ["DEL_DOWNTIME_BY_HOST_NAME"]'
+WIDE = 'dangerous_commands = ["DEL_DOWNTIME_BY_HOST_NAME", "DEL_DOWNTIME_BY_HOSTGROUP_NAME"]'
 
 
 @pytest.fixture(scope="module")
@@ -200,6 +200,38 @@ def test_a_deletion_of_all_that_a_killed_core_never_read_spares_what_came_later(
     assert oracle.command_lines([core.log_file])[b"DEL_ALL_HOST_COMMENTS;h5"] == 0
     asked = [one for one in box.api.get("/v1/commands", params={"limit": 200}).json()["items"] if every in one["cause"]]
     assert [one["command"] for one in asked] == ["DEL_HOST_COMMENT"] * 2
+
+
+def test_a_deletion_by_hostgroup_that_a_crash_took_is_for_the_members_it_was_accepted_for(again: tuple[Core, Box]) -> None:
+    """One was executed and lost, one never read; meanwhile the group has lost a host and got another."""
+    core, box = again
+    for word in ("executed", "unread"):
+        for host in ("h0", "h1", "h2"):
+            _made(box, box.downtime(host, f"{word} of a group"))
+    core.stop()
+    cores.restart(core)
+    until(lambda: _view_is_new(core, box), "they are saved")
+    group = {"hostgroup": "some"}
+    executed = _made(box, _sent(box, "DEL_DOWNTIME_BY_HOSTGROUP_NAME", **group, comment="executed of a group"))
+    cores.freeze(core)
+    body = {"command": "DEL_DOWNTIME_BY_HOSTGROUP_NAME", "arguments": {**group, "comment": "unread of a group"}}
+    (unread,) = command_ids(box.api.post("/v1/commands", json=body, params={"wait": 0}))
+    until(lambda: box.life(unread)["state"] == "written", "it stands on the command file")
+    written = time.time()
+    cores.kill(core)
+    core.hosts = [Host(one.name, one.services, ("some",) if one.name in ("h0", "h2") else ()) for one in HOSTS]
+    core.write_config()
+    until(lambda: time.time() > written + 1.5, "another second than the line's")
+    cores.restart(core)
+    assert box.wait_final([unread])[unread]["state"] == "confirmed", box.life(unread)
+    _wait_state(box, executed, "lost_by_core")
+    until(lambda: len(_asked_again(box, executed)) == 2, "the two that are back are deleted again")
+    box.wait_final([one["id"] for one in _asked_again(box, executed)])
+    cores.wait_for_generation(core)
+    left = [(one["host_name"], one["comment"]) for one in oracle.downtimes(core.status_file) if "of a group" in one["comment"]]
+    assert sorted(left) == [("h2", "executed of a group"), ("h2", "unread of a group")], (
+        "another host's, whatever group it is in now"
+    )
 
 
 def test_a_power_cut_of_everything(again: tuple[Core, Box]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from engine.config import Settings
 from engine.desk import Caller, CheckResult, Desk, EntryFilter, Receipt, Target
 from engine.desk.accept import Accept
 from engine.desk.bulk import SLICE, Bulk
-from engine.desk.lives import NEVER_SENT
+from engine.desk.lives import NEVER_SENT, page_of_lives
+from engine.desk.operations import page_of_operations
 from engine.desk.plans import DeletionAsked, How
 from engine.desk.selection import EntrySelection, Selection
 from engine.errors import Forbidden, InvalidField, JournalError, NotPossible, UnknownObject
@@ -25,6 +26,7 @@ from engine.journal.operations import unsent_operations
 from engine.journal.store import Journal, has_waiting_before, insert_new, is_waiting, waiting_named, waiting_names
 from engine.state.rights import rights_of
 from engine.state.scope import Scope
+from engine.state.views import Reader
 from tests.engine.desk.scene import (
     LINUX_ONLY,
     NORTH,
@@ -213,6 +215,54 @@ def test_nothing_of_an_incomplete_operation_is_sent_or_shown(
     assert not has_waiting_before(connection, stored[-1], ["ADD_SVC_COMMENT"])
     with Journal.open(scene.data).transaction() as writing:
         assert len(unsent_operations(writing)) == 1
+
+
+def test_an_operation_counts_what_is_accepted_at_every_moment(
+    scene: Scene, many: list[Target], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it is stored, and while it is withdrawn, its call may still be refused, or is: nothing of it is accepted then."""
+    at_desk(scene, lambda desk: comment(desk, many[:1]))
+    real, seen = Journal.transaction, list[tuple[str, int, int, int, dict[str, int], int]]()
+
+    @contextmanager
+    def watched(self: Journal, **how: bool) -> Iterator[sqlite3.Connection]:
+        with real(self, **how) as connection:
+            yield connection
+        with closing(Reader.open(scene.data)) as reader:
+            views = page_of_operations(reader.connection, OPERATOR, EntryFilter()).rows
+            listed = [
+                page_of_lives(reader.connection, OPERATOR.scope, EntryFilter(operation=view.id), {}).total for view in views[:-1]
+            ]
+        told = zip(views[:-1], listed, strict=True)
+        seen.extend((view.storing, view.commands, view.joined, view.final, view.counts, count) for view, count in told)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Journal, "transaction", watched)
+        at_desk(scene, lambda desk: comment(desk, many))
+        monkeypatch.setattr("engine.desk.bulk.finished", lambda *_: _broken)
+        with pytest.raises(RuntimeError):
+            at_desk(scene, lambda desk: comment(desk, many[1:], "another"))
+    joined = ("incomplete", 1, 1, 0, {"accepted": 1}, 1)  # of an operation that stands
+    whole = ("complete", MANY, 1, 0, {"accepted": MANY}, MANY)
+    gone = ("withdrawn", MANY - 1, 0, MANY - 1, {"cancelled": MANY - 1}, MANY - 1)
+    nothing = [(storing, 0, 0, 0, {}, 0) for storing in ("incomplete", "withdrawing")]
+    kinds = [one for place, one in enumerate(seen) if one not in seen[:place]]
+    assert kinds == [("incomplete", 0, 0, 0, {}, 0), joined, whole, nothing[1], gone], kinds
+
+
+def test_a_call_that_took_too_long_to_store_is_refused_whole(
+    scene: Scene, many: list[Target], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who reads events has stopped waiting for it: nobody would ever be told of its commands."""
+    monkeypatch.setattr("engine.desk.bulk.STORED_WITHIN_S", -1.0)
+    with pytest.raises(JournalError, match="ask again"):
+        at_desk(scene, lambda desk: comment(desk, many))
+    assert {str(command.state) for command in scene.commands()} == {"cancelled"}
+    assert at_desk(scene, lambda desk: comment(desk, many[:1])), "what is stored at once is not asked how long it took"
+
+
+def _broken(connection: sqlite3.Connection) -> Any:
+    raise RuntimeError("it cannot be finished")
 
 
 def test_a_power_cut_takes_slices_that_nobody_was_told_of_and_nothing_else(

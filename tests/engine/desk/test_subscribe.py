@@ -22,7 +22,7 @@ from engine.errors import InvalidField, TooManyReaders
 from engine.formats.corelog import LogKind, StateEvent
 from engine.journal import accounts
 from engine.journal.calls import CallRow, Counts, Payload, insert_call, update_call
-from engine.journal.operations import OperationRow, Storing, go_on, insert_operation
+from engine.journal.operations import STORED_WITHIN_S, OperationRow, Storing, go_on, insert_operation
 from engine.journal.retention import Retention
 from engine.journal.store import Journal, NewCommand, insert_new
 from engine.model import GroupConfig, ObjectCache
@@ -834,15 +834,16 @@ def listed(world: World) -> set[str]:
         return lives
 
 
+@pytest.mark.parametrize("age_s", [0.0, STORED_WITHIN_S], ids=["new", "long under way"])
 @pytest.mark.parametrize("end", [Storing.COMPLETE, Storing.WITHDRAWING])
-def test_commands_of_a_call_are_told_of_once_it_cannot_be_refused_any_more(world: World, end: Storing) -> None:
+def test_commands_of_a_call_are_told_of_once_it_cannot_be_refused_any_more(world: World, end: Storing, age_s: float) -> None:
     """Its first slices are in: what comes after them waits, states do not, and whoever comes again misses nothing."""
 
     async def work(feed: Feed, other: Feed) -> None:
         reader = world.listen(feed)
         await reader.step()
         ask(world, "before", "BEFORE", Storing.COMPLETE)
-        ask(world, "large", "LARGE", Storing.INCOMPLETE)
+        ask(world, "large", "LARGE", Storing.INCOMPLETE, age_s)
         ask(world, "small", "SMALL", Storing.COMPLETE)
         world.say("meanwhile")
         await reader.until(lambda lines: told(reader) and "meanwhile" in reader.outputs())

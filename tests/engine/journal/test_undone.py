@@ -93,6 +93,45 @@ def test_other_processes_go_on_from_what_holds(journal: Journal, tmp_path: Path)
     assert kept_after_a_kill(journal, tmp_path / "copy") == ["a", "c", "d"]
 
 
+@pytest.mark.parametrize("pages", [1, 50])
+def test_of_a_commit_that_could_not_be_written_nothing_was_accepted(journal: Journal, tmp_path: Path, pages: int) -> None:
+    """No room, or a file system that became read-only: nothing can be written over it then, and nothing need be."""
+    keep(journal, "a")
+    assert "Nothing was accepted" in refused(journal, "b", pages, ("pwrite64",))
+    assert kept_after_a_kill(journal, tmp_path / "copy") == ["a"]
+
+
+class Stubborn:
+    """A connection whose commits fail and leave the transaction open; then so many attempts to roll it back do."""
+
+    def __init__(self, real: sqlite3.Connection, rollbacks: int) -> None:
+        self.real, self.rollbacks = real, rollbacks
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.real, name)
+
+    def execute(self, sql: str, *values: object) -> sqlite3.Cursor:
+        if sql == "COMMIT" or (sql == "ROLLBACK" and self.rollbacks > 0):
+            self.rollbacks -= sql == "ROLLBACK"
+            raise sqlite3.OperationalError("disk I/O error")
+        return self.real.execute(sql, *values)
+
+
+@pytest.mark.parametrize("rollbacks", [1, 2])
+def test_a_rollback_that_fails_is_not_told_as_one_after_which_nothing_was_accepted(
+    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rollbacks: int
+) -> None:
+    """What the commit left was not overwritten then: nobody can say what a new life will find."""
+    keep(journal, "a")
+    with monkeypatch.context() as patched:
+        patched.setattr(journal, "_connection", Stubborn(journal.connection, rollbacks))
+        with pytest.raises(JournalError, match="look whether it was") as told:
+            keep(journal, "b")
+    assert "Nothing was accepted" not in str(told.value)
+    keep(journal, "c")
+    assert kept_after_a_kill(journal, tmp_path / "copy") == ["a", "c"], "the next one is not held up by what that one left open"
+
+
 def test_a_commit_that_cannot_be_undone_is_not_told_as_one_of_which_nothing_was_accepted(
     journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

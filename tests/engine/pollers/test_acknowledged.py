@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from engine.journal.history import EntryRow
+from engine.journal.store import Journal
 from engine.model import CoreKind
 from tests.engine.pollers.logged import NOW, Scene, opened
 
@@ -35,6 +38,31 @@ def test_one_that_nobody_saw_is_listed_whole(scene: Scene, ends: tuple[str, ...]
     assert (row.proof, row.present, row.entry_time, row.cancelled, row.deleted_at) == ("seen", 0, START, 1, at)
     assert (row.sticky, row.notify, row.persistent, row.object_state) == (1, 1, 1, 1)
     assert scene.replayed() == [row], "after a restart, too"
+
+
+def test_those_of_a_long_log_are_stored_fifty_at_a_time(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One by one, each would wait for the disk, and for its turn at the journal; all at once, everybody would wait for them."""
+    lines = []
+    for number in range(120):
+        at = START + 2 * number
+        lines += [
+            f"[{at}] HOST ALERT: web;DOWN;HARD;3;no answer",
+            f"[{at}] EXTERNAL COMMAND: ACKNOWLEDGE_HOST_PROBLEM;web;2;1;1;rita;{number}",
+        ]
+        lines.append(f"[{at + 1}] HOST ALERT: web;UP;HARD;1;back")
+    scene.logged(*lines)
+    real, stored = Journal.transaction, list[int]()
+
+    @contextmanager
+    def counted(self: Journal, **how: bool) -> Iterator[sqlite3.Connection]:
+        before = len(scene.rows())
+        with real(self, **how) as connection:
+            yield connection
+        stored.append(len(scene.rows()) - before)
+
+    monkeypatch.setattr(Journal, "transaction", counted)
+    assert len(scene.replayed()) == 120
+    assert [count for count in stored if count] == [50, 50, 20]
 
 
 def test_one_that_expired_was_not_taken_back(scene: Scene) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -167,6 +169,22 @@ def test_an_acknowledgement_that_waited_is_overtaken_by_a_change_of_state(scene:
     scene.generation()
     ((command, reason),) = planned(scene).expired
     assert command.id == made and reason.startswith("overtaken")
+
+
+def test_a_deletion_for_a_group_that_has_other_members_by_now_is_overtaken(scene: LaneScene) -> None:
+    """The core would delete the downtimes of hosts for which nobody asked, and whose caller may not even see them."""
+    made = scene.accept("DEL_DOWNTIME_BY_HOSTGROUP_NAME", "", hostgroup="some", comment="work")
+    with scene.journal.transaction() as connection:
+        meaning = """{"hostgroup": "some", "comment": "work", "members": ["web"]}"""
+        connection.execute("UPDATE command SET arguments = ?", (meaning,))
+    scene.clock.at += 10
+    scene.generation()
+    with closing(sqlite3.connect(scene.data / "state.db", isolation_level=None)) as state:
+        state.execute("INSERT INTO group_member VALUES (?, 'hostgroup', 'some', 'web', '')", (POLLER,))
+        assert ids(planned(scene)) == [made]
+        state.execute("INSERT INTO group_member VALUES (?, 'hostgroup', 'some', 'db', '')", (POLLER,))
+    ((command, reason),) = planned(scene).expired
+    assert command.id == made and reason.startswith("overtaken: the group has other members")
 
 
 def test_what_ran_out_of_time_is_not_written(scene: LaneScene) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from engine.commands.lifecycle import State
 from engine.journal import slices
+from engine.journal.history import entries_of
 from engine.journal.slices import Slices
 from engine.journal.store import Journal
 from tests.engine.pollers.lane_scene import LaneScene, lane_scene
@@ -100,6 +101,35 @@ def test_what_a_crash_of_the_core_took_is_told_once_wherever_we_die(
     scene.settle(2)
     assert [scene.steps(one).count("lost_by_core") for one in made] == [1] * MANY
     assert not any(entry.present for entry in scene.entries())
+
+
+@pytest.mark.parametrize("number", (1, 2, MANY - 1, MANY, MANY + 1))
+def test_what_was_seen_and_not_judged_before_a_power_cut_is_written_again(
+    scene: LaneScene, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Found in random stories: the entry was bound to what the core showed, both died, and the command was called confirmed by the
+    first file of the new run, which does not show it."""
+    scene.generation()
+    scene.step()
+    made = [scene.accept("SCHEDULE_HOST_SVC_DOWNTIME", "web", members=("disk", "http")) for _ in range(MANY)]
+    scene.turn()
+    assert {scene.state(one) for one in made} == {State.PROCESSED}
+    scene.clock.at += 3
+    with pytest.raises(Died), dying_in(number, monkeypatch):
+        scene.generation()
+        scene.step()
+    scene.core.kill()
+    scene.clock.at += 2
+    scene.core.start()
+    scene.clock.at += 3
+    scene.generation()
+    scene.crash()
+    scene.settle(6)
+    assert {scene.state(one) for one in made} <= {State.CONFIRMED, State.LOST_BY_CORE}
+    for one in made:
+        confirmed = scene.state(one) is State.CONFIRMED
+        assert [scene.core.standing(entry.comment) for entry in entries_of(scene.journal.connection, one)] == [2 * confirmed] * 2
+        assert [entry.present for entry in entries_of(scene.journal.connection, one)] == [int(confirmed)] * 2
 
 
 @pytest.mark.parametrize("number", (0, 1))
