@@ -27,6 +27,7 @@ from api.centreon.bodies import (
     ResourcesDowntimeBody,
     ResourcesSubmitBody,
     SubmitBody,
+    SubmittedResource,
 )
 from api.centreon.downtimes import author_of, window_of
 from api.centreon.named import Named, View, Wish, acknowledged, in_trouble, items_of, of_resource, target_of
@@ -45,6 +46,8 @@ from engine.desk.items import (
 )
 from engine.errors import InvalidField
 from engine.journal.accounts import Verb
+
+NO_OUTPUT = "(No output returned from plugin)"
 
 # --- resources ----------------------------------------------------------------------------------------------------------------
 
@@ -93,10 +96,7 @@ async def check(visit: Visit) -> Response:
 
 async def submit(visit: Visit) -> Response:
     """Hand in a result for each resource."""
-    body = visit.body(ResourcesSubmitBody)
-    return await _done(
-        visit, [_result_wish(of_resource(one), one.status, one.output, one.performance_data) for one in body.resources], "result"
-    )
+    return await _submitted(visit, [(of_resource(one), one) for one in visit.body(ResourcesSubmitBody).resources])
 
 
 async def comment(visit: Visit) -> Response:
@@ -211,15 +211,13 @@ async def check_service(visit: Visit) -> Response:
 async def submit_host(visit: Visit) -> Response:
     """Hand in a result of the host the path names."""
     found = await host_of(visit)
-    body = visit.body(SubmitBody)
-    return await _done(visit, [_result_wish(Named(found.id), body.status, body.output, body.performance_data)], "result")
+    return await _submitted(visit, [(Named(found.id), visit.body(SubmitBody))])
 
 
 async def submit_service(visit: Visit) -> Response:
     """Hand in a result of the service the path names."""
     found = await service_of(visit)
-    body, named = visit.body(SubmitBody), Named(found.host_id, found.id)
-    return await _done(visit, [_result_wish(named, body.status, body.output, body.performance_data)], "result")
+    return await _submitted(visit, [(Named(found.host_id, found.id), visit.body(SubmitBody))])
 
 
 async def comment_host(visit: Visit) -> Response:
@@ -248,9 +246,16 @@ def _check_wish(named: Named, body: CheckBody, with_services: bool = False) -> W
     return Wish(named, lambda _: make, with_services)
 
 
-def _result_wish(named: Named, status: int, output: str | None, perf_data: str | None) -> Wish:
+async def _submitted(visit: Visit, results: Sequence[tuple[Named, SubmitBody | SubmittedResource]]) -> Response:
+    """What these results came to. Cores refuse a result without output, which the original does not ask for."""
+    answer = await _done(visit, [_result_wish(named, result) for named, result in results], "result")
+    is_silent = answer.status_code < 300 and not all(result.output for _, result in results)
+    return noted(answer, f"A result without output was handed in with what cores say then: {NO_OUTPUT}" if is_silent else "")
+
+
+def _result_wish(named: Named, result: SubmitBody | SubmittedResource) -> Wish:
     def make(view: View) -> Make:
-        return make_result(target_of(view), status, output or "", perf_data or "")
+        return make_result(target_of(view), result.status, result.output or NO_OUTPUT, result.performance_data or "")
 
     return Wish(named, make)
 

@@ -142,7 +142,8 @@ def _together(verdicts: Sequence[Verdict]) -> Verdict:
     statuses = {one.status for one in verdicts}
     if len(verdicts) == 1 or statuses in ({404}, {503}):
         return Verdict(bad[0].status, message, errors)
-    return Verdict(207, f"{len(verdicts) - len(bad)} of {len(verdicts)} were carried out. {message}", errors)
+    surely = "were" if 504 not in statuses else "are known to be"
+    return Verdict(207, f"{len(verdicts) - len(bad)} of {len(verdicts)} {surely} carried out. {message}", errors)
 
 
 def _result(verdict: Verdict) -> dict[str, object]:

@@ -22,6 +22,9 @@ from engine.model import CommentStatus, DowntimeStatus
 
 USER_COMMENT = 1
 ACKNOWLEDGEMENT_COMMENT = 4
+# Nagios fires an event up to 0.1 s before its time (events.c), and so ends a downtime in the second before. It is a generation's
+# second that tells of it, where status files are written at whole seconds, too.
+EARLY_S = 1.0
 
 
 class EntryRow(NamedTuple):
@@ -409,8 +412,8 @@ def forget_seen(connection: sqlite3.Connection, entry: EntryRow, proof: str) -> 
 
 def _end(connection: sqlite3.Connection, moment: Moment, entry: EntryRow, asked_by: str | None) -> None:
     ends = ends_by_itself(entry)
-    cancelled = asked_by is not None or ends is None or ends > moment.created
-    ended_at = moment.created if cancelled or ends is None else ends
+    cancelled = asked_by is not None or ends is None or ends > moment.created + EARLY_S
+    ended_at = moment.created if cancelled or ends is None else min(ends, moment.created)
     update_entry(
         connection,
         entry.id,

@@ -142,6 +142,24 @@ def test_each_thing_has_a_status_of_its_own(
     assert all((result["message"] is None) == (result["code"] == 204) for result in body["results"])
     assert len(body["errors"]) == len([code for code in codes if code != 204])
     assert (status == 503) == ("retry-after" in answer.headers)
+    if status == 207:
+        assert ("are known to be carried out" in body["message"]) == (504 in codes), "what is not known yet may be done"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "noted"),
+    [
+        ("/monitoring/hosts/12/submit", {"status": 0}, True),
+        ("/monitoring/hosts/12/services/51/submit", {"status": 0, "output": ""}, True),
+        ("/monitoring/hosts/12/submit", {"status": 0, "output": "fine"}, False),
+        ("/monitoring/resources/submit", {"resources": [CHECK["resources"][0] | {"status": 0, "output": None}]}, True),
+    ],
+)
+def test_a_result_without_output_is_handed_in_as_cores_tell_one(anna: Front, path: str, body: dict[str, Any], noted: bool) -> None:
+    """The original does not demand any; a core refuses an empty one."""
+    answer = anna.post(path, body)
+    assert answer.status_code == 204, answer.text
+    assert ("(No output returned from plugin)" in answer.headers.get("Signalbox-Note", "")) == noted
 
 
 def test_what_was_wholly_refused_is_in_the_audit(anna: Front) -> None:

@@ -198,6 +198,16 @@ def test_a_downtime_at_its_end_has_expired(book: Book) -> None:
     assert ended.is_in_effect == 0
 
 
+@pytest.mark.parametrize(("ends", "cancelled"), [(1030.0, 0), (1031.0, 0), (1031.5, 1), (1032.0, 1)])
+def test_a_downtime_that_its_core_ended_a_moment_early_was_not_cancelled(book: Book, ends: float, cancelled: int) -> None:
+    """Nagios fires events up to 0.1 s before their time: the status file of that moment is dated in the second before."""
+    book.downtimes(downtime(end_time=ends))
+    book.created = 1020.0  # the next one is of 1030
+    book.downtimes()
+    (ended,) = book.all()
+    assert (ended.present, ended.cancelled, ended.deleted_at is None, ended.actual_end) == (0, cancelled, not cancelled, 1030.0)
+
+
 def test_a_flexible_downtime_ends_when_its_duration_is_over(book: Book) -> None:
     book.downtimes(downtime(fixed=0, duration=30.0, actual_start=1000.0, end_time=5000.0))
     book.created = 1040.0
