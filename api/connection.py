@@ -1,7 +1,8 @@
 """One HTTP connection, as uvicorn serves it, with bounds on what is held of a request before anybody knows whose it is.
 
 httptools takes heads of any length and for any time, and joins a long header's pieces anew with each that arrives: one stranger's
-endless header stops the loop for everybody. Bodies are bounded where they are read.
+endless header stops the loop for everybody. Bodies are bounded where they are read, and in time here: some are strangers'.
+An answer that its client does not take holds a descriptor, a file, a place among the readers of events: not for ever.
 
 Nor may strangers take the last descriptors by connecting: what is being served opens files, too. Who comes when few are left is
 told so and let go; those who are connected are served on.
@@ -24,6 +25,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_LIMIT_BYTES = 1 << 16
 HEAD_TIMEOUT_S = 30.0
+BODY_TIMEOUT_S = 300.0  # 32 MiB of results at a megabit a second
+STALLED_S = 120.0  # within which a client must have taken what was written: 64 KiB, or a piece of up to 1 MiB
 STUCK_S = 2.0  # how long an endless answer that its client does not take may keep the server from stopping
 PEER = "signalbox.peer"  # in the scope: the address of whoever made the connection, a proxy's too
 ENDLESS = "signalbox.endless"  # set in the scope of a request whose answer has no end
@@ -88,13 +91,17 @@ class HeadHeld:
 
 
 class BoundedConnection(HttpToolsProtocol):
-    """Ends when more than HEAD_LIMIT_BYTES arrived that are no body, or when a head is not whole after HEAD_TIMEOUT_S."""
+    """Ends when more than HEAD_LIMIT_BYTES arrived that are no body, or when a head is not whole after HEAD_TIMEOUT_S, a body after
+    BODY_TIMEOUT_S; or when its client takes nothing for STALLED_S."""
 
     _is_in_line = True  # the next bytes to arrive are of the line with a request's target
     _has_ended = False  # a request ended within the piece that is being read
     _without_body = 0  # bytes since the last piece of a body or the end of a head; trailers and chunk sizes count, too
     _is_in_head = False
     _head_timer: asyncio.TimerHandle | None = None
+    _is_in_body = False
+    _body_timer: asyncio.TimerHandle | None = None
+    _stalled_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(HeadHeld(transport, self.loop))  # type: ignore[arg-type]
@@ -106,6 +113,8 @@ class BoundedConnection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_came()
+        self._body_came()
+        self._taken()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -126,6 +135,19 @@ class BoundedConnection(HttpToolsProtocol):
         super().data_received(data)
         if self._is_in_head and self._head_timer is None:
             self._await_head()
+        if self._is_in_body and self._body_timer is None:
+            self._body_timer = self.loop.call_later(BODY_TIMEOUT_S, self.transport.close)
+
+    def pause_writing(self) -> None:
+        """The client takes less than is written."""
+        super().pause_writing()
+        self._taken()
+        self._stalled_timer = self.loop.call_later(STALLED_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It has taken that."""
+        self._taken()
+        super().resume_writing()
 
     def _quoted_line(self, data: bytes) -> bytes:
         """The beginning of a request, its target percent-encoded: clients send names as they are, and web servers take it.
@@ -167,6 +189,7 @@ class BoundedConnection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._head_came()
+        self._is_in_body = True  # until on_message_complete; most are whole at once
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -176,6 +199,7 @@ class BoundedConnection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._without_body = 0
         self._is_in_line = self._has_ended = True
+        self._body_came()
         super().on_message_complete()
 
     # --- time ---------------------------------------------------------------------------------------------------------------
@@ -189,6 +213,17 @@ class BoundedConnection(HttpToolsProtocol):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+    def _body_came(self) -> None:
+        self._is_in_body = False
+        if self._body_timer is not None:
+            self._body_timer.cancel()
+            self._body_timer = None
+
+    def _taken(self) -> None:
+        if self._stalled_timer is not None:
+            self._stalled_timer.cancel()
+            self._stalled_timer = None
 
 
 def _is_among_last(transport: asyncio.Transport) -> bool:

@@ -24,6 +24,8 @@ JSON = "application/json"
 NDJSON = "application/x-ndjson"
 SPOOL_LIMIT_BYTES = 1 << 30  # a million services with all members
 _SENT_AT_ONCE_BYTES = 1 << 20
+_LOOK_EVERY_BYTES = 1 << 23  # of a spool, before each of which it is looked whether there is room
+_SPARED_BYTES = 1 << 30  # of a disk, or a tenth of a small one, that no spool takes: commands have to be stored there, too
 
 
 def encode_json(content: object) -> bytes:
@@ -77,7 +79,7 @@ def problem_response(problem: Problem) -> Response:
 class Spool:
     """A file without a name that a reader's thread fills at full speed and a response empties at its client's.
 
-    Made on the loop. What is written beyond SPOOL_LIMIT_BYTES, or after the client went away, ends the writing.
+    Made on the loop. The writing ends beyond SPOOL_LIMIT_BYTES, where the disk is nearly full, and after the client went away.
     """
 
     def __init__(self) -> None:
@@ -101,8 +103,16 @@ class Spool:
         for piece in pieces:
             if self._is_closed or self._size + len(piece) > SPOOL_LIMIT_BYTES:
                 raise PollerError("The answer is too large, or nobody waits for it any more: ask for less at a time.")
-            os.pwrite(self._file.fileno(), piece, self._size)
+            looked = self._size // _LOOK_EVERY_BYTES
+            try:
+                is_whole = os.pwrite(self._file.fileno(), piece, self._size) == len(piece)
+            except OSError as error:
+                raise _no_room() from error
+            if not is_whole:
+                raise _no_room()
             self._size += len(piece)
+            if self._size // _LOOK_EVERY_BYTES > looked and not _has_room(self._file.fileno()):
+                raise _no_room()
             self._poke()
             yield True
 
@@ -144,6 +154,16 @@ class Spool:
     def close(self) -> None:
         """The file is gone. Nobody may be writing."""
         self._file.close()
+
+
+def _has_room(descriptor: int) -> bool:
+    """On the disk of that file is room for more."""
+    disk = os.fstatvfs(descriptor)
+    return disk.f_bavail * disk.f_frsize > min(_SPARED_BYTES, disk.f_blocks * disk.f_frsize // 10)
+
+
+def _no_room() -> PollerError:
+    return PollerError("There is no room for so long an answer on its way: ask for less at a time, or later.")
 
 
 class _Spooled(Response):

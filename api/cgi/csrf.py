@@ -12,6 +12,7 @@ from __future__ import annotations
 import hmac
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 from starlette.datastructures import Headers
@@ -27,16 +28,21 @@ _KEY_BYTES = 32
 def read_key(data: Path) -> bytes:
     """The key that signs forms; made on first use, the same for every worker and after a restart."""
     path = data / KEY_FILE
-    if not path.exists():
-        fresh = path.with_name(f"{KEY_FILE}.{secrets.token_hex(8)}")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as opened:
-            opened.write(secrets.token_bytes(_KEY_BYTES))
-        try:
+    key = path.read_bytes() if path.exists() else None
+    if key is not None and len(key) == _KEY_BYTES:
+        return key
+    fresh = path.with_name(f"{KEY_FILE}.{secrets.token_hex(8)}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as opened:
+        opened.write(secrets.token_bytes(_KEY_BYTES))
+        opened.flush()
+        os.fsync(descriptor)  # or a machine that stops leaves a file without a key, which everybody knows
+    if key is None:
+        with suppress(FileExistsError):  # another worker was first
             os.link(fresh, path)
-        except FileExistsError:
-            pass  # another worker was first
         fresh.unlink()
+    else:
+        fresh.replace(path)
     return path.read_bytes()
 
 

@@ -6,8 +6,9 @@ import asyncio
 import resource
 import socket
 import threading
+import time
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -20,11 +21,11 @@ from engine.config import Config, Settings
 from tests.support.cores import until
 
 MEGABYTE = b"a" * (1 << 20)
-HEAD_TIMEOUT_S = 0.5
+HEAD_TIMEOUT_S = STALLED_S = 0.5
 
 
 async def _application(scope: dict[str, object], receive: object, send: object) -> None:
-    """Answers with the number of bytes of the body and the query as it was taken."""
+    """Answers with the number of bytes of the body and the query as it was taken; to /endless until the client is gone."""
     assert callable(receive) and callable(send)
     query = scope["query_string"]
     size, more = 0, True
@@ -33,7 +34,21 @@ async def _application(scope: dict[str, object], receive: object, send: object) 
         size += len(message.get("body", b""))
         more = message.get("more_body", False)
     await send({"type": "http.response.start", "status": 200, "headers": [(b"size", str(size).encode()), (b"query", query)]})
+    while scope["path"] == "/endless" and (await _sent(send)) and not GONE.is_set():
+        continue
     await send({"type": "http.response.body", "body": b""})
+
+
+GONE = threading.Event()  # a client was let go that took nothing
+
+
+async def _sent(send: object) -> bool:
+    assert callable(send)
+    begun = time.monotonic()
+    await send({"type": "http.response.body", "body": MEGABYTE, "more_body": True})
+    if time.monotonic() - begun >= STALLED_S / 2:
+        GONE.set()
+    return True
 
 
 @pytest.fixture
@@ -91,6 +106,29 @@ def test_many_small_headers_are_cut_off_and_told_why(port: int) -> None:
 @pytest.mark.parametrize("start", [b"", b"GET / HTTP/1.1\r\nHost: x\r\n"], ids=["nothing", "half a head"])
 def test_whoever_says_nothing_is_not_waited_for(port: int, start: bytes) -> None:
     assert exchange(port, [start]) == (1, b"")  # would time out
+
+
+@pytest.mark.parametrize(
+    "start", [b"Content-Length: 9\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n9\r\n"], ids=["long", "in chunks"]
+)
+def test_a_body_that_does_not_come_is_not_waited_for(port: int, start: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Strangers are let in by what stands in bodies, too: one who never ends his must not keep a connection for ever."""
+    monkeypatch.setattr(connection, "BODY_TIMEOUT_S", 0.2)
+    assert exchange(port, [b"POST / HTTP/1.1\r\nHost: x\r\n" + start + b"half"]) == (1, b"")  # would time out
+
+
+def test_who_takes_nothing_of_an_answer_is_let_go(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits for him is a file, and a place among those who are served."""
+    monkeypatch.setattr(connection, "STALLED_S", STALLED_S)
+    GONE.clear()
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=10)) as client:
+        client.sendall(b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert GONE.wait(10)
+        last = b""
+        with suppress(ConnectionResetError):
+            while piece := client.recv(1 << 20):
+                last = piece
+        assert not last.endswith(b"0\r\n\r\n"), "half an answer must not look like a whole one"
 
 
 def test_a_second_head_is_not_waited_for_either(port: int) -> None:

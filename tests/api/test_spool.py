@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Iterator, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -158,3 +160,27 @@ def test_an_empty_spool_is_an_empty_answer() -> None:
         assert received == [None, b""]
 
     asyncio.run(asyncio.wait_for(story(), 20))
+
+
+def test_no_answer_takes_the_last_room_of_a_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many long answers that nobody reads lie on the disk: commands could not be stored there any more."""
+    free = 3 << 30
+
+    def statvfs(descriptor: int) -> SimpleNamespace:
+        return SimpleNamespace(f_bavail=(free - os.fstat(descriptor).st_size) // 4096, f_frsize=4096, f_blocks=1 << 30)
+
+    async def story(pieces: int) -> int:
+        spool = Spool()
+        written = 0
+        try:
+            for _ in spool.writing(iter([PIECE * 1000] * pieces), {"Content-Type": "text/x"}):
+                written += 1
+        finally:
+            spool.close()
+        return written
+
+    monkeypatch.setattr(os, "fstatvfs", statvfs)
+    assert asyncio.run(story(30)) == 30
+    free = (1 << 30) + (20 << 20)
+    with pytest.raises(PollerError, match="no room"):
+        asyncio.run(story(30))

@@ -81,3 +81,12 @@ def test_the_key_is_one_for_all_workers(tmp_path: Path) -> None:
     assert read_key(tmp_path) == read_key(tmp_path)
     assert len(read_key(tmp_path)) == 32
     assert (tmp_path / "cgi.key").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("left", [b"", b"k" * 31])
+def test_half_a_key_is_none(tmp_path: Path, left: bytes) -> None:
+    """As a machine that stopped may leave it: with nothing for a key, everybody could sign forms."""
+    (tmp_path / "cgi.key").write_bytes(left)
+    key = read_key(tmp_path)
+    assert len(key) == 32 and key == read_key(tmp_path) and not key.startswith(b"kkkk")
+    assert [path.name for path in tmp_path.iterdir()] == ["cgi.key"]

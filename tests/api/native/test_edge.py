@@ -254,6 +254,8 @@ def test_too_large_a_body_is_refused_before_it_is_read(front: Front) -> None:
     assert front.post("/v1/downtimes", largest).status == 202
     assert front.post("/v1/downtimes", largest + b" ").problem(413, "body_too_large")["limit"] == BODY_LIMIT_BYTES
     front.post("/v1/downtimes", b"{}", content_length=str(BODY_LIMIT_BYTES + 1)).problem(413, "body_too_large")
+    # The tens of megabytes of passive results are for those who may submit some.
+    assert front.by("rita").post("/v1/results", largest + b" ").problem(413, "body_too_large")["limit"] == BODY_LIMIT_BYTES
 
 
 def test_a_body_where_none_is_taken_is_not_dropped(front: Front) -> None:
