@@ -256,9 +256,9 @@ def test_nobody_waits_for_a_writer_that_has_ended(journal: CountingJournal, monk
         with journal_locked(journal.path.parent):
             first = asyncio.create_task(writer.submit(note("first")))
             await asyncio.sleep(0.05)
-            await asyncio.to_thread(until, lambda: not writer._jobs, 10, "the writer took the first")
+            await asyncio.to_thread(until, lambda: not writer._jobs, "the writer took the first")
             waiting = asyncio.create_task(writer.submit(note("waiting")))
-            await asyncio.to_thread(until, lambda: writer._jobs, 10, "the other waits")
+            await asyncio.to_thread(until, lambda: writer._jobs, "the other waits")
             monkeypatch.setattr("engine.desk.writer.crash_point", ending)
         outcomes: list[object] = await asyncio.gather(first, waiting, return_exceptions=True)
         return [*outcomes, *await asyncio.gather(writer.submit(note("later")), return_exceptions=True)]
