@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from engine.clock import SystemClock
+from engine.config import Settings
 from engine.errors import JournalError
 from engine.formats.corelog import StateEvent
 from engine.pollers import follow
 from engine.pollers.follow import LogFollower
+from engine.runtime import Runtime, ScanLoop
 from engine.state.events import events_after
 from engine.state.frames import Frame
 from engine.state.mirror import Mirror
@@ -157,6 +162,16 @@ def test_a_log_that_is_gone_for_a_moment(log: Log) -> None:
     assert log.told() == log.written
 
 
+def scanned(log: Log, frames: Callable[[], Iterator[Frame]]) -> None:
+    """One scan as the engine carries it into the mirror."""
+    config = SimpleNamespace(settings=Settings())
+    lane = SimpleNamespace(generation_applied=lambda generation: None)
+    scanner = SimpleNamespace(scan=lambda request: frames(), close=lambda: None)
+    runtime = Runtime(cast(Any, config), SystemClock(), cast(Any, None), log.mirror)
+    runtime.lanes[1], runtime.followers[1] = cast(Any, lane), log.follower
+    ScanLoop(runtime, log.poller, cast(Any, scanner)).scan()
+
+
 def test_what_was_logged_until_the_scanner_opened_the_file_is_told_before_it(log: Log) -> None:
     """A scanner that has to be started first opens a younger file: the lines before that would all be older than what is shown."""
     log.write(1)
@@ -167,7 +182,7 @@ def test_what_was_logged_until_the_scanner_opened_the_file_is_told_before_it(log
         shown = service_row("web01", "HTTP", state=2, plugin_output=log.written[-1])
         yield from scan(replace(FILE, created=AT + 1.0, services=(shown, FILE.services[1])), FILE)
 
-    log.mirror.apply(log.follower.ahead_of(slow_scanner()))
+    scanned(log, slow_scanner)
     log.follower.catch_up()
     assert log.told() == log.written
 
