@@ -122,10 +122,10 @@ class ScanLoop:
         mirror = self.runtime.mirror
         if mirror.is_lost():
             raise JournalError(f"{STATE_FILE} was removed or replaced under a running engine; the next one makes it anew.")
+        began = self.runtime.clock.monotonic()
         follower = self.runtime.followers[number]
         follower.catch_up()  # what it says of rows is asked for of the scanner
         timing = _ScanTiming()
-        began = self.runtime.clock.monotonic()
         request = ScanRequest(forget=mirror.dirty(number), steps_back=steps_back)
         applied = mirror.apply(timing.passed(follower.ahead_of(self.scanner.scan(request))))
         timing.tell(number, applied.health)

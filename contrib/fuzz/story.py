@@ -90,7 +90,7 @@ class Story:
         journal = self.box.data / "journal.db"
         for number, core in enumerate(self.all, 1):
             mine = {command: words for command, words in self.accepted.items() if words.startswith(f"{core.folder.name}:")}
-            found += [f"{core.folder.name}: {words}" for words in disagreements(journal, number, core, mine, 20)]
+            found += [f"{core.folder.name}: {words}" for words in disagreements(journal, number, core, mine, cores.PATIENCE_S)]
             self.tell(f"{core.folder.name}: {Claims.read(journal, number).counts()}")
         return found
 

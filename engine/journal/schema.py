@@ -212,6 +212,17 @@ VERSIONS = (_VERSION_1, _VERSION_2)
 NEWEST = len(VERSIONS)
 
 
+def is_newest(connection: sqlite3.Connection) -> bool:
+    """Whether `upgrade` has nothing to do, and the file has its write-ahead log, which copies of it may lack."""
+    if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+        return False
+    try:
+        found = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
+    except sqlite3.OperationalError:  # nothing was made in it yet
+        return False
+    return found is not None and int(found[0]) == NEWEST
+
+
 def upgrade(connection: sqlite3.Connection, path: Path) -> None:
     """Bring a journal to the newest version; a new one from nothing. Each version is taken whole or not at all.
 

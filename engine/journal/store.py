@@ -28,7 +28,7 @@ from engine.commands.lifecycle import LATE, State, check_move
 from engine.errors import JournalError
 from engine.journal.accounts_version import AccountsVersion
 from engine.journal.rows import insert_rows
-from engine.journal.schema import upgrade
+from engine.journal.schema import is_newest, upgrade
 from engine.journal.undone import Undone, is_unwritten, undo
 
 JOURNAL_FILE = "journal.db"
@@ -155,7 +155,7 @@ class Journal:
             self._connection = sqlite3.connect(
                 self.path, isolation_level=None, check_same_thread=False, timeout=10, cached_statements=_STATEMENTS
             )
-            with self._mutex, self._flock():
+            with self._mutex:
                 self._prepare()
         except (OSError, sqlite3.Error) as error:
             raise JournalError(
@@ -284,13 +284,19 @@ class Journal:
             fcntl.flock(self._lock, fcntl.LOCK_UN)
 
     def _prepare(self) -> None:
+        """One that is as it should be is opened without a turn: whoever hangs in theirs keeps nobody from starting and reading."""
+        self._connection.execute("PRAGMA synchronous=FULL")
+        self._connection.execute(f"PRAGMA wal_autocheckpoint={_LONGEST_LOG_PAGES}")
+        if not is_newest(self._connection):
+            with self._flock():
+                self._make()
+        self._accounts.watch(self._connection)
+
+    def _make(self) -> None:
         if not self._connection.execute("PRAGMA page_count").fetchone()[0]:  # saying it writes, which a full disk does not let us
             self._connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # of a new journal; one that has tables stays as it is
         self._connection.execute("PRAGMA journal_mode=WAL")
-        self._connection.execute("PRAGMA synchronous=FULL")
-        self._connection.execute(f"PRAGMA wal_autocheckpoint={_LONGEST_LOG_PAGES}")
         upgrade(self._connection, self.path)
-        self._accounts.watch(self._connection)
 
 
 # --- commands ---------------------------------------------------------------------------------------------------------------

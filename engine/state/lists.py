@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from operator import itemgetter
 
 from engine.state.scope import Scope
@@ -94,24 +96,43 @@ class Listing:
 
     def pieces(self, reader: Reader, item: Condition, between: str, sizes: Iterable[int]) -> Iterator[tuple[str, int]]:
         """The same of all rows, one text after another of so many rows each, for what is everything: from key to key of the
-        index, whose keys between two pieces are looked up in it alone."""
-        source, keys, (chosen, own) = _SOURCES[self.kind], ", ".join(TABLES[self.kind].tie), item
-        marks = ", ".join("?" * len(TABLES[self.kind].tie))
-        beyond = f"({keys}) > ({marks})"
-        rows = f"SELECT {chosen} AS item FROM {source} {self._joins(chosen)}"
+        index. Behind the first, which somebody waits for, every other one is read by a thread of its own meanwhile."""
+        ranges = self._ranges(reader, sizes)
+        yield from (self._piece(reader, item, between, one) for one in islice(ranges, 1))
+        with reader.beside() as other, ThreadPoolExecutor(1, "beside") as thread:
+            for mine in ranges:
+                theirs = list(islice(ranges, 1 if other is not None else 0))
+                ahead = [thread.submit(self._piece, other, item, between, one) for one in theirs if other is not None]
+                yield self._piece(reader, item, between, mine)
+                yield from (one.result() for one in ahead)
+
+    def _ranges(self, reader: Reader, sizes: Iterable[int]) -> Iterator[tuple[Sequence[object], Sequence[object]]]:
+        """(key before the first, key of the last) of so many rows each, looked up in the index alone; () for the list's ends."""
+        keys, source = ", ".join(TABLES[self.kind].tie), _SOURCES[self.kind]
         last: tuple[object, ...] = ()
         for size in sizes:
-            after = beyond if last else "1"
-            find = f"SELECT {keys} FROM {source} WHERE {after} ORDER BY {keys} LIMIT 1 OFFSET ?"
-            end = reader.connection.execute(find, [*last, size - 1]).fetchone()
-            piece = f"{rows} WHERE {after} AND {f'({keys}) <= ({marks})' if end else '1'} ORDER BY {keys}"
-            joined = f"SELECT group_concat(item, ?), count(*) FROM ({piece})"
-            text, count = reader.connection.execute(joined, [between, *own, *last, *(end or ())]).fetchone()
-            if count:
-                yield text, count
+            rest = f"FROM {source} WHERE {self._beyond(last)}"
+            find = f"SELECT {keys} {rest} ORDER BY {keys} LIMIT 1 OFFSET ?"
+            end: tuple[object, ...] = reader.connection.execute(find, [*last, size - 1]).fetchone() or ()
+            if end or reader.connection.execute(f"SELECT 1 {rest} LIMIT 1", last).fetchone():
+                yield last, end
             if not end:
                 return
             last = end
+
+    def _piece(
+        self, reader: Reader, item: Condition, between: str, keys: tuple[Sequence[object], Sequence[object]]
+    ) -> tuple[str, int]:
+        source, order, (chosen, own), (last, end) = _SOURCES[self.kind], ", ".join(TABLES[self.kind].tie), item, keys
+        where = f"{self._beyond(last)} AND {self._beyond(end).replace('>', '<=')}"
+        rows = f"SELECT {chosen} AS item FROM {source} {self._joins(chosen)} WHERE {where} ORDER BY {order}"
+        joined = f"SELECT group_concat(item, ?), count(*) FROM ({rows})"
+        text, count = reader.connection.execute(joined, [between, *own, *last, *end]).fetchone()
+        return text, count
+
+    def _beyond(self, key: Sequence[object]) -> str:
+        tie = TABLES[self.kind].tie
+        return f"({', '.join(tie)}) > ({', '.join('?' * len(tie))})" if key else "1"
 
     def _page(self, item: Condition, limit: int, offset: int) -> Condition:
         """The statement of a page's rows; CROSS JOIN keeps SQLite from turning the loops around, so they come in its order."""

@@ -179,6 +179,22 @@ class Reader:
             self.connection.execute("COMMIT")
 
     @contextmanager
+    def beside(self) -> Iterator[Reader | None]:
+        """Another reader of the very same rows, for another thread; None when they have changed since the snapshot began."""
+        try:
+            other = Reader.open(self._file[0].parent) if self._file is not None else None
+        except PollerError:
+            other = None
+        if other is None:
+            yield None
+            return
+        try:
+            with other.snapshot():
+                yield other if other.change() == self.change() else None
+        finally:
+            other.close()
+
+    @contextmanager
     def limited(self, seconds: float) -> Iterator[None]:
         """End the reads inside after some time. Raises SearchTooSlow."""
         end = time.monotonic() + seconds

@@ -23,6 +23,7 @@ from engine.journal import accounts
 from engine.journal.store import CommandRow, Journal, insert_command
 from engine.state.mirror import Mirror
 from engine.state.scope import EVERYTHING, Scope
+from tests.support.cores import PATIENCE_S
 
 COMMAND = "0193a1f2-7e4b-7c39-9d55-3b1c8c1f0a77"
 
@@ -57,7 +58,7 @@ class Shell:
             capture_output=True,
             text=True,
             check=False,
-            timeout=30,
+            timeout=PATIENCE_S,
             cwd=self.home,
             env={"PATH": os.environ["PATH"], "HOME": str(self.home), "SIGNALBOX_DATA": str(self.data)} | environment,
         )

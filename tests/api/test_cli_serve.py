@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import ssl
@@ -15,9 +16,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from engine.journal.store import Journal
+from engine.journal.store import LOCK_FILE, Journal
 from tests.support.box import ENGINE, WORKER, Box
-from tests.support.cores import until
+from tests.support.cores import PATIENCE_S, until
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def status(box: Box, path: str) -> int:
     """Of a GET over a connection of its own; 0 when it could not be had."""
     try:
         with httpx.Client(
-            base_url=box.url, headers={"Authorization": f"Bearer {box.token}"}, timeout=20, trust_env=False
+            base_url=box.url, headers={"Authorization": f"Bearer {box.token}"}, timeout=PATIENCE_S, trust_env=False
         ) as client:
             return client.get(path).status_code
     except httpx.TransportError:
@@ -114,23 +115,38 @@ def test_what_dies_comes_back(box: Box, role: str, number: int) -> None:
 
 def test_while_a_worker_is_replaced_callers_wait_and_are_not_refused(box: Box) -> None:
     started(box)
+    before = box.pids(WORKER)
     box.kill_part(WORKER)
-    until(lambda: not box.pids(WORKER), "it is gone")
+    until(lambda: not set(box.pids(WORKER)) & set(before), "it is gone")
     assert [status(box, "/healthz") for _ in range(5)] == [200] * 5
 
 
 def test_several_workers_share_the_address(box: Box) -> None:
     started(box, workers=3)
-    until(lambda: len(box.pids(WORKER)) == 3, "three workers")
-    first, *others = box.pids(WORKER)
-    for pid in others:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        assert status(box, "/healthz") == 200  # fresh connections are taken by whoever is awake
-    finally:
+    until(lambda: len(list(box.data.glob("desk-*.sock"))) == 3, "each of three workers has opened what it needs")
+    workers = box.pids(WORKER)
+    assert len(workers) == 3
+    for awake in workers:
+        others = [pid for pid in workers if pid != awake]
         for pid in others:
-            os.kill(pid, signal.SIGCONT)
-    assert first in box.pids(WORKER)
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            assert status(box, "/healthz") == 200, "fresh connections are taken by whoever is awake"
+        finally:
+            for pid in others:
+                os.kill(pid, signal.SIGCONT)
+    assert box.pids(WORKER) == workers
+
+
+def test_whoever_hangs_in_the_turn_to_write_keeps_no_worker_from_starting(box: Box) -> None:
+    """A worker that is stopped, or whose disk hangs: the others are replaced when they die, and let everybody read."""
+    started(box)
+    with (box.data / LOCK_FILE).open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        before = box.pids(WORKER)
+        box.kill_part(WORKER)
+        until(lambda: not set(box.pids(WORKER)) & set(before), "it is gone")
+        assert [status(box, path) for path in ("/healthz", "/v1/pollers", "/v1/commands")] == [200] * 3
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -139,7 +155,7 @@ def test_it_stops_workers_first_and_leaves_nothing(box: Box, number: int) -> Non
     assert box.process
     children = box.pids(ENGINE) + box.pids(WORKER)
     box.process.send_signal(number)
-    assert box.process.wait(20) == 0
+    assert box.process.wait(PATIENCE_S) == 0
     assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
     assert not box.output.count("Traceback"), box.output
     assert box.output.splitlines()[-1].endswith("INFO api.serve stopped")
@@ -156,9 +172,9 @@ def test_a_request_in_flight_is_answered_before_the_end(box: Box) -> None:
         assert slow.stdout.readline() == "half sent\n"
         box.process.terminate()
         until(lambda: "INFO api.serve stopping" in box.output, "it stops")
-        rest = slow.communicate(timeout=20)[0]
+        rest = slow.communicate(timeout=PATIENCE_S)[0]
     assert rest.startswith("HTTP/1.1 "), rest
-    assert box.process.wait(20) == 0
+    assert box.process.wait(PATIENCE_S) == 0
     box.process = None
 
 

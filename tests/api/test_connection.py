@@ -18,7 +18,7 @@ from api import connection
 from api.connection import HEAD_LIMIT_BYTES, BoundedConnection, HeadHeld
 from api.server import build_server
 from engine.config import Config, Settings
-from tests.support.cores import until
+from tests.support.cores import PATIENCE_S, until
 
 MEGABYTE = b"a" * (1 << 20)
 HEAD_TIMEOUT_S = STALLED_S = 0.5
@@ -69,7 +69,7 @@ def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 def exchange(port: int, parts: Iterable[bytes]) -> tuple[int, bytes]:
     """(parts that were taken, what came back before the server ended the connection)."""
     taken, answer = 0, b""
-    with closing(socket.create_connection(("127.0.0.1", port), timeout=10)) as client:
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)) as client:
         try:
             for part in parts:
                 client.sendall(part)
@@ -142,7 +142,7 @@ def test_who_comes_when_few_descriptors_are_left_is_turned_away_and_those_who_ar
 ) -> None:
     """What is served opens files: strangers who only connect must not keep it from that, nor for longer than they stay."""
     head, limit = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", resource.getrlimit(resource.RLIMIT_NOFILE)
-    with closing(socket.create_connection(("127.0.0.1", port), timeout=10)) as client:
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)) as client:
         client.sendall(head)
         assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
         with monkeypatch.context() as patched:
@@ -152,7 +152,7 @@ def test_who_comes_when_few_descriptors_are_left_is_turned_away_and_those_who_ar
             assert answer.startswith(b"HTTP/1.1 503 ") and answer.endswith(b"come back later.")
             client.sendall(head)
             assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
-        with closing(socket.create_connection(("127.0.0.1", port), timeout=10)) as later:
+        with closing(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)) as later:
             later.sendall(head)
             assert later.recv(65536).startswith(b"HTTP/1.1 200 ")
 
@@ -161,7 +161,7 @@ def test_a_target_may_hold_names_as_they_are(port: int) -> None:
     """In UTF-8, split anywhere between two pieces, in the second request of a connection, too."""
     line = 'GET /?search={"host.name":"Größe"} HTTP/1.1\r\n'.encode()
     cut = line.index(b"\xc3") + 1
-    with closing(socket.create_connection(("127.0.0.1", port), timeout=10)) as client:
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)) as client:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for pieces in ((line,), (line[:cut], line[cut:])):
             for piece in (*pieces, b"Host: x\r\n\r\n"):
@@ -221,7 +221,7 @@ def test_a_body_stays_as_it_is_where_its_head_came_with_another_request(port: in
     head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body)
     last = b"GET /?last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     for cut in (len(head), head.index(b"x\r\n"), head.index(b"HTTP/1.1")):
-        with closing(socket.create_connection(("127.0.0.1", port), timeout=10)) as client:
+        with closing(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)) as client:
             client.sendall(b"GET /?first HTTP/1.1\r\nHost: x\r\n\r\n" + head[:cut])
             answer = client.recv(65536)  # so the rest comes in a piece of its own
             client.sendall(head[cut:] + body + last)
@@ -266,7 +266,7 @@ def test_a_worker_that_cannot_accept_anything_any_more_ends(tmp_path: Path) -> N
     until(lambda: server.started, "the server is up")
     assert not server.should_exit and not server._desk.is_beyond_writing
     server._desk._parts.writer._end("a fault", ())
-    thread.join(20)
+    thread.join(PATIENCE_S)
     assert not thread.is_alive()
 
 

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from api.render import Spool, spooled_response
 from engine.errors import InvalidSearch, PollerError, SearchTooSlow
+from tests.support.cores import PATIENCE_S
 
 PIECE = b"x" * 1000
 
@@ -51,7 +52,7 @@ def test_a_client_that_does_not_read_holds_no_reader() -> None:
         await _asgi(response, send)
         assert b"".join(received) == PIECE * 5000
 
-    asyncio.run(asyncio.wait_for(story(), 20))
+    asyncio.run(asyncio.wait_for(story(), PATIENCE_S))
 
 
 def test_the_first_piece_is_sent_before_the_last_is_there() -> None:
@@ -61,7 +62,7 @@ def test_the_first_piece_is_sent_before_the_last_is_there() -> None:
 
         def pieces() -> Iterator[bytes]:
             yield b"first"
-            asyncio.run_coroutine_threadsafe(arrived.wait(), loop).result(10)
+            asyncio.run_coroutine_threadsafe(arrived.wait(), loop).result(PATIENCE_S)
             yield b"last"
 
         response, _, _ = await _response(pieces)
@@ -75,7 +76,7 @@ def test_the_first_piece_is_sent_before_the_last_is_there() -> None:
         await _asgi(response, send)
         assert b"".join(received) == b"firstlast"
 
-    asyncio.run(asyncio.wait_for(story(), 20))
+    asyncio.run(asyncio.wait_for(story(), PATIENCE_S))
 
 
 def test_an_error_after_the_first_byte_breaks_the_answer_off() -> None:
@@ -84,7 +85,7 @@ def test_an_error_after_the_first_byte_breaks_the_answer_off() -> None:
 
         def pieces() -> Iterator[bytes]:
             yield PIECE
-            asyncio.run_coroutine_threadsafe(arrived.wait(), loop).result(10)
+            asyncio.run_coroutine_threadsafe(arrived.wait(), loop).result(PATIENCE_S)
             raise SearchTooSlow("too slow")
 
         response, _, _ = await _response(pieces)
@@ -98,7 +99,7 @@ def test_an_error_after_the_first_byte_breaks_the_answer_off() -> None:
             await _asgi(response, send)
         assert all(message.get("more_body", True) for message in messages), "the last word that makes an answer whole was not said"
 
-    asyncio.run(asyncio.wait_for(story(), 20))
+    asyncio.run(asyncio.wait_for(story(), PATIENCE_S))
 
 
 def test_an_error_before_the_first_byte_is_raised_and_another_answer_is_given() -> None:
@@ -113,7 +114,7 @@ def test_an_error_before_the_first_byte_is_raised_and_another_answer_is_given() 
             await spooled_response(Spool(), refused())  # type: ignore[arg-type]
         assert (await spooled_response(Spool(), instead())).status_code == 304
 
-    asyncio.run(asyncio.wait_for(story(), 20))
+    asyncio.run(asyncio.wait_for(story(), PATIENCE_S))
 
 
 def test_a_client_that_goes_away_ends_the_reading() -> None:
@@ -132,7 +133,7 @@ def test_a_client_that_goes_away_ends_the_reading() -> None:
             await _asgi(response, send)
         assert ended == ["ended"]
 
-    asyncio.run(asyncio.wait_for(story(), 20))
+    asyncio.run(asyncio.wait_for(story(), PATIENCE_S))
 
 
 def test_a_spool_is_bounded_and_filled_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,7 +160,7 @@ def test_an_empty_spool_is_an_empty_answer() -> None:
         await _asgi(response, send)
         assert received == [None, b""]
 
-    asyncio.run(asyncio.wait_for(story(), 20))
+    asyncio.run(asyncio.wait_for(story(), PATIENCE_S))
 
 
 def test_no_answer_takes_the_last_room_of_a_disk(monkeypatch: pytest.MonkeyPatch) -> None:

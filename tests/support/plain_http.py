@@ -6,5 +6,7 @@ from functools import partial
 
 import httpx
 
-get = partial(httpx.get, verify=False, timeout=30)
-post = partial(httpx.post, verify=False, timeout=30)
+from tests.support.cores import PATIENCE_S
+
+get = partial(httpx.get, verify=False, timeout=PATIENCE_S)
+post = partial(httpx.post, verify=False, timeout=PATIENCE_S)

@@ -19,7 +19,7 @@ import pytest
 from tests.support import cores, nagstamon, oracle
 from tests.support.box import PASSWORD, Box, parallel
 from tests.support.centreon_reference import schema, wrong
-from tests.support.cores import Core, until
+from tests.support.cores import PATIENCE_S, Core, until
 from tests.system.centreon_scene import bring, iso, moment
 from tests.system.conftest import Site
 
@@ -310,7 +310,7 @@ def test_a_query_may_hold_names_as_they_are(site: Site, poller: int) -> None:
     token = site.box.centreon().headers["X-AUTH-TOKEN"]
     query = f'search={{"$and":[{{"host.name":"Größe"}},{{"poller.id":{poller}}}]}}&sort_by={{"host.name":"ASC"}}'
     head = f"GET /centreon/api/latest/monitoring/hosts?{query} HTTP/1.1\r\nHost: box\r\nConnection: close\r\n"
-    with socket.create_connection(("127.0.0.1", site.box.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", site.box.port), timeout=PATIENCE_S) as connection:
         connection.sendall(f"{head}X-AUTH-TOKEN: {token}\r\n\r\n".encode())
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
     body = json.loads(answer.partition(b"\r\n\r\n")[2])

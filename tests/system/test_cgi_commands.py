@@ -26,7 +26,7 @@ from tests.support import cores, plain_http
 from tests.support.box import Box, boxed
 from tests.support.cgi_core import ADMIN, HOSTS, CgiCore
 from tests.support.cgi_programs import Original, message_of, query_of
-from tests.support.cores import until
+from tests.support.cores import PATIENCE_S, until
 from tests.support.events import reading
 
 pytestmark = pytest.mark.core
@@ -62,9 +62,9 @@ class Pair:
         url, auth = f"{self.box.url}/nagios/cgi-bin/cmd.cgi", (user, PASSWORD)
         query = query_of([("cmd_mod", "2"), *parameters])
         if method == "GET":
-            return plain_http.get(f"{url}?{query}", auth=auth, timeout=30)
+            return plain_http.get(f"{url}?{query}", auth=auth, timeout=PATIENCE_S)
         form = {"Content-Type": "application/x-www-form-urlencoded"}
-        return plain_http.post(url, content=query, headers=form, auth=auth, timeout=30)
+        return plain_http.post(url, content=query, headers=form, auth=auth, timeout=PATIENCE_S)
 
     def lines(self, answer: httpx.Response) -> tuple[str, ...]:
         """What ours wrote, by the core's own log."""
@@ -573,7 +573,7 @@ def test_users_of_the_file_have_their_rights_in_every_dialect(pair: Pair, user: 
     shown = pair.original.run("status.cgi", "host=all&limit=0&style=detail", user)
     known = {(host.name, one.description) for host in HOSTS for one in host.services}
     seen = {one for one in known if link(*one) in shown}
-    with httpx.Client(base_url=pair.box.url, auth=(user, PASSWORD), timeout=30) as native:
+    with httpx.Client(base_url=pair.box.url, auth=(user, PASSWORD), timeout=PATIENCE_S) as native:
         items = native.get("/v1/services?limit=0").json()["items"]
         assert {(one["host"], one["description"]) for one in items} == seen
         headers = centreon_headers(native, user)
@@ -590,7 +590,7 @@ def test_users_of_the_file_have_their_rights_in_every_dialect(pair: Pair, user: 
 
 def test_a_browser_with_a_password_is_believed_from_our_own_pages_only(pair: Pair) -> None:
     """In our own dialect, too: browsers send passwords by themselves."""
-    with httpx.Client(base_url=pair.box.url, auth=(ADMIN, PASSWORD), timeout=30) as browser:
+    with httpx.Client(base_url=pair.box.url, auth=(ADMIN, PASSWORD), timeout=PATIENCE_S) as browser:
         for headers, is_taken in (
             ({"Sec-Fetch-Site": "cross-site"}, False), ({"Origin": "http://evil.example"}, False), ({"Origin": "null"}, False),
             ({"User-Agent": "Mozilla/5.0"}, False), ({"Origin": pair.box.url, "User-Agent": "Mozilla/5.0"}, True), ({}, True),
@@ -720,7 +720,7 @@ def test_a_contact_of_a_service_alone_commands_it_in_every_dialect(pair: Pair) -
     asked = [("cmd_typ", "7"), ("host", "web02"), ("service", "Load"), ("start_time", clock(time.time())), ("force_check", "on")]
     assert pair.original.commit(asked, "carl").message == SUCCESS
     assert message_of(pair.ours(asked, "carl").text) == SUCCESS
-    with httpx.Client(base_url=pair.box.url, auth=("carl", PASSWORD), timeout=30) as carl:
+    with httpx.Client(base_url=pair.box.url, auth=("carl", PASSWORD), timeout=PATIENCE_S) as carl:
         assert carl.get("/v1/hosts/web02").status_code == 404
         taken = carl.post("/v1/checks", json={"host": "web02", "service": "Load"})
         assert taken.status_code < 300, taken.text
@@ -742,7 +742,7 @@ def test_a_command_that_reaches_further_names_nothing_out_of_sight(pair: Pair) -
     assert pair.original.commit(asked, "carl").message == SUCCESS
     answer = pair.ours(asked, "carl")
     assert message_of(answer.text) == SUCCESS
-    with httpx.Client(base_url=pair.box.url, auth=("carl", PASSWORD), timeout=30) as carl:
+    with httpx.Client(base_url=pair.box.url, auth=("carl", PASSWORD), timeout=PATIENCE_S) as carl:
         seen = {one["name"] for one in carl.get("/v1/hosts?limit=0").json()["items"]}
         assert "web01" in seen and "web03" not in seen
         body = {
@@ -772,7 +772,7 @@ def test_what_is_out_of_sight_is_refused_like_what_is_not_there(pair: Pair) -> N
         asked = [[("cmd_typ", str(number)), (kind, word), *window] for word in (name, "no such one")]
         texts = [pair.ours(one, "nobody").text.replace(name, "NAME").replace("no such one", "NAME") for one in asked]
         assert texts[0] == texts[1] and REFUSED in texts[0]
-    with httpx.Client(base_url=pair.box.url, auth=("bob", PASSWORD), timeout=30) as bob:
+    with httpx.Client(base_url=pair.box.url, auth=("bob", PASSWORD), timeout=PATIENCE_S) as bob:
         for kind, name in (("contact", "ann"), ("contactgroup", "admins")):
             asked = [
                 {"command": f"ENABLE_{kind.upper()}_HOST_NOTIFICATIONS", "arguments": {kind: word}} for word in (name, "none-such")

@@ -21,7 +21,7 @@ from tests.support import cores, nagstamon, plain_http
 from tests.support.box import Box, boxed
 from tests.support.browser import browser
 from tests.support.cgi_core import ADMIN, HOSTS, CgiCore
-from tests.support.cores import until
+from tests.support.cores import PATIENCE_S, until
 from tests.support.web_servers import CONTRIB, PROXY, REALM, WebServer, apache, cgis_in, nginx, snippet
 
 pytestmark = pytest.mark.core
@@ -95,7 +95,7 @@ def naming(request: pytest.FixtureRequest, scene: Scene) -> Iterator[WebServer]:
 
 def commit(url: str, number: int = 24, **options: object) -> httpx.Response:
     """Ask cmd.cgi for a harmless command."""
-    return plain_http.get(f"{url}/nagios4/cgi-bin/cmd.cgi?cmd_typ={number}&cmd_mod=2&host=web01", timeout=30, **options)  # type: ignore[arg-type]
+    return plain_http.get(f"{url}/nagios4/cgi-bin/cmd.cgi?cmd_typ={number}&cmd_mod=2&host=web01", timeout=PATIENCE_S, **options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -147,7 +147,7 @@ def test_a_users_address_is_his_own(scene: Scene, passing: WebServer) -> None:
 
 
 def test_forms_are_taken_from_their_own_page_only(scene: Scene, passing: WebServer) -> None:
-    with httpx.Client(base_url=passing.url, auth=BASIC, timeout=30, headers={"User-Agent": "Mozilla/5.0"}) as browser:
+    with httpx.Client(base_url=passing.url, auth=BASIC, timeout=PATIENCE_S, headers={"User-Agent": "Mozilla/5.0"}) as browser:
         form = browser.get("/nagios4/cgi-bin/cmd.cgi?cmd_typ=24&host=web01")
         token = re.search(r"NAME='nagFormId' VALUE='(\w+)'", form.text)
         assert token is not None
@@ -163,7 +163,7 @@ def test_the_web_server_says_who_it_is(scene: Scene, naming: WebServer) -> None:
     assert commit(naming.url, auth=("ann", PASSWORD)).status_code == 401, "it is not the web server's"
     before = len(scene.commands())
     address = f"{naming.url}/nagios4/cgi-bin/cmd.cgi?cmd_typ=1&cmd_mod=2&host=web01&com_data=named+{naming.port}"
-    answer = plain_http.get(address, auth=("bob", PASSWORD), headers={"X-Remote-User": ADMIN}, timeout=30)
+    answer = plain_http.get(address, auth=("bob", PASSWORD), headers={"X-Remote-User": ADMIN}, timeout=PATIENCE_S)
     assert SUCCESS in answer.text, answer.text
     assert scene.commands()[before:] == [f"ADD_HOST_COMMENT;web01;0;bob;named {naming.port}"]
 
@@ -213,7 +213,9 @@ def test_one_form_names_no_more_than_the_limit(scene: Scene) -> None:
     before = len(scene.commands())
     for count, is_taken in ((4, False), (3, True)):
         hosts = "&".join(f"host={host.name}" for host in HOSTS[:count])
-        answer = plain_http.get(f"{scene.box.url}/cgi-bin/icinga/cmd.cgi?cmd_typ=24&cmd_mod=2&{hosts}", auth=BASIC, timeout=30)
+        answer = plain_http.get(
+            f"{scene.box.url}/cgi-bin/icinga/cmd.cgi?cmd_typ=24&cmd_mod=2&{hosts}", auth=BASIC, timeout=PATIENCE_S
+        )
         assert ("successfully submitted to Icinga" in answer.text) == is_taken, answer.text
         assert len(scene.commands()) - before == (count if is_taken else 0)
 
@@ -236,7 +238,7 @@ def test_events_reach_those_with_limited_rights(scene: Scene, by: str) -> None:
     headers = {"Authorization": f"Bearer {scene.box.add_user('ann', 'operator')}"} if by == "token" else {}
     auth = None if headers else ("ann", PASSWORD)
     url = f"{scene.box.url}/v1/events?type=state"
-    with httpx.stream("GET", url, headers=headers, auth=auth, timeout=30) as stream:
+    with httpx.stream("GET", url, headers=headers, auth=auth, timeout=PATIENCE_S) as stream:
         lines = stream.iter_lines()
         assert stream.status_code == 200 and next(lines)
         scene.core.set_state("lonely", "Nobody looks", 1, f"not for her, {by}")

@@ -23,7 +23,7 @@ from tests.support.box import Box
 from tests.support.cgi_core import ADMIN, HOSTS, CgiCore
 from tests.support.cgi_differences import FAILED, REFUSED, SUCCESS, Difference, differences
 from tests.support.cgi_programs import Original, message_of, query_of
-from tests.support.cores import until
+from tests.support.cores import PATIENCE_S, until
 
 pytestmark = pytest.mark.core
 
@@ -67,12 +67,12 @@ class World:
     def commit(self, asked: list[tuple[str, str]], user: str = ADMIN) -> httpx.Response:
         return plain_http.post(
             f"{self.box.url}/nagios/cgi-bin/cmd.cgi", content=query_of([("cmd_mod", "2"), *asked]), auth=(user, "pass"),
-            timeout=40,
+            timeout=PATIENCE_S,
             headers={"Content-Type": "application/x-www-form-urlencoded"},
         )  # fmt: skip
 
     def get(self, cgi: str, query: str) -> str:
-        return plain_http.get(f"{self.box.url}/nagios/cgi-bin/{cgi}?{query}", auth=BASIC, timeout=40).text
+        return plain_http.get(f"{self.box.url}/nagios/cgi-bin/{cgi}?{query}", auth=BASIC, timeout=PATIENCE_S).text
 
     def counts(self) -> tuple[int, int]:
         return len(self.north.commands()), len(self.south.commands())
@@ -131,7 +131,7 @@ def test_a_form_names_no_poller_out_of_sight(world: World) -> None:
     """Of a target that is not found the form shows some poller's times: one in sight."""
     token = world.box.add_user("kim", "operator", "--poller", "2")
     url = f"{world.box.url}/nagios/cgi-bin/cmd.cgi?cmd_mod=1&cmd_typ=55&host=nowhere"
-    page = plain_http.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=40).text
+    page = plain_http.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=PATIENCE_S).text
     assert f"Times are those of south, {ZONE}" in page and "north" not in page
 
 
@@ -171,7 +171,7 @@ def test_rights_are_each_cores_own(world: World, user: str, may: dict[str, bool]
     """A contact group that may only read has other members on the other core; what one core refuses, the other takes."""
     host, service = ("web01", "") if user == "bob" else ("web02", "Load")
     asked = [("cmd_typ", "22" if service else "24"), ("host", host), ("service", service)]
-    with httpx.Client(base_url=world.box.url, auth=(user, "pass"), timeout=40) as native:
+    with httpx.Client(base_url=world.box.url, auth=(user, "pass"), timeout=PATIENCE_S) as native:
         for side in (world.north, world.south):
             name = side.core.folder.name
             assert (side.original.commit(asked, user).message == SUCCESS) == may[name]
@@ -310,7 +310,7 @@ def test_the_core_is_restarted_and_stopped(world: World) -> None:
     cores.wait_for_generation(core)
     answer = world.commit([("cmd_typ", "14"), ("poller", "south")])
     assert core.process is not None
-    assert core.process.wait(20) == 0
+    assert core.process.wait(PATIENCE_S) == 0
     core.process = None
     assert "SHUTDOWN_PROCESS" in world.south.commands()
     assert SUCCESS in answer.text, answer.text

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.support import cores
-from tests.support.cores import until
+from tests.support.cores import PATIENCE_S, until
 
 pytestmark = pytest.mark.core
 
@@ -44,7 +44,7 @@ def _demo(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     finally:
         if demo.poll() is None:
             os.killpg(demo.pid, signal.SIGTERM)
-        demo.wait(30)
+        demo.wait(PATIENCE_S)
 
 
 def _words(folder: Path) -> str:
@@ -52,7 +52,7 @@ def _words(folder: Path) -> str:
 
 
 def _try(line: str, token: str) -> Any:
-    run = subprocess.run(["sh", "-c", f"TOKEN={token}; {line}"], capture_output=True, text=True, check=True, timeout=30)
+    run = subprocess.run(["sh", "-c", f"TOKEN={token}; {line}"], capture_output=True, text=True, check=True, timeout=PATIENCE_S)
     return json.loads(run.stdout)
 
 
@@ -80,7 +80,7 @@ def test_the_demo_and_each_line_it_prints() -> None:
             assert {command["state"] for command in commands["items"]} == {"confirmed"}
 
             os.killpg(demo.pid, signal.SIGINT)
-            assert demo.wait(30) == 0, _words(folder)
+            assert demo.wait(PATIENCE_S) == 0, _words(folder)
         assert [entry.name for entry in folder.iterdir()] == ["output"]
 
 
@@ -90,7 +90,7 @@ def test_it_stays_away_from_the_machines_own_core() -> None:
         core = subprocess.Popen(["nagios4", "60"], executable=stranger)
         try:
             with _demo(folder) as demo:
-                assert demo.wait(30) == 1
+                assert demo.wait(PATIENCE_S) == 1
         finally:
             core.kill()
             core.wait()

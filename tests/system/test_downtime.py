@@ -16,6 +16,8 @@ from tests.system.conftest import INTERVAL_S, Site
 
 pytestmark = pytest.mark.core
 
+PROOF_S = 5.0  # over what the core's files take; much less than what is waited for
+
 
 def _listed(box: Box, comment: str) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = box.api.get("/v1/downtimes", params={"limit": 1000}).json()["items"]
@@ -36,7 +38,7 @@ def test_on_its_own_poller_confirmed_listed_and_deletable(site: Site, host: str)
     took_s = time.monotonic() - asked
     assert created.status_code == 201, created.text
     assert created.json()["state"] == "confirmed"
-    assert took_s <= INTERVAL_S + 1.5
+    assert took_s <= INTERVAL_S + PROOF_S
 
     (block,) = oracle.downtimes(site.south.status_file, comment)
     assert (block["host_name"], block["service_description"], block["author"]) == (host, "", "admin")
@@ -51,7 +53,7 @@ def test_on_its_own_poller_confirmed_listed_and_deletable(site: Site, host: str)
     deleted = site.box.api.delete(f"/v1/downtimes/{entry}", params={"wait": 10})
     assert deleted.status_code == 200, deleted.text
     assert deleted.json()["state"] == "confirmed"
-    assert time.monotonic() - asked <= 2 * INTERVAL_S + 1.5  # absence counts only in a generation of a later second
+    assert time.monotonic() - asked <= 2 * INTERVAL_S + PROOF_S  # absence counts only in a generation of a later second
     _gone(site.south, comment)
     shown = site.box.api.get(f"/v1/downtimes/{entry}")
     assert shown.status_code == 404 or shown.json()["present"] is False

@@ -17,7 +17,7 @@ from engine.desk import Desk
 from engine.journal.store import Journal
 from tests.support import cores
 from tests.support.box import WORKER, Box, boxed
-from tests.support.cores import Host, NagiosCore, Service, until
+from tests.support.cores import PATIENCE_S, Host, NagiosCore, Service, until
 
 pytestmark = pytest.mark.core
 
@@ -79,7 +79,7 @@ def test_no_2xx_without_an_fsync_before_it(pair: tuple[NagiosCore, Box]) -> None
             assert box.downtime("web01", f"durable {number}", wait=0).status_code == 202
     finally:
         tracer.terminate()
-        tracer.wait(10)
+        tracer.wait(PATIENCE_S)
     found = [_story(line) for line in trace.read_text("utf-8", "replace").splitlines()]
     story = "".join(found)
     assert story.count("Q") == story.count("A") == REQUESTS, story

@@ -327,7 +327,7 @@ def _end_with(every: Site, name: str) -> None:
     for core, _ in jobs:
         if name.startswith("SHUTDOWN"):
             assert core.process is not None
-            core.process.wait(20)
+            core.process.wait(cores.PATIENCE_S)
             core.process = None
             core.wait_gone()
             core.start()

@@ -88,8 +88,7 @@ def test_an_acknowledgement_ends_when_it_was_to_end(site: tuple[NagiosCore, Icin
     assert entry(stays)["present"]
     removals = [one for one in box.api.get("/v1/commands", params={"limit": 100}).json()["items"] if "REMOVE" in one["command"]]
     assert sorted((one["host"], one["service"]) for one in removals) == [("n1", "ends"), ("n1", "twin")]
-    for one in removals:
-        life = box.life(one["id"])
+    for life in box.wait_final(one["id"] for one in removals).values():
         assert (life["user"], life["state"]) == ("admin", "confirmed")
         assert str(made[0]["id"] if life["service"] == "ends" else made[2]["id"]) in life["cause"]
     lines = oracle.command_lines([nagios.log_file])

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support import cores, oracle
 from tests.support.box import parallel
-from tests.support.cores import Core, until
+from tests.support.cores import PATIENCE_S, Core, until
 from tests.system.conftest import ODD_NAMES, Site
 
 pytestmark = pytest.mark.core
@@ -30,7 +30,7 @@ def _spellings(name: str) -> list[str]:
 
 def _get(site: Site, path: str) -> tuple[int, Any]:
     """GET exactly this path: no client in between that would resolve `..`."""
-    connection = http.client.HTTPConnection("127.0.0.1", site.box.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", site.box.port, timeout=PATIENCE_S)
     try:
         connection.request("GET", path, headers={"Authorization": f"Bearer {site.box.token}"})
         answer = connection.getresponse()

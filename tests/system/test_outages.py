@@ -243,8 +243,8 @@ def test_one_stalled_core_delays_nobody_else(how: str, tell: Callable[[str], Non
                 first = command_ids(stuck[0])[0]
                 until(lambda: box.life(first)["state"] == "unknown", "what a silent core was told ends as unknown")
                 assert "disk full" in box.life(first)["reason"]
-            # A second and a half over the status interval: proof is never quicker than the core's own files.
-            assert max(waited) < normal + 2.5
+            # Much less than the stalled core's silence lasts; proof is never quicker than the core's own files.
+            assert max(waited) < normal + 5
             cores.thaw(sick)
             ids = [name for answer in stuck for name in command_ids(answer)]
             until(lambda: _standing(sick, "stuck ") == 300, "every line was executed once the core went on")

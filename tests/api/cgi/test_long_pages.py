@@ -19,6 +19,7 @@ from api.cgi.kept import IN_MEMORY, Kept
 from api.cgi.pages import LongPages, pieces, threaded_page
 from api.cgi.showlog import kind_of
 from tests.api.support_desk import Front, make_world, open_front
+from tests.support.cores import PATIENCE_S
 
 MANY = 9  # more than there are threads that read
 LINE = (1_800_000_000, b" Warning: something")
@@ -68,7 +69,7 @@ def tell(front: Front, story: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run it; what hangs fails."""
 
     async def limited() -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             await story()
 
     front.loop.run(limited())
@@ -84,7 +85,7 @@ def test_while_whole_logs_are_rendered_ordinary_reads_answer(front: Front, monke
     def lines(path: Path, *, newest_first: bool) -> Iterator[tuple[int, bytes]]:
         yield LINE
         entered.set()
-        assert released.wait(30)
+        assert released.wait(PATIENCE_S)
         yield LINE
 
     monkeypatch.setattr(sys.modules[kind_of.__module__], "lines_of", lines)
@@ -140,7 +141,7 @@ def test_who_leaves_before_the_first_byte_is_not_waited_for(front: Front, monkey
     def lines(path: Path, *, newest_first: bool) -> Iterator[tuple[int, bytes]]:
         read.append("newest" if newest_first else "oldest")
         entered.set()
-        assert released.wait(30)
+        assert released.wait(PATIENCE_S)
         yield LINE
 
     monkeypatch.setattr(sys.modules[kind_of.__module__], "lines_of", lines)
@@ -167,7 +168,7 @@ def test_rendering_leaves_the_loop_free() -> None:
     class Slow:
         def __html__(self) -> str:
             asked.set()
-            assert answered.wait(20)
+            assert answered.wait(PATIENCE_S)
             return "slow"
 
     async def story() -> None:
@@ -191,7 +192,7 @@ def test_rendering_leaves_the_loop_free() -> None:
             asked.clear()
             answered.clear()
 
-    asyncio.run(asyncio.wait_for(story(), 30))
+    asyncio.run(asyncio.wait_for(story(), PATIENCE_S))
 
 
 # --- rows that wait ---------------------------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from engine.model import CoreKind, Generation, GroupConfig, HostStatus, ObjectCa
 from engine.state.frames import Begin, End, Objects, Rows
 from engine.state.mirror import Mirror
 from engine.state.scope import Scope
+from tests.support.cores import PATIENCE_S
 
 T = TypeVar("T")
 
@@ -274,7 +275,7 @@ def at_desk(scene: Scene, work: Callable[[Desk], Awaitable[T]], clock: Clock | N
         desk = Desk(scene.config, clock)
         await desk.open()
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE_S):
                 return await work(desk)
         finally:
             await desk.close()

@@ -41,6 +41,7 @@ from tests.engine.desk.scene import (
     target,
     window,
 )
+from tests.support.cores import PATIENCE_S
 
 MANY = 3 * SLICE + 1
 
@@ -341,7 +342,7 @@ def test_what_could_not_be_withdrawn_is_by_the_same_desk_once_the_journal_can_be
     async def work(desk: Desk) -> tuple[Receipt, ...]:
         with dying_after(monkeypatch, 3), pytest.raises(JournalError):
             await comment(desk, many)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             while unsent_operations(scene.journal.connection):
                 await asyncio.sleep(0.01)
         receipts: tuple[Receipt, ...] = await comment(desk, many)

@@ -43,6 +43,7 @@ from tests.engine.state.rows import (
     service_config,
     service_row,
 )
+from tests.support.cores import PATIENCE_S
 
 AT = 1005
 HOSTS = ("web01", "db01")
@@ -89,7 +90,7 @@ class Listener:
 
     async def until(self, is_so: Callable[[list[list[str]]], object]) -> None:
         """Read on until a condition holds, or the stream ends."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while not self.ended and not is_so(self.lines):
                 await self.step()
 
@@ -278,7 +279,7 @@ def test_each_hears_what_his_scope_showed_when_it_happened(world: World) -> None
         for user, reader in readers.items():
             again = world.listen(feed, user, after=starts[user])
             world.mirror.command_file_health(2, f"word for {user}", "")
-            await asyncio.wait_for(_until_quiet(feed), 5)
+            await asyncio.wait_for(_until_quiet(feed), PATIENCE_S)
             task = asyncio.create_task(again.to_end())
             await _until_quiet(feed)
             feed_end = again.outputs()
@@ -494,7 +495,7 @@ def test_who_joins_while_a_page_is_read_gets_it_by_his_own_sight(world: World) -
     async def work(feed: Feed) -> None:
         first = world.listen(feed)
         hearing = asyncio.create_task(first.to_output("on web"))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while not feed._queues:
                 await asyncio.sleep(0.01)
         reading = feed._reading

@@ -22,7 +22,7 @@ from engine.errors import InvalidField, JournalError
 from engine.hints import ENGINE_SOCKET, listen, received
 from engine.journal.store import LOCK_FILE, Journal
 from tests.engine.desk.scene import NORTH, OPERATOR, SOUTH, Scene, at_desk, host, scene_in, service, target, window
-from tests.support.cores import until
+from tests.support.cores import PATIENCE_S
 
 T = TypeVar("T")
 
@@ -57,12 +57,19 @@ def journal_locked(data: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+async def behind(writer: GroupCommit, count: int) -> None:
+    """Wait until so many jobs wait behind those that the writer thread has."""
+    await asyncio.sleep(0)  # what was just created hands its job in
+    while writer._gathered or len(writer._jobs) != count:
+        await asyncio.sleep(0.001)
+
+
 def with_writer(journal: Journal, work: Callable[[GroupCommit], Awaitable[T]]) -> T:
     async def run() -> T:
         writer = GroupCommit(journal, journal.path.parent)
         writer.start()
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE_S):
                 return await work(writer)
         finally:
             await asyncio.to_thread(writer.close)
@@ -90,9 +97,9 @@ def test_jobs_that_wait_share_one_commit(journal: CountingJournal) -> None:
     async def work(writer: GroupCommit) -> list[str]:
         with journal_locked(journal.path.parent):
             first = asyncio.create_task(writer.submit(note("first")))
-            await asyncio.sleep(0.05)  # the thread has it and waits for the lock
+            await behind(writer, 0)
             rest = [asyncio.create_task(writer.submit(note(f"job {n}"))) for n in range(100)]
-            await asyncio.sleep(0.05)
+            await behind(writer, 100)
             assert not any(task.done() for task in [first, *rest])
             assert notes(journal) == set()
         return await asyncio.gather(first, *rest)
@@ -124,7 +131,7 @@ def test_what_was_handed_in_just_before_the_writer_closes_is_stored(journal: Cou
         task = asyncio.create_task(writer.submit(note("last")))
         await asyncio.sleep(0)
         writer.close()  # in the same turn: nothing was handed over yet
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             return await task
 
     assert asyncio.run(run()) == "last"
@@ -135,10 +142,10 @@ def test_a_transaction_takes_at_most_500_commands(journal: CountingJournal) -> N
     async def work(writer: GroupCommit) -> None:
         with journal_locked(journal.path.parent):
             first = asyncio.create_task(writer.submit(note("first")))
-            await asyncio.sleep(0.05)
+            await behind(writer, 0)
             sizes = [300, 200, 1, COMMANDS_PER_TRANSACTION, COMMANDS_PER_TRANSACTION + 1, 1]
             rest = [asyncio.create_task(writer.submit(note(f"job {n}"), size)) for n, size in enumerate(sizes)]
-            await asyncio.sleep(0.05)
+            await behind(writer, 6)
         await asyncio.gather(first, *rest)
 
     with_writer(journal, work)
@@ -161,11 +168,11 @@ def test_one_jobs_error_undoes_that_job_only(journal: CountingJournal) -> None:
     async def work(writer: GroupCommit) -> list[object]:
         with journal_locked(journal.path.parent):
             blocker = asyncio.create_task(writer.submit(note("blocker")))
-            await asyncio.sleep(0.05)
+            await behind(writer, 0)
             jobs = [
                 asyncio.create_task(writer.submit(job)) for job in (note("a"), half, note("b"), bug, note("c"), twice, note("d"))
             ]
-            await asyncio.sleep(0.05)
+            await behind(writer, 7)
         await blocker
         return await asyncio.gather(*jobs, return_exceptions=True)
 
@@ -191,9 +198,9 @@ def test_when_storage_fails_nobody_in_that_transaction_is_told_that_it_worked(jo
     async def work(writer: GroupCommit) -> list[object]:
         with journal_locked(journal.path.parent):
             blocker = asyncio.create_task(writer.submit(note("blocker")))
-            await asyncio.sleep(0.05)
+            await behind(writer, 0)
             jobs = [asyncio.create_task(writer.submit(job)) for job in (note("a"), disk_full, note("b"))]
-            await asyncio.sleep(0.05)
+            await behind(writer, 3)
         await blocker
         outcomes: list[object] = await asyncio.gather(*jobs, return_exceptions=True)
         return [*outcomes, await writer.submit(note("afterwards"))]
@@ -255,10 +262,9 @@ def test_nobody_waits_for_a_writer_that_has_ended(journal: CountingJournal, monk
     async def work(writer: GroupCommit) -> list[object]:
         with journal_locked(journal.path.parent):
             first = asyncio.create_task(writer.submit(note("first")))
-            await asyncio.sleep(0.05)
-            await asyncio.to_thread(until, lambda: not writer._jobs, "the writer took the first")
+            await behind(writer, 0)
             waiting = asyncio.create_task(writer.submit(note("waiting")))
-            await asyncio.to_thread(until, lambda: writer._jobs, "the other waits")
+            await behind(writer, 1)
             monkeypatch.setattr("engine.desk.writer.crash_point", ending)
         outcomes: list[object] = await asyncio.gather(first, waiting, return_exceptions=True)
         return [*outcomes, *await asyncio.gather(writer.submit(note("later")), return_exceptions=True)]
@@ -274,10 +280,10 @@ def test_a_request_that_goes_away_before_its_turn_takes_its_job_with_it(journal:
     async def work(writer: GroupCommit) -> None:
         with journal_locked(journal.path.parent):
             blocker = asyncio.create_task(writer.submit(note("blocker")))
-            await asyncio.sleep(0.05)
+            await behind(writer, 0)
             leaving = asyncio.create_task(writer.submit(note("leaving")))
             staying = asyncio.create_task(writer.submit(note("staying")))
-            await asyncio.sleep(0.05)
+            await behind(writer, 2)
             leaving.cancel()
             await asyncio.sleep(0)
         await asyncio.gather(blocker, staying)
@@ -329,7 +335,7 @@ def test_the_engine_is_poked_after_the_commit_with_the_pollers_that_have_work(sc
             loop.add_reader(engine.fileno(), read)
             here = [target("web01"), target("mail01")]
             asking = asyncio.create_task(desk.schedule_downtime(OPERATOR, here, comment="c", **window()))
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE_S):
                 await poked.wait()
             await asking
             loop.remove_reader(engine.fileno())

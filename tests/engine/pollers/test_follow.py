@@ -24,6 +24,7 @@ from engine.state.frames import Frame
 from engine.state.mirror import Mirror
 from engine.state.views import Reader
 from tests.engine.state.rows import CountingMint, StatusFile, poller, scan, service_row
+from tests.support.cores import PATIENCE_S
 
 AT = 2000
 FILE = StatusFile(1000.0, services=(service_row("web01", "HTTP"), service_row("web01", "SSH")))
@@ -209,8 +210,8 @@ def test_the_thread_follows_and_stops(log: Log) -> None:
     thread = threading.Thread(target=log.follower.run)
     thread.start()
     log.write(1)
-    assert told.wait(5)
+    assert told.wait(PATIENCE_S)
     log.follower.stop()
-    thread.join(5)
+    thread.join(PATIENCE_S)
     assert not thread.is_alive()
     assert log.told() == log.written

@@ -20,6 +20,7 @@ from engine.formats.status import blocks_of, cut, parse_head, parse_row
 from engine.model import CommentStatus, ContactStatus, CoreKind, DowntimeStatus, HostStatus, ObjectKey, ServiceStatus
 from engine.pollers.scan import Scanner, ScannerProcess
 from engine.state.frames import ROWS_PER_FRAME, Begin, End, Failed, Frame, Gone, Objects, Rows, ScanRequest, Unchanged
+from tests.support.cores import PATIENCE_S
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 Scan = Callable[[ScanRequest], Iterator[Frame]]
@@ -410,7 +411,7 @@ def test_a_file_that_is_whole_again_in_a_moment(poller: Poller) -> None:
     script = "import sys, time; time.sleep(0.1); open(sys.argv[1], 'wb').write(open(sys.argv[2], 'rb').read())"
     source = GOLDEN / "nagios-4.4.6" / "status-1.dat"
     with subprocess.Popen([sys.executable, "-S", "-c", script, str(poller.status_file), str(source)]) as writer:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE_S
         frames = list(Scanner(poller).scan(ASK))
         while isinstance(frames[-1], Failed) and time.monotonic() < deadline:
             frames = list(Scanner(poller).scan(ASK))
@@ -479,7 +480,7 @@ def test_a_file_still_growing_in_place_is_waited_for(poller: Poller) -> None:
     source = GOLDEN / "nagios-4.4.6" / "status-1.dat"
     poller.status_file.write_bytes(b"".join(blocks[:3]))
     with subprocess.Popen([sys.executable, "-S", "-c", script, str(poller.status_file), str(source)]):
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE_S
         frames = list(Scanner(poller).scan(ASK))
         while not isinstance(frames[-1], End) and time.monotonic() < deadline:
             frames = list(Scanner(poller).scan(ASK))
@@ -623,7 +624,7 @@ def test_the_scanner_ends_with_its_parent(poller: Poller, tmp_path: Path) -> Non
         child = int(parent.stdout.readline())
         assert is_running(child)
         parent.kill()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE_S
     while is_running(child):
         assert time.monotonic() < deadline, "the scanner outlived its parent"
         time.sleep(0.01)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.pollers.watch import FolderWatch
+from tests.support.cores import PATIENCE_S
 
 
 class Bell:
@@ -23,7 +24,7 @@ class Bell:
         self.from_thread = threading.current_thread().name
         self._rung.release()
 
-    def rings(self, within_s: float = 5.0) -> bool:
+    def rings(self, within_s: float = PATIENCE_S) -> bool:
         return self._rung.acquire(timeout=within_s)
 
     def hush(self) -> int:

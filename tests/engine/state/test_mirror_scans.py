@@ -27,6 +27,7 @@ from engine.state.mirror import Mirror
 from engine.state.scope import EVERYTHING, Scope
 from engine.state.views import Reader
 from tests.engine.state.rows import CountingMint, StatusFile, comment, downtime, host_row, poller, scan, service_row
+from tests.support.cores import PATIENCE_S
 
 # --- the property ------------------------------------------------------------------------------------------------
 
@@ -313,7 +314,7 @@ def test_a_slow_scanner_holds_nobody_up(mirror: Mirror) -> None:
         yield from frames
         lane = threading.Thread(target=mirror.log_events, args=(1, [alert]), daemon=True)
         lane.start()
-        lane.join(10)
+        lane.join(PATIENCE_S)
         assert not lane.is_alive()
         yield end
 

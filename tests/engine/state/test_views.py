@@ -377,6 +377,25 @@ def test_pieces_of_everything_are_everything_once(shared: tuple[Mirror, Reader],
     assert pieces[0][1] == min(sizes[0], len(wanted))
 
 
+def test_pieces_are_all_of_one_moment_whatever_is_committed_between_two_of_them(shared: tuple[Mirror, Reader]) -> None:
+    """A second reader helps only as long as it sees the very same rows; those who began before a change go on."""
+    mirror, reader = shared
+    keys = [(1, "web01", name) for name in SERVICES]
+    load(mirror, World({(1, "web01"): (0, frozenset())}, dict.fromkeys(keys, 0)))
+    listing, item = Listing.within(EVERYTHING, "service", []), ("s.description || s.state", ())
+    wanted = [f"{name}0" for name in sorted(SERVICES)]
+    with reader.snapshot(), reader.beside() as other:
+        assert other is not None and other.change() == reader.change()
+        pieces = listing.pieces(reader, item, "\n", [1] * len(keys))
+        found = [next(pieces)[0]]
+        load(mirror, World({(1, "web01"): (0, frozenset())}, dict.fromkeys(keys, 2)))
+        with reader.beside() as newer:
+            assert newer is None
+        assert [*found, *(text for text, _ in pieces)] == wanted
+        assert list(listing.rows(other, item)) == wanted
+    assert list(listing.rows(reader, item)) == [f"{name}2" for name in sorted(SERVICES)]
+
+
 def _plans(reader: Reader, read: Callable[[Reader], object]) -> list[str]:
     """How SQLite goes about the statements of a read."""
     statements: list[str] = []
