@@ -15,6 +15,7 @@ from typing import TypeVar
 from starlette.requests import Request as HttpRequest
 
 from api.errors import MalformedRequest
+from api.headers import by_name
 from engine.desk import Caller, Desk, Request
 from engine.errors import JournalError, SignalboxError
 from engine.journal.accounts import Verb
@@ -76,7 +77,7 @@ def _fingerprint(method: str, raw: bytes, query: str, body: bytes) -> bytes:
 
 def _key(request: HttpRequest) -> str:
     """The key, "" for none. It may stand in quotes, as the draft standard wants it."""
-    if not any(name == _RAW_HEADER for name, _ in request.scope["headers"]):
+    if _RAW_HEADER not in by_name(request.scope):
         return ""
     given = request.headers.getlist(HEADER)
     key = given[0].strip()

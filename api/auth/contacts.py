@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from engine.config import Settings
 from engine.errors import ConfigError
 from engine.formats.cgicfg import CgiConfig, parse_cgi_config
@@ -56,7 +58,7 @@ class ContactPolicy:
         """The caller within what the contact of that name may see and command."""
         rights = rights_of(self.config, caller.user, is_default=is_default)
         scope = caller.scope if rights.sees_everything else replace(caller.scope, rights=rights)
-        return replace(caller, scope=scope, rights=rights)
+        return structs.replace(caller, scope=scope, rights=rights)
 
     def role_of(self, user: str) -> str:
         """The role of a user who has no account here: who may command the core itself is an admin."""

@@ -20,7 +20,9 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec import structs
 
 from api.auth.contacts import ContactPolicy
 from api.auth.files import Line, PasswordFile, hash_of_line, is_of_file
@@ -74,7 +76,7 @@ class _Remembered:
 
     def caller(self, address: str) -> Caller:
         """The caller, from that address."""
-        return self.seen if address == self.seen.address else replace(self.seen, address=address)
+        return self.seen if address == self.seen.address else structs.replace(self.seen, address=address)
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +279,7 @@ class Doorkeeper:
 
     def _for_now(self, caller: Caller) -> Caller:
         """With an end to his event streams: what makes him who he is stands in a file, or with the web server, and may change."""
-        return replace(caller, until=self._clock.now() + max(_LEAST_STREAM_S, self._settings.basic_remembered_s))
+        return structs.replace(caller, until=self._clock.now() + max(_LEAST_STREAM_S, self._settings.basic_remembered_s))
 
     def _limited(self, caller: Caller, *, is_default: bool = False) -> Caller:
         return caller if self._policy is None else self._policy.limited(caller, is_default=is_default)
@@ -327,7 +329,8 @@ class Doorkeeper:
         if token.is_touch_due(now) and not 0 <= now - self._untouched_at < _TOUCHED_AGAIN_S:
             self._touch(token, now)
             del self._known[secret]
-        caller = replace(self._caller(user, token.name, address), scope=accounts.narrowed_scope(user, token), verbs=token.verbs)
+        whole = self._caller(user, token.name, address)
+        caller = structs.replace(whole, scope=accounts.narrowed_scope(user, token), verbs=token.verbs)
         caller = self._limited(caller)
         if is_of_file(user):
             caller = self._for_now(caller)
@@ -354,6 +357,9 @@ class Doorkeeper:
                 add_audit(connection, AuditRow(self._clock.now(), LOGOUT, known[1].name, known[0].name))
 
 
+_VERBS = {str(role): verbs for role, verbs in accounts.ROLES.items()}
+
+
 def _asking(caller: Caller) -> Caller:
     """Whatever the request goes on to do is done in his turn."""
     ASKER.set(caller.user)
@@ -362,12 +368,12 @@ def _asking(caller: Caller) -> Caller:
 
 def may(caller: Caller, verb: Verb) -> bool:
     """Do the caller's role and token allow it?"""
-    return verb in accounts.ROLES[accounts.Role(caller.role)] and (caller.verbs is None or verb in caller.verbs)
+    return verb in _VERBS[caller.role] and (caller.verbs is None or verb in caller.verbs)
 
 
 def check_may(caller: Caller, verb: Verb) -> None:
     """Raise Forbidden if the caller's role, or what narrows the token, lacks the verb."""
-    if verb not in accounts.ROLES[accounts.Role(caller.role)]:
+    if verb not in _VERBS[caller.role]:
         needed = next(role for role in accounts.Role if verb in accounts.ROLES[role])
         raise Forbidden(
             f"{caller.user} has the role {caller.role}, which lacks {verb}: ask for the role {needed}.",

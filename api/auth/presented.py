@@ -46,7 +46,8 @@ async def presented_caller(doorkeeper: Doorkeeper, request: Request, trusted: Se
 
 def address_of(request: Request) -> str:
     """Where the request comes from, for throttling and the record."""
-    return request.client.host if request.client else ""
+    client = request.scope.get("client")
+    return str(client[0]) if client else ""
 
 
 def remote_user(headers: Headers, peer: str, trusted: Sequence[str]) -> str:

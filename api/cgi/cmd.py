@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import msgspec
 from markupsafe import Markup
+from msgspec import structs
 from starlette.responses import Response
 
 from api.auth.doorkeeper import check_may
@@ -171,7 +172,7 @@ async def _carried_out(visit: Visit, caller: Caller, command: CgiCommand) -> lis
     wanted: list[Wanted] = []
     for names, place in asked:
         now = visit.services.clock.now() + place.clock_offset_s
-        who = replace(caller, author=author_of(visit, place)) if command.has_author else caller
+        who = structs.replace(caller, author=author_of(visit, place)) if command.has_author else caller
         wanted += [await _wanted(visit, who, one, place) for one in commanded(visit, command, names, place, now)]
     return list(await visit.desk.command_all(wanted))
 

@@ -20,6 +20,7 @@ from urllib.request import Request as HttpRequest
 from urllib.request import urlopen
 
 import orjson
+from msgspec import structs
 
 from api.native.commands import command_of
 from api.render import rfc3339
@@ -108,7 +109,7 @@ class InFolder:
     def cancel(self, command_id: str) -> Command:
         async def work(desk: Desk) -> Command:
             asked = Request(Verb.COMMAND, "CLI", f"commands cancel {command_id}")
-            life = await desk.cancel_command(replace(_caller(), request=asked), command_id)
+            life = await desk.cancel_command(structs.replace(_caller(), request=asked), command_id)
             return _as_json(life, await _poller_names(desk))
 
         return self._at_desk(work)

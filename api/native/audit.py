@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -139,7 +139,7 @@ def _next(query: AuditQuery, before: int) -> str:
 
 def _item(audited: Audited) -> AuditItem:
     row = audited.row
-    told = {name: value for name, value in asdict(row).items() if name not in ("at", "body", "key", "status")}
+    told = {name: value for name, value in msgspec.structs.asdict(row).items() if name not in ("at", "body", "key", "status")}
     return AuditItem(
         id=audited.id,
         at=rfc3339(row.at),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from api.native.entries import DeletionQuery, EntriesQuery, EntryNoun
 from api.native.operation import Answer, Call, Operation, Verb
@@ -84,8 +84,7 @@ class NewDowntime(ManyBody, frozen=True, kw_only=True):
     force: Force = False
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """When a downtime is to be. `duration` in seconds for a flexible one, None when fixed."""
 
     start: float

@@ -7,9 +7,10 @@ so that the document cannot say anything else than what is served.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from starlette.responses import Response
 
 from api.native.requests import NoQuery
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
     from api.native.forms import Form
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """One authenticated request, its path's names decoded. `prefer_wait_s` is what `Prefer: wait=S` asked for.
 
     `is_kept`: its answer may be kept, if it is given as a form.
@@ -38,7 +38,7 @@ class Call:
     clock: Clock
     names: Mapping[str, str]
     prefer_wait_s: float | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     is_kept: bool = False
 
     @property
@@ -69,8 +69,7 @@ def poller_number(reader: Reader, caller: Caller, word: str | int | None) -> int
     return view.number
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What an operation gives back. `problem` = the content is an RFC 9457 document; `response`: it is encoded already.
 
     `form`: it is, but for what moves with time.
@@ -78,7 +77,7 @@ class Answer:
 
     content: object
     status: int = 200
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     problem: bool = False
     lines: AsyncIterator[bytes] | None = None  # sent one after the other instead of the content
     response: Response | None = None

@@ -57,7 +57,8 @@ SENTENCES: dict[State, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+# The two that every command's answer holds are not frozen: that takes five times as long to be made.
+@dataclass(slots=True)
 class CommandOutcome:
     """One command of the call. `id` is the public id of what it makes or deletes; `joined`: a twin was joined instead."""
 
@@ -90,7 +91,7 @@ class ConflictShown:
     refuses: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outcome:
     """What became of a call: `id` of the (first) object it made or deleted, all ids, the worst state, and every command.
 

@@ -238,7 +238,7 @@ def _refuse_surrogates(value: object, place: str) -> None:
 
 
 def _refuse_unknown(given: dict[str, Any], model: type[Any], noun: str) -> None:
-    if all(name in model.__struct_encode_fields__ for name in given) and PLAIN not in given:
+    if given.keys() <= set(model.__struct_encode_fields__) and PLAIN not in given:
         return
     known = [name for name in model.__struct_encode_fields__ if name != PLAIN]
     unknown = [name for name in given if name not in known]

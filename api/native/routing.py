@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
+from msgspec import structs
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Match
@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 from api.auth.doorkeeper import Doorkeeper, check_may, may
 from api.auth.presented import address_of, check_meant, presented_caller
 from api.errors import MEDIA_TYPE, BodyTooLarge, MalformedRequest, MethodNotAllowed, problem_of
+from api.headers import by_name
 from api.kept import KeptAnswers
 from api.ledger import REPLAYED, as_asked, note_refusal, without_body
 from api.native.operation import Answer, Call, Operation, Stream, Verb
@@ -136,18 +137,19 @@ class NativeRoute(BaseRoute):
             response = problem_response(problem_of(error))
         except ClientDisconnect:
             return
-        if request.method == "HEAD":
+        if scope["method"] == "HEAD":
             if isinstance(response, StreamingResponse):
                 response = Response(status_code=response.status_code, headers=dict(response.headers))
             response.body = b""  # its Content-Length stays that of the GET
         await response(scope, receive, send)
 
     async def _respond(self, request: Request) -> Response:
-        if request.method == "OPTIONS":
+        method = request.scope["method"]
+        if method == "OPTIONS":
             return Response(status_code=204, headers={"Allow": ", ".join(self.allow)})
-        operation = self.methods.get("GET" if request.method == "HEAD" else request.method)
+        operation = self.methods.get("GET" if method == "HEAD" else method)
         if operation is None:
-            raise MethodNotAllowed(f"{request.method} is not possible here: {', '.join(self.allow)} are.", allow=self.allow)
+            raise MethodNotAllowed(f"{method} is not possible here: {', '.join(self.allow)} are.", allow=self.allow)
         caller = await self._caller(request)
         if operation.verb is Verb.READ:
             check_may(caller, operation.verb)
@@ -200,7 +202,7 @@ class NativeRoute(BaseRoute):
             return answer
         call, query = self._call(operation, request, caller)
         answer = await (operation.again or again)(call, query, known)
-        return replace(answer, headers={**answer.headers, **REPLAYED})
+        return structs.replace(answer, headers={**answer.headers, **REPLAYED})
 
     async def _read(self, operation: Operation, request: Request, caller: Caller, raw: bytes) -> Answer | Stream:
         """What was kept of the same question, asked by somebody with the same scope, or what is read now."""
@@ -255,10 +257,7 @@ def _size(answer: Answer | Stream) -> int | None:
 
 def _first(scope: Scope, wanted: bytes) -> str:
     """The first header of that name, "" without one."""
-    for name, value in scope["headers"]:
-        if name == wanted:
-            return bytes(value).decode("latin-1")
-    return ""
+    return by_name(scope).get(wanted, b"").decode("latin-1")
 
 
 async def _read_body(request: Request, limit: int) -> bytes:

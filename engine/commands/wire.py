@@ -176,9 +176,21 @@ def _writer(row: Row, field: Field, profile: Profile) -> Write:
     def object_name(value: object, core_id: int | None) -> str:
         return check_name(value, name) if type(value) is str else any_value(value, core_id)
 
+    def comment(value: object, core_id: int | None) -> str:
+        if type(value) is str and value.isascii() and value.isprintable() and value.strip():
+            return stored_comment(value, row, profile)
+        return any_value(value, core_id)
+
+    def trigger(value: object, core_id: int | None) -> str:
+        return "0" if type(value) is int and value == 0 else any_value(value, core_id)
+
     match field.type:
         case FieldType.TIME | FieldType.SPAN | FieldType.UINT:
             return number
+        case FieldType.TEXT:
+            return comment
+        case FieldType.TRIGGER:
+            return trigger
         case FieldType.BOOL:
             return flag
         case FieldType.AUTHOR:

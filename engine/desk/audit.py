@@ -12,6 +12,8 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from msgspec import structs
+
 from engine.commands.lifecycle import State
 from engine.config import Poller
 from engine.desk.values import Caller
@@ -22,7 +24,7 @@ from engine.state.scope import EVERYTHING, Scope
 
 MOST_COMMANDS = 500  # per piece: what a call made beyond that comes in further pieces
 
-_ROW = ", ".join(f"a.{name}" for name in AuditRow.__slots__)
+_ROW = ", ".join(f"a.{name}" for name in AuditRow.__struct_fields__)
 _EVIDENCE = (
     "coalesce((SELECT evidence FROM journal.step s WHERE s.command_id = c.id AND s.evidence <> '' ORDER BY s.seq DESC LIMIT 1), '')"
 )
@@ -182,7 +184,7 @@ def _audited(
     own = row.user == caller.user and total == _count(connection, Scope(pollers=caller.scope.pollers), seq, row.operation)
     whole = own or visible == total
     if not whole:
-        row = replace(row, path="", body=b"", body_bytes=0, body_sha256="", detail="")
+        row = structs.replace(row, path="", body=b"", body_bytes=0, body_sha256="", detail="")
     commands = _commands(connection, caller, seq, row.operation, pollers, most, 0) if visible else ()
     return Audited(seq, row, commands, visible, whole=whole)
 

@@ -17,9 +17,11 @@ import logging
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+
+from msgspec import structs
 
 from engine.commands.catalogue import Effect
 from engine.desk.accept import Accept, Rows, minted
@@ -198,7 +200,7 @@ def _slice(accept: Accept, orders: Sequence[Order], work: Work, ids: Ids) -> Job
     def store(connection: sqlite3.Connection) -> Written[Receipts]:
         go_on(connection, accept.operation.id, Storing.INCOMPLETE)
         if not is_ready or twins_among(connection, keys):
-            return replace(work(connection, orders), pollers=frozenset())
+            return structs.replace(work(connection, orders), pollers=frozenset())
         insert_entries(connection, rows.entries)
         insert_new(connection, rows.commands)
         return Written(receipts)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
+
+import msgspec
 
 from engine.commands.catalogue import Row
 from engine.config import Settings
@@ -21,8 +22,7 @@ _LONGEST_DURATION_S = 366 * 86400  # Centreon Engine clamps flexible durations t
 _LONGEST_REFERENCE = 200  # characters
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """By whom and when, for all orders of one call. `author` is what the core is told; `now` is by our clock.
 
     `reference` (a change number, say) is kept with what is made; `force`: a twin is made again instead of joined. `checked`
@@ -35,11 +35,10 @@ class Asked:
     settings: Settings
     reference: str = ""
     force: bool = False
-    checked: dict[tuple[object, ...], Any] = field(default_factory=dict, compare=False, repr=False)
+    checked: dict[tuple[object, ...], Any] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """A downtime's window: whole seconds by the core's clock. `duration` counts for flexible ones."""
 
     start: int

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+
+from msgspec import structs
 
 from engine.desk.items import Item, ItemDone, plan_items, without_refused
 from engine.desk.items import Plan as ItemPlan
@@ -54,8 +55,8 @@ class ForMany(Ordering):
             await self._parts.writer.submit(lambda connection: keep(connection, made, targets, caller.user, who.now, row))
             return made
         if caller.request is not None and caller.request.key:
-            request = replace(caller.request, conflicts=packed_conflicts(made.conflicts))
-            who = replace(who, caller=replace(caller, request=request))
+            request = structs.replace(caller.request, conflicts=packed_conflicts(made.conflicts))
+            who = structs.replace(who, caller=structs.replace(caller, request=request))
         deletes = isinstance(ask, DeletionAsked)
         work: Store = lambda accept: accept.deletions if deletes else accept.orders  # noqa: E731 - one of two
         return Done(await self._store(who, made.orders, away, work, ask.action), made.conflicts)
@@ -79,6 +80,7 @@ class ForMany(Ordering):
         if not orders:
             return made.done(())
         if caller.request is not None and caller.request.key:
-            who = replace(who, caller=replace(caller, request=replace(caller.request, conflicts=made.told())))
+            told = structs.replace(caller.request, conflicts=made.told())
+            who = structs.replace(who, caller=structs.replace(caller, request=told))
         work: Store = lambda accept: accept.removals if removes else accept.orders  # noqa: E731 - one of two
         return made.done(await self._store(who, orders, away, work, action))

@@ -149,7 +149,7 @@ def _made(resolver: Resolver, who: Asked, item: Item) -> tuple[tuple[Order, ...]
         if item.error is not None:
             raise item.error
         found = resolver.all(item.targets, with_services=item.with_services)
-        as_whom = who if item.author is None else replace(asked(who.caller, item.author, who.now, who.settings), force=who.force)
+        as_whom = who if item.author is None else asked(who.caller, item.author, who.now, who.settings, force=who.force)
         return tuple(order for each in found for order in item.make(as_whom, each)), ItemDone()
     except Forbidden:
         raise

@@ -13,7 +13,7 @@ from engine.desk.once import Job
 from engine.desk.orders import Order
 from engine.desk.pollers import pollers_away
 from engine.desk.reading import FEW, Reading
-from engine.desk.resolve import Found, Resolver
+from engine.desk.resolve import Found, Named, Resolver
 from engine.desk.rights import check_orders
 from engine.desk.storable import storable
 from engine.desk.values import Receipt, Target
@@ -54,7 +54,8 @@ class Ordering(Reading):
         # Whether a core reads its command file is seen by opening it: that may take longer.
         if hold and len(targets) <= FEW and not with_services:
             try:
-                return await self._planned(lambda reader: self._whole(who, plan(reader, True), store, action), len(targets))
+                briefly = Named(targets, who.caller.scope, lambda reader: self._whole(who, plan(reader, True), store, action))
+                return await self._planned(briefly, len(targets))
             except NotBrief:
                 pass
         orders, away = await self.find(who.caller, plan)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from engine.carrier import Carrier, Outcome, attempt
+from engine.desk.resolve import look_ahead
 from engine.errors import PollerError, SignalboxError
 from engine.state.views import NotBrief, Reader
 from engine.turns import Turns
@@ -102,6 +103,7 @@ class Readers:
         try:
             reader = self._reader()
             with reader.snapshot(), reader.brief():
+                look_ahead(reader, works)
                 outcomes = [attempt(work, reader) for work in works]
         except (sqlite3.DatabaseError, _NotYet):
             outcomes = []

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
+
+import orjson
+from msgspec import structs
 
 from engine.commands.row import Subject
 from engine.commands.wire import check_name
@@ -12,8 +15,10 @@ from engine.config import Poller
 from engine.desk.values import Target
 from engine.errors import Ambiguous, StatusFileStale, UnknownHost, UnknownPoller, UnknownService
 from engine.model import HostStatus, ObjectKey, PollerView, ServiceStatus
-from engine.state.scope import Scope
+from engine.state.scope import EVERYTHING, Scope
 from engine.state.views import NotBrief, Reader
+
+T = TypeVar("T")
 
 
 class Glance(NamedTuple):
@@ -29,8 +34,49 @@ class Glance(NamedTuple):
 
 
 _GLANCE = ", ".join(f"o.{column}" for column in Glance._fields)
+_AHEAD = (
+    "FROM json_each(?) n CROSS JOIN state.poller p CROSS JOIN state.{table} o ON o.poller = p.number AND {same} ORDER BY o.poller"
+)
+_HOSTS = f"SELECT o.name, NULL, o.poller, {_GLANCE} {_AHEAD.format(table='host', same='o.name = n.value')}"
+_SERVICES = f"SELECT o.host_name, o.description, o.poller, {_GLANCE} " + _AHEAD.format(
+    table="service", same="o.host_name = n.value ->> 0 AND o.description = n.value ->> 1"
+)
 _HOST = f"SELECT o.poller, {_GLANCE} FROM state.host o WHERE o.name = ?"
 _SERVICE = f"SELECT o.poller, {_GLANCE} FROM state.service o WHERE o.host_name = ? AND o.description = ?"
+
+
+@dataclass(frozen=True, slots=True)
+class Named(Generic[T]):
+    """A work for a reader that says which objects it looks up by name: those of many works are looked up together."""
+
+    targets: Sequence[Target]
+    scope: Scope
+    work: Callable[[Reader], T]
+
+    def __call__(self, reader: Reader) -> T:
+        """Do it."""
+        return self.work(reader)
+
+
+def look_ahead(reader: Reader, works: Iterable[object]) -> None:
+    """Look up what the works name, for those who may see everything: each question lets go of the interpreter."""
+    asked = [target for work in works if isinstance(work, Named) and work.scope == EVERYTHING for target in work.targets]
+    names = {(target.host, target.service) for target in asked if target.poller is None and _is_plain(target)}
+    if len(names) < 2:
+        return
+    reader.ahead = {name: [] for name in names}
+    hosts = [host for host, service in names if service is None]
+    services = [name for name in names if name[1] is not None]
+    for query, of in ((_HOSTS, hosts), (_SERVICES, services)):
+        if of:
+            for host, service, number, *seen in reader.connection.execute(query, [orjson.dumps(of).decode()]).fetchall():
+                reader.ahead[host, service].append((number, Glance._make(seen)))
+
+
+def _is_plain(target: Target) -> bool:
+    """JSON holds its names as they are."""
+    name = f"{target.host}{target.service or ''}"
+    return name.isascii() and name.isprintable()
 
 
 class Found(NamedTuple):
@@ -126,6 +172,10 @@ class Resolver:
 
     def _seen(self, target: Target) -> list[tuple[int, Glance]]:
         """The object on each poller that has it, by number."""
+        if target.poller is None and self.reader.ahead and self.scope == EVERYTHING:
+            known = self.reader.ahead.get((target.host, target.service))
+            if known is not None:
+                return [one for one in known if one[0] in self.pollers]
         where, values = self.scope.sql("o.poller", *(("o.name",) if target.service is None else ("o.host_name", "o.description")))
         on = "o.poller IN (SELECT number FROM state.poller)" if target.poller is None else "o.poller = ?"
         given = [] if target.poller is None else [target.poller]
@@ -140,7 +190,7 @@ class Resolver:
             raise NotBrief
         if numbers:
             return self._ambiguous(target, numbers)
-        if target.service is None or not self._seen(replace(target, service=None)):
+        if target.service is None or not self._seen(structs.replace(target, service=None)):
             return self._unknown_host(target)
         near = self.reader.near_services(self.scope, target.host, target.service)
         message = f"{target.host} has no service {target.service!r}.{_perhaps(near)}"

@@ -21,7 +21,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import msgspec
 
 from engine.carrier import Outcome as Planned
 from engine.errors import JournalError
@@ -40,8 +42,7 @@ _GATHERED = 64  # jobs that are worth a commit by themselves
 _ENDED = "The thread that writes the journal for this worker ended ({}): restart Signalbox, see its log."
 
 
-@dataclass(frozen=True, slots=True)
-class Written(Generic[T]):
+class Written(msgspec.Struct, Generic[T], frozen=True):
     """What a job gives back, and whom to wake once it is durable."""
 
     value: T
@@ -64,8 +65,7 @@ class _Job:
     durable: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class _Outcome:
+class _Outcome(NamedTuple):
     written: Written[Any] | None = None
     error: BaseException | None = None
 

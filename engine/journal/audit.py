@@ -12,8 +12,8 @@ import getpass
 import hashlib
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from operator import attrgetter
+
+import msgspec
 
 from engine.journal.accounts import Verb
 from engine.journal.rows import insert_rows
@@ -23,8 +23,7 @@ RESULT_BODY_BYTES = 512  # bodies of passive results come by the thousand: longe
 REQUEST, LOGIN, LOGOUT, ACCOUNT, UNAUTHENTICATED = "request", "login", "logout", "account", "unauthenticated"
 
 
-@dataclass(frozen=True, slots=True)
-class AuditRow:
+class AuditRow(msgspec.Struct, frozen=True):
     """One row of `audit`. `status` 0: accepted, its commands tell the outcome; else the HTTP status it was refused with.
 
     `host` and `service` are those a refused request named; `count` is above 1 only for requests without a valid token.
@@ -51,10 +50,11 @@ class AuditRow:
     count: int = 1
 
 
-AUDIT_COLUMNS = ", ".join(AuditRow.__slots__)
+_FIELDS = AuditRow.__struct_fields__
+AUDIT_COLUMNS = ", ".join(_FIELDS)
 _INTO = f"INSERT INTO audit ({AUDIT_COLUMNS})"
-_INSERT = f"{_INTO} VALUES ({','.join('?' * len(AuditRow.__slots__))})"
-_values = attrgetter(*AuditRow.__slots__)
+_INSERT = f"{_INTO} VALUES ({','.join('?' * len(_FIELDS))})"
+_values = msgspec.structs.astuple
 
 
 def add_audit(connection: sqlite3.Connection, row: AuditRow, command_ids: Iterable[str] = ()) -> int:
@@ -78,7 +78,7 @@ def link_operation(connection: sqlite3.Connection, operation: str, command_id: s
 
 def insert_audit(connection: sqlite3.Connection, rows: Sequence[AuditRow]) -> None:
     """Add rows that are linked to nothing else."""
-    insert_rows(connection, _INTO, len(AuditRow.__slots__), [_values(row) for row in rows])
+    insert_rows(connection, _INTO, len(_FIELDS), [_values(row) for row in rows])
 
 
 def kept_of_body(body: bytes, verb: str) -> tuple[bytes, int, str]:

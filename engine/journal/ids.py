@@ -32,7 +32,9 @@ class CommandIds:
             self._last = first + count - 1
             while len(self._random) < count:
                 self._random += _random_parts()
-            random, self._random = self._random[:count], self._random[count:]
+            left = len(self._random) - count
+            random = self._random[left:]
+            del self._random[left:]
         return [_id(stamp, part) for stamp, part in zip(range(first, first + count), random, strict=True)]
 
 

@@ -104,6 +104,7 @@ class Reader:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
         connection.create_function(FUNCTION, 2, search, deterministic=True)
+        self.ahead: dict[object, Any] = {}  # what brief reads will ask for, looked up together, see engine/desk/resolve.py
         self._pollers: dict[Scope, tuple[PollerView, ...]] | None = None  # as one snapshot shows them
         self._file: tuple[Path, int] | None = None
         self._history: tuple[Path, int] | None = None
@@ -200,6 +201,7 @@ class Reader:
             yield
         finally:
             self.is_brief = False
+            self.ahead = {}
 
     def change(self) -> int:
         """A number that is another whenever anything in state.db is."""
@@ -252,6 +254,8 @@ class Reader:
     def poller(self, scope: Scope, number_or_name: int | str) -> PollerView | None:
         """One poller by number or by name; a text of digits that is no poller's name counts as a number."""
         views = self.pollers(scope)
+        if isinstance(number_or_name, int):
+            return next((view for view in views if view.number == number_or_name), None)
         wanted = str(number_or_name)
         by_name = (view for view in views if view.name == number_or_name)
         by_number = (view for view in views if str(view.number) == wanted)
