@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -24,6 +25,7 @@ JSON = "application/json"
 NDJSON = "application/x-ndjson"
 SPOOL_LIMIT_BYTES = 1 << 30  # a million services with all members
 _SENT_AT_ONCE_BYTES = 1 << 20
+_HELD_BYTES = 1 << 21  # of a spool: what its client takes as fast as that never goes through the file
 _LOOK_EVERY_BYTES = 1 << 23  # of a spool, before each of which it is looked whether there is room
 _SPARED_BYTES = 1 << 30  # of a disk, or a tenth of a small one, that no spool takes: commands have to be stored there, too
 
@@ -80,12 +82,17 @@ class Spool:
     """A file without a name that a reader's thread fills at full speed and a response empties at its client's.
 
     Made on the loop. The writing ends beyond SPOOL_LIMIT_BYTES, where the disk is nearly full, and after the client went away.
+    As long as the client keeps up, pieces are handed over in memory: into the file go those that come while _HELD_BYTES wait, or
+    others in the file; so what waits in memory is always the older.
     """
 
     def __init__(self) -> None:
         self.headers: Mapping[str, str] = {}
         self._file = tempfile.TemporaryFile()  # noqa: SIM115  closed by whoever sends it
-        self._size = 0
+        self._size = 0  # of all that was given
+        self._held: deque[bytes] = deque()
+        self._held_bytes = self._taken_bytes = 0  # each counted by one thread only: the writer's, the loop's
+        self._in_file = self._read = 0  # the same
         self._is_closed = False
         self._loop = asyncio.get_running_loop()
         self._grown = asyncio.Event()
@@ -103,18 +110,27 @@ class Spool:
         for piece in pieces:
             if self._is_closed or self._size + len(piece) > SPOOL_LIMIT_BYTES:
                 raise PollerError("The answer is too large, or nobody waits for it any more: ask for less at a time.")
-            looked = self._size // _LOOK_EVERY_BYTES
-            try:
-                is_whole = os.pwrite(self._file.fileno(), piece, self._size) == len(piece)
-            except OSError as error:
-                raise _no_room() from error
-            if not is_whole:
-                raise _no_room()
             self._size += len(piece)
-            if self._size // _LOOK_EVERY_BYTES > looked and not _has_room(self._file.fileno()):
-                raise _no_room()
+            if self._read == self._in_file and self._held_bytes - self._taken_bytes + len(piece) <= _HELD_BYTES:
+                self._held_bytes += len(piece)
+                self._held.append(piece)
+            else:
+                self._put(piece)
             self._poke()
             yield True
+
+    def _put(self, piece: bytes) -> None:
+        """At the file's end. Raises PollerError where there is no room."""
+        looked = self._in_file // _LOOK_EVERY_BYTES
+        try:
+            is_whole = os.pwrite(self._file.fileno(), piece, self._in_file) == len(piece)
+        except OSError as error:
+            raise _no_room() from error
+        if not is_whole:
+            raise _no_room()
+        self._in_file += len(piece)
+        if self._in_file // _LOOK_EVERY_BYTES > looked and not _has_room(self._file.fileno()):
+            raise _no_room()
 
     def _poke(self) -> None:
         with suppress(RuntimeError):  # the loop is closed: nobody waits
@@ -127,19 +143,28 @@ class Spool:
     async def pieces(self, filling: asyncio.Future[Response | None]) -> AsyncIterator[bytes]:
         """Everything, as it comes, or as much as there was when it was abandoned. Raises what ended the filling too early."""
         filling.add_done_callback(lambda done: self._grown.set())
-        sent = 0
         while not self._is_closed:
             self._grown.clear()
-            if sent < self._size:
-                piece = await asyncio.to_thread(os.pread, self._file.fileno(), min(_SENT_AT_ONCE_BYTES, self._size - sent), sent)
-                sent += len(piece)
+            is_done, in_file = filling.done(), self._in_file  # seen before it is looked what is held: that is older than these
+            if self._held:
+                piece = self._held.popleft()
+                self._taken_bytes += len(piece)
                 yield piece
-            elif not filling.done():
+            elif self._read < in_file:
+                most = min(_SENT_AT_ONCE_BYTES, in_file - self._read)
+                piece = await asyncio.to_thread(os.pread, self._file.fileno(), most, self._read)
+                self._read += len(piece)
+                yield piece
+            elif not is_done:
                 await self._grown.wait()
             else:
                 filling.result()
-                if sent == self._size:
-                    return
+                return
+
+    @property
+    def file_bytes(self) -> int:
+        """What went through the file so far."""
+        return self._in_file
 
     def abandon(self) -> None:
         """End the writing at its next piece. On the loop."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
+import time
 from collections.abc import Callable, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -53,6 +55,57 @@ def test_a_client_that_does_not_read_holds_no_reader() -> None:
         assert b"".join(received) == PIECE * 5000
 
     asyncio.run(asyncio.wait_for(story(), PATIENCE_S))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_pieces_stay_in_order_however_fast_the_client_takes_them(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits in memory, what went into the file and what follows it: now the one side is faster, now the other."""
+    monkeypatch.setattr("api.render._HELD_BYTES", 2500)
+    dice = random.Random(seed)
+    sent = [b"%d," % number * dice.randrange(1, 200) for number in range(2000)]
+    waits = [dice.random() < 0.02 for _ in sent]
+
+    async def story() -> tuple[bytes, int]:
+        def pieces() -> Iterator[bytes]:
+            for piece, is_slow in zip(sent, waits, strict=True):
+                if is_slow:
+                    time.sleep(0.001)  # the client has taken all there is
+                yield piece
+
+        response, spool, _ = await _response(pieces)
+        received = []
+
+        async def send(message: Mapping[str, Any]) -> None:
+            received.append(message.get("body", b""))
+            await asyncio.sleep(0.001 if dice.random() < 0.02 else 0)
+
+        await _asgi(response, send)
+        return b"".join(received), spool.file_bytes
+
+    whole, in_file = asyncio.run(asyncio.wait_for(story(), PATIENCE_S))
+    assert whole == b"".join(sent)
+    assert 0 < in_file < len(whole), "both ways were taken"
+
+
+def test_what_a_client_takes_at_once_is_not_written_to_the_disk() -> None:
+    async def story() -> int:
+        taken, loop = asyncio.Queue[None](), asyncio.get_running_loop()
+
+        def pieces() -> Iterator[bytes]:
+            for _ in range(50):
+                yield PIECE * 1000
+                asyncio.run_coroutine_threadsafe(taken.get(), loop).result(PATIENCE_S)
+
+        response, spool, _ = await _response(pieces)
+
+        async def send(message: Mapping[str, Any]) -> None:
+            if message.get("body"):
+                taken.put_nowait(None)
+
+        await _asgi(response, send)
+        return spool.file_bytes
+
+    assert asyncio.run(asyncio.wait_for(story(), PATIENCE_S)) == 0
 
 
 def test_the_first_piece_is_sent_before_the_last_is_there() -> None:
