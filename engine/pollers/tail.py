@@ -209,8 +209,11 @@ class LogTail:
 
     def _truncated(self, log: _OpenLog) -> None:
         """copytruncate: read the rest from the copy, then what followed, then start at the beginning."""
-        pieces = self._look_behind(log)
-        copy = next((one for one in pieces if _same_beginning(one, log) and one.size() >= log.offset), None)
+        found = self._look()
+        copies = [one for one in found.pieces if _same_beginning(one, log)]
+        copy = next((one for one in copies if one.size() >= log.offset), None)
+        # A file is shorter some moments before its time of writing says so: until then its copy is younger than it.
+        pieces = self._behind(found, max(one.written_at()[0] for one in [log, *copies]))
         later = pieces[pieces.index(copy) + 1 :] if copy is not None else []
         for piece in pieces:
             if piece is not copy and piece not in later:
@@ -223,7 +226,7 @@ class LogTail:
 
     def _filled(self, log: _OpenLog) -> bool:
         """A file that was empty has lines now. True: it had others in between, which are in the chain now."""
-        earlier = self._without_copies(self._look_behind(log), log)
+        earlier = self._without_copies(self._behind(self._look(), log.written_at()[0]), log)
         if earlier:
             earlier[0].after_gap = log.after_gap
             self._put_copies_before(log, earlier)
@@ -296,10 +299,8 @@ class LogTail:
             return False
         return True
 
-    def _look_behind(self, log: _OpenLog) -> list[_OpenLog]:
-        """Only what was written before this one; what came after it is for `_follow`."""
-        found = self._look()
-        last, _ = log.written_at()
+    def _behind(self, found: _Found, last: int) -> list[_OpenLog]:
+        """Only what was written until then; what came after it is for `_follow`."""
         behind = [piece for piece in found.pieces if piece.written_at()[0] <= last]
         for other in (*found.pieces[len(behind) :], found.current):
             if other is not None:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from contrib.demo_cores import until
+from tests.support.cores import until
 from tests.system.conftest import MANY, ODD_NAMES, Site
 
 pytestmark = pytest.mark.core

@@ -6,11 +6,11 @@ import asyncio
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from engine.config import Settings
 from engine.desk import Caller, CheckResult, Desk, EntryFilter, Receipt, Target
@@ -134,7 +134,7 @@ def test_an_operation_out_of_scope_is_unknown_and_counts_are_of_what_is_seen(sce
 
 def test_a_token_limited_to_pollers_shows_nothing_its_user_asked_for_elsewhere(scene: Scene) -> None:
     """Its bearer would read what was done, in whose name and under which change number, of cores the token is not for."""
-    narrowed = replace(OPERATOR, scope=SOUTH_ONLY.scope, token="olga-south")
+    narrowed = structs.replace(OPERATOR, scope=SOUTH_ONLY.scope, token="olga-south")
     results = [CheckResult(target("mail01"), 0, "fine"), CheckResult(target("mail01"), 0, "fine again")]
 
     async def work(desk: Desk) -> Any:
@@ -157,7 +157,7 @@ def test_who_may_not_send_a_command_does_not_withdraw_somebody_elses(scene: Scen
     told = "use_authentication=1\nauthorized_for_all_hosts=ivo,eva\nauthorized_for_all_host_commands=ivo\n"
     given = {name: rights_of(parse_cgi_config(told, Path("cgi.cfg")), name) for name in ("ivo", "eva")}
     ivo, eva = (Caller(name, name, "operator", Scope(rights=rights), rights=rights) for name, rights in given.items())
-    admin = replace(OPERATOR, role="admin")
+    admin = structs.replace(OPERATOR, role="admin")
 
     async def work(desk: Desk) -> None:
         (core,) = await desk.command(admin, "ENABLE_FLAP_DETECTION", {}, poller=SOUTH)

@@ -512,7 +512,8 @@ def test_who_joins_while_a_page_is_read_gets_it_by_his_own_sight(world: World) -
 
             return look
 
-        feed._reading = read_while_they_join  # type: ignore[method-assign]
+        async with feed._turn:  # a reading under way would take what is said now
+            feed._reading = read_while_they_join  # type: ignore[method-assign]
         world.say("on web", "web01")
         await hearing
         assert [b"on web" in queue.take() for queue in joined] == [True, False]

@@ -264,6 +264,26 @@ def test_copytruncate_with_all_read_and_none_lost(core: Core) -> None:
     assert reader.holes == [2]
 
 
+@pytest.mark.parametrize("seen_behind_the_copy", [0, 1])
+def test_a_log_seen_short_before_its_time_of_writing_says_so(core: Core, seen_behind_the_copy: int) -> None:
+    """The kernel makes a file shorter, and notes the time behind that: whoever looks in between sees a copy younger than it."""
+    reader = Reader(core)
+    core.write(3)
+    reader.read()
+    noted = core.path.stat().st_mtime_ns
+    tick(core.folder)
+    shutil.copyfile(core.path, core.folder / "nagios.log.1")
+    core.write(seen_behind_the_copy)
+    reader.read()
+    os.truncate(core.path, 0)
+    os.utime(core.path, ns=(noted, noted))
+    reader.read()
+    tick(core.folder)
+    core.write(2)
+    reader.read()
+    assert reader.lines == core.written[3:], "each once"
+
+
 def test_copytruncate_of_a_log_that_is_longer_again_than_what_was_read(core: Core) -> None:
     reader = Reader(core)
     core.write(1)
