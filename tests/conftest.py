@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 from collections.abc import Iterator
 
@@ -25,6 +26,14 @@ def _cores_are_there() -> None:
 def _core_marker(request: pytest.FixtureRequest) -> None:
     if request.node.get_closest_marker("core"):
         request.getfixturevalue("_cores_are_there")
+
+
+@pytest.fixture(autouse=True)
+def _usual_umask() -> Iterator[None]:
+    """The command line narrows it for good; what runs it in the process of the tests must not do so for those after it."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
 
 
 @pytest.fixture(autouse=True, scope="session")
