@@ -20,6 +20,7 @@ from engine.state.views import Reader
 
 FIRST_VIEW_S = 2.0  # a first start waits that long for a first view; nothing known would read as nothing wrong
 _LOOK_S = 0.02
+IDLE_S = 75  # of a connection: longer than clients and proxies keep theirs (5 to 60 s), or their next request meets its end
 GRACE_S = 12  # longer than the longest default wait of a request, so that a restart cuts nobody's answer off
 
 
@@ -61,6 +62,7 @@ def uvicorn_config(app: Starlette, settings: Settings) -> uvicorn.Config:
         forwarded_allow_ips=list(settings.behind_proxy),
         ssl_certfile=settings.tls_cert,
         ssl_keyfile=settings.tls_key,
+        timeout_keep_alive=IDLE_S,
         timeout_graceful_shutdown=GRACE_S,
     )
 
