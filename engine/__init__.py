@@ -27,13 +27,13 @@ The tour, in reading order:
    Idempotency-Key got, `audit.py` who asked for what, `rows.py` puts many rows in by few statements,
    `checkpoints.py` keeps its write-ahead log short, `undone.py` overwrites in it what a failed commit left,
    `retention.py` what is forgotten.
-6. `pollers/`: the thin edge. `command_file.py` (the FIFO), `tail.py` (logs through rotations), `scan.py` (scanner process),
-   `priority.py` (who waits where the processor is short), `watch.py` (folders), `inspect.py` (what `check` finds), `following.py`
-   (how far a log was read over our own restarts), `follow.py` (the thread that carries what a log says of states into the
-   mirror), `indexing.py` (the process that fills history.db), `replay.py` (downtimes that only the logs know),
-   `acknowledged.py` (acknowledgements likewise), `duplicates.py`
-   (what a core made twice of one line), `losses.py` (what it lost in a crash), `expiry.py` (acknowledgements that end at a time),
-   `logpages.py` (logs as they lie, from either end), and the lane, one thread that carries a poller's commands: `local.py`
+6. `pollers/`: the thin edge. `command_file.py` (the FIFO), `tail.py` (logs through rotations), `scan.py` (status files: what
+   changed), `scanner_process.py` (where they are scanned), `priority.py` (who waits where the processor is short), `watch.py`
+   (folders), `inspect.py` (what `check` finds), `following.py` (how far a log was read over our own restarts), `follow.py` (the
+   thread that carries what a log says of states into the mirror), `indexing.py` (the process that fills history.db), `replay.py`
+   (downtimes that only the logs know), `acknowledged.py` (acknowledgements likewise), `duplicates.py` (what a core made twice of
+   one line), `losses.py` (what it lost in a crash), `expiry.py` (acknowledgements that end at a time), `logpages.py` (logs as
+   they lie, from either end), and the lane, one thread that carries a poller's commands: `local.py`
    its round (in layers: `lane_parts.py` what it holds, `lane_log.py` what it hears, `lane_writing.py` and `lane_sending.py` what
    it writes, `lane_silence.py` what it does where proof does not come), `health.py` how its command file is, `sending.py` what
    may be written next, `bulk.py` calls of results (`call.py` one of them, `bulk_plan.py` what of them is written next,
