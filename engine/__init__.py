@@ -19,10 +19,11 @@ The tour, in reading order:
    further ones, `scope.py` who may see what (`rights.py`: as a contact). `search.py` is the search language as SQL (`fields.py`
    what can be named, `operands.py` values, `patterns.py` LIKE and regular expressions), `lists.py` what it finds, as columns.
    `logindex.py` writes history.db, the index of the cores' logs, `history.py` reads it.
-5. `journal/`: `schema.py` is its tables, version after version, `store.py` keeps commands and every step of their life
-   (`slices.py` long work in short transactions, `moves.py` the same step of many),
-   `calls.py` passive results by the thousand as one row, `operations.py` the calls they all came from, `identities.py` mints
-   public ids, `own.py` stores what Signalbox itself asks for, `history.py` keeps downtimes, acknowledgements and comments,
+5. `journal/`: `schema.py` is its tables, version after version, `store.py` the one way to write them (`slices.py` long work in
+   short transactions), `commands.py` keeps commands and every step of their life (`moves.py` the same step of many), `batches.py`
+   what of them was written together, `followed.py` how far each log was read, `calls.py` passive results by the thousand as one
+   row, `operations.py` the calls they all came from, `identities.py` mints public ids, `own.py` stores what Signalbox itself
+   asks for, `history.py` keeps downtimes, acknowledgements and comments,
    `accounts.py` users and tokens (`accounts_version.py`: whether they changed), `requests.py` what requests with an
    Idempotency-Key got, `audit.py` who asked for what, `rows.py` puts many rows in by few statements,
    `checkpoints.py` keeps its write-ahead log short, `undone.py` overwrites in it what a failed commit left,
