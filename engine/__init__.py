@@ -10,15 +10,15 @@ The tour, in reading order:
    `executed.py` what the log proves was executed (`expected.py` what it will show of a batch), `proof.py` what the status file
    proves of effects, `binding.py` which of its blocks is which entry, `reruns.py` what was executed twice, `passages.py` what
    a log alone tells of downtimes, `acknowledged.py` of acknowledgements.
-4. `state/`: `frames.py` is what a scanner sends, `mirror.py` the one writer of state.db (`generation.py` one scan, `changes.py`
-   one log line, and what changed; `version.py` that something did), `events.py` what of that is told (`former.py`: of what is
-   gone, to whom), `views.py` the
-   reads of hosts and services, `groups.py`, `grouped.py` (groups searched by their members), `resources.py` (hosts and services
-   in one list), `listed.py` (services as lists show them), `configured.py` (contacts, timeperiods, a core's commands),
-   `tactical.py` (totals), `outages.py` (what keeps hosts from being reached) and `detail.py` (what stands around an object)
-   further ones, `scope.py` who may see what (`rights.py`: as a contact). `search.py` is the search language as SQL (`fields.py`
-   what can be named, `operands.py` values, `patterns.py` LIKE and regular expressions), `lists.py` what it finds, as columns.
-   `logindex.py` writes history.db, the index of the cores' logs, `history.py` reads it.
+4. `state/`: `frames.py` is what a scanner sends, `mirror.py` the one writer of state.db (`generation.py` one scan,
+   `object_cache.py` what it says of the configuration, `changes.py` one log line, and what changed; `version.py` that something
+   did), `events.py` what of that is told (`former.py`: of what is gone, to whom), `views.py` the reads of hosts and services,
+   `groups.py`, `grouped.py` (groups searched by their members), `resources.py` (hosts and services in one list), `listed.py`
+   (services as lists show them), `configured.py` (contacts, timeperiods, a core's commands), `tactical.py` (totals), `outages.py`
+   (what keeps hosts from being reached) and `detail.py` (what stands around an object) further ones, `scope.py` who may see what
+   (`rights.py`: as a contact). `search.py` is the search language as SQL (`fields.py` what can be named, `operands.py` values,
+   `patterns.py` LIKE and regular expressions), `lists.py` what it finds, as columns. `logindex.py` writes history.db, the index
+   of the cores' logs, `history.py` reads it.
 5. `journal/`: `schema.py` is its tables, version after version, `store.py` the one way to write them (`slices.py` long work in
    short transactions), `commands.py` keeps commands and every step of their life (`moves.py` the same step of many), `batches.py`
    what of them was written together, `followed.py` how far each log was read, `calls.py` passive results by the thousand as one
