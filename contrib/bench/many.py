@@ -37,8 +37,9 @@ from engine.desk import Desk
 from engine.desk.bulk import SLICE
 from engine.journal import accounts
 from engine.journal.checkpoints import Checkpoints
+from engine.journal.commands import COMMAND_COLUMNS
 from engine.journal.identities import Identities
-from engine.journal.store import COMMAND_COLUMNS, Journal
+from engine.journal.store import Journal
 from engine.model import CoreKind, Generation, HostStatus, ServiceStatus
 from engine.state.frames import Begin, End, Rows
 from engine.state.mirror import Mirror

@@ -31,7 +31,7 @@ from engine.clock import SystemClock
 from engine.config import Poller, Settings
 from engine.desk import Caller
 from engine.model import CoreKind, ObjectKey
-from engine.pollers.scan import ScannerProcess
+from engine.pollers.scanner_process import ScannerProcess
 from engine.state.frames import ScanRequest
 from engine.state.mirror import Mirror
 from engine.state.scope import EVERYTHING, Scope

@@ -22,7 +22,7 @@ from contrib.demo_cores import NagiosCore, until
 from contrib.large_core import QuietCore, many_hosts
 from engine.config import Poller
 from engine.model import CoreKind
-from engine.pollers.scan import ScannerProcess
+from engine.pollers.scanner_process import ScannerProcess
 from engine.state.frames import Begin, End, Failed, Frame, Rows, ScanRequest
 
 

@@ -36,7 +36,7 @@ from contrib.demo_cores import until
 from contrib.large_core import Feeder, QuietCore, many_hosts
 from engine.config import Poller
 from engine.model import CoreKind
-from engine.pollers.scan import ScannerProcess
+from engine.pollers.scanner_process import ScannerProcess
 from engine.state.frames import Rows
 from engine.state.tables import STATE_FILE
 from tests.support.box import Box, quoted
@@ -169,7 +169,7 @@ def first_answer_s(box: Box, pause_s: float) -> float:
 def resident_mb(box: Box) -> float:
     """Proportional resident memory of the engine and its scanners."""
     total = 0
-    for role in ("engine.runtime", "engine.pollers.scan"):
+    for role in ("engine.runtime", "engine.pollers.scanner_process"):
         for pid in box.pids(role):
             lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
             total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 
 from engine.commands.catalogue import CATALOGUE
 from engine.commands.lifecycle import UNFINISHED
+from engine.journal.commands import CommandRow, command_by_id
 from engine.journal.history import ACKNOWLEDGEMENT_COMMENT, EntryRow, entries
 from engine.journal.own import insert_own
 from engine.journal.slices import Slices
-from engine.journal.store import CommandRow, command_by_id
 from engine.model import CommentStatus, CoreKind
 from engine.state.views import Reader
 

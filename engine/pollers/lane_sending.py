@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from engine.commands.lifecycle import UNWRITTEN, State
 from engine.commands.wire import WRITE_LIMIT
 from engine.faults import AFTER_ACCEPT, crash_point
+from engine.journal.commands import CommandRow, command_by_id, commands_in, is_waiting, move, overdue
 from engine.journal.slices import Slices
-from engine.journal.store import CommandRow, command_by_id, commands_in, is_waiting, move, overdue
 from engine.pollers.absent import refused
 from engine.pollers.lane_writing import GATHER_S, LaneWriting
 from engine.pollers.sending import Situation, batches, in_sending_order, plan, ran_out
