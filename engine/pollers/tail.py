@@ -60,9 +60,12 @@ class _OpenLog:
     after_gap: bool = False  # something is or may be missing between the piece before and this one
     copy_of: tuple[int, int] | None = None  # the file that was truncated; positions name it, so that the gap is not forgotten
 
-    def read(self) -> list[bytes]:
-        """Whole lines from the offset on, at most one chunk."""
+    def read(self) -> list[bytes] | None:
+        """Whole lines from the offset on, at most one chunk; None when the file has begun anew since it was looked at."""
         data = os.pread(self.descriptor, _CHUNK, self.offset)
+        # Truncated and filled again in between, there may be other lines at the same place.
+        if data and (not self.head or os.pread(self.descriptor, len(self.head), 0) != self.head):
+            return None
         end = data.rfind(b"\n") + 1
         if not end:
             # A single line longer than a chunk is no log line; step over it rather than stand still.
@@ -183,15 +186,17 @@ class LogTail:
             if self._has_begun_anew(oldest):
                 continue
             lines = oldest.read()
-            if not lines and len(self._chain) > 1:
+            if lines == [] and len(self._chain) > 1:
                 # The core writes to one file only: a later one with lines in it means that this one has had its last.
                 if not any(log.size() for log in self._chain[1:]):
                     return []
                 lines = oldest.read()
-                if not lines:
+                if lines == []:
                     self._chain[1].after_gap |= oldest.after_gap
                     self._forget(self._chain.pop(0))
                     continue
+            if lines is None:
+                continue
             if lines and oldest.after_gap:
                 self.hole, oldest.after_gap = True, False
             return lines
