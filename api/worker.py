@@ -1,7 +1,7 @@
 """One API worker process, on a listening socket the supervisor bound.
 
-Started as `python -m api.worker DESCRIPTOR`; the configuration is the first line on standard input. The end of standard input
-means that the supervisor is gone: the worker then stops as it does on SIGTERM.
+Started as `python -m api.worker DESCRIPTOR [SIGNS]`; SIGNS is a pipe for signs of life. The configuration is the first line on
+standard input, whose end means that the supervisor is gone: the worker then stops as it does on SIGTERM.
 """
 
 from __future__ import annotations
@@ -26,15 +26,16 @@ def main() -> None:
     """Serve until told to stop."""
     gc.disable()  # what is imported stays: looking for cycles in it, again and again, is a sixth of a start
     from api.server import await_first_view, build_server
-    from engine import garbage
+    from engine import garbage, uncounted
     from engine.config import decode_config
 
+    uncounted.stop_counting()
     logging.basicConfig(format=LOG_FORMAT, level=logging.INFO)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # the supervisor says when workers come and go
     sys.setswitchinterval(SWITCH_S)
     config = decode_config(read_first_line())
     listener = socket.socket(fileno=int(sys.argv[1]))
-    server = build_server(config)
+    server = build_server(config, int(sys.argv[2]) if sys.argv[2:] else None)
     garbage.spare_collection()
     await_first_view(config.data)
     threading.Thread(target=_stop_at_end_of_input, args=(server,), name="parent", daemon=True).start()

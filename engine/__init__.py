@@ -44,9 +44,9 @@ The tour, in reading order:
    `absent.py` what to do where it is not there, `one_by_one.py` where it was a deletion of many), `keeping.py` its successor when
    the journal could not be written.
 7. `runtime.py`: the engine process put together. `hints.py`: wake-ups between processes. `faults.py`: crash points for tests.
-   `figures.py`: what processes count and time, for /metrics. `garbage.py`: how often cycles are looked for. `turns.py`: threads
-   that do what many ask, in turns of who asks. `carrier.py`: a thread that does many requests' short works together. `mapped.py`:
-   a number that all processes see.
+   `figures.py`: what processes count and time, for /metrics. `garbage.py`: how often cycles are looked for. `uncounted.py`:
+   SQLite's memory without a lock of all threads. `turns.py`: threads that do what many ask, in turns of who asks. `carrier.py`: a
+   thread that does many requests' short works together. `mapped.py`: a number that all processes see.
 8. `desk/`: the front door every API dialect comes through; it runs in the API workers: one class in layers, `opened.py` (databases,
    threads), `reading.py` (what is shown), `ordering.py` (from orders to receipts), `nouns.py`, `any_command.py`, `for_many.py` and
    `result_calls.py` (what can be asked); `storable.py` says what no database can hold. `selection.py` says which objects a call is
