@@ -33,7 +33,8 @@ The tour, in reading order:
    (folders), `inspect.py` (what `check` finds), `following.py` (how far a log was read over our own restarts), `follow.py` (the
    thread that carries what a log says of states into the mirror), `indexing.py` (the process that fills history.db), `replay.py`
    (downtimes that only the logs know), `acknowledged.py` (acknowledgements likewise), `duplicates.py` (what a core made twice of
-   one line), `losses.py` (what it lost in a crash), `expiry.py` (acknowledgements that end at a time), `logpages.py` (logs as
+   one line), `losses.py` and `switches.py`
+   (what it lost in a crash), `expiry.py` (acknowledgements that end at a time), `logpages.py` (logs as
    they lie, from either end), and the lane, one thread that carries a poller's commands: `local.py`
    its round (in layers: `lane_parts.py` what it holds, `lane_log.py` what it hears, `lane_writing.py` and `lane_sending.py` what
    it writes, `lane_silence.py` what it does where proof does not come), `health.py` how its command file is, `sending.py` what
