@@ -18,10 +18,10 @@ import threading
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import orjson
 
 from engine.commands.lifecycle import LATE, State, check_move
@@ -105,8 +105,7 @@ class NewCommand(NamedTuple):
     state: str = str(State.ACCEPTED)
 
 
-@dataclass(frozen=True, slots=True)
-class BatchRow:
+class BatchRow(msgspec.Struct, frozen=True):
     """One batch as written. `fifo` is device:inode, `position` the log's place before the write (tail.Position as JSON).
 
     It holds either commands or, as `results` says, passive results of one call (see calls.py): as many writes as that has parts.
@@ -504,8 +503,7 @@ def open_batches(connection: sqlite3.Connection, poller: int) -> list[BatchRow]:
 # --- how far a log was followed ---------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Followed:
+class Followed(msgspec.Struct, frozen=True):
     """How far a core's log was followed and what it said of the core's life; see the table."""
 
     position: str

@@ -25,10 +25,13 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import IO
+
+import msgspec
+from msgspec.structs import fields
 
 from engine.config import Poller
 from engine.errors import FormatError
@@ -429,15 +432,13 @@ def _gone_frames(gone: list[_Key]) -> Iterator[Gone]:
 _CACHE_KINDS = tuple(kind.name for kind in fields(ObjectCache))
 
 
-@dataclass(frozen=True, slots=True)
-class _Slice:
+class _Slice(msgspec.Struct, frozen=True):
     """A part of an object cache on its way: nobody should hold the interpreter lock for all of it at once."""
 
     part: ObjectCache
 
 
-@dataclass(frozen=True, slots=True)
-class _LastSlice:
+class _LastSlice(msgspec.Struct, frozen=True):
     """The object cache is complete."""
 
 

@@ -19,6 +19,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import orjson
 
 _CHUNK = 1 << 20
@@ -27,8 +28,7 @@ _NEVER = (1 << 63, 0)
 _COMPRESSED = (".gz", ".xz", ".bz2", ".zst", ".Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(msgspec.Struct, frozen=True):
     """A place in a log. `first_line`, the log's first bytes, guards against inode re-use; empty when the file was empty."""
 
     device: int
@@ -95,8 +95,7 @@ class _OpenLog:
         os.close(self.descriptor)
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(msgspec.Struct, frozen=True):
     """Pieces in the order of writing, the file under the log's name if it is new, the last write to a compressed piece."""
 
     pieces: list[_OpenLog]
