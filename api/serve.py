@@ -6,6 +6,10 @@ standard input, which then stays open: its end tells a child that the supervisor
 of their own, so that Ctrl-C reaches the supervisor alone and the order of stopping is ours: workers first (they finish their
 answers), the engine last (it proves what they accepted). A child that dies is started again at once; one that keeps dying
 waits 0.1, 0.2, 0.4 … up to PAUSE_MAX_S seconds in between.
+
+A worker's loop gives signs of life through a pipe, from when it serves until it has ended. One that gives none at as many looks
+as `worker_silent_s` says, LOOK_S apart, is killed, and so started again. Looks are counted, not time: where the whole machine
+was suspended, or has no turn for us either, nobody was silent.
 """
 
 from __future__ import annotations
@@ -32,6 +36,7 @@ FIGURES_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 PAUSE_MIN_S = 0.1
 PAUSE_MAX_S = 5.0
 STEADY_S = 10.0  # a child that lived this long is started again without a pause
+LOOK_S = 1.0  # apart; a worker's signs come closer together
 STOP_WORKER_S = 15.0  # a little more than a worker's own grace
 FIGURES_FOLDER = "metrics"
 MEMORY = Path("/dev/shm")
@@ -91,10 +96,7 @@ async def _supervise(config: Config, listener: socket.socket) -> None:
     descriptor = listener.fileno()
     figures = _figures_folder(config.data)
     engine = Child("engine", ("engine.runtime",), line, figures)
-    workers = [
-        Child(f"worker {n}", ("api.worker", str(descriptor)), line, figures, (descriptor,))
-        for n in range(1, config.settings.workers + 1)
-    ]
+    workers = [_worker(n, descriptor, line, figures, config.settings) for n in range(1, config.settings.workers + 1)]
     async with asyncio.TaskGroup() as group:
         for child in (*workers, engine):  # what answers begins first
             group.create_task(child.keep(), name=child.name)
@@ -107,6 +109,41 @@ async def _supervise(config: Config, listener: socket.socket) -> None:
     log.info("stopped")
 
 
+def _worker(number: int, listener: int, line: bytes, figures: Path, settings: Settings) -> Child:
+    signs, given = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    arguments = ("api.worker", str(listener), str(given))
+    return Child(f"worker {number}", arguments, line, figures, (listener, given), Silence(signs, settings.worker_silent_s))
+
+
+@dataclass(slots=True)
+class Silence:
+    """For how many looks in a row no sign of life lay in a pipe. Before a first one it is no silence: a process is starting."""
+
+    signs: int
+    most: int  # 0: no silence is too long
+    looks: int = 0
+    has_begun: bool = False
+
+    def begin(self) -> None:
+        """Of a new process: what was left of the one before is no sign of it."""
+        self._were_given()
+        self.looks, self.has_begun = 0, False
+
+    def is_too_long(self) -> bool:
+        """Look once more. Whether that was the last look that may be in vain."""
+        if self._were_given():
+            self.looks, self.has_begun = 0, True
+        else:
+            self.looks += self.has_begun
+        return 0 < self.most <= self.looks
+
+    def _were_given(self) -> bool:
+        try:
+            return bool(os.read(self.signs, 1 << 16))
+        except BlockingIOError:
+            return False
+
+
 @dataclass(slots=True)
 class Child:
     """A process that is to run: `python -m` of `arguments`, with `line` first on its standard input, figures kept in a folder."""
@@ -116,6 +153,7 @@ class Child:
     line: bytes
     figures: Path
     descriptors: tuple[int, ...] = ()
+    silence: Silence | None = None  # of one that gives signs of life
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     process: Process | None = None
 
@@ -130,9 +168,7 @@ class Child:
             lived = asyncio.get_running_loop().time() - began
             pause = PAUSE_MIN_S if lived >= STEADY_S else max(PAUSE_MIN_S, min(pause * 2, PAUSE_MAX_S))
             log.warning("%s %s after %.1f s, starting it again in %.1f s", self.name, _ended(code), lived, pause)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await self.stopping.wait()
+            await self._rest(pause)
 
     async def stop(self, timeout_s: float) -> None:
         """Ask it to end, and kill it when it has not after `timeout_s`."""
@@ -151,6 +187,8 @@ class Child:
                 process.kill()
 
     async def _run(self) -> int:
+        if self.silence is not None:
+            self.silence.begin()
         self.process = await asyncio.create_subprocess_exec(
             sys.executable, "-P", "-m", *self.arguments, stdin=PIPE, pass_fds=self.descriptors, process_group=0,
             env=os.environ | {FIGURES_VARIABLE: str(self.figures)},
@@ -163,10 +201,28 @@ class Child:
             with contextlib.suppress(ConnectionError):
                 self.process.stdin.write(self.line)
                 await self.process.stdin.drain()
-        code = await self.process.wait()
+        async with asyncio.TaskGroup() as group:
+            watch = group.create_task(self._watch(self.process), name=f"watch {self.name}")
+            code = await self.process.wait()
+            watch.cancel()
         for path in self.figures.glob(f"gauge_live*_{self.process.pid}.db"):  # what it had open is open no more
             path.unlink()
         return code
+
+    async def _watch(self, process: Process) -> None:
+        """Kill it when it is silent for too long; one that is to stop has its own time for that."""
+        while self.silence is not None and not self.stopping.is_set():
+            if self.silence.is_too_long():
+                log.warning("%s has given no sign of life for %d s and is killed", self.name, self.silence.most * LOOK_S)
+                process.kill()
+                return
+            await self._rest(LOOK_S)
+
+    async def _rest(self, seconds: float) -> None:
+        """Until then, or until it is to stop."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.stopping.wait()
 
 
 def _figures_folder(data: Path) -> Path:

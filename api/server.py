@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import socket
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import uvicorn
@@ -21,15 +23,23 @@ from engine.state.views import Reader
 FIRST_VIEW_S = 2.0  # a first start waits that long for a first view; nothing known would read as nothing wrong
 _LOOK_S = 0.02
 IDLE_S = 75  # of a connection: longer than clients and proxies keep theirs (5 to 60 s), or their next request meets its end
+SIGN_S = 0.25  # several times within each look of the supervisor
 GRACE_S = 12  # longer than the longest default wait of a request, so that a restart cuts nobody's answer off
 
 
 class Server(uvicorn.Server):
     """uvicorn's server, which waits for answers to end when it stops: those without an end are ended first."""
 
-    def __init__(self, config: uvicorn.Config, desk: Desk) -> None:
+    def __init__(self, config: uvicorn.Config, desk: Desk, signs: int | None) -> None:
         super().__init__(config)
         self._desk = desk
+        self._signs = signs
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start serving, and tell the supervisor of it again and again, for as long as the loop turns."""
+        await super().startup(sockets)
+        if self._signs is not None:
+            self._give_sign(self._signs)
 
     async def on_tick(self, counter: int) -> bool:
         """Whether to stop: also when nothing can be accepted any more, as the supervisor starts another worker then."""
@@ -40,11 +50,16 @@ class Server(uvicorn.Server):
         self._desk.end_streams()
         await super().shutdown(sockets)
 
+    def _give_sign(self, pipe: int) -> None:
+        with suppress(BlockingIOError, BrokenPipeError):  # of a supervisor that does not look, or is gone
+            os.write(pipe, b".")
+        asyncio.get_running_loop().call_later(SIGN_S, self._give_sign, pipe)
 
-def build_server(config: Config) -> Server:
-    """The server of one worker."""
+
+def build_server(config: Config, signs: int | None = None) -> Server:
+    """The server of one worker. `signs`: a pipe for its signs of life, which does not block."""
     app, desk = build_app(config)
-    return Server(uvicorn_config(app, config.settings), desk)
+    return Server(uvicorn_config(app, config.settings), desk, signs)
 
 
 def uvicorn_config(app: Starlette, settings: Settings) -> uvicorn.Config:

@@ -1,7 +1,7 @@
 """One API worker process, on a listening socket the supervisor bound.
 
-Started as `python -m api.worker DESCRIPTOR`; the configuration is the first line on standard input. The end of standard input
-means that the supervisor is gone: the worker then stops as it does on SIGTERM.
+Started as `python -m api.worker DESCRIPTOR [SIGNS]`; SIGNS is a pipe for signs of life. The configuration is the first line on
+standard input, whose end means that the supervisor is gone: the worker then stops as it does on SIGTERM.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def main() -> None:
     sys.setswitchinterval(SWITCH_S)
     config = decode_config(read_first_line())
     listener = socket.socket(fileno=int(sys.argv[1]))
-    server = build_server(config)
+    server = build_server(config, int(sys.argv[2]) if sys.argv[2:] else None)
     garbage.spare_collection()
     await_first_view(config.data)
     threading.Thread(target=_stop_at_end_of_input, args=(server,), name="parent", daemon=True).start()

@@ -41,12 +41,18 @@ exit "$code"
 """
 
 
-def until(condition: Callable[[], object], deadline_s: float, what: str) -> None:
-    """Come back once `condition` is true. Raises TimeoutError, which names `what`, when it is not within the time."""
-    end = time.monotonic() + deadline_s
+PATIENCE_S = 60.0  # a deadline only ends what would hang for ever: no slow minute of a busy machine may be taken for that
+
+
+def until(condition: Callable[[], object], what: str, within_s: float = PATIENCE_S) -> None:
+    """Come back once `condition` is true. Raises TimeoutError, which names `what`.
+
+    `within_s` is given where what is waited for takes longer, or where the time itself is what is promised.
+    """
+    end = time.monotonic() + within_s
     while not condition():
         if time.monotonic() > end:
-            raise TimeoutError(f"not within {deadline_s:g} s: {what}")
+            raise TimeoutError(f"not within {within_s:g} s: {what}")
         time.sleep(0.01)
 
 
@@ -194,7 +200,7 @@ class Core:
                 **identity,  # type: ignore[call-overload]
             )
 
-    def wait_ready(self, deadline_s: float = 60.0) -> None:
+    def wait_ready(self, within_s: float = PATIENCE_S) -> None:
         """Come back when the core reads commands and has written a status file of this run."""
 
         def is_ready() -> bool:
@@ -203,16 +209,16 @@ class Core:
                 raise RuntimeError(f"the core in {self.folder} ended at its start:\n{tail}")
             return has_reader(self.command_file) and _identity(self.status_file) not in (None, self._status_before)
 
-        until(is_ready, deadline_s, f"the core in {self.folder} is ready")
+        until(is_ready, f"the core in {self.folder} is ready", within_s)
 
-    def stop(self, deadline_s: float = 20.0) -> None:
-        """TERM, and KILL for what is left of it after the deadline. Does nothing when it does not run."""
+    def stop(self, within_s: float = 20.0) -> None:
+        """TERM, and KILL for what is left of it then. Does nothing when it does not run."""
         if self.process is None:
             return
         self.signal(signal.SIGCONT)
         self.signal(signal.SIGTERM)
         try:
-            self.process.wait(deadline_s)
+            self.process.wait(within_s)
         except subprocess.TimeoutExpired:
             self.signal(signal.SIGKILL)
             self.process.wait()
@@ -233,12 +239,12 @@ class Core:
                 continue
         return sorted(found, key=lambda pid: (pid != main, pid))
 
-    def wait_gone(self, deadline_s: float = 3.0) -> None:
+    def wait_gone(self, within_s: float = 3.0) -> None:
         """Wait until the workers of a main process that ended have followed it; kill those that do not."""
         try:
             what = f"every process of the core in {self.folder} ended"
             # A process that is being ended has lost its name before it closes the FIFO.
-            until(lambda: not self.pids() and not has_reader(self.command_file), deadline_s, what)
+            until(lambda: not self.pids() and not has_reader(self.command_file), what, within_s)
         except TimeoutError:
             for pid in self.pids():
                 os.kill(pid, signal.SIGKILL)

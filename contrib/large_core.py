@@ -75,7 +75,7 @@ class QuietCore(NagiosCore):
                 return False
             return True
 
-        until(sent, 60, "the core reads its command file")
+        until(sent, "the core reads its command file")
 
 
 def names_of(host: Host) -> list[str]:
@@ -124,7 +124,7 @@ def main() -> int:
     core.prepare()
     core.start()
     try:
-        core.wait_ready(deadline_s=300)
+        core.wait_ready(300)
         print(f"{options.hosts} hosts with {options.services} services each; in front of it: "
               f"signalbox serve --core {core.config_file}", flush=True)  # fmt: skip
         core.fill()

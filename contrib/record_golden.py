@@ -161,7 +161,7 @@ def record(core: Core, target: Path) -> None:
         _keep_next(core, target / "status-1.dat")
         for line in commands(int(time.time())):
             send(line)
-        until(lambda: b"golden00" in core.main_log.read_bytes(), 20, "the last command is read")
+        until(lambda: b"golden00" in core.main_log.read_bytes(), "the last command is read", 20)
         _settled(core)
         send(b"DEL_DOWNTIME_BY_HOST_NAME;web01;a+b" if core.kind == "nagios" else b"DEL_SVC_DOWNTIME;0")
         # Nothing like a command at all. Nagios 4 must be given it last: it spoils what follows.
@@ -170,10 +170,10 @@ def record(core: Core, target: Path) -> None:
         _keep_next(core, target / "status-2.dat")
         _keep_next(core, target / "status-3.dat")
         core.signal(signal.SIGHUP)
-        until(lambda: core.main_log.read_bytes().count(_STARTED[core.kind]) == 2, 30, "the core has reloaded")
-        until(lambda: has_reader(core.command_file), 30, "the core reads commands after its reload")
+        until(lambda: core.main_log.read_bytes().count(_STARTED[core.kind]) == 2, "the core has reloaded", 30)
+        until(lambda: has_reader(core.command_file), "the core reads commands after its reload", 30)
         send(b"_SIGNALBOX_Lgolden01")
-        until(lambda: b"golden01" in core.main_log.read_bytes(), 30, "the core reads commands after its reload")
+        until(lambda: b"golden01" in core.main_log.read_bytes(), "the core reads commands after its reload", 30)
         _settled(core)
         for source, name in ((core.object_cache_file, "objects.cache"), (core.log_file, "core.log"), (core.main_log, "main.log")):
             if name != "main.log" or core.main_log != core.log_file:
@@ -199,7 +199,7 @@ def _settled(core: Core) -> None:
 
 def _next_generation(core: Core) -> bytes:
     before = core.status_file.stat().st_mtime_ns
-    until(lambda: core.status_file.exists() and core.status_file.stat().st_mtime_ns != before, 20, "another status file")
+    until(lambda: core.status_file.exists() and core.status_file.stat().st_mtime_ns != before, "another status file", 20)
     return core.status_file.read_bytes()
 
 

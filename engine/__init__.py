@@ -10,30 +10,31 @@ The tour, in reading order:
    `executed.py` what the log proves was executed (`expected.py` what it will show of a batch), `proof.py` what the status file
    proves of effects, `binding.py` which of its blocks is which entry, `reruns.py` what was executed twice, `passages.py` what
    a log alone tells of downtimes, `acknowledged.py` of acknowledgements.
-4. `state/`: `frames.py` is what a scanner sends, `mirror.py` the one writer of state.db (`generation.py` one scan, `changes.py`
-   one log line, and what changed; `version.py` that something did), `events.py` what of that is told (`former.py`: of what is
-   gone, to whom), `views.py` the
-   reads of hosts and services, `groups.py`, `grouped.py` (groups searched by their members), `resources.py` (hosts and services
-   in one list), `listed.py` (services as lists show them), `configured.py` (contacts, timeperiods, a core's commands),
-   `tactical.py` (totals), `outages.py` (what keeps hosts from being reached) and `detail.py` (what stands around an object)
-   further ones, `scope.py` who may see what (`rights.py`: as a contact). `search.py` is the search language as SQL (`fields.py`
-   what can be named, `operands.py` values, `patterns.py` LIKE and regular expressions), `lists.py` what it finds, as columns.
-   `logindex.py` writes history.db, the index of the cores' logs, `history.py` reads it.
-5. `journal/`: `schema.py` is its tables, version after version, `store.py` keeps commands and every step of their life
-   (`slices.py` long work in short transactions, `moves.py` the same step of many),
-   `calls.py` passive results by the thousand as one row, `operations.py` the calls they all came from, `identities.py` mints
-   public ids, `own.py` stores what Signalbox itself asks for, `history.py` keeps downtimes, acknowledgements and comments,
+4. `state/`: `frames.py` is what a scanner sends, `mirror.py` the one writer of state.db (`generation.py` one scan,
+   `object_cache.py` what it says of the configuration, `changes.py` one log line, and what changed; `version.py` that something
+   did), `events.py` what of that is told (`former.py`: of what is gone, to whom), `views.py` the reads of hosts and services,
+   `groups.py`, `grouped.py` (groups searched by their members), `resources.py` (hosts and services in one list), `listed.py`
+   (services as lists show them), `configured.py` (contacts, timeperiods, a core's commands), `tactical.py` (totals), `outages.py`
+   (what keeps hosts from being reached) and `detail.py` (what stands around an object) further ones, `scope.py` who may see what
+   (`rights.py`: as a contact). `search.py` is the search language as SQL (`fields.py` what can be named, `operands.py` values,
+   `patterns.py` LIKE and regular expressions), `lists.py` what it finds, as columns. `logindex.py` writes history.db, the index
+   of the cores' logs, `history.py` reads it.
+5. `journal/`: `schema.py` is its tables, version after version, `store.py` the one way to write them (`slices.py` long work in
+   short transactions), `commands.py` keeps commands and every step of their life (`moves.py` the same step of many), `batches.py`
+   what of them was written together, `followed.py` how far each log was read, `calls.py` passive results by the thousand as one
+   row, `operations.py` the calls they all came from, `identities.py` mints public ids, `own.py` stores what Signalbox itself
+   asks for, `history.py` keeps downtimes, acknowledgements and comments,
    `accounts.py` users and tokens (`accounts_version.py`: whether they changed), `requests.py` what requests with an
    Idempotency-Key got, `audit.py` who asked for what, `rows.py` puts many rows in by few statements,
    `checkpoints.py` keeps its write-ahead log short, `undone.py` overwrites in it what a failed commit left,
    `retention.py` what is forgotten.
-6. `pollers/`: the thin edge. `command_file.py` (the FIFO), `tail.py` (logs through rotations), `scan.py` (scanner process),
-   `priority.py` (who waits where the processor is short), `watch.py` (folders), `inspect.py` (what `check` finds), `following.py`
-   (how far a log was read over our own restarts), `follow.py` (the thread that carries what a log says of states into the
-   mirror), `indexing.py` (the process that fills history.db), `replay.py` (downtimes that only the logs know),
-   `acknowledged.py` (acknowledgements likewise), `duplicates.py`
-   (what a core made twice of one line), `losses.py` (what it lost in a crash), `expiry.py` (acknowledgements that end at a time),
-   `logpages.py` (logs as they lie, from either end), and the lane, one thread that carries a poller's commands: `local.py`
+6. `pollers/`: the thin edge. `command_file.py` (the FIFO), `tail.py` (logs through rotations), `scan.py` (status files: what
+   changed), `scanner_process.py` (where they are scanned), `priority.py` (who waits where the processor is short), `watch.py`
+   (folders), `inspect.py` (what `check` finds), `following.py` (how far a log was read over our own restarts), `follow.py` (the
+   thread that carries what a log says of states into the mirror), `indexing.py` (the process that fills history.db), `replay.py`
+   (downtimes that only the logs know), `acknowledged.py` (acknowledgements likewise), `duplicates.py` (what a core made twice of
+   one line), `losses.py` (what it lost in a crash), `expiry.py` (acknowledgements that end at a time), `logpages.py` (logs as
+   they lie, from either end), and the lane, one thread that carries a poller's commands: `local.py`
    its round (in layers: `lane_parts.py` what it holds, `lane_log.py` what it hears, `lane_writing.py` and `lane_sending.py` what
    it writes, `lane_silence.py` what it does where proof does not come), `health.py` how its command file is, `sending.py` what
    may be written next, `bulk.py` calls of results (`call.py` one of them, `bulk_plan.py` what of them is written next,

@@ -61,6 +61,13 @@ class Settings:
     listen_host: str = setting("127.0.0.1", "address the HTTP service listens on")
     listen_port: int = setting(8080, "port the HTTP service listens on", low=0, high=65535)
     workers: int = setting(1, "API worker processes", low=1, high=64)
+    worker_silent_s: int = setting(
+        60,
+        "an API worker whose loop does not turn for so long hangs: it is killed and started again; 0: never",
+        "s",
+        low=0,
+        high=3600,
+    )
     tls_cert: Path | None = setting(None, "certificate chain; needed (or behind_proxy) to listen beyond loopback")
     tls_key: Path | None = setting(None, "private key of tls_cert")
     behind_proxy: tuple[str, ...] = setting((), "addresses of reverse proxies whose forwarded headers are believed")

@@ -39,7 +39,7 @@ from engine.pollers.keeping import LaneKeeper
 from engine.pollers.local import Lane, Reports
 from engine.pollers.priority import SteppedBack
 from engine.pollers.replay import Replay
-from engine.pollers.scan import ScannerProcess
+from engine.pollers.scanner_process import ScannerProcess
 from engine.pollers.watch import FolderWatch
 from engine.state.frames import End, Frame, ScanRequest
 from engine.state.mirror import Mirror

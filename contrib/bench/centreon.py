@@ -56,7 +56,7 @@ def worker(folder: Path) -> Iterator[int]:
         process.stdin.flush()
         port = int(listener.getsockname()[1])
         url = f"http://127.0.0.1:{port}/healthz"
-        until(lambda: httpx.get(url, timeout=30).status_code == 200, 30, "the worker answers")
+        until(lambda: httpx.get(url, timeout=30).status_code == 200, "the worker answers", 30)
         yield port
     finally:
         process.terminate()

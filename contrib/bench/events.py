@@ -23,8 +23,8 @@ from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
 from contrib.bench.over_http import refreshing
-from contrib.bench.scan import QuietCore, many_hosts
 from contrib.demo_cores import Core, Host, NagiosCore, Service
+from contrib.large_core import QuietCore, many_hosts
 from tests.support.box import Box
 from tests.support.cores import freeze, running, thaw
 from tests.support.events import EventReader, reading

@@ -109,7 +109,7 @@ class Livestatus:
         group = int((self.folder / "pid").read_text())
         os.kill(group, signal.SIGTERM)
         with suppress(TimeoutError):
-            until(lambda: not _processes_of(group), _STOP_WITHIN_S, "Icinga 2 ends")
+            until(lambda: not _processes_of(group), "Icinga 2 ends", _STOP_WITHIN_S)
         if _processes_of(group):
             os.killpg(group, signal.SIGKILL)
 
@@ -252,7 +252,7 @@ def prepare(folder: Path, hosts: int, services: int) -> None:
     core.write(hosts, services)
     begun = time.perf_counter()
     core.start()
-    until(core.socket_path.exists, 900, "livestatus listens")
+    until(core.socket_path.exists, "livestatus listens", 900)
     print(f"Icinga 2 listens after {time.perf_counter() - begun:.0f} s", flush=True)
     core.fill(hosts, services, now)
 
@@ -263,7 +263,7 @@ def prepare(folder: Path, hosts: int, services: int) -> None:
         finally:
             connection.close()
 
-    until(is_filled, 900, "every service has its result")
+    until(is_filled, "every service has its result", 900)
     print(f"and is filled after {time.perf_counter() - begun:.0f} s", flush=True)
 
 

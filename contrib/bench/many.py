@@ -23,7 +23,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from starlette.applications import Starlette
@@ -37,10 +37,11 @@ from engine.desk import Desk
 from engine.desk.bulk import SLICE
 from engine.journal import accounts
 from engine.journal.checkpoints import Checkpoints
+from engine.journal.commands import COMMAND_COLUMNS
 from engine.journal.identities import Identities
-from engine.journal.store import COMMAND_COLUMNS, Journal
+from engine.journal.store import Journal
 from engine.model import CoreKind, Generation, HostStatus, ServiceStatus
-from engine.state.frames import Begin, End, Rows
+from engine.state.frames import Begin, End, Frame, Rows
 from engine.state.mirror import Mirror
 from engine.state.tables import STATE_FILE
 
@@ -165,7 +166,7 @@ def fill(mirror: Mirror, targets: int) -> None:
         for number in range(targets)
     )
     created = time.time()
-    frames = [
+    frames: list[Frame] = [
         Begin(1, Generation(created, created - 100, "4.4.6", created), True), Rows(hosts, services),
         End(1, len(hosts), len(services), 0.0),
     ]  # fmt: skip
@@ -173,7 +174,10 @@ def fill(mirror: Mirror, targets: int) -> None:
         raise SystemExit("the mirror did not take the rows")
 
 
-def _row(kind: type[HostStatus] | type[ServiceStatus], **values: object) -> HostStatus | ServiceStatus:
+Status = TypeVar("Status", HostStatus, ServiceStatus)
+
+
+def _row(kind: type[Status], **values: object) -> Status:
     plain = {name: "" if word == "str" else 0.0 if word == "float" else 0 for name, word in kind.__annotations__.items()}
     return kind(**plain | {"has_been_checked": 1, "custom_variables": "{}"} | values)  # type: ignore[arg-type]
 

@@ -144,7 +144,7 @@ def hello_world(workers: int) -> Iterator[int]:
             return tried.connect_ex(("127.0.0.1", port)) == 0
 
     try:
-        until(answers, 30, "the hello-world answers")
+        until(answers, "the hello-world answers", 30)
         yield port
     finally:
         process.terminate()

@@ -23,8 +23,8 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from contrib.bench.scan import QuietCore
 from contrib.demo_cores import Host, Service, until
+from contrib.large_core import QuietCore
 from engine import garbage
 from engine.clock import SystemClock
 from engine.commands.wire import WRITE_LIMIT
@@ -118,7 +118,7 @@ def wait_for_log(core: QuietCore, line: bytes) -> None:
             log.seek(max(0, core.log_file.stat().st_size - 20_000))
             return text in log.read()
 
-        until(is_there, 60, "the core logged the last result")
+        until(is_there, "the core logged the last result")
 
 
 def engine_of(core: QuietCore, data: Path) -> Runtime:
@@ -158,7 +158,8 @@ def through_the_lane(runtime: Runtime, number: int, count: int) -> float:
 def is_processed(runtime: Runtime, call: str, count: int) -> bool:
     """By the journal."""
     query = "SELECT processed + confirmed FROM result_call WHERE id = ?"
-    return runtime.journal.connection.execute(query, (call,)).fetchone() == (count,)
+    found: object = runtime.journal.connection.execute(query, (call,)).fetchone()
+    return found == (count,)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from engine.clock import SystemClock
 from engine.config import Poller, Settings
 from engine.desk import Caller
 from engine.model import CoreKind, ObjectKey
-from engine.pollers.scan import ScannerProcess
+from engine.pollers.scanner_process import ScannerProcess
 from engine.state.frames import ScanRequest
 from engine.state.mirror import Mirror
 from engine.state.scope import EVERYTHING, Scope
@@ -182,7 +182,7 @@ def questions(reader: Reader, rows: list[dict[str, Any]], loop: asyncio.Runner) 
     def by_output(test: Callable[[str], object]) -> Callable[[], object]:
         return lambda: [row for row in rows if test(row["plugin_output"])][:100]
 
-    def services(search: object, **more: object) -> Callable[[], object]:
+    def services(search: object, **more: Any) -> Callable[[], object]:
         return asked(list_services, ServicesQuery(search=orjson.dumps(search).decode(), **more))
 
     def counts(scope: Scope) -> Callable[[], object]:

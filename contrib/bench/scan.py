@@ -22,7 +22,7 @@ from contrib.demo_cores import NagiosCore, until
 from contrib.large_core import QuietCore, many_hosts
 from engine.config import Poller
 from engine.model import CoreKind
-from engine.pollers.scan import ScannerProcess
+from engine.pollers.scanner_process import ScannerProcess
 from engine.state.frames import Begin, End, Failed, Frame, Rows, ScanRequest
 
 
@@ -35,7 +35,7 @@ def md5sum_s(path: Path) -> float:
 
 def wait_for_another(core: NagiosCore, before: int) -> int:
     """Come back just after the core has written its status file again, with that file's mtime."""
-    until(lambda: core.status_file.exists() and core.status_file.stat().st_mtime_ns != before, 120, "another status file")
+    until(lambda: core.status_file.exists() and core.status_file.stat().st_mtime_ns != before, "another status file", 120)
     return core.status_file.stat().st_mtime_ns
 
 
@@ -90,11 +90,11 @@ def main() -> int:
         core.prepare()
         core.start()
         try:
-            core.wait_ready(deadline_s=300)
+            core.wait_ready(300)
             core.fill()
             time_of_last = time.time()
             # Files written while results were still coming in are not quiet.
-            until(lambda: core.status_file.stat().st_mtime > time_of_last + 6, 120, "a status file of a quiet core")
+            until(lambda: core.status_file.stat().st_mtime > time_of_last + 6, "a status file of a quiet core", 120)
             ratio = measure(core, arguments.rounds)
         finally:
             core.stop()

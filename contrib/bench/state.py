@@ -36,7 +36,7 @@ from contrib.demo_cores import until
 from contrib.large_core import Feeder, QuietCore, many_hosts
 from engine.config import Poller
 from engine.model import CoreKind
-from engine.pollers.scan import ScannerProcess
+from engine.pollers.scanner_process import ScannerProcess
 from engine.state.frames import Rows
 from engine.state.tables import STATE_FILE
 from tests.support.box import Box, quoted
@@ -85,7 +85,7 @@ class Figure:
 def next_file(core: QuietCore) -> float:
     """Wait for another status file; its mtime."""
     before = core.status_file.stat().st_mtime_ns
-    until(lambda: core.status_file.exists() and core.status_file.stat().st_mtime_ns != before, 180, "another status file")
+    until(lambda: core.status_file.exists() and core.status_file.stat().st_mtime_ns != before, "another status file", 180)
     return core.status_file.stat().st_mtime
 
 
@@ -140,7 +140,7 @@ def visible_s(box: Box, core: QuietCore, feeder: Feeder) -> float:
     last = feeder.feed()[-1]
     renamed = next_file(core)
     at = created(core)
-    until(lambda: is_shown(box, at), 60, "the generation is shown")
+    until(lambda: is_shown(box, at), "the generation is shown")
     took_s = time.time() - renamed
     path = f"/v1/hosts/{last.host}" + (f"/services/{quoted(last.service)}" if last.service else "")
     row = box.api.get(path).json()
@@ -162,14 +162,14 @@ def first_answer_s(box: Box, pause_s: float) -> float:
         finally:
             time.sleep(pause_s)
 
-    until(answers, 180, "the first answer")
+    until(answers, "the first answer", 180)
     return time.perf_counter() - begun
 
 
 def resident_mb(box: Box) -> float:
     """Proportional resident memory of the engine and its scanners."""
     total = 0
-    for role in ("engine.runtime", "engine.pollers.scan"):
+    for role in ("engine.runtime", "engine.pollers.scanner_process"):
         for pid in box.pids(role):
             lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
             total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
@@ -193,7 +193,7 @@ def a_site(folder: Path, hosts: int, services: int) -> Iterator[tuple[QuietCore,
     with running(core):
         core.fill()
         filled = time.time()
-        until(lambda: core.status_file.stat().st_mtime > filled + INTERVAL_S, 180, "a status file of a quiet core")
+        until(lambda: core.status_file.stat().st_mtime > filled + INTERVAL_S, "a status file of a quiet core", 180)
         box = Box(folder / "box", [core])
         box.prepare()
         try:

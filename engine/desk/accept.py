@@ -24,6 +24,7 @@ from engine.desk.values import Caller, Receipt
 from engine.desk.writer import Written
 from engine.errors import CallerError, NotPossible, PollerAway, UnknownObject
 from engine.journal.audit import link_operation
+from engine.journal.commands import COMMAND_COLUMNS, CommandRow, NewCommand, command_by_id, command_row, insert_new, move
 from engine.journal.history import (
     EntryRow,
     EntryValues,
@@ -36,7 +37,6 @@ from engine.journal.history import (
 )
 from engine.journal.identities import next_ids
 from engine.journal.operations import OperationRow, note_joined, unsent_operations
-from engine.journal.store import COMMAND_COLUMNS, CommandRow, NewCommand, command_by_id, command_row, insert_new, move
 
 _SAME_WINDOW_S = 60
 _SAME_SECOND_S = 1.5  # the log lane and the status file may differ by one in the second of a state change

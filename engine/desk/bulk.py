@@ -33,9 +33,9 @@ from engine.desk.writer import GroupCommit, Written
 from engine.errors import JournalError
 from engine.faults import BETWEEN_SLICES, crash_point
 from engine.hints import is_listening
+from engine.journal.commands import insert_new
 from engine.journal.history import insert_entries
 from engine.journal.operations import STORED_WITHIN_S, Storing, go_on, insert_operation, withdraw_some
-from engine.journal.store import insert_new
 from engine.model import ObjectKey
 from engine.state.views import Reader
 

@@ -12,8 +12,8 @@ from engine.config import Poller
 from engine.desk.values import EntryFilter, Life, Page, Step
 from engine.desk.waiting import Standing
 from engine.errors import InvalidField
+from engine.journal.commands import COMMAND_COLUMNS, CommandRow, command_row
 from engine.journal.operations import UNSENT
-from engine.journal.store import COMMAND_COLUMNS, CommandRow, command_row
 from engine.state.scope import Scope
 
 # The commands an operation made or joined; twice its id.

@@ -12,7 +12,7 @@ from engine.config import Poller
 from engine.desk.orders import Order
 from engine.errors import PollerAway
 from engine.model import PollerView
-from engine.pollers.command_file import probe
+from engine.pollers.command_file import has_room, probe
 
 ENGINE_LOCK = "engine.lock"
 _GRACE_S = 0.05  # a core that is being reloaded closes its FIFO for a moment
@@ -23,12 +23,14 @@ def poller_away(poller: Poller, view: PollerView | None) -> PollerAway | None:
     """The refusal for a core that is not reading now, None when it reads.
 
     Our own look at the command file is newer than the mirror's word, so it decides; where the mirror says that the core reads, a
-    second look rules out a gap of milliseconds. A core that hangs (`stalled`) has its command file open: it is not away.
+    second look rules out a gap of milliseconds. A core that hangs (`stalled`) is away only once its command file takes no more.
     """
     word, detail = probe(poller.command_file)
     if word != "reading" and (view is None or view.command_file_health in ("reading", "stalled", "unknown")):
         time.sleep(_GRACE_S)
         word, detail = probe(poller.command_file)
+    if word == "reading" and view is not None and view.command_file_health == "stalled" and not has_room(poller.command_file):
+        word, detail = "stalled", f"{poller.command_file} is full, and its core does not read it: see whether it hangs."
     if word == "reading":
         return None
     retry_after_s = max(_SHORTEST_RETRY_S, int(poller.status_update_interval_s))

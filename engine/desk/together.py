@@ -22,10 +22,10 @@ from engine.desk.once import Receipts, key_and_audit, once, packed_answer
 from engine.desk.orders import Order
 from engine.desk.writer import Work, Written
 from engine.journal.audit import AuditRow, insert_audit
+from engine.journal.commands import insert_new
 from engine.journal.history import insert_entries
 from engine.journal.operations import insert_operation, insert_operations
 from engine.journal.requests import KeyRow, insert_keys, known_keys
-from engine.journal.store import insert_new
 
 
 class Call(msgspec.Struct, frozen=True):

@@ -14,8 +14,8 @@ import orjson
 
 from engine.commands.lifecycle import State, check_move
 from engine.figures import commands_moved
+from engine.journal.commands import COMMAND_COLUMNS, CommandRow, command_row
 from engine.journal.rows import insert_rows
-from engine.journal.store import COMMAND_COLUMNS, CommandRow, command_row
 
 _AMONG = "id IN (SELECT value FROM json_each(?))"
 _STEP = "INSERT INTO step (command_id, state, at, evidence)"

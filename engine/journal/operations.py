@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 from engine.commands.lifecycle import UNWRITTEN, State
 from engine.errors import JournalError
+from engine.journal.commands import COMMAND_COLUMNS, command_row, move
 from engine.journal.rows import insert_rows
-from engine.journal.store import COMMAND_COLUMNS, command_row, move
 
 
 class Storing(StrEnum):

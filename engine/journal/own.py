@@ -11,10 +11,10 @@ from collections.abc import Mapping
 
 from engine.commands.lifecycle import State
 from engine.journal.audit import REQUEST, AuditRow, add_audit
+from engine.journal.commands import CommandRow, insert_command
 from engine.journal.history import EntryRow
 from engine.journal.ids import CommandIds
 from engine.journal.operations import OperationRow, insert_operation
-from engine.journal.store import CommandRow, insert_command
 
 SYSTEM_USER = "Signalbox itself"  # nobody can be called so: names of users hold no blank
 _IDS = CommandIds(time.time)

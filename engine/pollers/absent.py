@@ -14,7 +14,7 @@ from engine.commands.catalogue import Effect, Members, Row, Sign, known_row
 from engine.commands.lifecycle import IN_FLIGHT, State
 from engine.commands.proof import Effected, Judgement
 from engine.commands.row import OBJECTS
-from engine.journal.store import CommandRow, move
+from engine.journal.commands import CommandRow, move
 
 
 def end_absent(

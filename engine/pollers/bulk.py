@@ -22,6 +22,7 @@ from engine.commands.executed import Outcome, Verdict
 from engine.commands.expected import WHOLE, ResultLines
 from engine.commands.lifecycle import State
 from engine.commands.profiles import Profile
+from engine.journal.batches import BatchRow, close_batches, update_results
 from engine.journal.calls import (
     failures_of,
     has_open_calls,
@@ -31,7 +32,7 @@ from engine.journal.calls import (
     update_call,
     withdrawn_among,
 )
-from engine.journal.store import BatchRow, CommandRow, close_batches, update_results
+from engine.journal.commands import CommandRow
 from engine.pollers.bulk_judge import Judge, is_due, next_slice
 from engine.pollers.bulk_plan import Planner
 from engine.pollers.call import Call, Part, Run, Stands, runs_of, stored_runs, token_of

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from engine.commands.catalogue import Subject, known_row
 from engine.commands.effects import is_chosen
+from engine.journal.commands import COMMAND_COLUMNS, CommandRow, command_row
 from engine.journal.history import EntryRow
-from engine.journal.store import COMMAND_COLUMNS, CommandRow, command_row
 from engine.state.members import meant_hosts
 from engine.state.views import Reader
 

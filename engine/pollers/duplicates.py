@@ -21,11 +21,11 @@ from engine.commands.lifecycle import State
 from engine.commands.profiles import Profile
 from engine.commands.reruns import PROMPT_S, Reruns
 from engine.commands.wire import echo_text
+from engine.journal.commands import CommandRow, command_by_id, note
 from engine.journal.history import ACKNOWLEDGEMENT_COMMENT, EntryRow, entries, entry_by_id, insert_entry
 from engine.journal.identities import next_ids
 from engine.journal.own import insert_deletion
 from engine.journal.slices import Slices
-from engine.journal.store import CommandRow, command_by_id, note
 from engine.model import CommentStatus
 
 log = logging.getLogger(__name__)

@@ -32,8 +32,8 @@ from engine.commands.proof import (
     judge_result,
 )
 from engine.commands.wire import stored_comment
+from engine.journal.commands import CommandRow
 from engine.journal.history import EntryRow, entry_by_id
-from engine.journal.store import CommandRow
 from engine.model import CoreKind, ObjectKey
 from engine.pollers.entries_judged import judge_created, judge_gone, judge_triggered, triggered_by
 from engine.state.members import contacts_of, meant_hosts, objects_of, program_of, shown_of, shown_of_contact

@@ -9,8 +9,8 @@ import sqlite3
 from collections.abc import Sequence
 
 from engine.commands.proof import Effected, Judgement, Seen, is_decisive
+from engine.journal.commands import CommandRow
 from engine.journal.history import EntryRow, entry_by_id
-from engine.journal.store import CommandRow
 
 
 def judge_created(made: Sequence[EntryRow], created: float, executed_at: float, deadline_s: float) -> Judgement:

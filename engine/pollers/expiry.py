@@ -16,10 +16,10 @@ import msgspec
 
 from engine.commands.catalogue import CATALOGUE
 from engine.commands.lifecycle import UNFINISHED
+from engine.journal.commands import CommandRow, command_by_id
 from engine.journal.history import ACKNOWLEDGEMENT_COMMENT, EntryRow, entries
 from engine.journal.own import insert_own
 from engine.journal.slices import Slices
-from engine.journal.store import CommandRow, command_by_id
 from engine.model import CommentStatus, CoreKind
 from engine.state.views import Reader
 
@@ -29,10 +29,11 @@ _SAME_SECOND_S = 1.0  # the log's second of an execution and the comment's may b
 def _grace_s(kind: CoreKind) -> float:
     """How long after its time that kind of core is given to end an acknowledgement by itself.
 
-    **Source**: Icinga 2.13.6 removes the comment within a minute, and shows the object as acknowledged until its next check result
-    (150 s and more where there is none).
+    **Source**: Icinga 2.13.6 removes the comment within a minute, and shows the object as acknowledged until its next check result,
+    which may never come: nothing is gained by waiting for it. Naemon and Icinga 1 end it at its second.
     """
-    return 90.0 if kind in CATALOGUE["ACKNOWLEDGE_HOST_PROBLEM_EXPIRE"].kinds else 0.0
+    ends_itself = kind is not CoreKind.ICINGA2 and kind in CATALOGUE["ACKNOWLEDGE_HOST_PROBLEM_EXPIRE"].kinds
+    return 90.0 if ends_itself else 0.0
 
 
 class Expiry(msgspec.Struct, frozen=True):

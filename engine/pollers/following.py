@@ -16,7 +16,9 @@ from msgspec.structs import replace
 from engine.clock import Clock
 from engine.config import Poller
 from engine.formats.corelog import LogKind, LogLine, is_announced
-from engine.journal.store import BatchRow, Followed, Journal, followed, save_followed
+from engine.journal.batches import BatchRow
+from engine.journal.followed import Followed, followed, save_followed
+from engine.journal.store import Journal
 from engine.model import CoreKind
 from engine.pollers.tail import LogTail, Position
 

@@ -41,6 +41,11 @@ class CommandFileHealth:
         return self.word in _READ
 
     @property
+    def is_stalled(self) -> bool:
+        """Does it have it open, and has read nothing for long?"""
+        return self.word == "stalled"
+
+    @property
     def reason(self) -> str:
         """Why nothing can be written."""
         return self.detail or self.word
@@ -56,13 +61,14 @@ class CommandFileHealth:
             return
         self._looked_at = now
         word, detail = probe(self.poller.command_file)
-        since = now if oldest is None else oldest
-        if self._full_since is not None and self.is_full():
-            since = min(since, self._full_since)
-        if word == "reading" and now - since > STALLED_AFTER_S:
+        full_since = self._full_since if self._full_since is not None and self.is_full() else None
+        if word == "reading" and full_since is not None and now - full_since > STALLED_AFTER_S:
+            word = "stalled"
+            detail = f"{self.poller.command_file} has been full for {now - full_since:.0f} s: see whether the core hangs."
+        elif word == "reading" and oldest is not None and now - oldest > STALLED_AFTER_S:
             word = "stalled"
             detail = (
-                f"The core's log has shown nothing of what was written for {now - since:.0f} s: see whether the core hangs"
+                f"The core's log has shown nothing of what was written for {now - oldest:.0f} s: see whether the core hangs"
                 f" and whether {log_path} is written (disk full, rights, rotated without the core's knowing)."
             )
         self.report(word, detail)

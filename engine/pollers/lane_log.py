@@ -11,9 +11,10 @@ from engine.commands.lifecycle import IN_FLIGHT, State
 from engine.commands.wire import WRITE_LIMIT
 from engine.faults import AFTER_END_MARK, crash_point
 from engine.formats.corelog import LogKind, LogLine, parse_icinga2_line, parse_line, without_passive
+from engine.journal.batches import BatchRow, close_batches, open_batches
+from engine.journal.commands import commands_in
 from engine.journal.moves import commands_by_id
 from engine.journal.slices import Slices, parts_of
-from engine.journal.store import BatchRow, close_batches, commands_in, open_batches
 from engine.pollers.bulk import is_of_result
 from engine.pollers.lane_parts import Flight, LaneParts
 from engine.pollers.losses import is_switch, overruled_by

@@ -18,9 +18,10 @@ from engine.commands.profiles import PROFILES, Profile
 from engine.commands.wire import echo_text, encode_mark
 from engine.config import Poller, Settings
 from engine.errors import PollerError
+from engine.journal.commands import CommandRow
 from engine.journal.moves import note_written
 from engine.journal.slices import Slices, parts_of
-from engine.journal.store import CommandRow, Journal
+from engine.journal.store import Journal
 from engine.model import CoreKind
 from engine.pollers.bulk import ResultCalls
 from engine.pollers.following import Following

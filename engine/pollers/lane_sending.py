@@ -1,4 +1,7 @@
-"""What a lane does with what waits: it is written as far as proof keeps up, held while nobody reads, given up at its deadline."""
+"""What a lane does with what waits: it is written as far as proof keeps up, held while nobody reads, given up at its deadline.
+
+A core that hangs reads nothing either: once it is called stalled, what there is no more room for is held, too.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,8 @@ from collections.abc import Sequence
 from engine.commands.lifecycle import UNWRITTEN, State
 from engine.commands.wire import WRITE_LIMIT
 from engine.faults import AFTER_ACCEPT, crash_point
+from engine.journal.commands import CommandRow, command_by_id, commands_in, is_waiting, move, overdue
 from engine.journal.slices import Slices
-from engine.journal.store import CommandRow, command_by_id, commands_in, is_waiting, move, overdue
 from engine.pollers.absent import refused
 from engine.pollers.lane_writing import GATHER_S, LaneWriting
 from engine.pollers.sending import Situation, batches, in_sending_order, plan, ran_out
@@ -55,6 +58,8 @@ class LaneSending(LaneWriting):
             return
         room = UNPROVEN_LIMIT - sum(flight.size for flight in self._flights.values())
         if room < WRITE_LIMIT or self.health.is_full():
+            if self.health.is_stalled:
+                self._hold_accepted()
             return
         if len(self.results.ready) > RESULTS_LIMIT // WRITE_LIMIT and not is_waiting(self.journal.connection, self.poller.number):
             self._write_results([], 0.0, room - (UNPROVEN_LIMIT - RESULTS_LIMIT))
@@ -69,7 +74,7 @@ class LaneSending(LaneWriting):
         """What was written before is not settled: nothing goes out, but times to live run on."""
         if self._is_anything_waiting():
             self._expire_overdue()
-            if self._given_up or not self.health.is_reading:
+            if self._given_up or self.health.is_stalled or not self.health.is_reading:
                 self._hold_accepted()
 
     def _expire_overdue(self) -> None:

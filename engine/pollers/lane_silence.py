@@ -9,8 +9,8 @@ import sqlite3
 from engine.commands.expected import WatchedBatch
 from engine.commands.lifecycle import IN_FLIGHT, State
 from engine.errors import PollerError
+from engine.journal.commands import command_by_id
 from engine.journal.slices import Slices
-from engine.journal.store import command_by_id
 from engine.pollers.absent import refused
 from engine.pollers.command_file import CommandFile
 from engine.pollers.lane_parts import Flight

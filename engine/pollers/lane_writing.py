@@ -13,9 +13,10 @@ from engine.commands.lifecycle import State
 from engine.commands.wire import WRITE_LIMIT
 from engine.errors import NoReader, PipeFull
 from engine.faults import AFTER_BATCH_ROW, AFTER_WRITE, crash_point
+from engine.journal.batches import BatchRow, close_batch, insert_batch
+from engine.journal.commands import command_by_id, move
 from engine.journal.moves import Writing, begin_writing
 from engine.journal.slices import Slices
-from engine.journal.store import BatchRow, close_batch, command_by_id, insert_batch, move
 from engine.pollers.call import Part, stored_runs
 from engine.pollers.command_file import CommandFile
 from engine.pollers.lane_log import LaneLog

@@ -24,11 +24,11 @@ from engine.commands.proof import Effected, Judgement
 from engine.commands.row import OBJECTS, Row
 from engine.config import Settings
 from engine.formats.corelog import LogLine
+from engine.journal.commands import COMMAND_COLUMNS, CommandRow, command_by_id, command_row, move, note
 from engine.journal.history import EntryRow, ended_like, ends_by_itself, entries_of, entry_by_id, insert_entry, revive
 from engine.journal.identities import next_ids
 from engine.journal.own import insert_deletion, insert_own
 from engine.journal.slices import Slices
-from engine.journal.store import COMMAND_COLUMNS, CommandRow, command_by_id, command_row, move, note
 from engine.model import HostStatus, ServiceStatus
 
 log = logging.getLogger(__name__)

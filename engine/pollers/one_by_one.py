@@ -15,10 +15,10 @@ import msgspec
 from engine.commands.catalogue import Effect, Row
 from engine.commands.lifecycle import IN_FLIGHT, UNFINISHED, State
 from engine.commands.proof import Judgement
+from engine.journal.commands import CommandRow, note
 from engine.journal.history import EntryRow, entries
 from engine.journal.own import insert_deletion
 from engine.journal.slices import Slices
-from engine.journal.store import CommandRow, note
 from engine.pollers.absent import refused
 from engine.pollers.deletions import Deletions
 

@@ -25,7 +25,10 @@ def step_back(nice: int = NICE) -> None:
 
 
 class SteppedBack:
-    """A thread that stepped back, and does what another one hands it. Ends with the process."""
+    """A thread that stepped back, and does what another one hands it.
+
+    It ends with the process. One of a ThreadPoolExecutor would be waited for at the end, and refuse a scan that begins just then.
+    """
 
     def __init__(self) -> None:
         self._handed: SimpleQueue[tuple[Callable[[], object], Future[object]]] = SimpleQueue()

@@ -25,10 +25,10 @@ from engine.commands.reruns import Reruns
 from engine.commands.wire import stored_comment
 from engine.config import Settings
 from engine.journal import history
+from engine.journal.commands import CommandRow, command_by_id, commands_watched, move, note
 from engine.journal.history import Acknowledged, EntryRow, Moment, Written, entries_by_command, entries_of, update_entry
 from engine.journal.moves import Confirmed, Executed, note_confirmed, note_executed
 from engine.journal.slices import Slices, parts_of
-from engine.journal.store import CommandRow, command_by_id, commands_watched, move, note
 from engine.model import CommentStatus, CoreKind, DowntimeStatus, HostStatus, ServiceStatus
 from engine.pollers.absent import end_absent, is_lost, refused, write_again
 from engine.pollers.deletions import Deletions

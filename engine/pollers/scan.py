@@ -1,37 +1,22 @@
-"""Scanner processes: they read status files and object caches, and say what changed since the scan before.
+"""Scans: a poller's status file and object cache are read, and frames say what changed since the scan before.
 
-What belongs here: the process (`python -m engine.pollers.scan`), what it remembers, and the caller's side of it.
+What belongs here: one scan, and what is remembered from one to the next. Where it runs is `scanner_process.py`.
 
 Theory of operation. A scan reads the status file in chunks cut at block ends, drops the time of writing that many cores put
 into every block, and hashes each block. Hashes seen before need no more work; only blocks with a new hash are parsed and sent.
-The scanner remembers hash → name of the last scan that came to its End; a scan that fails changes nothing of that. One that the
-caller leaves half-way, or does not survive, costs the process: the next one begins with `first`, and sends everything.
-
-It is a process of its own because a scan computes for as long as it lasts: in a thread beside the engine each wake-up of a
-command lane would wait for the interpreter lock. Frames are pickled between two processes of the same program, requests come on
-stdin, frames leave on stdout. Its stdin's end, which is its parent's end, ends it.
+The scanner remembers hash → name of the last scan that came to its End; a scan that fails changes nothing of that. One that is
+left half-way costs the scanner: the next one begins with `first`, and sends everything.
 """
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
-import pickle
-import signal
 import stat
-import subprocess
-import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import IO
-
-import msgspec
-from msgspec.structs import fields
 
 from engine.config import Poller
 from engine.errors import FormatError
@@ -45,11 +30,9 @@ from engine.model import (
     DowntimeStatus,
     Generation,
     HostStatus,
-    ObjectCache,
     ObjectKey,
     ServiceStatus,
 )
-from engine.pollers.priority import SteppedBack
 from engine.state.frames import ROWS_PER_FRAME, Begin, End, Failed, Frame, Gone, Objects, Rows, ScanRequest, Unchanged
 
 log = logging.getLogger(__name__)
@@ -61,7 +44,6 @@ _TRIES = 5
 _TRY_AGAIN_S = 0.05
 _BELIEVED_AT = 3  # files in a row that lack objects, although the core was not started again
 _GONE_TRIES = 20  # a file that was there: Naemon takes it away at each reload until it has read its configuration
-_PIPE_BYTES = 1 << 20  # what Linux lets everybody have; a frame takes up to a quarter of it
 
 _FileIdentity = tuple[int, int, int, int]
 # What a block is about: a host or service, (word, is of a service, the core's id), or ("contact", its name).
@@ -191,7 +173,7 @@ class _Part(_NotNow):
 
 @dataclass(slots=True)
 class Scanner:
-    """Scans one poller's files, over and over. Lives in the scanner process."""
+    """Scans one poller's files, over and over. Lives in a process of its own."""
 
     poller: Poller
     known: Known = field(default_factory=Known)
@@ -424,159 +406,3 @@ def _gone_frames(gone: list[_Key]) -> Iterator[Gone]:
             comments=tuple((of_service, core_id) for word, of_service, core_id in entries if word == "comment"),
             contacts=tuple(key[1] for key in part if not isinstance(key, ObjectKey) and len(key) == 2),
         )
-
-
-# --- the process ----------------------------------------------------------------------------------------------------------------
-
-
-_CACHE_KINDS = tuple(kind.name for kind in fields(ObjectCache))
-
-
-class _Slice(msgspec.Struct, frozen=True):
-    """A part of an object cache on its way: nobody should hold the interpreter lock for all of it at once."""
-
-    part: ObjectCache
-
-
-class _LastSlice(msgspec.Struct, frozen=True):
-    """The object cache is complete."""
-
-
-def _send(frame: Frame, out: IO[bytes]) -> None:
-    if isinstance(frame, Objects):
-        kinds = {kind: getattr(frame.cache, kind) for kind in _CACHE_KINDS}
-        for start in range(0, max(map(len, kinds.values())), ROWS_PER_FRAME):
-            _dump(_Slice(ObjectCache(**{kind: rows[start : start + ROWS_PER_FRAME] for kind, rows in kinds.items()})), out)
-        _dump(_LastSlice(), out)
-    else:
-        _dump(frame, out)
-
-
-def _dump(value: object, out: IO[bytes]) -> None:
-    pickle.dump(value, out, pickle.HIGHEST_PROTOCOL)
-    out.flush()
-
-
-def _received(source: IO[bytes]) -> Iterator[Frame]:
-    """Frames as they come, an object cache put together again."""
-    slices: list[ObjectCache] = []
-    while True:
-        value = pickle.load(source)
-        match value:
-            case _Slice():
-                slices.append(value.part)
-            case _LastSlice():
-                yield Objects(_joined(slices))
-            case _:
-                yield value
-
-
-def _joined(slices: list[ObjectCache]) -> ObjectCache:
-    return ObjectCache(**{kind: tuple(row for part in slices for row in getattr(part, kind)) for kind in _CACHE_KINDS})
-
-
-class ScannerProcess:
-    """The caller's side: one poller's scanner, started when it is needed first. For one thread; `close` may come from another."""
-
-    def __init__(self, poller: Poller) -> None:
-        self._poller = poller
-        self._process: subprocess.Popen[bytes] | None = None
-        self._has_scanned = False
-
-    @property
-    def has_scanned(self) -> bool:
-        """Whether it knows the status file of before: the next scan is short."""
-        return self._has_scanned and self._process is not None and self._process.poll() is None
-
-    def scan(self, request: ScanRequest) -> Iterator[Frame]:
-        """The frames of one scan; blocks between them. Left before its last frame, it costs the process: the next is `first`."""
-        finished = False
-        try:
-            for frame in self._frames(request):
-                finished = isinstance(frame, End | Unchanged | Failed)
-                self._has_scanned = self._has_scanned or isinstance(frame, End)
-                yield frame
-                if finished:
-                    return
-        except (EOFError, OSError, ValueError, pickle.UnpicklingError):
-            yield Failed(
-                self._poller.number,
-                "unknown",
-                "the scanner process ended while it scanned: it is started again with the next scan.",
-            )
-        finally:
-            if not finished:
-                self.close()
-
-    def _frames(self, request: ScanRequest) -> Iterator[Frame]:
-        process = self._process
-        if process is None or process.poll() is not None:
-            self.close()
-            process = self._process = self._started()
-        if process.stdin is None or process.stdout is None:
-            raise EOFError
-        _dump(request, process.stdin)
-        return _received(process.stdout)
-
-    def _started(self) -> subprocess.Popen[bytes]:
-        # A fixed seed keeps hashes equal from one scanner to the next, so that rows already mirrored need not be written again.
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "engine.pollers.scan"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONHASHSEED": "0"},
-        )
-        if process.stdout is not None:
-            _widen(process.stdout.fileno())
-        if process.stdin is not None:
-            _dump(self._poller, process.stdin)
-        return process
-
-    def close(self) -> None:
-        """End the process. The next scan starts another one, which knows nothing: also the way to have everything sent again."""
-        process, self._process = self._process, None
-        self._has_scanned = False
-        if process is None:
-            return
-        process.kill()
-        process.wait()
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                try:
-                    pipe.close()
-                except OSError:  # what could not be flushed to a process that is gone
-                    pass
-
-
-def _widen(pipe: int) -> None:
-    """Let a few frames wait in a pipe, so that reading a file and writing what was read go on side by side."""
-    with suppress(OSError):  # of a user who has too many pipes
-        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-
-
-def _answer(scanner: Scanner, request: ScanRequest, out: IO[bytes]) -> None:
-    for frame in scanner.scan(request):
-        _send(frame, out)
-
-
-def main() -> None:
-    """Scan whenever stdin asks, until it ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, whose end ends us
-    requests, out = sys.stdin.buffer, sys.stdout.buffer
-    back = SteppedBack()
-    try:
-        scanner = Scanner(pickle.load(requests))
-        while True:
-            request = pickle.load(requests)
-            work = partial(_answer, scanner, request, out)
-            back.do(work) if request.steps_back else work()
-    except (EOFError, BrokenPipeError):
-        # Without this the interpreter's end would complain that it cannot flush.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-if __name__ == "__main__":
-    # Under its own name: a pickled frame that is of `__main__` is nothing to the parent.
-    from engine.pollers.scan import main as scan_for_parent
-
-    scan_for_parent()

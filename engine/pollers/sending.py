@@ -20,8 +20,8 @@ from engine.commands.lifecycle import IN_FLIGHT, SUCCEEDED, State
 from engine.commands.profiles import Profile
 from engine.commands.wire import WRITE_LIMIT, encode
 from engine.errors import InvalidField
+from engine.journal.commands import CommandRow, has_waiting_before, newest_seq, waiting_named, waiting_names
 from engine.journal.history import entry_by_id
-from engine.journal.store import CommandRow, has_waiting_before, newest_seq, waiting_named, waiting_names
 from engine.state.members import hosts_of_group, meant_hosts
 from engine.state.views import Reader
 

@@ -10,37 +10,27 @@ cancelled) is told in `finish`. A poller's very first generation is a beginning,
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
-from typing import NamedTuple, get_origin, get_type_hints
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import orjson
 
 from engine.model import (
-    CommandConfig,
     CommentStatus,
-    ContactConfig,
     ContactStatus,
-    DependencyConfig,
     DowntimeStatus,
-    EscalationConfig,
-    HostConfig,
     HostStatus,
     ObjectCache,
     ObjectKey,
-    ServiceConfig,
-    ServiceParentConfig,
     ServiceStatus,
-    TimeperiodConfig,
-    group_id,
 )
 from engine.state import former
 from engine.state.changes import Block, Change, Kind, Row, Standing, diff, diff_blocks, standing_of, with_log_ahead
 from engine.state.events import Draft, EventLog, known_state, of_block, of_object
 from engine.state.frames import Begin, End, Gone, Objects, Rows
+from engine.state.object_cache import wanted_id, write_objects
 from engine.state.tables import (
     BEGIN_KEEPING,
-    CONFIG_TABLES,
     HOST,
     SERVICE,
     STOP_KEEPING,
@@ -57,8 +47,6 @@ Mint = Callable[[int, Mapping[ObjectKey, int | None]], dict[ObjectKey, int]]
 Settle = Callable[[int], None]
 """Makes what was minted for a poller durable: called before anybody sees it."""
 
-# Ids from 2^32 on are minted from the poller's number; one asked for there could meet one still to be minted.
-_WANTED_BELOW = 2**32
 # What lies between a core writing its file and our reading it: a whole second cut off, the slow poll, the scan's start.
 _CLOCK_TOLERANCE_S = 3.0
 
@@ -373,57 +361,7 @@ class GenerationWriter:
         self.objects_reread = self.changed = self._is_reordered = True
         self.events.keep_former_groups()
         former.keep(self._connection, self.poller, cache)
-        for table in CONFIG_TABLES:
-            self._connection.execute(f"DELETE FROM {table} WHERE poller = ?", (self.poller,))
-        self._write_config(HOST, HostConfig, cache.hosts)
-        self._write_config(SERVICE, ServiceConfig, cache.services)
-        groups = ((self.poller, *group[:3], *group[4:], group_id(group.kind, group.name)) for group in cache.groups)
-        self._connection.executemany("INSERT OR REPLACE INTO object_group VALUES (?, ?, ?, ?, ?, ?, ?, ?)", groups)
-        self._connection.executemany("INSERT OR IGNORE INTO group_member VALUES (?, ?, ?, ?, ?)", self._members(cache))
-        self._write_plain("contact", ContactConfig, cache.contacts)
-        self._write_plain("timeperiod", TimeperiodConfig, cache.timeperiods)
-        self._write_plain("check_command", CommandConfig, cache.commands)
-        self._connection.executemany("INSERT OR IGNORE INTO contact_of VALUES (?, ?, ?, ?, ?)", self._contact_of(cache))
-        self._write_plain("escalation", EscalationConfig, cache.escalations)
-        self._write_plain("dependency", DependencyConfig, cache.dependencies)
-        self._write_plain("service_parent", ServiceParentConfig, cache.service_parents)
-
-    def _write_plain(self, table: str, kind: type[NamedTuple], configs: Sequence[tuple[object, ...]]) -> None:
-        insert = f"INSERT OR REPLACE INTO {table} (poller, {columns(kind)}) VALUES (?, {marks(kind)})"
-        lists = _places_of_lists(kind)
-        self._connection.executemany(insert, ((self.poller, *_stored(config, lists)) for config in configs))
-
-    def _write_config(
-        self,
-        table: ObjectTable,
-        kind: type[HostConfig] | type[ServiceConfig],
-        configs: Sequence[HostConfig] | Sequence[ServiceConfig],
-    ) -> None:
-        insert = f"INSERT OR REPLACE INTO {table.config} (poller, wanted_id, {columns(kind)}) VALUES (?, ?, {marks(kind)})"
-        variable, lists = table.id_variable, _places_of_lists(kind)
-        rows = ((self.poller, wanted_id(config.custom_variables, variable), *_stored(config, lists)) for config in configs)
-        self._connection.executemany(insert, rows)
-
-    def _members(self, cache: ObjectCache) -> Iterator[tuple[object, ...]]:
-        for group in cache.groups:
-            for host, service in group.members:
-                yield self.poller, group.kind, group.name, host, service or ""
-
-    def _contact_of(self, cache: ObjectCache) -> Iterator[tuple[object, ...]]:
-        for host in cache.hosts:
-            yield from self._told(host.name, "", host)
-        for service in cache.services:
-            yield from self._told(service.host_name, service.description, service)
-        for one in cache.escalations:
-            yield from self._told(one.host_name, one.service_description, one)
-
-    def _told(
-        self, host: str, description: str, config: HostConfig | ServiceConfig | EscalationConfig
-    ) -> Iterator[tuple[object, ...]]:
-        for contact in config.contacts:
-            yield "contact", contact, self.poller, host, description
-        for group in config.contact_groups:
-            yield "contactgroup", group, self.poller, host, description
+        write_objects(self._connection, self.poller, cache)
 
     def _honour_wanted_ids(self, table: ObjectTable) -> None:
         """Give objects whose configuration began to ask for an id that id (if it is free)."""
@@ -489,31 +427,3 @@ def _at(change: Change, row: Row, created: float) -> float:
         return created
     latest = max(row.last_state_change, row.last_hard_state_change if row.state_type else 0.0, row.last_check)
     return min(latest, created) or created
-
-
-def wanted_id(custom_variables: str, name: str) -> int | None:
-    """The public id a custom variable asks for; None without one, or for what cannot be one."""
-    if custom_variables == "{}" or name not in custom_variables.upper():
-        return None
-    variables = {key.upper(): value for key, value in orjson.loads(custom_variables).items()}
-    value = str(variables.get(name, "")).strip()
-    if not (value.isascii() and value.isdigit() and len(value) <= 10):
-        return None
-    return int(value) if 0 < int(value) < _WANTED_BELOW else None
-
-
-def _places_of_lists(kind: type[NamedTuple]) -> list[int]:
-    return [at for at, type_ in enumerate(get_type_hints(kind).values()) if get_origin(type_) is tuple]
-
-
-def _stored(config: Sequence[object], lists: Iterable[int]) -> Sequence[object]:
-    """A configuration's values, its lists as JSON."""
-    values = list(config)
-    for at in lists:
-        values[at] = _stored_list(values[at])
-    return values
-
-
-@lru_cache(maxsize=1 << 12)
-def _stored_list(value: object) -> str:
-    return orjson.dumps(value).decode()

@@ -20,7 +20,8 @@ import pytest
 from api.auth.passwords import is_password
 from engine.commands.lifecycle import State
 from engine.journal import accounts
-from engine.journal.store import CommandRow, Journal, insert_command
+from engine.journal.commands import CommandRow, insert_command
+from engine.journal.store import Journal
 from engine.state.mirror import Mirror
 from engine.state.scope import EVERYTHING, Scope
 from tests.support.cores import PATIENCE_S

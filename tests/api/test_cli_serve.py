@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from api.serve import Silence
 from engine.journal.store import LOCK_FILE, Journal
 from tests.support.box import ENGINE, WORKER, Box
 from tests.support.cores import PATIENCE_S, until
@@ -119,6 +120,42 @@ def test_while_a_worker_is_replaced_callers_wait_and_are_not_refused(box: Box) -
     box.kill_part(WORKER)
     until(lambda: not set(box.pids(WORKER)) & set(before), "it is gone")
     assert [status(box, "/healthz") for _ in range(5)] == [200] * 5
+
+
+def test_a_worker_that_hangs_is_replaced_as_one_that_dies(box: Box) -> None:
+    """One whose loop is blocked for good answers nobody, and would do so until somebody looks."""
+    config = box.folder / "impatient.toml"
+    config.write_text(f'worker_silent_s = 2\n[[poller]]\nmain_config = "{box.folder.parent / "nagios.cfg"}"\n')
+    box.arguments = ("--config", str(config))
+    started(box)
+    before = box.pids(WORKER)
+    box.kill_part(WORKER, signal.SIGSTOP)
+    until(lambda: not set(box.pids(WORKER)) & set(before), "it is gone")
+    until(lambda: engine_lives(box), "another one answers")
+    assert "WARNING api.serve worker 1 has given no sign of life for 2 s and is killed" in box.output
+
+
+@pytest.mark.parametrize(
+    ("most", "signs", "killed"),
+    [
+        (3, "   .   ", True),
+        (3, "      ", False),  # it is starting
+        (3, "...  .  .. .  ", False),  # it is busy
+        (0, ".        ", False),  # that is not wanted
+    ],
+)
+def test_only_looks_in_vain_in_a_row_are_a_silence(most: int, signs: str, killed: bool) -> None:
+    """Looks, not time: a machine that was suspended between two of them has had one."""
+    looks, given = os.pipe2(os.O_NONBLOCK)
+    try:
+        os.write(given, b"...")  # of a process before this one
+        silence = Silence(looks, most)
+        silence.begin()
+        found = [silence.is_too_long() for sign in signs if sign != "." or os.write(given, b"....")]
+    finally:
+        os.close(looks)
+        os.close(given)
+    assert found == [False] * (len(signs) - 1) + [killed]
 
 
 def test_several_workers_share_the_address(box: Box) -> None:

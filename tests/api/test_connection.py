@@ -16,7 +16,7 @@ import uvicorn
 
 from api import connection
 from api.connection import HEAD_LIMIT_BYTES, BoundedConnection, HeadHeld
-from api.server import build_server
+from api.server import IDLE_S, build_server
 from engine.config import Config, Settings
 from tests.support.cores import PATIENCE_S, until
 
@@ -56,7 +56,9 @@ def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """Of a server whose connections are bounded; heads must be whole within half a second."""
     monkeypatch.setattr(connection, "HEAD_TIMEOUT_S", HEAD_TIMEOUT_S)
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(_application, loop="uvloop", http=BoundedConnection, lifespan="off", log_config=None)
+    config = uvicorn.Config(
+        _application, loop="uvloop", http=BoundedConnection, lifespan="off", log_config=None, timeout_keep_alive=IDLE_S
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))
     thread.start()
@@ -253,8 +255,20 @@ def test_many_requests_over_one_connection_are_not_one_head(port: int) -> None:
     assert answer.count(b"HTTP/1.1 200 ") == 21
 
 
+def test_a_connection_between_two_requests_is_in_no_hurry(port: int) -> None:
+    """Clients keep theirs for longer than a head may take, and must not meet its end with their next request."""
+    head = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)) as client:
+        for pause_s in (2 * HEAD_TIMEOUT_S, 0):
+            client.sendall(head)
+            assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+            threading.Event().wait(pause_s)
+
+
 def test_workers_serve_so(tmp_path: Path) -> None:
-    assert build_server(Config(pollers=(), settings=Settings(), data=tmp_path)).config.http is BoundedConnection
+    config = build_server(Config(pollers=(), settings=Settings(), data=tmp_path)).config
+    assert config.http is BoundedConnection
+    assert config.timeout_keep_alive > 60, "as long as some clients and proxies keep a connection between two requests"
 
 
 def test_a_worker_that_cannot_accept_anything_any_more_ends(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from contrib.demo_cores import signalbox_config
 from tests.support.cores import PATIENCE_S, Core, until
 
 PASSWORD = "correct horse battery staple"  # of Signalboxes that live for one test
-ENGINE, WORKER, SCANNER = "engine.runtime", "api.worker", "engine.pollers.scan"
+ENGINE, WORKER, SCANNER = "engine.runtime", "api.worker", "engine.pollers.scanner_process"
 CONNECTIONS = 16
 
 T = TypeVar("T")

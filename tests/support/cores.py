@@ -21,6 +21,7 @@ from contrib.demo_cores import (
     HOW_TO_INSTALL,
     ICINGA2_VERSION,
     NAGIOS_VERSION,
+    PATIENCE_S,
     Core,
     Host,
     Icinga2Core,
@@ -28,21 +29,11 @@ from contrib.demo_cores import (
     Service,
     has_reader,
     missing_programs,
+    until,
 )
-from contrib.demo_cores import until as _until
 from tests.support import oracle
 
 __all__ = ["DIRT", "PATIENCE_S", "Core", "Host", "Icinga2Core", "NagiosCore", "Service", "has_reader", "until"]
-
-PATIENCE_S = 60.0  # a deadline only ends what would hang for ever: no slow minute of a busy machine may be taken for that
-
-
-def until(condition: Callable[[], object], what: str, within_s: float = PATIENCE_S) -> None:
-    """Come back once `condition` is true. Raises TimeoutError, which names `what`.
-
-    `within_s` is given where what is waited for takes longer, or where the time itself is what the product promises.
-    """
-    _until(condition, within_s, what)
 
 
 def require_cores() -> None:

@@ -12,7 +12,8 @@ import pytest
 
 from engine import hints
 from engine.commands.lifecycle import State
-from engine.journal.store import CommandRow, Journal, insert_command
+from engine.journal.commands import CommandRow, insert_command
+from engine.journal.store import Journal
 from tests.support import cores, oracle
 from tests.support.box import Box, boxed
 from tests.support.cores import Core, Host, NagiosCore, Service, until

@@ -239,8 +239,14 @@ def test_one_stalled_core_delays_nobody_else(how: str, tell: Callable[[str], Non
             tell(f"one core {how}: another confirms in {max(waited):.2f} s at most, {normal:.2f} s before")
             well.set_state("w09", "PING", 2, "a new problem")
             until(lambda: box.api.get("/v1/hosts/w09/services/PING").json()["state"] == 2, "state of the other core goes on")
-            if how == "frozen":
-                first = command_ids(stuck[0])[0]
+            first = command_ids(stuck[0])[0]
+            if how == "full":
+                until(lambda: box.life(first)["state"] == "held", "what the command file does not take is held")
+                assert "full" in box.life(first)["reason"]
+                asked = _commands(box)
+                refused = _centreon_downtime(box.centreon(), box.host_id("s00"), "cannot wait")
+                assert (refused.status_code, _commands(box)) == (503, asked), refused.text
+            else:
                 until(lambda: box.life(first)["state"] == "unknown", "what a silent core was told ends as unknown")
                 assert "disk full" in box.life(first)["reason"]
             # Much less than the stalled core's silence lasts; proof is never quicker than the core's own files.

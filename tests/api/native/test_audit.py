@@ -12,7 +12,8 @@ import orjson
 import pytest
 
 from engine.commands.lifecycle import State
-from engine.journal.store import Journal, command_by_id, move
+from engine.journal.commands import command_by_id, move
+from engine.journal.store import Journal
 from tests.api.support_desk import NOW, Front
 
 DOWNTIME = {"host": "web01", "duration": 3600, "comment": "new disk"}

@@ -20,7 +20,8 @@ from api.native import OPERATIONS
 from engine.commands.lifecycle import State
 from engine.desk import bulk
 from engine.journal.accounts import Verb
-from engine.journal.store import Journal, command_by_id, move
+from engine.journal.commands import command_by_id, move
+from engine.journal.store import Journal
 from tests.api.support_desk import AWKWARD, NOW, Fate, Front, Reply, open_front
 
 DOWNTIME = {"host": "web01", "duration": 3600, "comment": "new disk"}

@@ -20,9 +20,10 @@ from engine.clock import Clock
 from engine.commands.lifecycle import State
 from engine.config import Config, Poller, Settings
 from engine.desk import Caller, Desk, Target
+from engine.journal.commands import COMMAND_COLUMNS, CommandRow, command_by_id, command_row, move
 from engine.journal.history import EntryRow, entries, update_entry
 from engine.journal.identities import Identities
-from engine.journal.store import COMMAND_COLUMNS, CommandRow, Journal, command_by_id, command_row, move
+from engine.journal.store import Journal
 from engine.model import CoreKind, Generation, GroupConfig, HostStatus, ObjectCache, ServiceStatus
 from engine.state.frames import Begin, End, Objects, Rows
 from engine.state.mirror import Mirror

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -36,6 +37,7 @@ from engine.errors import (
     UnknownService,
 )
 from engine.journal.ids import CommandIds
+from engine.pollers.command_file import has_room
 from tests.engine.desk.scene import (
     ADMIN,
     ICE,
@@ -629,6 +631,24 @@ def test_without_holding_a_stopped_core_is_refused_before_anything_is_journalled
 def test_our_own_look_at_the_command_file_is_newer_than_the_mirrors_word(scene: Scene, word: str) -> None:
     scene.set_poller(NORTH, command_file_health=word)
     at_desk(scene, lambda desk: desk.add_comment(OPERATOR, [target("web01")], comment="c", persistent=True, hold=False))
+    assert len(scene.commands()) == 1
+
+
+def test_a_core_that_hangs_is_away_once_its_command_file_takes_no_more(scene: Scene) -> None:
+    """A pipe is full for moments while its core is busy: only both together mean that nothing will go in."""
+    path = scene.poller(NORTH).command_file
+    writing = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+    try:
+        while has_room(path):
+            os.write(writing, b"x" * 4096)
+        comment = {"comment": "c", "persistent": True, "hold": False}
+        scene.set_poller(NORTH, command_file_health="stalled")
+        error = refused(scene, PollerAway, lambda desk: desk.add_comment(OPERATOR, [target("web01")], **comment))
+        assert error.facts["health"] == "stalled" and "full" in str(error)
+        scene.set_poller(NORTH, command_file_health="reading")
+        at_desk(scene, lambda desk: desk.add_comment(OPERATOR, [target("web01")], **comment))
+    finally:
+        os.close(writing)
     assert len(scene.commands()) == 1
 
 

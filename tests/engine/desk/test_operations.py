@@ -22,8 +22,9 @@ from engine.desk.plans import DeletionAsked, How
 from engine.desk.selection import EntrySelection, Selection
 from engine.errors import Forbidden, InvalidField, JournalError, NotPossible, UnknownObject
 from engine.formats.cgicfg import parse_cgi_config
+from engine.journal.commands import has_waiting_before, insert_new, is_waiting, waiting_named, waiting_names
 from engine.journal.operations import unsent_operations
-from engine.journal.store import Journal, has_waiting_before, insert_new, is_waiting, waiting_named, waiting_names
+from engine.journal.store import Journal
 from engine.state.rights import rights_of
 from engine.state.scope import Scope
 from engine.state.views import Reader

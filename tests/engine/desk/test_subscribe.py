@@ -22,9 +22,10 @@ from engine.errors import InvalidField, TooManyReaders
 from engine.formats.corelog import LogKind, StateEvent
 from engine.journal import accounts
 from engine.journal.calls import CallRow, Counts, Payload, insert_call, update_call
+from engine.journal.commands import NewCommand, insert_new
 from engine.journal.operations import STORED_WITHIN_S, OperationRow, Storing, go_on, insert_operation
 from engine.journal.retention import Retention
-from engine.journal.store import Journal, NewCommand, insert_new
+from engine.journal.store import Journal
 from engine.model import GroupConfig, ObjectCache
 from engine.state.events import Event
 from engine.state.mirror import Mirror

@@ -18,10 +18,12 @@ from engine.config import Settings
 from engine.desk.audit import AuditFilter, page_of_audit
 from engine.desk.values import Caller
 from engine.journal.audit import AuditRow, add_audit
+from engine.journal.batches import BatchRow, close_batch, insert_batch
+from engine.journal.commands import CommandRow, insert_command
 from engine.journal.history import EntryRow, insert_entry
 from engine.journal.requests import KeyRow, insert_key, key_row
 from engine.journal.retention import DAY_S, HOLD_S, Retention, size_of
-from engine.journal.store import BatchRow, CommandRow, Journal, close_batch, insert_batch, insert_command
+from engine.journal.store import Journal
 
 NOW = 1_800_000_000.0
 LIVES, AUDIT, KEYS = 90 * DAY_S, 400 * DAY_S, 7 * DAY_S

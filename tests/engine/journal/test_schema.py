@@ -14,8 +14,9 @@ import pytest
 from engine.errors import JournalError
 from engine.journal import schema
 from engine.journal.audit import AuditRow, add_audit
+from engine.journal.commands import command_by_id
 from engine.journal.schema import NEWEST
-from engine.journal.store import JOURNAL_FILE, Journal, command_by_id
+from engine.journal.store import JOURNAL_FILE, Journal
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "journal-1.sql"
 

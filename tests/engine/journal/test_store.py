@@ -18,19 +18,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from engine.commands.lifecycle import LATE, MOVES, State
 from engine.errors import JournalError
+from engine.journal.batches import BatchRow, close_batch, insert_batch, open_batches
+from engine.journal.commands import CommandRow, command_by_id, commands_in, insert_command, move
 from engine.journal.schema import upgrade
-from engine.journal.store import (
-    BatchRow,
-    CommandRow,
-    Journal,
-    close_batch,
-    command_by_id,
-    commands_in,
-    insert_batch,
-    insert_command,
-    move,
-    open_batches,
-)
+from engine.journal.store import Journal
 
 
 def row(command_id: str = "c1", **columns: object) -> CommandRow:

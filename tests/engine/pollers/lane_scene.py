@@ -20,9 +20,10 @@ from engine.commands.catalogue import CATALOGUE
 from engine.commands.lifecycle import State
 from engine.config import Poller, Settings
 from engine.errors import PollerError
+from engine.journal.commands import COMMAND_COLUMNS, CommandRow, command_by_id, command_row, insert_command, move
 from engine.journal.history import EntryRow, entries, entry_by_id, insert_entry
 from engine.journal.identities import Identities, next_ids
-from engine.journal.store import COMMAND_COLUMNS, CommandRow, Journal, command_by_id, command_row, insert_command, move
+from engine.journal.store import Journal
 from engine.model import CommentStatus, CoreKind, DowntimeStatus, Generation, HostStatus, ServiceStatus
 from engine.pollers import lane_log, lane_sending, lane_writing
 from engine.pollers.local import Lane, Reports

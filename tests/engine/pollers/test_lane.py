@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -98,17 +99,21 @@ def test_a_command_withdrawn_at_the_last_moment_is_not_written(scene: LaneScene,
     assert [text for _, text in scene.core.executed] == ["ADD_HOST_COMMENT;web;0;ann;kept"]
 
 
-def test_a_full_command_file_costs_no_steps(scene: LaneScene) -> None:
+def test_a_full_command_file_costs_no_steps_until_its_core_is_called_stalled_then_what_waits_is_held(scene: LaneScene) -> None:
     scene.step()
     dirt = b"[1795476000] ADD_HOST_COMMENT;web;0;other;theirs\n" * 80
     while has_room(scene.poller.command_file):
         scene.dirt(dirt[: 50 * 80])
     made = scene.accept("SCHEDULE_HOST_DOWNTIME")
+    for _ in range(15):
+        scene.step()
+        scene.clock.at += 0.3
+    assert (scene.steps(made), scene.health[-1]) == (["accepted"], "reading")
     for _ in range(30):
         scene.step()
         scene.clock.at += 0.3
-    assert scene.steps(made) == ["accepted"]
-    assert scene.health[-1] == "stalled"
+    assert (scene.steps(made), scene.health[-1]) == (["accepted", "held"], "stalled")
+    assert "full" in scene.command(made).reason
     scene.core.read()
     scene.clock.at += 1
     scene.step()
@@ -116,6 +121,23 @@ def test_a_full_command_file_costs_no_steps(scene: LaneScene) -> None:
     scene.turn()
     assert scene.state(made) in (State.PROCESSED, State.CONFIRMED) and scene.core.standing("work 1") == 1
     assert scene.health[-1] == "reading"
+
+
+def test_what_finds_no_room_behind_a_core_that_hangs_is_held(scene: LaneScene) -> None:
+    made = [scene.accept("ADD_HOST_COMMENT", comment=f"{number} " + "x" * 3000) for number in range(25)]
+    for _ in range(40):
+        scene.step()
+        scene.clock.at += 0.3
+    states = Counter(map(scene.state, made))
+    assert states.keys() == {State.WRITTEN, State.HELD} and scene.health[-1] == "stalled"
+    scene.crash()
+    late = scene.accept("ADD_HOST_COMMENT", comment="after a death of ours")
+    for _ in range(40):
+        scene.step()
+        scene.clock.at += 0.3
+    assert scene.state(late) is State.HELD
+    scene.settle()
+    assert {scene.state(one) for one in (*made, late)} == {State.CONFIRMED}
 
 
 @pytest.mark.parametrize("error", [PipeFull("full"), NoReader("gone")])

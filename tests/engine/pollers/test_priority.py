@@ -13,7 +13,7 @@ import pytest
 from engine.config import Config, Poller
 from engine.model import CoreKind
 from engine.pollers.priority import HALF_AS_NICE, NICE, SteppedBack, step_back
-from engine.pollers.scan import ScannerProcess
+from engine.pollers.scanner_process import ScannerProcess
 from engine.runtime import Runtime, ScanLoop, build
 from engine.state.frames import ScanRequest
 

@@ -14,7 +14,8 @@ import pytest
 
 from engine.commands.lifecycle import State
 from engine.errors import JournalError
-from engine.journal.store import Journal, command_by_id, commands_watched, move
+from engine.journal.commands import command_by_id, commands_watched, move
+from engine.journal.store import Journal
 from engine.model import CommentStatus
 from tests.engine.pollers.lane_scene import POLLER, LaneScene, lane_scene
 

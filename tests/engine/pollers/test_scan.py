@@ -1,11 +1,9 @@
-"""Scans: what is said of a file that grows, changes, shrinks, breaks; and the process that says it."""
+"""Scans: what is said of a file that grows, changes, shrinks, breaks."""
 
 from __future__ import annotations
 
 import os
-import pickle
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -16,93 +14,20 @@ from pathlib import Path
 import pytest
 
 from engine.config import Poller
-from engine.formats.status import blocks_of, cut, parse_head, parse_row
-from engine.model import CommentStatus, ContactStatus, CoreKind, DowntimeStatus, HostStatus, ObjectKey, ServiceStatus
-from engine.pollers.scan import Scanner, ScannerProcess
-from engine.state.frames import ROWS_PER_FRAME, Begin, End, Failed, Frame, Gone, Objects, Rows, ScanRequest, Unchanged
+from engine.formats.status import parse_head
+from engine.model import CommentStatus, CoreKind, ObjectKey
+from engine.pollers.scan import Scanner
+from engine.pollers.scanner_process import ScannerProcess
+from engine.state.frames import Begin, End, Failed, Frame, Gone, Objects, Rows, ScanRequest, Unchanged
+from tests.engine.pollers.scan_scene import ASK, GOLDEN, Mirror, failure, golden, install, poller_in, sent, truth
 from tests.support.cores import PATIENCE_S
 
-GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 Scan = Callable[[ScanRequest], Iterator[Frame]]
-Row = HostStatus | ServiceStatus | ContactStatus | DowntimeStatus | CommentStatus
-ASK = ScanRequest()
-
-
-class Mirror:
-    """What a mirror would hold: rows by name, without the times of writing and the hashes."""
-
-    def __init__(self) -> None:
-        self.rows: dict[object, Row] = {}
-
-    def apply(self, frames: Iterable[Frame]) -> list[Frame]:
-        """Take a whole scan; its frames. Asserts their order and size."""
-        found = list(frames)
-        if isinstance(found[-1], Unchanged | Failed):
-            return found
-        kinds = [type(frame) for frame in found]
-        order = [Begin, Objects, Rows, Gone, End]
-        assert kinds == sorted(kinds, key=order.index)
-        assert [kinds.count(kind) for kind in (Begin, End)] == [1, 1]
-        assert kinds.count(Objects) <= 1
-        begin, end = found[0], found[-1]
-        assert isinstance(begin, Begin)
-        assert isinstance(end, End)
-        if begin.first:
-            self.rows = {}
-        for frame in found:
-            if isinstance(frame, Rows):
-                rows = [*frame.hosts, *frame.services, *frame.downtimes, *frame.comments, *frame.contacts]
-                assert 0 < len(rows) <= ROWS_PER_FRAME
-                self.rows.update((name_of(row), plain(row)) for row in rows)
-            if isinstance(frame, Gone):
-                for name in [
-                    *frame.objects,
-                    *((DowntimeStatus, *d) for d in frame.downtimes),
-                    *((CommentStatus, *c) for c in frame.comments),
-                    *((ContactStatus, name) for name in frame.contacts),
-                ]:
-                    del self.rows[name]  # KeyError: said to be gone without having been there
-        assert end.hosts == sum(isinstance(row, HostStatus) for row in self.rows.values())
-        assert end.services == sum(isinstance(row, ServiceStatus) for row in self.rows.values())
-        return found
-
-
-def name_of(row: Row) -> object:
-    match row:
-        case HostStatus():
-            return ObjectKey(1, row.name)
-        case ServiceStatus():
-            return ObjectKey(1, row.host_name, row.description)
-        case ContactStatus():
-            return type(row), row.name
-        case DowntimeStatus() | CommentStatus():
-            return type(row), row.service_description is not None, row.core_id
-
-
-def plain(row: Row) -> Row:
-    return (
-        row._replace(block_hash=0, last_update=0.0) if isinstance(row, HostStatus | ServiceStatus) else row._replace(block_hash=0)
-    )
-
-
-def truth(raw: bytes) -> dict[object, Row]:
-    """All rows of a file, parsed at once."""
-    head = parse_head(raw)
-    rows = (parse_row(block, 0, head.created) for block in blocks_of(cut(raw)[0], head.created_text))
-    return {name_of(row): plain(row) for row in rows if row is not None}
-
-
-def sent(frames: Iterable[Frame]) -> list[object]:
-    """Names of all rows in the frames."""
-    rows = [row for f in frames if isinstance(f, Rows) for row in (*f.hosts, *f.services, *f.downtimes, *f.comments, *f.contacts)]
-    return [name_of(row) for row in rows]
 
 
 @pytest.fixture
 def poller(tmp_path: Path) -> Poller:
-    cache = tmp_path / "objects.cache"
-    cache.write_bytes((GOLDEN / "nagios-4.4.6" / "objects.cache").read_bytes())
-    return Poller(1, "one", CoreKind.NAGIOS, tmp_path / "cmd", tmp_path / "status.dat", tmp_path / "log", cache)
+    return poller_in(tmp_path)
 
 
 @pytest.fixture(params=["in this process", "in its own"])
@@ -114,17 +39,6 @@ def scan(request: pytest.FixtureRequest, poller: Poller) -> Iterator[Scan]:
     process = ScannerProcess(poller)
     yield process.scan
     process.close()
-
-
-def install(poller: Poller, raw: bytes) -> None:
-    """As cores write: a temporary file, then rename."""
-    temporary = poller.status_file.with_name("status.tmp")
-    temporary.write_bytes(raw)
-    temporary.rename(poller.status_file)
-
-
-def golden(name: str, folder: str = "nagios-4.4.6") -> bytes:
-    return (GOLDEN / folder / name).read_bytes()
 
 
 # --- what a scan says -----------------------------------------------------------------------------------------------------------
@@ -309,13 +223,6 @@ def test_a_core_that_writes_no_object_cache(poller: Poller) -> None:
 
 
 # --- what goes wrong ------------------------------------------------------------------------------------------------------------
-
-
-def failure(frames: Iterable[Frame]) -> Failed:
-    last = list(frames)[-1]
-    assert isinstance(last, Failed)
-    assert last.poller == 1
-    return last
 
 
 def test_a_missing_file(poller: Poller, scan: Scan) -> None:
@@ -525,126 +432,6 @@ def test_numbers_given_to_other_objects_at_a_start_move_their_comments(poller: P
     poller.status_file.write_bytes(swapped.replace(b"program_start=1795392000", b"program_start=1795392009"))
     mirror.apply(scanner.scan(ASK))
     assert comments(mirror) == {("gate", None, "we know; really"), ("gate", None, "}")}
-
-
-# --- the process ----------------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def process(poller: Poller) -> Iterator[ScannerProcess]:
-    made = ScannerProcess(poller)
-    yield made
-    made.close()
-
-
-def pid_of(process: ScannerProcess) -> int:
-    assert process._process is not None
-    return process._process.pid
-
-
-def many(raw: bytes) -> bytes:
-    """Enough rows that they do not fit into a pipe."""
-    (block,) = [part for part in raw.split(b"\n\t}\n") if b"service_description=Disk /var" in part]
-    return raw + b"".join(block.replace(b"Disk /var", b"Disk %d" % number) + b"\n\t}\n" for number in range(5000))
-
-
-def test_nothing_is_started_before_it_is_needed(process: ScannerProcess) -> None:
-    assert process._process is None
-
-
-def test_a_scanner_killed_between_two_scans_is_started_again(process: ScannerProcess, poller: Poller) -> None:
-    mirror = Mirror()
-    install(poller, golden("status-1.dat"))
-    mirror.apply(process.scan(ASK))
-    os.kill(pid_of(process), signal.SIGKILL)
-    install(poller, golden("status-2.dat"))
-    frames = mirror.apply(process.scan(ASK))
-    if isinstance(frames[-1], Failed):  # it was not seen to be dead before it was asked
-        frames = mirror.apply(process.scan(ASK))
-    assert isinstance(frames[0], Begin)
-    assert frames[0].first
-    assert mirror.rows == truth(golden("status-2.dat"))
-
-
-def test_a_scanner_killed_in_a_scan(process: ScannerProcess, poller: Poller) -> None:
-    install(poller, many(golden("status-1.dat")))
-    frames = process.scan(ASK)
-    assert isinstance(next(frames), Begin)
-    os.kill(pid_of(process), signal.SIGKILL)
-    found = failure(frames)
-    assert found.health == "unknown"
-    mirror = Mirror()
-    again = mirror.apply(process.scan(ASK))
-    assert isinstance(again[0], Begin)
-    assert again[0].first
-    assert len(mirror.rows) == len(truth(golden("status-1.dat"))) + 5000
-
-
-def test_a_scan_left_half_way_is_not_mixed_with_the_next(process: ScannerProcess, poller: Poller) -> None:
-    install(poller, many(golden("status-1.dat")))
-    frames = process.scan(ASK)
-    next(frames)
-    frames.close()  # type: ignore[attr-defined]
-    again = list(process.scan(ASK))
-    assert isinstance(again[0], Begin)
-    assert again[0].first
-    assert isinstance(again[-1], End)
-
-
-def test_the_scanner_closed_has_everything_sent_again(process: ScannerProcess, poller: Poller) -> None:
-    install(poller, golden("status-1.dat"))
-    hashes = []
-    for _ in range(2):
-        frames = list(process.scan(ASK))
-        assert isinstance(frames[0], Begin)
-        assert frames[0].first
-        hashes.append([row.block_hash for frame in frames if isinstance(frame, Rows) for row in frame.services])
-        process.close()
-        process.close()
-    assert hashes[0] == hashes[1]  # so that a mirror need not write again what it holds
-
-
-def test_the_scanner_ends_with_its_parent(poller: Poller, tmp_path: Path) -> None:
-    install(poller, golden("status-1.dat"))
-    handed = tmp_path / "poller"
-    handed.write_bytes(pickle.dumps(poller))
-    script = (
-        "import pickle, sys\n"
-        "from engine.pollers.scan import ScannerProcess\n"
-        "from engine.state.frames import ScanRequest\n"
-        "process = ScannerProcess(pickle.load(open(sys.argv[1], 'rb')))\n"
-        "list(process.scan(ScanRequest()))\n"
-        "print(process._process.pid, flush=True)\n"
-        "sys.stdin.read()\n"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", script, str(handed)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=GOLDEN.parents[1]
-    ) as parent:
-        assert parent.stdout is not None
-        child = int(parent.stdout.readline())
-        assert is_running(child)
-        parent.kill()
-    deadline = time.monotonic() + PATIENCE_S
-    while is_running(child):
-        assert time.monotonic() < deadline, "the scanner outlived its parent"
-        time.sleep(0.01)
-
-
-def is_running(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
-
-
-def test_ctrl_c_is_not_for_the_scanner(process: ScannerProcess, poller: Poller) -> None:
-    install(poller, golden("status-1.dat"))
-    list(process.scan(ASK))
-    pid = pid_of(process)
-    os.kill(pid, signal.SIGINT)
-    assert list(process.scan(ASK)) == [Unchanged(1)]
-    assert pid_of(process) == pid
 
 
 # --- the budget -----------------------------------------------------------------------------------------------------------------

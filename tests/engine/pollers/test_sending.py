@@ -13,8 +13,8 @@ import pytest
 
 from engine.commands.lifecycle import State
 from engine.commands.profiles import PROFILES
+from engine.journal.commands import command_by_id, move
 from engine.journal.history import update_entry
-from engine.journal.store import command_by_id, move
 from engine.model import CoreKind
 from engine.pollers.sending import Plan, Situation, batches, in_sending_order, plan
 from tests.engine.pollers.lane_scene import POLLER, LaneScene, lane_scene
