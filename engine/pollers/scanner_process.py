@@ -18,11 +18,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import fields
 from functools import partial
 from typing import IO
 
 import msgspec
+from msgspec.structs import fields
 
 from engine.config import Poller
 from engine.model import ObjectCache
