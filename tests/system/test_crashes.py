@@ -1,4 +1,4 @@
-"""Nothing accepted is lost and nothing is done twice, wherever we or a core die (issue 2, seen to hold 8)."""
+"""Nothing accepted is lost and nothing is done twice, wherever we or a core die."""
 
 from __future__ import annotations
 
