@@ -26,9 +26,10 @@ def main() -> None:
     """Serve until told to stop."""
     gc.disable()  # what is imported stays: looking for cycles in it, again and again, is a sixth of a start
     from api.server import await_first_view, build_server
-    from engine import garbage
+    from engine import garbage, uncounted
     from engine.config import decode_config
 
+    uncounted.stop_counting()
     logging.basicConfig(format=LOG_FORMAT, level=logging.INFO)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # the supervisor says when workers come and go
     sys.setswitchinterval(SWITCH_S)

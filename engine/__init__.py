@@ -33,7 +33,8 @@ The tour, in reading order:
    (folders), `inspect.py` (what `check` finds), `following.py` (how far a log was read over our own restarts), `follow.py` (the
    thread that carries what a log says of states into the mirror), `indexing.py` (the process that fills history.db), `replay.py`
    (downtimes that only the logs know), `acknowledged.py` (acknowledgements likewise), `duplicates.py` (what a core made twice of
-   one line), `losses.py` (what it lost in a crash), `expiry.py` (acknowledgements that end at a time), `logpages.py` (logs as
+   one line), `losses.py` and `switches.py`
+   (what it lost in a crash), `expiry.py` (acknowledgements that end at a time), `logpages.py` (logs as
    they lie, from either end), and the lane, one thread that carries a poller's commands: `local.py`
    its round (in layers: `lane_parts.py` what it holds, `lane_log.py` what it hears, `lane_writing.py` and `lane_sending.py` what
    it writes, `lane_silence.py` what it does where proof does not come), `health.py` how its command file is, `sending.py` what
@@ -43,9 +44,9 @@ The tour, in reading order:
    `absent.py` what to do where it is not there, `one_by_one.py` where it was a deletion of many), `keeping.py` its successor when
    the journal could not be written.
 7. `runtime.py`: the engine process put together. `hints.py`: wake-ups between processes. `faults.py`: crash points for tests.
-   `figures.py`: what processes count and time, for /metrics. `garbage.py`: how often cycles are looked for. `turns.py`: threads
-   that do what many ask, in turns of who asks. `carrier.py`: a thread that does many requests' short works together. `mapped.py`:
-   a number that all processes see.
+   `figures.py`: what processes count and time, for /metrics. `garbage.py`: how often cycles are looked for. `uncounted.py`:
+   SQLite's memory without a lock of all threads. `turns.py`: threads that do what many ask, in turns of who asks. `carrier.py`: a
+   thread that does many requests' short works together. `mapped.py`: a number that all processes see.
 8. `desk/`: the front door every API dialect comes through; it runs in the API workers: one class in layers, `opened.py` (databases,
    threads), `reading.py` (what is shown), `ordering.py` (from orders to receipts), `nouns.py`, `any_command.py`, `for_many.py` and
    `result_calls.py` (what can be asked); `storable.py` says what no database can hold. `selection.py` says which objects a call is

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from engine import garbage, hints
+from engine import garbage, hints, uncounted
 from engine.clock import Clock, SystemClock
 from engine.config import Config, Poller, decode_config
 from engine.errors import ConfigError, JournalError, SignalboxError
@@ -182,6 +182,7 @@ class _ScanTiming:
 
 def main() -> int:
     """Entry of `python -m engine.runtime`: the configuration is the first line of standard input; its end means stop."""
+    uncounted.stop_counting()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s engine %(levelname)s %(message)s", stream=sys.stderr)
     config = decode_config(sys.stdin.readline())
     sys.setswitchinterval(0.0005)  # the lane must not wait 5 ms for the mirror to give up the GIL

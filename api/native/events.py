@@ -63,9 +63,9 @@ class EventData:
     (`file`, `health`, `detail`), restarted, first_seen. `command`: one step of a command's life, `action` is the state reached
     (`id`, `command`, `evidence`, `user`); of a call of several passive results `command` is `results`, and `total` and `counts` say
     how many of them stand where: one event for each time these change (`poller` null: no poller has the objects). In a snapshot
-    `action` is `is`. `source` tells whether the core's log or its status file said so; `state` is that of the host or service then,
-    before its first check null, in events of type `state` what the core has there, named PENDING; `at` is the core's time, of a
-    command ours.
+    `action` is `is`: a state, downtime, comment, acknowledgement that stands, an object that is flapping, a poller. `source` tells
+    whether the core's log or its status file said so; `state` is that of the host or service then, before its first check null, in
+    events of type `state` what the core has there, named PENDING; `at` is the core's time, of a command ours.
     """
 
     type: str

@@ -89,7 +89,10 @@ class Effect(Enum):
     UNSEEN = "unseen"  # nothing of it is ever written: `processed` is all there is to know
 
 
-MEMBERS = "members"  # beside the arguments: the hosts of the group when a deletion was accepted, for whom alone it is meant
+# Beside the arguments of a command for many: for whom alone it is meant, hosts and "host;service". Of a deletion of a hostgroup's
+# downtimes its hosts, of a switch the objects that are switched.
+MEMBERS = "members"
+MOST_MEMBERS = 1000  # of a switch for more nothing is stored: they are those it would reach now
 
 
 class Recheck(Enum):

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from engine.commands.catalogue import ROWS, row_of
 from engine.commands.lifecycle import State, is_final
+from engine.commands.row import MEMBERS
 from engine.config import Poller
 from engine.desk.values import EntryFilter, Life, Page, Step
 from engine.desk.waiting import Standing
@@ -108,7 +109,7 @@ def _life(row: CommandRow, steps: tuple[Step, ...], poller: Poller | None) -> Li
         poller_name=poller.name if poller else str(row.poller),
         host=row.host,
         service=row.service or None,
-        arguments=dict(row.arguments),
+        arguments={name: value for name, value in row.arguments.items() if name != MEMBERS},
         state=str(row.state),
         final=is_final(row.state, row.watch_from is not None),
         reason=row.reason,

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, Any
+
+import orjson
 
 from engine.desk.audience import Audience
 from engine.state.changes import Kind
-from engine.state.events import Event
+from engine.state.events import STICKY, Event
 from engine.state.scope import Scope
 from engine.state.views import Reader
 
@@ -23,6 +25,12 @@ _FIELDS = (
     " is_flapping, last_check, last_state_change, state, poller, id"
 )
 _OBJECTS = (("host", "name", None, "name, NULL"), ("service", "host_name", "description", "host_name, description"))
+_ACKNOWLEDGED_BY = (
+    f", acknowledgement_type = {STICKY}"
+    ", (SELECT json_array(m.author, m.comment, m.entry_time) FROM state.comment m"
+    " WHERE m.poller = o.poller AND m.host_name = o.{0} AND m.service_description IS {1} AND m.entry_type = 4"
+    " ORDER BY m.entry_time DESC, m.core_id DESC LIMIT 1)"
+)
 _BLOCKS = (
     (Kind.DOWNTIME, "downtime", "1", ("start", "start_time"), ("end", "end_time"), ("fixed", "fixed"), ("duration_s", "duration")),
     (Kind.COMMENT, "comment", "entry_type = 1", ("persistent", "persistent")),
@@ -46,6 +54,10 @@ def _standing(reader: Reader, audience: Audience) -> Iterator[Event]:
         yield from _pollers(reader, audience.scope)
     if kinds is None or Kind.STATE in kinds:
         yield from _objects(reader, audience)
+    if kinds is None or Kind.ACKNOWLEDGEMENT in kinds:
+        yield from _acknowledgements(reader, audience)
+    if kinds is None or Kind.FLAPPING in kinds:
+        yield from _flapping(reader, audience)
     for kind, table, condition, *fields in _BLOCKS:
         if kinds is None or kind in kinds:
             yield from _blocks(reader, audience, kind, table, condition, dict(fields))
@@ -74,6 +86,29 @@ def _objects(reader: Reader, audience: Audience) -> Iterator[Event]:
                 "last_check": times[0], "last_state_change": times[1],
             }  # fmt: skip
             yield Event(0, Kind.STATE, IS, poller, name, service, _asked_group(audience), state, times[1], said)
+
+
+def _acknowledgements(reader: Reader, audience: Audience) -> Iterator[Event]:
+    """Who acknowledged what, by the newest comment of that kind."""
+    for name, service, state, poller, sticky, words in _objects_that(reader, audience, "o.acknowledged <> 0", _ACKNOWLEDGED_BY):
+        author, comment, at = orjson.loads(words) if words else ("", "", 0.0)
+        said = {"sticky": bool(sticky), "author": author, "comment": comment}
+        yield Event(0, Kind.ACKNOWLEDGEMENT, IS, poller, name, service, _asked_group(audience), state, at, said)
+
+
+def _flapping(reader: Reader, audience: Audience) -> Iterator[Event]:
+    for name, service, state, poller in _objects_that(reader, audience, "o.is_flapping <> 0", ""):
+        yield Event(0, Kind.FLAPPING, IS, poller, name, service, _asked_group(audience), state, 0.0, {})
+
+
+def _objects_that(reader: Reader, audience: Audience, condition: str, more: str) -> Iterator[tuple[Any, ...]]:
+    """Name, service, state (None before the first check), poller and more of the objects within scope for which it is true."""
+    for table, host, service_name, names in _OBJECTS:
+        where, values = _within(audience, host, service_name)
+        also = more.format(host, f"o.{service_name}" if service_name else "NULL")
+        columns = f"{names}, iif(has_been_checked, state, NULL), poller{also}"
+        query = f"SELECT {columns} FROM state.{table} o WHERE {condition} AND {where} ORDER BY poller, {host}"
+        yield from reader.connection.execute(query, values)
 
 
 def _blocks(reader: Reader, audience: Audience, kind: Kind, table: str, condition: str, fields: dict[str, str]) -> Iterator[Event]:

@@ -108,12 +108,15 @@ class EffectJudge:
             case _:
                 return judge_result(seen, since, executed_at, row.effect_deadline_s, self.profile.bracket_is_entry_time)
 
-    def by_signs(self, reader: Reader, command: CommandRow, row: Row, when: When) -> Judgement:
-        """Effects that are rows of data: see engine/commands/effects.py."""
+    def by_signs(
+        self, reader: Reader, command: CommandRow, row: Row, when: When, objects: Sequence[ObjectKey] | None = None
+    ) -> Judgement:
+        """Effects that are rows of data: see engine/commands/effects.py. `objects`: what still stands of these is looked at."""
         names = command.arguments
         match row.effect_in(self.kind):
             case Effect.SHOWN:
-                return judge_signs(row, names, self._members(reader, row, names), when, self.kind)
+                members = self._members(reader, row, names) if objects is None else _standing(reader, row, objects)
+                return judge_signs(row, names, members, when, self.kind)
             case Effect.PROGRAM:
                 return judge_signs(row, names, [MemberSeen("the core", program_of(reader, self.poller))], when, self.kind)
             case Effect.CHECKED:
@@ -145,6 +148,12 @@ class EffectJudge:
             contacts = contacts_of(reader, self.poller, row, names)
             return [MemberSeen(name, shown_of_contact(reader, self.poller, name, columns)) for name in contacts]
         return [MemberSeen(_label(key), shown_of(reader, key, columns)) for key in objects_of(reader, self.poller, row, names)]
+
+
+def _standing(reader: Reader, row: Row, objects: Sequence[ObjectKey]) -> list[MemberSeen]:
+    columns = [sign.key for sign in row.signs]
+    shown = [(key, shown_of(reader, key, columns)) for key in objects]
+    return [MemberSeen(_label(key), values) for key, values in shown if values is not None]
 
 
 def _label(key: ObjectKey) -> str:

@@ -17,7 +17,7 @@ from engine.journal.moves import commands_by_id
 from engine.journal.slices import Slices, parts_of
 from engine.pollers.bulk import is_of_result
 from engine.pollers.lane_parts import Flight, LaneParts
-from engine.pollers.losses import is_switch, overruled_by
+from engine.pollers.switches import is_switch, overruled_by
 
 log = logging.getLogger(__name__)
 

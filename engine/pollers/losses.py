@@ -8,7 +8,7 @@ back. Rules:
 - What explains itself is no loss: a window that ended, a deletion of ours, a problem that changed, a comment not to be kept.
 - `confirmed` becomes `lost_by_core` once. Whatever is asked again is a new command whose `cause` names the lost one: never for a
   window that ended, an acknowledgement only for the very same problem.
-- A switch counts as lost only if nobody, another program included, has set it since.
+- Switches have rules of their own: switches.py.
 """
 
 from __future__ import annotations
@@ -18,13 +18,11 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from engine.commands.catalogue import CATALOGUE, Effect, FieldType, known_row
+from engine.commands.catalogue import Effect, known_row
 from engine.commands.lifecycle import MOVES, State
-from engine.commands.proof import Effected, Judgement
-from engine.commands.row import OBJECTS, Row
+from engine.commands.row import Row
 from engine.config import Settings
-from engine.formats.corelog import LogLine
-from engine.journal.commands import COMMAND_COLUMNS, CommandRow, command_by_id, command_row, move, note
+from engine.journal.commands import COMMAND_COLUMNS, CommandRow, command_by_id, command_row, move
 from engine.journal.history import EntryRow, ended_like, ends_by_itself, entries_of, entry_by_id, insert_entry, revive
 from engine.journal.identities import next_ids
 from engine.journal.own import insert_deletion, insert_own
@@ -34,9 +32,6 @@ from engine.model import HostStatus, ServiceStatus
 log = logging.getLogger(__name__)
 
 _SAME_SECOND_S = 1.5
-_SWITCHES_SINCE_S = 86_400.0  # no core keeps its features unsaved for longer than a day
-_SIGNED = tuple(name for name, row in CATALOGUE.items() if row.signs)
-_SIGNED_BYTES = frozenset(name.encode() for name in _SIGNED)
 LOST = "the core crashed and had not saved it"
 
 
@@ -54,7 +49,6 @@ class Losses:
     row_of_object: Callable[[str, str], HostStatus | ServiceStatus | None]
     asked_by: Callable[[EntryRow], str | None]
     deletion_of: Callable[[EntryRow], CommandRow | None]  # also one that this crash is known to have undone
-    judged: Callable[[CommandRow, Row], Judgement]
     moved: list[str] = field(default_factory=list)
 
     @property
@@ -74,7 +68,7 @@ class Losses:
         if command is None or State.LOST_BY_CORE not in MOVES[command.state]:
             return
         words = ", ".join(f"{entry.kind}_id={entry.core_id}" for entry in gone[:20])
-        self._lose(command, f"{words} not in {self._where}")
+        self.lose(command, f"{words} not in {self._where}")
         self._make_again(command, gone)
 
     def _is_lost(self, entry: EntryRow) -> bool:
@@ -88,7 +82,8 @@ class Losses:
             return row is not None and row.last_state_change <= entry.entry_time + _SAME_SECOND_S
         return True
 
-    def _lose(self, command: CommandRow, evidence: str) -> None:
+    def lose(self, command: CommandRow, evidence: str) -> None:
+        """What it did is gone."""
         move(self._connection, command, State.LOST_BY_CORE, self.at, evidence=evidence, reason=LOST)
         log.warning("command %s: lost by the core: %s", command.id, evidence)
         self.moved.append(command.id)
@@ -103,7 +98,7 @@ class Losses:
         if isinstance(expire, int | float) and expire <= self.created:
             return
         ids = next_ids(self._connection, self.poller, "entry", len(gone))
-        again = self._again(command, row, ids[0])
+        again = self.ask_again(command, row, ids[0])
         for number, entry in zip(ids, gone, strict=True):
             draft = entry._replace(
                 id=number, command_id=again, proof="accepted", present=1, core_id=None, core_start=None, cancelled=0,
@@ -118,7 +113,7 @@ class Losses:
             return False
         return abs(row.last_state_change - command.seen_state_change) <= _SAME_SECOND_S
 
-    def _again(self, command: CommandRow, row: Row, entry_id: int | None) -> str:
+    def ask_again(self, command: CommandRow, row: Row, entry_id: int | None) -> str:
         """The same command anew, joined to the old one by its cause."""
         deadline = self.at + float(getattr(self.settings, row.ttl)) if row.ttl is not None else float(str(command.arguments["end"]))
         cause = f"asked again: {LOST} what command {command.id} did"
@@ -161,7 +156,7 @@ class Losses:
             return
         now = command_by_id(self._connection, command.id)
         if now is not None and now.state is State.CONFIRMED:
-            self._lose(now, f"{gone.kind}_id={block.core_id} stands again in {self._where}")
+            self.lose(now, f"{gone.kind}_id={block.core_id} stands again in {self._where}")
         standing = entry_by_id(self._connection, gone.id)
         if "deletion" in self.verbs and standing is not None:
             cause = f"asked again: {LOST} what command {command.id} did"
@@ -175,70 +170,6 @@ class Losses:
         values = (block.poller, block.host, block.service, block.entry_time)
         for found in self._connection.execute(query, values).fetchall():
             command = command_row(found)
-            self._lose(command, f"acknowledged again in {self._where}")
+            self.lose(command, f"acknowledged again in {self._where}")
             if "deletion" in self.verbs:
-                self._again(command, known_row(command.name), block.id)
-
-    # --- switches -----------------------------------------------------------------------------------------------------------
-
-    def take_switches(self) -> None:
-        """Features that were switched before the crash: the newest command for each object and feature is verified again."""
-        query = (
-            f"SELECT {COMMAND_COLUMNS} FROM command INDEXED BY command_open WHERE poller = ? AND state = 'confirmed'"
-            f" AND updated_at > ? AND overruled = 0 AND name IN ({','.join('?' * len(_SIGNED))}) ORDER BY seq DESC"
-        )
-        found = self._connection.execute(query, (self.poller, self.at - _SWITCHES_SINCE_S, *_SIGNED)).fetchall()
-        seen: set[tuple[str, str, str]] = set()
-        for command in map(command_row, found):
-            row = known_row(command.name)
-            self.slices.breathe()
-            places = {(sign.key, command.host, command.service) for sign in row.signs}
-            if not places & seen and not any((key, "", "") in seen for key, _, _ in places):
-                self._switch(command, row)
-            seen |= places
-
-    def _switch(self, command: CommandRow, row: Row) -> None:
-        judgement = self.judged(command, row)
-        if judgement.effected is not Effected.NO:
-            return
-        with self.slices.unit():
-            self._lose(command, judgement.reason)
-            if "switch" in self.verbs:
-                self._again(command, row, None)
-
-
-def is_switch(text: bytes) -> bool:
-    """Does a command, as the log shows it, switch a feature?"""
-    return _without_stamp(text).partition(b";")[0] in _SIGNED_BYTES
-
-
-def _without_stamp(text: bytes) -> bytes:
-    """Icinga 2 logs the raw line."""
-    return text.partition(b"] ")[2] if text.startswith(b"[") else text
-
-
-def overruled_by(connection: sqlite3.Connection, poller: int, line: LogLine, at: float) -> list[str]:
-    """Another program's command was read: switches of ours that were executed before are its affair from now on. Their ids.
-
-    A line that a former life of ours read already, and an echo of ours, are no younger than what they could overrule.
-    """
-    name, _, rest = _without_stamp(line.text).decode("utf-8", "replace").partition(";")
-    row = known_row(name)
-    keys = {sign.key for sign in row.signs}
-    names = [known for known in _SIGNED if keys & {sign.key for sign in CATALOGUE[known].signs}]
-    where, values = "", []
-    if row.subject in OBJECTS:
-        parts = rest.split(";")
-        where, values = " AND host IN (?, '')", [parts[0]]
-        if row.fields[1:2] and row.fields[1].type is FieldType.SERVICE and len(parts) > 1:
-            where += " AND service IN (?, '')"
-            values.append(parts[1])
-    query = (
-        f"SELECT {COMMAND_COLUMNS} FROM command WHERE poller = ? AND state = 'confirmed' AND overruled = 0 AND executed_at < ?"
-        f" AND name IN ({','.join('?' * len(names))}){where}"
-    )
-    found = [command_row(row) for row in connection.execute(query, [poller, line.at, *names, *values]).fetchall()]
-    for command in found:
-        connection.execute("UPDATE command SET overruled = 1 WHERE id = ?", (command.id,))
-        note(connection, command, at, f"another program has set it since: [{line.at}] {line.text.decode('utf-8', 'replace')}")
-    return [command.id for command in found]
+                self.ask_again(command, known_row(command.name), block.id)

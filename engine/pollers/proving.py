@@ -35,6 +35,7 @@ from engine.pollers.duplicates import Duplicates
 from engine.pollers.effects_judged import EffectJudge
 from engine.pollers.losses import Losses
 from engine.pollers.one_by_one import OneByOne, deletes_by_meaning
+from engine.pollers.switches import LostSwitches
 from engine.state.views import Reader
 
 log = logging.getLogger(__name__)
@@ -196,7 +197,8 @@ class Prover:
             shown = self._reconcile(connection, reader, moment if losses is None else replace(moment, ended=losses.take_ended))
             told += duplicates.take_comments(slices, self.poller, program_start, reader.comment_blocks(self.poller))
             if losses is not None:
-                losses.take_switches()
+                at_once = When(created, created - 2, 0.0)  # a core writes its first status file when it has read all it had saved
+                LostSwitches(losses, reader, self._judge_of_effects, at_once).take()
                 told += losses.moved
             made = entries_by_command(connection, (command.id for command in watched))
             confirmed: list[Confirmed] = []
@@ -245,11 +247,6 @@ class Prover:
         return shown
 
     def _losses(self, slices: Slices, reader: Reader, moment: Moment, deletions: Deletions, at: float) -> Losses:
-        def judged(command: CommandRow, row: Row) -> Judgement:
-            # A core writes its first status file when it has read all it had saved: absence counts at once.
-            when = When(moment.created, moment.created - row.effect_deadline_s - 2, row.effect_deadline_s)
-            return self._judge_of_effects.by_signs(reader, command, row, when)
-
         return Losses(
             slices,
             self.poller,
@@ -261,7 +258,6 @@ class Prover:
             lambda host, service: reader.object_row(self.poller, host, service or None),
             moment.deleted_by,
             lambda entry: deletions.of(entry, moment.program_start),
-            judged,
         )
 
     def _forget_lost_entries(self, slices: Slices, at: float) -> None:

@@ -24,20 +24,25 @@ import orjson
 _CHUNK = 1 << 20
 _HEAD_BYTES = 160  # enough to tell two logs apart: time stamps and, in ours, random marks
 _NEVER = (1 << 63, 0)
+_UNKNOWN = -1  # when a file was emptied
 _COMPRESSED = (".gz", ".xz", ".bz2", ".zst", ".Z")
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A place in a log. `first_line`, the log's first bytes, guards against inode re-use; empty when the file was empty."""
+    """A place in a log. `first_line`, the log's first bytes, guards against inode re-use; empty when the file was empty.
+
+    `emptied_ns`: when an empty file was written (or emptied) last. What was written later, in whatever file, stands behind it.
+    """
 
     device: int
     inode: int
     first_line: str
     offset: int
+    emptied_ns: int = 0
 
     def dump(self) -> str:
-        return orjson.dumps([self.device, self.inode, self.first_line, self.offset]).decode()
+        return orjson.dumps([self.device, self.inode, self.first_line, self.offset, self.emptied_ns]).decode()
 
     @classmethod
     def load(cls, text: str) -> Position | None:
@@ -50,13 +55,17 @@ class _OpenLog:
     descriptor: int
     key: tuple[int, int]  # device, inode
     head: bytes
+    emptied_ns: int  # when it was written last, as long as it is empty
     offset: int = 0
     after_gap: bool = False  # something is or may be missing between the piece before and this one
     copy_of: tuple[int, int] | None = None  # the file that was truncated; positions name it, so that the gap is not forgotten
 
-    def read(self) -> list[bytes]:
-        """Whole lines from the offset on, at most one chunk."""
+    def read(self) -> list[bytes] | None:
+        """Whole lines from the offset on, at most one chunk; None when the file has begun anew since it was looked at."""
         data = os.pread(self.descriptor, _CHUNK, self.offset)
+        # Truncated and filled again in between, there may be other lines at the same place.
+        if data and (not self.head or os.pread(self.descriptor, len(self.head), 0) != self.head):
+            return None
         end = data.rfind(b"\n") + 1
         if not end:
             # A single line longer than a chunk is no log line; step over it rather than stand still.
@@ -75,10 +84,11 @@ class _OpenLog:
 
     def is_truncated(self) -> bool:
         """Has it become shorter than what was read, or begun anew? If not, remember how it begins."""
+        found = os.fstat(self.descriptor)
         head = os.pread(self.descriptor, _HEAD_BYTES, 0)
-        if self.size() < self.offset or not head.startswith(self.head):
+        if found.st_size < self.offset or not head.startswith(self.head):
             return True
-        self.head = head
+        self.head, self.emptied_ns = head, 0 if head else found.st_mtime_ns
         return False
 
     def seek_end(self) -> None:
@@ -89,7 +99,7 @@ class _OpenLog:
         self.offset = start + tail.rfind(b"\n") + 1
 
     def position(self) -> Position:
-        return Position(*(self.copy_of or self.key), self.head.decode("latin-1"), self.offset)
+        return Position(*(self.copy_of or self.key), self.head.decode("latin-1"), self.offset, self.emptied_ns)
 
     def close(self) -> None:
         os.close(self.descriptor)
@@ -126,13 +136,30 @@ class LogTail:
                 if position is None:
                     current.seek_end()
             return
-        # An empty file has no beginning to be known by: another may have taken its inode.
-        self.hole = not position.first_line and start.size() > 0
         start.offset = position.offset
         self._chain = [start]
-        if _key_of(self.path) == start.key:
+        if not position.first_line:
+            self._begin_behind(start, position.emptied_ns)
+        elif _key_of(self.path) == start.key:
             self._look(_NEVER)
-            return
+        else:
+            self._go_on_from(start)
+
+    def _begin_behind(self, start: _OpenLog, emptied_ns: int) -> None:
+        """An empty file has no beginning to be known by: take all that was written since, and say that something may be missing.
+
+        It may have been filled and truncated meanwhile, behind copies; another file may have taken its inode.
+        """
+        found = self._look((emptied_ns + 1, 0) if emptied_ns else _NEVER)
+        pieces = self._without_copies(found.pieces, start)
+        before = [piece for piece in pieces if piece.written_at() <= start.written_at()]
+        self.hole = bool(before) or start.size() > 0 or start.written_at()[0] != emptied_ns
+        self._put_copies_before(start, before)
+        start.after_gap = bool(before)
+        self._chain += [*pieces[len(before) :], *([found.current] if found.current is not None else [])]
+
+    def _go_on_from(self, start: _OpenLog) -> None:
+        """The file of the position was rotated away: what was written behind it follows."""
         found = self._look(start.written_at())
         for log in (pieces := self._without_copies(found.pieces, start)):
             log.copy_of = start.copy_of
@@ -159,15 +186,17 @@ class LogTail:
             if self._has_begun_anew(oldest):
                 continue
             lines = oldest.read()
-            if not lines and len(self._chain) > 1:
+            if lines == [] and len(self._chain) > 1:
                 # The core writes to one file only: a later one with lines in it means that this one has had its last.
                 if not any(log.size() for log in self._chain[1:]):
                     return []
                 lines = oldest.read()
-                if not lines:
+                if lines == []:
                     self._chain[1].after_gap |= oldest.after_gap
                     self._forget(self._chain.pop(0))
                     continue
+            if lines is None:
+                continue
             if lines and oldest.after_gap:
                 self.hole, oldest.after_gap = True, False
             return lines
@@ -201,11 +230,11 @@ class LogTail:
 
     def _has_begun_anew(self, log: _OpenLog) -> bool:
         """Was it truncated since we looked last? What it held before then stands before it in the chain."""
-        was_empty = not log.head
+        was_empty, emptied_ns = not log.head, log.emptied_ns
         if log.is_truncated():
             self._truncated(log)
             return True
-        return was_empty and bool(log.head) and self._filled(log)
+        return was_empty and log.emptied_ns != emptied_ns and self._filled(log)
 
     def _truncated(self, log: _OpenLog) -> None:
         """copytruncate: read the rest from the copy, then what followed, then start at the beginning."""
@@ -222,10 +251,10 @@ class LogTail:
             copy.offset, copy.after_gap = log.offset, log.after_gap
             self._put_copies_before(log, [copy, *later])
         log.after_gap = True
-        log.offset, log.head = 0, b""
+        log.offset, log.head, log.emptied_ns = 0, b"", _UNKNOWN
 
     def _filled(self, log: _OpenLog) -> bool:
-        """A file that was empty has lines now. True: it had others in between, which are in the chain now."""
+        """A file that was empty has lines now, or had some. True: it had others in between, which are in the chain now."""
         earlier = self._without_copies(self._behind(self._look(), log.written_at()[0]), log)
         if earlier:
             earlier[0].after_gap = log.after_gap
@@ -351,7 +380,8 @@ def _open(path: Path | str) -> _OpenLog | None:
     if not stat.S_ISREG(found.st_mode):
         os.close(descriptor)
         return None
-    return _OpenLog(descriptor, (found.st_dev, found.st_ino), os.pread(descriptor, _HEAD_BYTES, 0))
+    head = os.pread(descriptor, _HEAD_BYTES, 0)
+    return _OpenLog(descriptor, (found.st_dev, found.st_ino), head, 0 if head else found.st_mtime_ns)
 
 
 def _key_of(path: Path | str) -> tuple[int, int] | None:

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from engine.formats.corelog import LogKind, StateEvent
-from engine.model import CommentStatus, DowntimeStatus, HostStatus, ServiceStatus
+from engine.model import CommentStatus, CoreKind, DowntimeStatus, HostStatus, ServiceStatus
 
 Row = HostStatus | ServiceStatus
 Block = DowntimeStatus | CommentStatus
@@ -43,11 +43,16 @@ _TOLD_BY_LOG = frozenset({
 # --- a line of the log ----------------------------------------------------------------------------------------------------------
 
 
-def after(row: Row, event: StateEvent) -> Row | None:
-    """The row as it is after what the log says; None when the line says nothing about it, or only that a check ran."""
+def after(row: Row, event: StateEvent, *, may_go_on: bool = False) -> Row | None:
+    """The row as it is after what the log says; None when the line says nothing about it, or only that a check ran.
+
+    `may_go_on`: another of its downtimes may be in effect still (see `is_of_one_downtime`).
+    """
     if event.kind in _ALERTS:
         return _after_alert(row, event)
     if event.kind in _DOWNTIMES:
+        if may_go_on and event.word != _STARTED:
+            return None
         depth = max(row.scheduled_downtime_depth, 1) if event.word == _STARTED else 0
         return row._replace(scheduled_downtime_depth=depth, block_hash=-1)
     if event.kind in _FLAPPINGS:
@@ -55,6 +60,15 @@ def after(row: Row, event: StateEvent) -> Row | None:
     if event.kind in NOTIFICATIONS and "(" not in event.word:  # acknowledgements, custom ones … leave the object's own time alone
         return row._replace(last_notification=max(row.last_notification, float(event.at)), block_hash=-1)
     return None
+
+
+def is_of_one_downtime(kind: CoreKind, event: StateEvent) -> bool:
+    """Whether the line is about the end of one downtime, not about the object's way out of the last one.
+
+    **Source**: Icinga 2.13.6 lib/compat/compatlogger.cpp logs the end of each, even of one that had not begun; the others log when
+    the object's depth comes to 0.
+    """
+    return kind is CoreKind.ICINGA2 and event.kind in _DOWNTIMES and event.word != _STARTED
 
 
 def held_until(event: StateEvent) -> int:

@@ -18,7 +18,7 @@ from engine.state import former
 from engine.state.changes import BlockChange, Change, Kind, Row, Standing
 
 _COLUMNS = "kind, action, poller, host, service, hostgroups, state, at, said"
-_STICKY = 2  # acknowledgement_type
+STICKY = 2  # acknowledgement_type
 PRUNED_AT_ONCE = 1000  # rows; some milliseconds
 
 
@@ -60,7 +60,7 @@ def of_object(change: Change, key: ObjectKey, row: Row, before: Standing, at: fl
             "previous_state_type": before.state_type, "previously_checked": bool(before.has_been_checked),
         }  # fmt: skip
     elif change.kind is Kind.ACKNOWLEDGEMENT and change.action == "set":
-        said["sticky"] = row.acknowledgement_type == _STICKY
+        said["sticky"] = row.acknowledgement_type == STICKY
     state = row.state if change.kind is Kind.STATE else known_state(row)
     return Draft(change.kind, change.action, key.host, key.service, state, at, said)
 

@@ -51,6 +51,14 @@ def meant_hosts(reader: Reader, poller: int, subject: Subject, arguments: Mappin
     return accepted if isinstance(accepted, list) else hosts_of_group(reader, poller, subject, arguments)
 
 
+def meant_objects(reader: Reader, poller: int, row: Row, arguments: Mapping[str, object]) -> Sequence[ObjectKey]:
+    """The hosts and services a command was accepted for; those it acts on now where these were not stored."""
+    accepted = arguments.get(MEMBERS)
+    if not isinstance(accepted, list):
+        return objects_of(reader, poller, row, arguments)
+    return [ObjectKey(poller, host, service or None) for host, _, service in (name.partition(";") for name in accepted)]
+
+
 def contacts_of(reader: Reader, poller: int, row: Row, names: Mapping[str, object]) -> tuple[str, ...]:
     """The contacts a command acts on."""
     if row.subject is Subject.CONTACT:

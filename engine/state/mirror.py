@@ -26,9 +26,9 @@ from typing import cast
 from engine.config import Poller
 from engine.errors import JournalError
 from engine.formats.corelog import StateEvent
-from engine.model import ObjectKey
+from engine.model import CoreKind, ObjectKey
 from engine.state import events
-from engine.state.changes import NOTIFICATIONS, PASSIVE, Kind, after, diff, held_until, standing_of
+from engine.state.changes import NOTIFICATIONS, PASSIVE, Kind, after, diff, held_until, is_of_one_downtime, standing_of
 from engine.state.events import Draft, EventLog, of_object
 from engine.state.frames import Begin, End, Failed, Frame, Gone, Objects, Rows, Unchanged
 from engine.state.generation import Diverged, GenerationWriter, Mint, Settle
@@ -238,10 +238,10 @@ class Mirror:
         `position`: the place in the log behind them, for `log_position`.
         """
         with self._transaction():
-            row = self._connection.execute("SELECT created FROM poller WHERE number = ?", (poller,)).fetchone()
-            created = int(row[0]) if row is not None else 0
+            row = self._connection.execute("SELECT created, kind FROM poller WHERE number = ?", (poller,)).fetchone()
+            created, kind = (int(row[0]), CoreKind(row[1])) if row is not None else (0, CoreKind.NAGIOS)
             new = [line for line in lines if line.kind in NOTIFICATIONS or line.at >= created] if row is not None else []
-            drafts = [draft for line in new if line.kind not in PASSIVE for draft in self._take_line(poller, line)]
+            drafts = [draft for line in new if line.kind not in PASSIVE for draft in self._take_line(poller, kind, line)]
             self._mark_checked(poller, [line for line in new if line.kind in PASSIVE])
             if drafts:
                 EventLog(self._connection, poller).append(drafts)
@@ -249,7 +249,7 @@ class Mirror:
             if row is not None and position is not None:
                 self._connection.execute("INSERT OR REPLACE INTO log_position VALUES (?, ?)", (poller, position))
 
-    def _take_line(self, poller: int, line: StateEvent) -> list[Draft]:
+    def _take_line(self, poller: int, kind: CoreKind, line: StateEvent) -> list[Draft]:
         key = ObjectKey(poller, line.host, line.service)
         table = HOST if line.service is None else SERVICE
         found = self._connection.execute(table.select, key_values(key)).fetchone()
@@ -257,7 +257,7 @@ class Mirror:
             return []
         old = table.row._make(found)
         drafts = [_notified(line, old.state)] if line.kind in NOTIFICATIONS else []
-        row = after(old, line)
+        row = after(old, line, may_go_on=is_of_one_downtime(kind, line) and self._has_other_downtimes(key, line))
         if row is None:
             return drafts
         self._connection.execute(table.update, table.update_values(key, row))
@@ -270,6 +270,13 @@ class Mirror:
             told = change._replace(action=line.word.lower()) if line.word in _ENDINGS else change
             drafts.append(of_object(told, key, row, before, float(line.at), "log"))
         return drafts
+
+    def _has_other_downtimes(self, key: ObjectKey, line: StateEvent) -> bool:
+        """May the object be in a downtime besides the one that ended? Which one was cancelled the line does not say."""
+        query = "SELECT count(*), sum(start_time <= ?1 AND end_time > ?1) FROM downtime WHERE poller = ? AND host_name = ?"
+        values = (line.at, *key)
+        count, within = self._connection.execute(f"{query} AND service_description IS ?", values).fetchone()
+        return bool(count > 1 if line.word == "CANCELLED" else within)
 
     def _mark_checked(self, poller: int, lines: Sequence[StateEvent]) -> None:
         """Checks that ran: their rows' `last_check`, and nothing to tell. They come by the thousand, so no row is read."""

@@ -234,6 +234,60 @@ def test_a_deletion_by_hostgroup_that_a_crash_took_is_for_the_members_it_was_acc
     )
 
 
+def test_a_switch_that_a_crash_took_is_for_whom_it_was_meant_as_far_as_no_later_word_was_said(again: tuple[Core, Box]) -> None:
+    """What a later command says, and who came into a group since, is not lost, nor is it switched by what is asked again."""
+    core, box = again
+
+    def restart(*group: str, crashed: bool = False) -> None:
+        core.hosts = [Host(one.name, one.services, ("some",) if one.name in group else ()) for one in HOSTS]
+        core.write_config()
+        if crashed:
+            before = oracle.program_start(core.status_file)
+            until(lambda: time.time() >= int(before) + 2, "another second")
+        cores.restart(core)
+        until(lambda: _view_is_new(core, box), "the new run is seen")
+
+    def off(key: str) -> list[str]:
+        cores.wait_for_generation(core)
+        return [host for host in sorted(oracle.hosts(core.status_file)) if oracle.status_of(core.status_file, host)[key] == "0"]
+
+    core.stop()
+    restart("h0", "h1")
+    group = _made(box, _sent(box, "DISABLE_HOSTGROUP_HOST_NOTIFICATIONS", hostgroup="some"))
+    back = _made(box, _sent(box, "ENABLE_HOST_NOTIFICATIONS", host="h1"))
+    is_off = off("notifications_enabled")
+    core.stop()
+    restart("h0", "h1", "h2")
+    passive = _made(box, _sent(box, "DISABLE_HOSTGROUP_PASSIVE_HOST_CHECKS", hostgroup="some"))
+    _made(box, _sent(box, "ENABLE_PASSIVE_HOST_CHECKS", host="h2"))
+    services = _made(box, _sent(box, "DISABLE_HOST_SVC_NOTIFICATIONS", host="h4"))
+    delayed = _made(box, _sent(box, "DELAY_HOST_NOTIFICATION", host="h4", at=int(time.time()) + 60))
+    alone = _made(box, _sent(box, "DISABLE_PASSIVE_HOST_CHECKS", host="h5"))
+    cores.kill(core)
+    held = _sent_to_a_dead_core(box, "ENABLE_PASSIVE_HOST_CHECKS", host="h5")
+    restart("h0", "h1", "h3", crashed=True)
+    for life in (passive, services):
+        _wait_state(box, life, "lost_by_core")
+    until(lambda: len(_asked_again(box, passive)) == 2, "the group has got another host: each is switched by itself")
+    again_lives = _asked_again(box, passive) + _asked_again(box, services)
+    assert {(one["command"], one["host"]) for one in again_lives} == {
+        ("DISABLE_PASSIVE_HOST_CHECKS", "h0"), ("DISABLE_PASSIVE_HOST_CHECKS", "h1"), ("DISABLE_HOST_SVC_NOTIFICATIONS", "h4"),
+    }  # fmt: skip
+    final = box.wait_final([held, *(one["id"] for one in again_lives)])
+    assert {life["state"] for life in final.values()} == {"confirmed"}
+    assert off("passive_checks_enabled") == ["h0", "h1"], "h2 and h5 were switched back, h3 came later"
+    assert off("notifications_enabled") == is_off and "h0" in is_off and "h1" not in is_off, "saved in time, and said anew of h1"
+    for life in (group, back, delayed, alone):
+        assert box.life(life["id"])["state"] == "confirmed" and _asked_again(box, life) == []
+
+
+def _sent_to_a_dead_core(box: Box, command: str, **arguments: object) -> str:
+    answer = box.api.post("/v1/commands", json={"command": command, "arguments": arguments}, params={"wait": 0})
+    assert answer.status_code == 202, answer.text
+    (number,) = command_ids(answer)
+    return number
+
+
 def test_a_power_cut_of_everything(again: tuple[Core, Box]) -> None:
     """Core and Signalbox die together: the log tells the next life of ours that it was a crash."""
     core, box = again

@@ -38,7 +38,8 @@ def test_centreon_gets_a_hostgroup_s_switch_as_those_of_its_members() -> None:
     ]
     group = found(CoreKind.NAGIOS, ObjectKey(1, ""), "web", MEMBERS)
     (order,) = generic_orders(asked(), group, CATALOGUE["DISABLE_HOSTGROUP_SVC_CHECKS"], {"hostgroup": "web"})
-    assert order.arguments == {"hostgroup": "web"}
+    named = [f"{key.host};{key.service}" for key in MEMBERS]
+    assert order.arguments == {"hostgroup": "web", "members": named}, "whom it is meant for stays known when others come"
 
 
 def test_icinga_2_is_not_asked_to_delete_more_than_was_meant() -> None:

@@ -686,6 +686,33 @@ def test_a_snapshot_and_what_follows_have_no_gap(world: World) -> None:
     with_feeds(world, work)
 
 
+def test_a_snapshot_says_what_is_acknowledged_and_what_is_flapping(world: World) -> None:
+    """Who follows only these would take everything for unacknowledged, until something happens to it."""
+    acknowledged = service_row("web01", "HTTP", state=2, acknowledged=1, acknowledgement_type=2, block_hash=5)
+    words = [comment("web01", "HTTP", core_id, text)._replace(entry_type=4, entry_time=at)
+             for core_id, text, at in ((3, "long ago", 50.0), (9, "we know", 90.0), (12, "older", 70.0))]  # fmt: skip
+    no_words = host_row("web01", state=1, acknowledged=1, acknowledgement_type=1, block_hash=5)
+    flapping = service_row("db01", "HTTP", is_flapping=1, block_hash=5)
+    new = StatusFile(AT, 500.0, (no_words, host_row("db01")), (acknowledged, flapping), FILE.downtimes, (*FILE.comments, *words))
+    world.mirror.apply(scan(new, FILE))
+
+    async def standing(feed: Feed, user: str, *kinds: str) -> list[tuple[str, str, str]]:
+        reader = world.listen(feed, user, which=Which(kinds=frozenset(kinds) or None), snapshot=True)
+        await reader.until(lambda lines: any(line[2] == "snapshot_ends" for line in lines))
+        await reader.stream.aclose()
+        return [(line[1], line[3], line[4]) for line in reader.lines if line[2] == "is" and line[1] not in ("state", "poller")]
+
+    async def work(feed: Feed) -> None:
+        acknowledgements = [("acknowledgement", "web01", ""), ("acknowledgement", "web01", "we know")]
+        assert await standing(feed, "anna", "acknowledgement") == acknowledgements
+        assert await standing(feed, "anna", "flapping") == [("flapping", "db01", "")]
+        others = [("downtime", "web01", "work"), ("comment", "db01", "seen")]
+        assert await standing(feed, "anna") == [*acknowledgements, ("flapping", "db01", ""), *others]
+        assert await standing(feed, "wim") == [*acknowledgements, others[0]]
+
+    with_feeds(world, work)
+
+
 def test_a_feed_that_fails_lets_its_readers_go_and_the_next_begins_anew(world: World) -> None:
     """Heartbeats without events would be the worst of all answers."""
 

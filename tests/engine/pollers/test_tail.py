@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -318,6 +319,69 @@ def test_an_empty_log_filled_and_truncated_unseen(core: Core) -> None:
     assert reader.holes
 
 
+def test_lines_of_a_log_found_empty_again_are_read_from_its_copy_at_once(core: Core) -> None:
+    """They would wait for the next line, and be lost to whoever starts anew before it comes."""
+    core.copytruncate()
+    reader = Reader(core)
+    reader.read()
+    core.write(2)
+    core.copytruncate()
+    reader.read()
+    assert reader.lines == core.written[3:]
+    core.write(1)
+    reader.read()
+    assert reader.lines == core.written[3:]
+    assert reader.holes == [2]
+
+
+@pytest.mark.parametrize(
+    "rotations", [["copytruncate"], ["copytruncate"] * 2, ["copytruncate", "archive"], ["archive", "copytruncate"]]
+)
+def test_a_log_empty_when_we_ended_and_when_we_begin_may_have_had_lines(core: Core, rotations: list[str]) -> None:
+    """A command whose echo stood there would be taken for one that was not executed, and sent again."""
+    core.copytruncate()
+    reader = Reader(core)
+    reader.read()
+    for rotate in rotations:
+        core.write(2)
+        getattr(core, rotate)()
+    reader.reopen()
+    core.write(1)
+    reader.read()
+    assert reader.lines == core.written[3:]
+    assert reader.holes[0] == 0
+
+
+def test_a_log_that_stayed_empty_while_we_were_down_lacks_nothing(core: Core) -> None:
+    core.copytruncate()
+    reader = Reader(core)
+    reader.read()
+    reader.reopen()
+    core.write(1)
+    reader.read()
+    assert reader.lines == core.written[3:]
+    assert reader.holes == []
+
+
+def test_a_log_truncated_and_filled_between_the_look_and_the_read(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the place where the next line was expected stand lines of the new file: they came twice, and the old ones' rest never."""
+    reader = Reader(core)
+    core.write(2)
+    look = LogTail._has_begun_anew
+
+    def looked(self: LogTail, log: Any) -> bool:
+        found = look(self, log)
+        monkeypatch.setattr(LogTail, "_has_begun_anew", look)
+        core.copytruncate()
+        core.write(20)
+        return found
+
+    monkeypatch.setattr(LogTail, "_has_begun_anew", looked)
+    reader.read()
+    assert reader.lines == core.written[3:]
+    assert reader.holes == [2]
+
+
 def test_truncated_without_a_copy_is_a_hole(core: Core) -> None:
     reader = Reader(core)
     core.write(2)
@@ -518,7 +582,7 @@ def test_every_line_once_and_in_order_or_a_hole_in_its_place(seed: int) -> None:
     rotations = rng.choice([["archive", "logrotate"], ["copytruncate"], ["archive", "logrotate", "copytruncate"]])
     with tempfile.TemporaryDirectory() as folder:
         core = Core(Path(folder))
-        core.write(rng.randint(1, 3))
+        core.write(rng.randint(0, 3))
         reader = Reader(core)
         done = len(core.written)
         story = []

@@ -112,6 +112,14 @@ def test_downtimes_and_flapping(kind: LogKind, word: str, old: dict[str, object]
 
 
 @pytest.mark.parametrize(
+    ("word", "new"), [("CRITICAL", 2000.0), ("ACKNOWLEDGEMENT (CRITICAL)", 100.0), ("CUSTOM (CRITICAL)", 100.0)]
+)
+def test_only_what_tells_of_the_state_is_the_objects_last_notification(word: str, new: float) -> None:
+    row = after(service_row("h", "s", last_notification=100.0), service_word(LogKind.SERVICE_NOTIFICATION, word))
+    assert (100.0 if row is None else row.last_notification) == new
+
+
+@pytest.mark.parametrize(
     "event",
     [
         service_alert(4),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.formats.corelog import LogKind, StateEvent
-from engine.model import CommentStatus, DowntimeStatus, GroupConfig, ObjectCache
+from engine.model import CommentStatus, CoreKind, DowntimeStatus, GroupConfig, ObjectCache
 from engine.state.changes import Standing, apply, diff, diff_blocks
 from engine.state.events import Event, bounds, events_after
 from engine.state.mirror import Mirror
@@ -214,6 +214,31 @@ def test_one_of_two_downtimes_ends(begun: Mirror, reader: Reader) -> None:
     assert [event.action for event in told(reader)] == ["started", "scheduled", "scheduled", "cancelled"]
 
 
+PENDING = WORK._replace(core_id=8, comment="later", start_time=8000.0, is_in_effect=0, block_hash=8)
+OTHER = PENDING._replace(comment="other", start_time=100.0, is_in_effect=1)
+
+
+@pytest.mark.parametrize(
+    ("word", "other", "end", "depth"),
+    [
+        ("CANCELLED", None, 9000.0, 0), ("CANCELLED", PENDING, 9000.0, 1), ("CANCELLED", OTHER, 9000.0, 1),
+        ("STOPPED", None, AT - 1.0, 0), ("STOPPED", PENDING, AT - 1.0, 0), ("STOPPED", OTHER, AT - 1.0, 1),
+    ],
+)  # fmt: skip
+def test_icinga_2_logs_the_end_of_each_downtime_and_an_object_may_still_be_in_another(
+    mirror: Mirror, reader: Reader, word: str, other: DowntimeStatus | None, end: float, depth: int
+) -> None:
+    """Also of one that had not begun: such a line took objects out of their downtimes, until the next status file."""
+    mirror.configure([poller(1, kind=CoreKind.ICINGA2)])
+    both = (WORK._replace(end_time=end), *([other] if other is not None else []))
+    mirror.apply(scan(file_of(1000.0, IN_DOWNTIME, downtimes=both)))
+    mirror.log_events(1, [passage(LogKind.SERVICE_DOWNTIME, word)])
+    row = reader.object_row(1, "web01", "HTTP")
+    assert row is not None
+    assert row.scheduled_downtime_depth == depth
+    assert [event.action for event in told(reader)] == (["cancelled" if word == "CANCELLED" else "ended"] if not depth else [])
+
+
 @pytest.mark.parametrize("first", [False, True])
 def test_downtimes_and_comments_under_new_ids_are_the_same_ones(begun: Mirror, reader: Reader, first: bool) -> None:
     """Icinga 2 numbers them anew at each start, Nagios may."""
@@ -248,6 +273,16 @@ def test_an_acknowledgement_and_its_end_by_recovery(begun: Mirror, reader: Reade
     assert found[1].said == {"source": "status_file", "sticky": True, "author": "ann", "comment": "we know"}
 
 
+def test_an_acknowledgement_is_told_with_the_words_of_the_newest(begun: Mirror, reader: Reader) -> None:
+    """A persistent comment outlives the acknowledgement it was made for."""
+    old = comment("web01", "HTTP", 3, "long ago")._replace(entry_type=4, entry_time=50.0)
+    new = comment("web01", "HTTP", 9, "we know")._replace(entry_type=4, entry_time=90.0)
+    other = comment("web01", "HTTP", 12, "older")._replace(entry_type=4, entry_time=70.0)
+    acknowledged = CRITICAL_ROW._replace(acknowledged=1, acknowledgement_type=1, block_hash=5)
+    begun.apply(scan(file_of(AT, acknowledged, comments=(old, new, other)), FILE))
+    assert [event.said["comment"] for event in told(reader, "acknowledgement")] == ["we know"]
+
+
 def test_flapping(begun: Mirror, reader: Reader) -> None:
     begun.log_events(1, [passage(LogKind.SERVICE_FLAPPING, "STARTED"), passage(LogKind.SERVICE_FLAPPING, "DISABLED")])
     assert words(reader) == [("flapping", "started", "log"), ("flapping", "disabled", "log")]
@@ -264,6 +299,14 @@ def test_a_notification_is_told_and_its_time_kept(begun: Mirror, reader: Reader)
     row = reader.object_row(1, "web01", "HTTP")
     assert row is not None
     assert row.last_notification == float(AT)
+
+
+def test_a_notification_read_late_is_told_all_the_same(begun: Mirror, reader: Reader) -> None:
+    """No status file makes up for it."""
+    begun.apply(scan(file_of(AT + 60.0), FILE))
+    line = StateEvent(AT, LogKind.SERVICE_NOTIFICATION, "web01", "HTTP", None, None, None, "refused", "CRITICAL", "ann")
+    begun.log_events(1, [line])
+    assert [event.kind for event in told(reader)] == ["notification"]
 
 
 def test_a_passive_line_marks_freshness_and_never_a_state(begun: Mirror, reader: Reader) -> None:
@@ -325,6 +368,18 @@ def test_old_events_are_dropped_in_steps_and_numbers_never_come_back(begun: Mirr
     assert bounds(reader.connection) == (incarnation, newest, newest)
     begun.command_file_health(1, "again", "")
     assert bounds(reader.connection) == (incarnation, newest, newest + 1)
+
+
+def test_who_saw_what_is_gone_is_forgotten_with_the_events_that_told_of_it(mirror: Mirror, reader: Reader) -> None:
+    """A poller whose objects come and go for years would fill the file."""
+    told_to = ObjectCache(hosts=(host_config("web01", contacts=("ann",)), host_config("web02")))
+    mirror.apply(scan(FILE, cache=told_to))
+    mirror.apply(scan(StatusFile(AT, AT - 1.0), FILE, cache=ObjectCache()))
+    count = "SELECT count(*) FROM state.former_contact"
+    assert reader.connection.execute(count).fetchone() == (1,)
+    while mirror.prune_events(0):
+        pass
+    assert reader.connection.execute(count).fetchone() == (0,)
 
 
 def test_a_file_made_anew_is_another_incarnation(tmp_path: Path) -> None:

@@ -102,6 +102,25 @@ def test_a_later_line_holds_the_row_longer(mirror: Mirror, reader: Reader) -> No
     assert http(reader) == OK
 
 
+def test_a_weaker_line_of_the_same_second_lets_no_file_of_it_take_the_state_back(mirror: Mirror, reader: Reader) -> None:
+    mirror.apply(scan(FILE))
+    told = StateEvent(AT, LogKind.SERVICE_NOTIFICATION, "web01", "HTTP", None, None, None, "refused", "CRITICAL", "ann")
+    ran = StateEvent(AT, LogKind.SERVICE_PASSIVE, "web01", "HTTP", None, None, None, "", "")
+    mirror.log_events(1, [CRITICAL, told, ran])
+    mirror.apply(scan(file_of(float(AT)), FILE, forget=mirror.dirty(1)))
+    assert http(reader).state == 2
+
+
+def test_an_acknowledgement_that_a_file_of_the_lines_second_lacks_is_gone(mirror: Mirror, reader: Reader) -> None:
+    """The log never tells of that, so nothing of it is held back."""
+    acknowledged = OK._replace(state=1, acknowledged=1, acknowledgement_type=2, block_hash=8)
+    mirror.apply(scan(file_of(FILE.created, acknowledged)))
+    mirror.log_events(1, [CRITICAL])
+    assert http(reader).acknowledged == 1
+    mirror.apply(scan(file_of(float(AT), acknowledged._replace(acknowledged=0, block_hash=9)), FILE, forget=mirror.dirty(1)))
+    assert (http(reader).state, http(reader).acknowledged) == (2, 0)
+
+
 def test_a_line_older_than_the_file_says_nothing_new(mirror: Mirror, reader: Reader) -> None:
     mirror.apply(scan(file_of(AT + 1.0)))
     mirror.log_events(1, [CRITICAL])

@@ -434,6 +434,12 @@ def test_times_come_in_every_form(reader: Reader, value: object) -> None:
     assert found(reader, "host", {"last_check": value}) == [(1, "web1")]
 
 
+def test_trailing_blanks_and_the_case_of_letters_beyond_ascii_make_no_difference(reader: Reader) -> None:
+    """What a plugin prints may end with blanks; an expression's `k` is the Kelvin sign, too, with a literal sought first."""
+    assert (1, "db_1", "größe") in found(reader, "service", {"plugin_output": "UNKNOWN"})
+    assert (1, "WEB2", "HTTP") in found(reader, "service", {"plugin_output": {"$rg": "vin kelvin$"}})
+
+
 def test_never_is_null(reader: Reader) -> None:
     assert found(reader, "host", {"last_check": None}) == [(1, "db%2")]
     assert (1, "db%2") not in found(reader, "host", {"last_check": {"$lt": "now"}})

@@ -361,20 +361,42 @@ def test_a_page_joined_by_sqlite_is_the_same_page(shared: tuple[Mirror, Reader],
     assert listing.joined(reader, item, ", ", limit, offset) == (", ".join(names), len(names))
 
 
-@pytest.mark.parametrize("sizes", [[1, 2, 2, 2, 2], [6, 6], [12, 1], [5, 9], [99]])
+@pytest.mark.parametrize("sizes", [[1, 2, 2, 2, 2], [6, 6], [12, 1], [5, 9], [3, 5, 5, 5], [99]])
 def test_pieces_of_everything_are_everything_once(shared: tuple[Mirror, Reader], sizes: list[int]) -> None:
-    """No row is left out or told twice where one piece ends and the next begins, be it within a host or between two pollers."""
+    """No row is left out or told twice where one piece ends and the next begins, be it within a host, between hosts or pollers."""
     mirror, reader = shared
-    keys = [(number, "web01", name) for number in (1, 2) for name in SERVICES]
-    load(mirror, World({(number, "web01"): (0, frozenset()) for number in (1, 2)}, dict.fromkeys(keys, 0)))
-    listing = Listing.within(EVERYTHING, "service", [])
-    item = ("s.poller || s.description || ?", ["!"])
-    wanted = [f"{number}{name}!" for number, _, name in sorted(keys)]
-    pieces = list(listing.pieces(reader, item, "\n", [*sizes, *[4] * len(keys)]))
-    assert listing.is_everything
-    assert "\n".join(text for text, _ in pieces).split("\n") == wanted
-    assert sum(count for _, count in pieces) == len(wanted)
-    assert pieces[0][1] == min(sizes[0], len(wanted))
+    hosts = {(number, f"web{at:02}"): 1 + at * at % 5 for number in (1, 2) for at in range(6)} | {(1, "web02"): len(SERVICES)}
+    keys = [(*host, name) for host, services in hosts.items() for name in SERVICES[:services]]
+    load(mirror, World(dict.fromkeys(hosts, (0, frozenset())), dict.fromkeys(keys, 0)))
+    for kind, rows, sql in (
+        ("service", sorted(keys), "s.poller || s.host_name || s.description || ?"),
+        ("host", sorted(hosts), "h.poller || h.name || ?"),
+    ):
+        listing = Listing.within(EVERYTHING, kind, [])  # type: ignore[arg-type]
+        pieces = list(listing.pieces(reader, (sql, ["!"]), "\n", [*sizes, *[4] * len(keys)]))
+        assert listing.is_everything
+        assert "\n".join(text for text, _ in pieces).split("\n") == ["".join(map(str, row)) + "!" for row in rows]
+        counts = [count for _, count in pieces]
+        assert sum(counts) == len(rows)
+        assert all(0 < count <= most for count, most in zip(counts, [*sizes, *[4] * len(keys)], strict=False))
+
+
+def test_pieces_of_everything_are_whole_hosts_but_for_large_ones(shared: tuple[Mirror, Reader]) -> None:
+    """Of whole hosts SQLite compares no row with the end; a host of more services than a piece holds is cut within."""
+    mirror, reader = shared
+    hosts = {(1, f"web{at}"): 2 for at in range(6)} | {(1, "web3"): 6}
+    keys = [(*host, name) for host, services in hosts.items() for name in SERVICES[:services]]
+    load(mirror, World(dict.fromkeys(hosts, (0, frozenset())), dict.fromkeys(keys, 0)))
+    found = [values for _, values in Listing.within(EVERYTHING, "service", []).ranges(reader, [1, 3, 5, 4, 4, 4, 4])]
+    first, large = sorted(SERVICES[:2]), sorted(SERVICES[:6])
+    assert found == [
+        (1, "web0", first[0], 1, "web0", first[1]),
+        (1, "web0", first[1], 1, "web2", ""),
+        (1, "web2", "web3"),
+        (1, "web3", "", 1, "web3", large[4]),
+        (1, "web3", large[4], 1, "web5", ""),
+        (1, "web5", ""),
+    ]
 
 
 def _plans(reader: Reader, read: Callable[[Reader], object]) -> list[str]:
