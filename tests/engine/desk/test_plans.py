@@ -269,6 +269,15 @@ def test_a_new_conflict_changes_the_plan(scene: Scene) -> None:
     assert [one.get("conflict") for one in error.facts["added"]] == ["not_possible"]
 
 
+def test_what_is_only_worth_knowing_changes_the_plan_too(scene: Scene) -> None:
+    """Whoever was shown that none is in downtime has not agreed to a second one."""
+    ask = downtimes(hostgroup="linux", on=On.HOSTS)
+    plan = planned(scene, ask)
+    scene.scan(NORTH, host("web01", scheduled_downtime_depth=1))
+    error = refused(scene, PlanChanged, ask, plan=plan.hash)
+    assert [(one["host"], one.get("conflict")) for one in error.facts["added"]] == [("web01", "in_downtime")]
+
+
 # --- deleting by meaning -------------------------------------------------------------------------------------------------------
 
 
