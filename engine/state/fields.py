@@ -395,11 +395,15 @@ HOSTS = Table(
 )
 """Of a host. `service.X` is about its services: at least one of them passes."""
 
+# Of a service's host, by the names that lists show them under.
+_BESIDE_A_SERVICE = ("id", "state_name", "acknowledged", "scheduled_downtime_depth")
+
 SERVICES = Table(
     {
         **_SERVICE_FIELDS,
         **{f"service.{name}": field for name, field in _SERVICE_FIELDS.items()},
         **of_its_host(_TO_HOST, _HOST_FIELDS),
+        **{f"host_{name}": below(_TO_HOST, _HOST_FIELDS[name]) for name in _BESIDE_A_SERVICE},
         **dict.fromkeys(("host", "host_name", "host.name", "host.host_name", "service.host_name"), _HOST_NAME),
     },
     ("s.poller", "s.host_name", "s.description"),
@@ -428,13 +432,16 @@ PROBLEM_HOSTS = Table(
         | {name: field for name, field in _HOST_FIELDS.items() if name in _SERVICE_FIELDS}
         | {name: _nothing(field) for name, field in SERVICES.fields.items() if name.startswith("service.")}
         | {name: field for name, field in HOSTS.fields.items() if name.startswith("host.")}
-        | {"host": _HOST_FIELDS["name"]},
+        | {f"host_{name}": _HOST_FIELDS[name] for name in _BESIDE_A_SERVICE}
+        | {"host": _HOST_FIELDS["name"], "behind_host": Field("0", Type.FLAG)},
         SERVICE_STATES,
     ),
     HOSTS.tie,
     HOSTS.variables,
 )
-PROBLEM_SERVICES = Table(_both(SERVICES.fields, HOST_STATES), SERVICES.tie, SERVICES.variables)
+PROBLEM_SERVICES = Table(
+    _both({**SERVICES.fields, "behind_host": SERVICES.fields["host.problem"]}, HOST_STATES), SERVICES.tie, SERVICES.variables
+)
 """Of hosts and services in one list: a host has no service's fields; `host.X` is about it itself."""
 
 

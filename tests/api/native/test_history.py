@@ -132,6 +132,24 @@ def test_every_value_is_in_its_place(front: Front) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("limit", [1, 2, 3])
+def test_pages_may_end_within_a_second(front: Front, limit: int) -> None:
+    """A core logs hundreds of lines in one second: none of them may stand between two pages."""
+    index = LogIndex.open(front.desk.config.data / HISTORY_FILE)
+    index.configure([(1, "/1"), (2, "/2")])
+    lines = [parse_entry(b"[%d] HOST ALERT: web01;DOWN;HARD;%d;gone" % (T, number)) for number in range(5)]
+    index.add(index.new_file(1, b"head"), [(place, entry) for place, entry in enumerate(lines) if entry is not None], 5)
+    index.close()
+    attempts, before = [], ""
+    while True:
+        page = front.get(f"/v1/history?host=web01&limit={limit}" + before).json
+        attempts += [item["attempt"] for item in page["items"]]
+        if page["next"] is None:
+            break
+        before = f"&before={page['next']}"
+    assert attempts == [4, 3, 2, 1, 0]
+
+
 @pytest.mark.parametrize("limit", [1, 3, 10])
 def test_pages_add_up_while_lines_arrive(front: Front, limit: int) -> None:
     store(front, LINES)

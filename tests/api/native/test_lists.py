@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -211,6 +212,28 @@ def test_an_answer_that_changes_with_time_alone_has_no_tag(front: Front) -> None
     assert "etag" in front.get(f"/v1/hosts?last_check={int(NOW)}").headers
 
 
+NOT_SORTED_BY = {"view", "custom_variables", "age_s"}
+
+
+@pytest.mark.parametrize("path", ["/v1/hosts", "/v1/services", "/v1/problems"])
+def test_every_member_of_an_item_can_be_sorted_by_and_searched(front: Front, path: str) -> None:
+    item = front.get(f"{path}?limit=1").json["items"][0]
+    for name in item.keys() - NOT_SORTED_BY:
+        assert front.get(f"{path}?sort=-{name}").status == 200, name
+        assert front.get(_searched(path, {name: {"$neq": None}})).status == 200, name
+
+
+def test_services_behind_a_host_in_trouble_are_found_by_what_the_list_calls_them(front: Front) -> None:
+    problems = front.get("/v1/problems").json["items"]
+    behind = [(item["host"], item["service"]) for item in problems if item["behind_host"]]
+    assert behind
+    found = front.get("/v1/problems?behind_host=true").json["items"]
+    assert [(item["host"], item["service"]) for item in found] == behind
+    down = front.get("/v1/problems?host_state_name=DOWN").json["items"]
+    assert [item["id"] for item in down] == [item["id"] for item in problems if item["host_state_name"] == "DOWN"]
+    assert {item["service"] is None for item in down} == {True, False}
+
+
 # --- freshness --------------------------------------------------------------------------------------------------------------------
 
 
@@ -231,6 +254,11 @@ def test_older_views_are_refused_or_marked(front: Front) -> None:
         front.get(f"{path}?max_age={AGE_S - 1}").problem(503, "status_file_stale")
         answer = front.get(f"{path}?max_age={AGE_S - 1}&older=mark").json
         assert [(view["poller"], view["stale"]) for view in answer["views"]] == [("north", True), ("south", True)], path
+    mirror = _mirror(front)
+    mirror.configure([*front.desk.config.pollers, replace(front.desk.config.pollers[0], number=3, name="west")])
+    mirror.close()
+    never_read = front.get(f"/v1/hosts?max_age={AGE_S + 1}").problem(503, "status_file_stale")
+    assert never_read["pollers"] == ["west"], "of what was never read nobody knows the age"
     front.clock.at += 3
     assert front.get("/v1/hosts?max_age=1&poller=north").problem(503, "status_file_stale")["pollers"] == ["north"]
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,8 @@ from api.serve import FIGURES_VARIABLE
 from api.timing import template
 from engine import figures
 from engine.figures import FOLDER_VARIABLE
-from tests.api.support_desk import AWKWARD, HOSTS, Fate, Front
+from engine.state.logindex import HISTORY_FILE, LogIndex
+from tests.api.support_desk import AWKWARD, HOSTS, NOW, Fate, Front
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -57,6 +60,30 @@ def test_counts_are_those_the_totals_give(front: Front) -> None:
     for poller in front.get("/v1/pollers").json["items"]:
         assert value(samples, "signalbox_poller_health", poller=poller["name"], health=poller["health"]) == 1
     assert value(samples, "signalbox_view_age_seconds", poller="north") == pytest.approx(views["north"]["age_s"], abs=1.01)
+
+
+def test_a_view_that_is_too_old_is_stale_and_the_history_says_how_far_it_is(front: Front) -> None:
+    index = LogIndex.open(front.desk.config.data / HISTORY_FILE)
+    index.configure([(1, "/1"), (2, "/2")])
+    index.progress(1, 10, 7, NOW)
+    index.close()
+    samples = scraped(front)
+    assert [value(samples, "signalbox_view_stale", poller=name) for name in ("north", "south")] == [0, 0]
+    assert value(samples, "signalbox_history_known_bytes", poller="north") == 10
+    assert value(samples, "signalbox_history_read_bytes", poller="north") == 7
+    front.clock.at += 100
+    samples = scraped(front)
+    assert [value(samples, "signalbox_view_stale", poller=name) for name in ("north", "south")] == [1, 1]
+
+
+def test_commands_are_open_until_they_are_proved(front: Front) -> None:
+    front.post("/v1/comments", {"host": "web01", "comment": "one"})
+    for state in ("held", "writing", "written", "processed"):
+        with closing(sqlite3.connect(front.desk.config.data / "journal.db", isolation_level=None)) as connection:
+            connection.execute("UPDATE command SET state = ?", (state,))
+        samples = scraped(front)
+        for name in ("accepted", "held", "writing", "written"):
+            assert value(samples, "signalbox_commands_open", poller="north", state=name) == (name == state), state
 
 
 def test_results_are_counted_once_for_each_state_they_reach() -> None:

@@ -253,6 +253,21 @@ def test_a_core_that_reads_but_does_not_write_and_one_that_writes_but_does_not_r
     assert front.get("/v1/hosts?poller=south").json["views"][0]["health"] == "not_writing"
 
 
+def test_ages_are_by_the_cores_own_clock(front: Front) -> None:
+    """A core whose clock is behind is not old for that, and what it says to have just happened has just happened."""
+    shown = {item["id"]: item["age_s"] for item in front.get("/v1/problems?poller=north").json["items"]}
+    mirror = Mirror.open(front.desk.config.data / "state.db", lambda poller, wanted: {})
+    counts = len(HOSTS[1]), sum(map(len, HOSTS[1].values()))
+    behind = Generation(NOW - 102, NOW - 5000, "4.4.6", NOW - 2)
+    mirror.apply([Begin(1, behind, False), End(1, *counts, 0.01)])
+    mirror.close()
+    north = front.get("/v1/pollers/north").json
+    assert (north["clock_offset_s"], north["age_s"], north["stale"]) == (-100.0, 2.0, False)
+    problems = front.get("/v1/problems?poller=north").json
+    assert problems["views"][0]["age_s"] == 2.0
+    assert {item["id"]: item["age_s"] for item in problems["items"]} == {id: age - 100 for id, age in shown.items()}
+
+
 def test_pollers_by_name_and_number(front: Front) -> None:
     answer = front.get("/v1/pollers").json
     assert (answer["total"], [poller["name"] for poller in answer["items"]]) == (2, ["north", "south"])

@@ -25,7 +25,7 @@ from engine.desk.plans import (
     How,
     Planned,
 )
-from engine.desk.selection import EntrySelection, On, Selection
+from engine.desk.selection import EntrySelection, On, Selection, check_limit
 from engine.errors import (
     CallerError,
     Conflicting,
@@ -163,6 +163,9 @@ def test_more_targets_than_the_role_may_are_refused_with_the_way_on(scene: Scene
     assert len(carry(scene, everything, ADMIN).receipts) == 9
     refused(scene, TooManyTargets, comments(filter='{"host.name": {"$lk": "%"}}', on=On.BOTH), ADMIN)
     refused(scene, TooManyTargets, deletion("comment", comment="c"))
+    check_limit(6, 6)
+    with pytest.raises(TooManyTargets):
+        check_limit(7, 6)
 
 
 def test_a_downtime_with_children_needs_them_all_in_scope(scene: Scene) -> None:

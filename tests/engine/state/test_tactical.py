@@ -128,6 +128,9 @@ def test_kept_totals_are_the_counted_ones(tmp_path: Path, seed: int) -> None:
             assert totals(reader, scope, "hostgroup") == {"all": added(list(naive.values()))}
         in_groups = _naive_groups(reader, of_poller)
         assert totals(reader, EVERYTHING, "servicegroup") == in_groups
+        seen = {name: of for name, of in totals(reader, ALL, "servicegroup").items() if name in in_groups}
+        assert seen == {name: in_groups[name] for name in seen}
+        assert all(of == (HostTotals(), ServiceTotals()) for name, of in in_groups.items() if name not in seen)
         assert totals(reader, EVERYTHING, "servicegroup", names=["g1"]) == {k: v for k, v in in_groups.items() if k == "g1"}
         one = Scope(frozenset({2}), ALL.hostgroups)
         assert totals(reader, one, "poller") == {number: of for number, of in naive.items() if number == "2"}
