@@ -44,7 +44,7 @@ _ANY: Condition = ("1", ())
 _NEAR_RATIO = 0.6  # difflib's own "close match"
 _NEAR_CANDIDATES = 50
 _MOST_REMEMBERED = 64  # answers of one reader
-_STEPS_BETWEEN_LOOKS = 20_000  # of SQLite's machine: about a millisecond
+_STEPS_BETWEEN_LOOKS = 100_000  # of SQLite's machine, for each second of a limit: each look waits for the interpreter
 
 # All cores but Naemon write the time of the file itself into every block (cores.md 4.4); the mirror keeps such rows as they
 # are when nothing else in them changed, so the generation's time is the truth about them.
@@ -180,9 +180,9 @@ class Reader:
 
     @contextmanager
     def limited(self, seconds: float) -> Iterator[None]:
-        """End the reads inside after some time. Raises SearchTooSlow."""
+        """End the reads inside after some time, or a few hundredths of it later. Raises SearchTooSlow."""
         end = time.monotonic() + seconds
-        self.connection.set_progress_handler(lambda: time.monotonic() > end, _STEPS_BETWEEN_LOOKS)
+        self.connection.set_progress_handler(lambda: time.monotonic() > end, max(1, int(_STEPS_BETWEEN_LOOKS * seconds)))
         try:
             yield
         except sqlite3.OperationalError as error:

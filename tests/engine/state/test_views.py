@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.centreon.searching import HOST_KEYS, SERVICE_KEYS
-from engine.errors import PollerError
+from engine.errors import PollerError, SearchTooSlow
 from engine.journal.store import Journal
 from engine.model import CoreKind, GroupConfig, HostView, ObjectCache, ObjectKey, ServiceView
 from engine.state.fields import SERVICES as SERVICES_OF
@@ -397,6 +399,24 @@ def test_pieces_of_everything_are_whole_hosts_but_for_large_ones(shared: tuple[M
         (1, "web3", large[4], 1, "web5", ""),
         (1, "web5", ""),
     ]
+
+
+_LONG = "WITH RECURSIVE n (at) AS (SELECT 1 UNION ALL SELECT at + 1 FROM n WHERE at < 500000) SELECT count(*) FROM n"
+
+
+def test_a_long_read_seldom_waits_for_the_interpreter(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look at the clock does, for a millisecond where others are at work: a third of the time of a list of everything."""
+    looks = itertools.count()
+    monkeypatch.setattr("engine.state.views.time", SimpleNamespace(monotonic=lambda: next(looks) * 0.0))
+    with reader.limited(10.0):
+        assert reader.connection.execute(_LONG).fetchone() == (500_000,)
+    assert 1 < next(looks) < 20
+
+
+def test_a_read_beyond_its_limit_is_ended_all_the_same(reader: Reader) -> None:
+    with pytest.raises(SearchTooSlow), reader.limited(0.01):
+        reader.connection.execute(_LONG.replace("500000", "1000000000")).fetchone()
+    assert reader.connection.execute("SELECT 1").fetchone() == (1,), "what follows is not ended"
 
 
 def _plans(reader: Reader, read: Callable[[Reader], object]) -> list[str]:
