@@ -188,6 +188,9 @@ class LogTail:
             if lines == [] and len(self._chain) > 1:
                 # The core writes to one file only: a later one with lines in it means that this one has had its last.
                 if not any(log.size() for log in self._chain[1:]):
+                    # It may have had lines since we looked, and have been emptied again.
+                    if self._has_begun_anew(self._chain[-1]):
+                        continue
                     return []
                 lines = oldest.read()
                 if lines == []:
