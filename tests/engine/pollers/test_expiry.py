@@ -79,3 +79,12 @@ def test_one_without_an_end_stays(scene: LaneScene) -> None:
     scene.clock.at += LASTS_S
     scene.settle(3)
     assert is_acknowledged(scene) and removals(scene) == []
+
+
+def test_a_core_that_refuses_is_not_asked_again_and_again(scene: LaneScene, monkeypatch: pytest.MonkeyPatch) -> None:
+    acknowledged(scene)
+    execute = type(scene.core)._execute
+    monkeypatch.setattr(type(scene.core), "_execute", lambda core, name, *more: name[0] != "R" and execute(core, name, *more))
+    scene.clock.at += LASTS_S
+    scene.settle(6)
+    assert is_acknowledged(scene) and removals(scene) == [State.REFUSED]
