@@ -13,6 +13,7 @@ from engine.state.members import meant_hosts
 from engine.state.views import Reader
 
 _DELETED = "(state IN ('writing', 'written', 'processed', 'confirmed') OR (state = 'lost_by_core' AND updated_at >= ?))"
+_WAITING = "state IN ('accepted', 'held')"
 # By meaning, not by id. The index `command_wide` has the same words.
 _WIDE = (
     "name IN ('DEL_DOWNTIME_BY_HOST_NAME', 'DEL_DOWNTIME_BY_HOSTGROUP_NAME', 'DEL_DOWNTIME_BY_START_TIME_COMMENT',"
@@ -58,11 +59,28 @@ class Deletions:
             self._wide[lost_since] = [command_row(row) for row in self.connection.execute(query, (entry.poller, lost_since))]
         return next((one for one in self._wide[lost_since] if self.chooses(one, entry)), None)
 
+    def is_waiting(self, entry: EntryRow) -> bool:
+        """Does a command wait to be written that deletes it, or, of an acknowledgement, takes its place?"""
+        object_ = (entry.poller, entry.host, entry.service)
+        if entry.kind == "acknowledgement":
+            names, values = "(name LIKE 'ACKNOWLEDGE_%' OR name LIKE 'REMOVE_%')", object_
+            return self._waits(f"poller = ? AND host = ? AND service = ? AND {names}", *values)
+        if self._waits("entry_id = ? AND name LIKE 'DEL_%'", entry.id):
+            return True
+        if entry.kind == "comment":
+            return self._waits("poller = ? AND host = ? AND service = ? AND name LIKE 'DEL_ALL_%'", *object_)
+        query = f"SELECT {COMMAND_COLUMNS} FROM command WHERE poller = ? AND {_WIDE} AND {_WAITING}"
+        return any(self._means(command_row(one), entry) for one in self.connection.execute(query, (entry.poller,)).fetchall())
+
+    def _waits(self, where: str, *values: object) -> bool:
+        return self.connection.execute(f"SELECT 1 FROM command WHERE {where} AND {_WAITING} LIMIT 1", values).fetchone() is not None
+
     def chooses(self, command: CommandRow, entry: EntryRow) -> bool:
         """Is the downtime one of those that a deletion by meaning was to delete?"""
+        return (command.epoch or 0) >= entry.entry_time and self._means(command, entry)
+
+    def _means(self, command: CommandRow, entry: EntryRow) -> bool:
         row, names = known_row(command.name), command.arguments
-        if (command.epoch or 0) < entry.entry_time:
-            return False
         if row.subject is Subject.HOSTGROUP and entry.host not in meant_hosts(self.reader, entry.poller, row.subject, names):
             return False
         values = {

@@ -8,6 +8,8 @@ back. Rules:
 - What explains itself is no loss: a window that ended, a deletion of ours, a problem that changed, a comment not to be kept.
 - `confirmed` becomes `lost_by_core` once. Whatever is asked again is a new command whose `cause` names the lost one: never for a
   window that ended, an acknowledgement only for the very same problem.
+- Nothing is asked again against what was said since: what waits to be written may delete it, or take its place.
+- What was for many is asked again for each by itself where it would reach others by now.
 - Switches have rules of their own: switches.py.
 """
 
@@ -15,10 +17,10 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
-from engine.commands.catalogue import Effect, known_row
+from engine.commands.catalogue import CATALOGUE, Effect, Members, known_row
 from engine.commands.lifecycle import MOVES, State
 from engine.commands.row import Row
 from engine.config import Settings
@@ -27,7 +29,7 @@ from engine.journal.history import EntryRow, ended_like, ends_by_itself, entries
 from engine.journal.identities import next_ids
 from engine.journal.own import insert_deletion, insert_own
 from engine.journal.slices import Slices
-from engine.model import HostStatus, ServiceStatus
+from engine.model import HostStatus, ObjectKey, ServiceStatus
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +51,8 @@ class Losses:
     row_of_object: Callable[[str, str], HostStatus | ServiceStatus | None]
     asked_by: Callable[[EntryRow], str | None]
     deletion_of: Callable[[EntryRow], CommandRow | None]  # also one that this crash is known to have undone
+    is_waiting: Callable[[EntryRow], bool]  # for a command that deletes the entry or takes its place
+    reached: Callable[[CommandRow, Row], Collection[ObjectKey]]  # whom a command would act on now
     moved: list[str] = field(default_factory=list)
 
     @property
@@ -90,16 +94,34 @@ class Losses:
 
     def _make_again(self, command: CommandRow, gone: Sequence[EntryRow]) -> None:
         row = known_row(command.name)
-        if row.entry_kind not in self.verbs or len(entries_of(self._connection, command.id)) != len(gone):
+        wanted = [entry for entry in gone if not self.is_waiting(entry)]
+        if row.entry_kind not in self.verbs or not wanted:
             return
         if row.effect is Effect.ACKNOWLEDGED and not self._is_same_problem(command):
             return
         expire = command.arguments.get("expire")
         if isinstance(expire, int | float) and expire <= self.created:
             return
-        ids = next_ids(self._connection, self.poller, "entry", len(gone))
+        if self._reaches_just(command, row, wanted):
+            self._make(command, row, wanted)
+            return
+        for entry in wanted:
+            single = CATALOGUE["SCHEDULE_SVC_DOWNTIME" if entry.service else "SCHEDULE_HOST_DOWNTIME"]
+            self._make(_alone(command, single, entry), single, [entry])
+
+    def _reaches_just(self, command: CommandRow, row: Row, entries: Sequence[EntryRow]) -> bool:
+        """Would the command make these, and no others?"""
+        if row.on is Members.ITSELF:
+            return True
+        if len(entries_of(self._connection, command.id)) != len(entries):
+            return False
+        objects = {ObjectKey(entry.poller, entry.host, entry.service or None) for entry in entries}
+        return set(self.reached(command, row)) <= objects
+
+    def _make(self, command: CommandRow, row: Row, entries: Sequence[EntryRow]) -> None:
+        ids = next_ids(self._connection, self.poller, "entry", len(entries))
         again = self.ask_again(command, row, ids[0])
-        for number, entry in zip(ids, gone, strict=True):
+        for number, entry in zip(ids, entries, strict=True):
             draft = entry._replace(
                 id=number, command_id=again, proof="accepted", present=1, core_id=None, core_start=None, cancelled=0,
                 deleted_at=None, deleted_by=None, is_in_effect=None, actual_start=None, actual_end=None,
@@ -171,5 +193,14 @@ class Losses:
         for found in self._connection.execute(query, values).fetchall():
             command = command_row(found)
             self.lose(command, f"acknowledged again in {self._where}")
-            if "deletion" in self.verbs:
+            if "deletion" in self.verbs and not self.is_waiting(block):
                 self.ask_again(command, known_row(command.name), block.id)
+
+
+def _alone(command: CommandRow, single: Row, entry: EntryRow) -> CommandRow:
+    """A downtime of many, as the command for its object."""
+    names = {field.name for field in single.fields} - {"host", "service"}
+    arguments = {name: value for name, value in command.arguments.items() if name in names} | {"host": entry.host}
+    if entry.service:
+        arguments["service"] = entry.service
+    return command._replace(name=single.name, host=entry.host, service=entry.service, arguments=arguments, twin_key=None)

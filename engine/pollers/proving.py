@@ -36,6 +36,7 @@ from engine.pollers.effects_judged import EffectJudge
 from engine.pollers.losses import Losses
 from engine.pollers.one_by_one import OneByOne, deletes_by_meaning
 from engine.pollers.switches import LostSwitches
+from engine.state.members import objects_of
 from engine.state.views import Reader
 
 log = logging.getLogger(__name__)
@@ -258,6 +259,8 @@ class Prover:
             lambda host, service: reader.object_row(self.poller, host, service or None),
             moment.deleted_by,
             lambda entry: deletions.of(entry, moment.program_start),
+            deletions.is_waiting,
+            lambda command, row: objects_of(reader, self.poller, row, command.arguments),
         )
 
     def _forget_lost_entries(self, slices: Slices, at: float) -> None:

@@ -25,7 +25,7 @@ from engine.desk.plans import (
     How,
     Planned,
 )
-from engine.desk.selection import EntrySelection, On, Selection
+from engine.desk.selection import EntrySelection, On, Selection, check_limit
 from engine.errors import (
     CallerError,
     Conflicting,
@@ -163,6 +163,9 @@ def test_more_targets_than_the_role_may_are_refused_with_the_way_on(scene: Scene
     assert len(carry(scene, everything, ADMIN).receipts) == 9
     refused(scene, TooManyTargets, comments(filter='{"host.name": {"$lk": "%"}}', on=On.BOTH), ADMIN)
     refused(scene, TooManyTargets, deletion("comment", comment="c"))
+    check_limit(6, 6)
+    with pytest.raises(TooManyTargets):
+        check_limit(7, 6)
 
 
 def test_a_downtime_with_children_needs_them_all_in_scope(scene: Scene) -> None:
@@ -267,6 +270,15 @@ def test_a_new_conflict_changes_the_plan(scene: Scene) -> None:
     scene.scan(NORTH, host("db01", 0))
     error = refused(scene, PlanChanged, ask, plan=plan.hash)
     assert [one.get("conflict") for one in error.facts["added"]] == ["not_possible"]
+
+
+def test_what_is_only_worth_knowing_changes_the_plan_too(scene: Scene) -> None:
+    """Whoever was shown that none is in downtime has not agreed to a second one."""
+    ask = downtimes(hostgroup="linux", on=On.HOSTS)
+    plan = planned(scene, ask)
+    scene.scan(NORTH, host("web01", scheduled_downtime_depth=1))
+    error = refused(scene, PlanChanged, ask, plan=plan.hash)
+    assert [(one["host"], one.get("conflict")) for one in error.facts["added"]] == [("web01", "in_downtime")]
 
 
 # --- deleting by meaning -------------------------------------------------------------------------------------------------------
