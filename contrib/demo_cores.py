@@ -41,6 +41,7 @@ exit "$code"
 """
 
 
+_ASK_AGAIN_S, _ASK_WITHIN_S = 0.01, 0.25
 PATIENCE_S = 60.0  # a deadline only ends what would hang for ever: no slow minute of a busy machine may be taken for that
 
 
@@ -50,10 +51,13 @@ def until(condition: Callable[[], object], what: str, within_s: float = PATIENCE
     `within_s` is given where what is waited for takes longer, or where the time itself is what is promised.
     """
     end = time.monotonic() + within_s
+    asked_at = time.monotonic()
     while not condition():
         if time.monotonic() > end:
             raise TimeoutError(f"not within {within_s:g} s: {what}")
-        time.sleep(0.01)
+        # What is much work to ask is asked less often: it would take the processor from what it waits for.
+        time.sleep(min(max(_ASK_AGAIN_S, 2 * (time.monotonic() - asked_at)), _ASK_WITHIN_S))
+        asked_at = time.monotonic()
 
 
 @dataclass(frozen=True)

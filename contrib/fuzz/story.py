@@ -73,8 +73,7 @@ class Story:
             cores.thaw(core)
         with suppress(TimeoutError):  # the judge says of which command
             until(self._is_at_rest, "every command came to its last state")
-        for core in self.all:
-            cores.wait_for_generation(core)
+        cores.wait_for_generation(*self.all)
 
     def _is_at_rest(self) -> bool:
         with suppress(httpx.TransportError, KeyError, ValueError):

@@ -414,8 +414,8 @@ def _make_room(connection: sqlite3.Connection) -> None:
 
 def _connect(path: Path) -> sqlite3.Connection | None:
     """A connection to a sound state.db of our schema, else None."""
-    if not path.exists() or not path.stat().st_size:
-        return None  # to open it would mean to wait for readers of the one it was
+    if not path.exists() or not path.stat().st_size:  # where somebody still reads the former one, SQLite would wait for its locks
+        return None
     connection = _open(path)
     try:
         (version,) = connection.execute("SELECT schema_version FROM meta").fetchone()

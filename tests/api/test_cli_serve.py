@@ -10,7 +10,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
@@ -22,17 +22,38 @@ from tests.support.box import ENGINE, WORKER, Box
 from tests.support.cores import PATIENCE_S, until
 
 
-@pytest.fixture
-def box(tmp_path: Path) -> Iterator[Box]:
+@contextmanager
+def in_front_of_nothing(folder: Path) -> Iterator[Box]:
     """A Signalbox in front of a core that is not there."""
-    main = tmp_path / "nagios.cfg"
+    main = folder / "nagios.cfg"
     main.write_text("status_file=status.dat\ncommand_file=nagios.cmd\nlog_file=nagios.log\nobject_cache_file=o\n", encoding="utf-8")
-    made = Box(tmp_path / "box", [], arguments=("--core", f"away={main}"))
+    made = Box(folder / "box", [], arguments=("--core", f"away={main}"))
     made.prepare()
     try:
         yield made
     finally:
         made.close()
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Iterator[Box]:
+    """One of the test's own, not started."""
+    with in_front_of_nothing(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def _serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
+    with in_front_of_nothing(tmp_path_factory.mktemp("serving")) as made:
+        started(made)
+        yield made
+
+
+@pytest.fixture
+def serving(_serving: Box) -> Box:
+    """One that serves, for tests after which it does so again."""
+    until(lambda: engine_lives(_serving), "it has come back from the test before")
+    return _serving
 
 
 def status(box: Box, path: str) -> int:
@@ -56,13 +77,12 @@ def started(box: Box, workers: int = 1) -> None:
     until(lambda: engine_lives(box), "engine and worker are up")
 
 
-def test_it_says_what_it_uses_and_where_it_listens(box: Box) -> None:
-    started(box)
-    lines = box.output.splitlines()
-    assert f"data folder: {box.data}" in lines
-    assert f"listening on {box.url}" in lines
+def test_it_says_what_it_uses_and_where_it_listens(serving: Box) -> None:
+    lines = serving.output.splitlines()
+    assert f"data folder: {serving.data}" in lines
+    assert f"listening on {serving.url}" in lines
     assert any(line.startswith("poller 1 away (nagios): ") for line in lines)
-    assert "nobody can log in yet" not in box.output
+    assert "nobody can log in yet" not in serving.output
 
 
 @pytest.mark.parametrize("who", ['htpasswd = "{0}/users"', 'remote_user_from = ["127.0.0.1"]'])
@@ -104,22 +124,20 @@ def _login(box: Box) -> int:
 
 @pytest.mark.parametrize("role", [ENGINE, WORKER])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_what_dies_comes_back(box: Box, role: str, number: int) -> None:
-    started(box)
-    before = box.pids(role)
-    box.kill_part(role, number)
-    until(lambda: box.pids(role) and not set(box.pids(role)) & set(before), f"{role} was started again")
-    until(lambda: engine_lives(box), "all is up again")
+def test_what_dies_comes_back(serving: Box, role: str, number: int) -> None:
+    before, said = serving.pids(role), len(serving.output)
+    serving.kill_part(role, number)
+    until(lambda: serving.pids(role) and not set(serving.pids(role)) & set(before), f"{role} was started again")
+    until(lambda: engine_lives(serving), "all is up again")
     name = "engine" if role == ENGINE else "worker 1"
-    assert f"WARNING api.serve {name} " in box.output
+    assert f"WARNING api.serve {name} " in serving.output[said:]
 
 
-def test_while_a_worker_is_replaced_callers_wait_and_are_not_refused(box: Box) -> None:
-    started(box)
-    before = box.pids(WORKER)
-    box.kill_part(WORKER)
-    until(lambda: not set(box.pids(WORKER)) & set(before), "it is gone")
-    assert [status(box, "/healthz") for _ in range(5)] == [200] * 5
+def test_while_a_worker_is_replaced_callers_wait_and_are_not_refused(serving: Box) -> None:
+    before = serving.pids(WORKER)
+    serving.kill_part(WORKER)
+    until(lambda: not set(serving.pids(WORKER)) & set(before), "it is gone")
+    assert [status(serving, "/healthz") for _ in range(5)] == [200] * 5
 
 
 def test_a_worker_that_hangs_is_replaced_as_one_that_dies(box: Box) -> None:
@@ -175,15 +193,14 @@ def test_several_workers_share_the_address(box: Box) -> None:
     assert box.pids(WORKER) == workers
 
 
-def test_whoever_hangs_in_the_turn_to_write_keeps_no_worker_from_starting(box: Box) -> None:
+def test_whoever_hangs_in_the_turn_to_write_keeps_no_worker_from_starting(serving: Box) -> None:
     """A worker that is stopped, or whose disk hangs: the others are replaced when they die, and let everybody read."""
-    started(box)
-    with (box.data / LOCK_FILE).open() as lock:
+    with (serving.data / LOCK_FILE).open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        before = box.pids(WORKER)
-        box.kill_part(WORKER)
-        until(lambda: not set(box.pids(WORKER)) & set(before), "it is gone")
-        assert [status(box, path) for path in ("/healthz", "/v1/pollers", "/v1/commands")] == [200] * 3
+        before = serving.pids(WORKER)
+        serving.kill_part(WORKER)
+        until(lambda: not set(serving.pids(WORKER)) & set(before), "it is gone")
+        assert [status(serving, path) for path in ("/healthz", "/v1/pollers", "/v1/commands")] == [200] * 3
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -257,30 +274,28 @@ def test_https_with_a_certificate(box: Box, tmp_path: Path) -> None:
     assert f"listening on https://127.0.0.1:{box.port}" in box.output
 
 
-def test_commands_are_asked_for_over_the_api(box: Box) -> None:
-    started(box)
-    reader = box.add_user("rita", "reader")
-    assert box.cli("commands", "list", "--url", box.url, "--token", reader).split()[:2] == ["ID", "STATE"]
-    environment = {"SIGNALBOX_TOKEN": reader, "SIGNALBOX_URL": box.url}
+def test_commands_are_asked_for_over_the_api(serving: Box) -> None:
+    reader = serving.add_user("rita", "reader")
+    assert serving.cli("commands", "list", "--url", serving.url, "--token", reader).split()[:2] == ["ID", "STATE"]
+    environment = {"SIGNALBOX_TOKEN": reader, "SIGNALBOX_URL": serving.url}
     for key, value in environment.items():
         os.environ[key] = value
     try:
-        assert box.cli("commands", "list").split()[:2] == ["ID", "STATE"]
-        box.cli("commands", "show", "no-such-id", code=1)
-        box.cli("commands", "cancel", "no-such-id", code=1)
+        assert serving.cli("commands", "list").split()[:2] == ["ID", "STATE"]
+        serving.cli("commands", "show", "no-such-id", code=1)
+        serving.cli("commands", "cancel", "no-such-id", code=1)
     finally:
         for key in environment:
             del os.environ[key]
-    box.cli("commands", "list", "--url", box.url, "--token", "wrong", code=1)
+    serving.cli("commands", "list", "--url", serving.url, "--token", "wrong", code=1)
 
 
-def test_who_is_in_front_is_believed_only_if_named(box: Box) -> None:
+def test_who_is_in_front_is_believed_only_if_named(serving: Box) -> None:
     """A forged X-Forwarded-For must not get around the throttle: five failures from one address, whatever the header says."""
-    started(box)
     body = {"security": {"credentials": {"login": "nobody", "password": "guess"}}}
     codes = []
     for number in range(7):
-        answer = box.api.post("/centreon/api/latest/login", json=body, headers={"X-Forwarded-For": f"192.0.2.{number}"})
+        answer = serving.api.post("/centreon/api/latest/login", json=body, headers={"X-Forwarded-For": f"192.0.2.{number}"})
         codes.append(answer.status_code)
     assert codes[:5] == [401] * 5
     assert codes[5:] == [429] * 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import httpx
@@ -67,13 +67,13 @@ class Callers:
             return
 
 
-def exactly_once(running: Iterable[Core], box: Box, accepted: dict[str, str], word: str, tell: Callable[[str], None]) -> None:
+def exactly_once(running: Sequence[Core], box: Box, accepted: dict[str, str], word: str, tell: Callable[[str], None]) -> None:
     """Each accepted downtime ends `confirmed` and stands in its core once."""
     lives = box.wait_final(accepted.values())
     states = Counter(life["state"] for life in lives.values())
     blocks: Counter[str] = Counter()
+    cores.wait_for_generation(*running)
     for core in running:
-        cores.wait_for_generation(core)
         blocks.update(block["comment"] for block in oracle.downtimes(core.status_file) if block["comment"].startswith(word))
     missing = set(accepted) - set(blocks)
     double = {comment: count for comment, count in blocks.items() if count > 1}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,26 +155,33 @@ def archived(core: CgiCore) -> None:
 
 
 @contextmanager
+def beside(core: CgiCore, cgi_cfg: str, users: Sequence[str], more: str = "") -> Iterator[tuple[Original, Box]]:
+    """The core runs, the original's programs look at it, and ours stands in front of it: both know the same users."""
+    folder = core.folder.parent / "original"
+    folder.mkdir()
+    (folder / "htpasswd").write_text("".join(f"{user}:{SHA}\n" for user in users))
+    settings = f'cgi_cfg = "{folder / "cgi.cfg"}"\nhtpasswd = "{folder / "htpasswd"}"\n'
+    original = Original(core, folder)
+    with cores.running(core):
+        original.prepare(cgi_cfg)
+        with closing(original), boxed(core.folder.parent, core, settings=settings + more) as box:
+            yield original, box
+
+
+@contextmanager
 def paired() -> Iterator[Pair]:
     """Both, told everything; `_cores_are_there` of conftest says whether they can run at all."""
     with cores.core_folder() as folder:
         core = PairCore(folder / "core", (*HOSTS, Host(LONG, (Service(LONG_SERVICE), Service("flaps")))), 1)
-        beside = folder / "original"
-        beside.mkdir()
-        (folder / "htpasswd").write_text("".join(f"{user}:{SHA}\n" for user in USERS))
-        original = Original(core, beside)
-        with cores.running(core):
-            original.prepare(CGI_CFG)
-            settings = f'cgi_cfg = "{beside / "cgi.cfg"}"\nhtpasswd = "{folder / "htpasswd"}"\n'
-            with closing(original), boxed(folder, core, settings=settings) as box:
-                archived(core)
-                (core.folder / "answers" / "none").write_text(f"2\n{ACTIVE}\n")
-                now = int(time.time())
-                with core.command_file.open("w") as pipe:
-                    pipe.write("".join(f"[{now}] {line}\n" for line in told(now)))
-                found = Pair(core, original, box, box.client(Accept="*/*"))
-                settle(found)
-                yield found
+        with beside(core, CGI_CFG, USERS) as (original, box):
+            archived(core)
+            (core.folder / "answers" / "none").write_text(f"2\n{ACTIVE}\n")
+            now = int(time.time())
+            with core.command_file.open("w") as pipe:
+                pipe.write("".join(f"[{now}] {line}\n" for line in told(now)))
+            found = Pair(core, original, box, box.client(Accept="*/*"))
+            settle(found)
+            yield found
 
 
 def settle(pair: Pair) -> None:

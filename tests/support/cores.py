@@ -171,11 +171,12 @@ def wait_for_log(core: Core, condition: Callable[[list[bytes]], object], what: s
     until(lambda: condition(core.main_log.read_bytes().splitlines()), what)
 
 
-def wait_for_generation(core: Core) -> None:
-    """Wait for a status file created after this second, i.e. one that shows everything done until now."""
+def wait_for_generation(*those: Core) -> None:
+    """Wait for a status file of each created after this second, i.e. one that shows everything done until now."""
     # Nagios tells whole seconds, Icinga 2 fractions: one of this very second may be older than what was just done.
     second = int(time.time()) + 1
-    until(lambda: oracle.created(core.status_file) >= second, f"a newer status file of {core.folder.name}")
+    names = ", ".join(core.folder.name for core in those)
+    until(lambda: all(oracle.created(core.status_file) >= second for core in those), f"a newer status file of {names}")
 
 
 def wait_for_state(core: Core, host: str, service: str, state: int) -> None:

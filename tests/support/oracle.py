@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from io import BytesIO
 from pathlib import Path
 
 MARK = b"_SIGNALBOX_"
@@ -21,33 +22,36 @@ Block = dict[str, str]
 
 def blocks(status_file: Path) -> list[tuple[str, Block]]:
     """(kind, keys) of every block. A key that comes twice keeps its first value. Empty while there is no file."""
+    return list(_each_block(status_file))
+
+
+def _each_block(status_file: Path) -> Iterator[tuple[str, Block]]:
+    """The same one by one: who looks for one block, again and again, need not read all of them."""
     try:
         data = status_file.read_bytes()
     except FileNotFoundError:
-        return []
-    found: list[tuple[str, Block]] = []
+        return
     kind = ""
     keys: Block = {}
-    for raw in data.split(b"\n"):
-        line = raw.decode("utf-8", "surrogateescape")
+    for raw in BytesIO(data):
+        line = raw.removesuffix(b"\n").decode("utf-8", "surrogateescape")
         if line == "\t}":
-            found.append((kind, keys))
+            yield kind, keys
         elif line.startswith("\t"):
             key, _, value = line[1:].partition("=")
             keys.setdefault(key, value)
         elif line.endswith(" {"):
             kind, keys = line[:-2], {}
-    return found
 
 
 def created(status_file: Path) -> float:
     """When the core wrote it, 0 when there is none."""
-    return next((float(keys["created"]) for kind, keys in blocks(status_file) if kind == "info"), 0.0)
+    return next((float(keys["created"]) for kind, keys in _each_block(status_file) if kind == "info"), 0.0)
 
 
 def program_start(status_file: Path) -> float:
     """When the core that wrote it started, 0 when there is none."""
-    return next((float(keys["program_start"]) for kind, keys in blocks(status_file) if kind == "programstatus"), 0.0)
+    return next((float(keys["program_start"]) for kind, keys in _each_block(status_file) if kind == "programstatus"), 0.0)
 
 
 def hosts(status_file: Path) -> set[str]:
@@ -58,7 +62,7 @@ def hosts(status_file: Path) -> set[str]:
 def status_of(status_file: Path, host: str, service: str = "") -> Block:
     """The hoststatus or servicestatus block of an object, {} when it has none."""
     wanted = "servicestatus" if service else "hoststatus"
-    for kind, keys in blocks(status_file):
+    for kind, keys in _each_block(status_file):
         if kind == wanted and keys["host_name"] == host and keys.get("service_description", "") == service:
             return keys
     return {}

@@ -1,4 +1,4 @@
-"""Acknowledgements, and what the core itself refuses (issue 2, seen to hold 3 and 4)."""
+"""Acknowledgements, and what the core itself refuses."""
 
 from __future__ import annotations
 

@@ -10,7 +10,6 @@ import json
 import re
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote_plus
@@ -23,8 +22,9 @@ from api.cgi.commands import TABLE, CgiCommand, Form
 from engine.commands.catalogue import CATALOGUE
 from engine.commands.row import Subject
 from tests.support import cores, plain_http
-from tests.support.box import Box, boxed
+from tests.support.box import Box
 from tests.support.cgi_core import ADMIN, HOSTS, CgiCore
+from tests.support.cgi_pair import beside
 from tests.support.cgi_programs import Original, message_of, query_of
 from tests.support.cores import PATIENCE_S, until
 from tests.support.events import reading
@@ -33,7 +33,6 @@ pytestmark = pytest.mark.core
 
 USERS = (ADMIN, "ann", "bob", "carl", "watcher", "commander", "reader", "nobody", "member")
 PASSWORD = "pass"
-SHA = "{SHA}nU4eI71bcnBGqeO0t9tXvY1u5oQ="
 CGI_CFG = f"""use_authentication=1
 authorized_for_all_hosts=admin,{ADMIN},watcher,commander
 authorized_for_all_services=admin,{ADMIN},commander
@@ -81,16 +80,9 @@ class Pair:
 def pair(_cores_are_there: None) -> Iterator[Pair]:
     with cores.core_folder() as folder:
         core = CgiCore(folder / "core", HOSTS, 1)
-        beside = folder / "original"
-        beside.mkdir()
-        (folder / "htpasswd").write_text("".join(f"{user}:{SHA}\n" for user in USERS))
-        original = Original(core, beside)
-        with cores.running(core):
-            original.prepare(CGI_CFG)
-            dangerous = ", ".join(f'"{name}"' for name in DANGEROUS)
-            settings = f'cgi_cfg = "{beside / "cgi.cfg"}"\nhtpasswd = "{folder / "htpasswd"}"\ndangerous_commands = [{dangerous}]\n'
-            with closing(original), boxed(folder, core, settings=settings) as box:
-                yield Pair(core, original, box)
+        dangerous = ", ".join(f'"{name}"' for name in DANGEROUS)
+        with beside(core, CGI_CFG, USERS, f"dangerous_commands = [{dangerous}]\n") as (original, box):
+            yield Pair(core, original, box)
 
 
 # --- the same line ----------------------------------------------------------------------------------------------------------------

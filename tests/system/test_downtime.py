@@ -1,4 +1,4 @@
-"""The main job: a downtime set over REST is proven on a real core, and only there (issue 2, seen to hold 1 and 2)."""
+"""The main job: a downtime set over REST is proven on a real core, and only there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Durability is real (issue 2, seen to hold 9): the writer's own PRAGMA, and the fsync a request waits for."""
+"""Durability is real: the writer's own PRAGMA, and the fsync a request waits for."""
 
 from __future__ import annotations
 

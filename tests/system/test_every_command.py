@@ -261,8 +261,7 @@ def _prepare(every: Site, jobs: Sequence[tuple[Core, dict[str, Any]]]) -> None:
         if "FLAPPING" in row["command"]:
             status = partial(oracle.status_of, core.status_file, unit.host, service)
             cores.until(lambda: status().get("is_flapping") == "1", f"{unit.host} flaps")  # noqa: B023
-    for core in every.cores:
-        cores.wait_for_generation(core)
+    cores.wait_for_generation(*every.cores)
     parallel(lambda job: _made_before(every, *job), jobs)
 
 

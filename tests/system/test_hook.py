@@ -1,4 +1,4 @@
-"""The hook of the Checkmk thread: hosts come and go, and their downtimes are set while they do (issue 2, seen to hold 11)."""
+"""The hook of the Checkmk thread: hosts come and go, and their downtimes are set while they do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No byte of a client becomes a second command, another field or a lie (issue 2, seen to hold 5).
+"""No byte of a client becomes a second command, another field or a lie.
 
 At least 20,000 generated values over every field that takes text: each reaches a real core, exactly as the oracle expects it in
 the core's log, or is refused with 4xx. What must never reach a core is known to the oracle, and so is what must not be refused.

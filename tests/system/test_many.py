@@ -1,4 +1,4 @@
-"""Two cores, 200 downtimes over 16 connections (issue 2, seen to hold 12)."""
+"""Two cores, 200 downtimes over 16 connections."""
 
 from __future__ import annotations
 

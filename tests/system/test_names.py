@@ -1,4 +1,4 @@
-"""Names as people have them: through every route that takes a name, exactly that object (issue 2, seen to hold 10)."""
+"""Names as people have them: through every route that takes a name, exactly that object."""
 
 from __future__ import annotations
 

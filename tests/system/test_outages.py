@@ -1,4 +1,4 @@
-"""Cores that are stopped, frozen, damaged or rotate their logs (issue 2, seen to hold 7)."""
+"""Cores that are stopped, frozen, damaged or rotate their logs."""
 
 from __future__ import annotations
 

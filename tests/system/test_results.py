@@ -1,4 +1,4 @@
-"""Thousands of passive results in one call, on a core of 10,000 hosts (issue 3, seen to hold)."""
+"""Thousands of passive results in one call, on a core of 10,000 hosts."""
 
 from __future__ import annotations
 

@@ -47,6 +47,18 @@ def dying_in(number: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
+def downtimes(scene: LaneScene) -> list[str]:
+    """MANY of them, accepted, on two hosts in turn."""
+    return [scene.accept("SCHEDULE_HOST_DOWNTIME", ("web", "db")[number % 2]) for number in range(MANY)]
+
+
+def restart(scene: LaneScene) -> None:
+    """The core is killed, and started two seconds later."""
+    scene.core.kill()
+    scene.clock.at += 2
+    scene.core.start()
+
+
 def test_each_unit_is_whole_and_others_may_write_in_between(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slices, "SLICE_S", -1.0)
     journal, other = Journal.open(tmp_path), Journal.open(tmp_path)
@@ -68,7 +80,7 @@ def test_each_unit_is_whole_and_others_may_write_in_between(tmp_path: Path, monk
 
 @pytest.mark.parametrize("number", (1, MANY // 2, MANY))
 def test_a_generation_is_begun_anew_by_the_next_life(scene: LaneScene, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    made = [scene.accept("SCHEDULE_HOST_DOWNTIME", ("web", "db")[n % 2]) for n in range(MANY)]
+    made = downtimes(scene)
     scene.turn()
     assert {scene.state(one) for one in made} == {State.PROCESSED}
     scene.clock.at += 3
@@ -86,12 +98,10 @@ def test_a_generation_is_begun_anew_by_the_next_life(scene: LaneScene, monkeypat
 def test_what_a_crash_of_the_core_took_is_told_once_wherever_we_die(
     scene: LaneScene, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    made = [scene.accept("SCHEDULE_HOST_DOWNTIME", ("web", "db")[n % 2]) for n in range(MANY)]
+    made = downtimes(scene)
     scene.settle(2)
     assert {scene.state(one) for one in made} == {State.CONFIRMED}
-    scene.core.kill()
-    scene.clock.at += 2
-    scene.core.start()
+    restart(scene)
     scene.lane.follow_log()
     scene.clock.at += 3
     with pytest.raises(Died), dying_in(number, monkeypatch):
@@ -119,9 +129,7 @@ def test_what_was_seen_and_not_judged_before_a_power_cut_is_written_again(
     with pytest.raises(Died), dying_in(number, monkeypatch):
         scene.generation()
         scene.step()
-    scene.core.kill()
-    scene.clock.at += 2
-    scene.core.start()
+    restart(scene)
     scene.clock.at += 3
     scene.crash()
     with pytest.raises(Died), dying_in(again, monkeypatch):
@@ -138,7 +146,7 @@ def test_what_was_seen_and_not_judged_before_a_power_cut_is_written_again(
 
 @pytest.mark.parametrize("number", (0, 1))
 def test_verdicts_are_proven_again_by_the_next_life(scene: LaneScene, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    made = [scene.accept("SCHEDULE_HOST_DOWNTIME", ("web", "db")[n % 2]) for n in range(MANY)]
+    made = downtimes(scene)
     scene.step()
     scene.core.read()
     with pytest.raises(Died), dying_in(number, monkeypatch):

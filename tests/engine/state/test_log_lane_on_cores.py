@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -17,8 +19,7 @@ from engine.state.mirror import Mirror
 from engine.state.scope import EVERYTHING
 from engine.state.views import Reader
 from tests.engine.state.rows import CountingMint
-from tests.support import oracle
-from tests.support.cores import Core, Host, Icinga2Core, NagiosCore, Service, core_folder, running, until
+from tests.support.cores import Core, Host, Icinga2Core, NagiosCore, Service, core_folder, running, until, wait_for_generation
 
 pytestmark = pytest.mark.core
 
@@ -45,12 +46,39 @@ STEPS: list[tuple[str, str, bool]] = [
 ]
 
 
-@pytest.fixture(params=[NagiosCore, Icinga2Core], ids=["Nagios", "Icinga 2"])
-def core(request: pytest.FixtureRequest) -> Iterator[Core]:
-    with core_folder() as folder:
-        started = request.param(folder / "core", [HOST])
-        with running(started):
-            yield started
+@dataclass
+class Followed:
+    """A core, and what is made of its status file and its log."""
+
+    core: Core
+    scanner: Scanner
+    mirror: Mirror
+    reader: Reader
+
+    def scan(self) -> None:
+        applied = self.mirror.apply(self.scanner.scan(ScanRequest(forget=self.mirror.dirty(1))))
+        assert applied.health == "fresh", applied.detail
+
+
+@pytest.fixture
+def both(tmp_path: Path) -> Iterator[list[Followed]]:
+    """A Nagios and an Icinga 2, side by side: each step waits for a later second."""
+    with core_folder() as folder, ExitStack() as stack:
+        started: list[Core] = [NagiosCore(folder / "nagios", [HOST]), Icinga2Core(folder / "icinga2", [HOST])]
+        stack.enter_context(running(*started))
+        yield [_followed(core, tmp_path / core.kind, stack) for core in started]
+
+
+def _followed(core: Core, data: Path, stack: ExitStack) -> Followed:
+    data.mkdir()
+    poller = Poller(1, "core", CoreKind(core.kind), core.command_file, core.status_file, core.log_file, core.object_cache_file)
+    mirror = Mirror.open(data / "state.db", CountingMint())
+    stack.callback(mirror.close)
+    mirror.configure([poller])
+    reader = stack.enter_context(closing(Reader.open(data)))
+    made = Followed(core, Scanner(poller), mirror, reader)
+    made.scan()
+    return made
 
 
 def _events(core: Core, offset: int) -> list[StateEvent]:
@@ -73,37 +101,30 @@ def _rows(reader: Reader) -> dict[str, HostStatus | ServiceStatus]:
     return {view.status.name: view.status for view in hosts} | {view.status.description: view.status for view in services}
 
 
-def test_the_log_says_what_the_status_file_will(core: Core, tmp_path: Path) -> None:
-    kind = CoreKind(core.kind)
-    poller = Poller(1, "core", kind, core.command_file, core.status_file, core.log_file, core.object_cache_file)
-    scanner = Scanner(poller)
-
-    def scan() -> None:
-        applied = mirror.apply(scanner.scan(ScanRequest(forget=mirror.dirty(1))))
-        assert applied.health == "fresh", applied.detail
-
-    mirror = Mirror.open(tmp_path / "state.db", CountingMint())
-    mirror.configure([poller])
-    reader = Reader.open(tmp_path)
-    scan()
+def test_the_log_says_what_the_status_file_will(both: list[Followed]) -> None:
     for name, command, is_told in STEPS:
-        offset = core.log_file.stat().st_size
-        core.send(command.format(now=int(time.time()), end=int(time.time()) + 600))
-        foreseen: dict[str, HostStatus | ServiceStatus] = {}
-        if is_told:
-            until(lambda: _events(core, offset), name)  # noqa: B023
-            mirror.log_events(1, _events(core, offset))
-            assert mirror.dirty(1), name
-            foreseen = _marked(reader, mirror)
+        offsets = [one.core.log_file.stat().st_size for one in both]
+        for one in both:
+            one.core.send(command.format(now=int(time.time()), end=int(time.time()) + 600))
+        foreseen = [_foreseen(one, offset, name) if is_told else {} for one, offset in zip(both, offsets, strict=True)]
         # A file whose whole second is later than the line's, in which nothing is in doubt.
-        second = int(time.time())
-        until(lambda: int(oracle.created(core.status_file)) > second, "the next status file")  # noqa: B023
-        scan()
-        assert mirror.dirty(1) == (), name
-        written = _rows(reader)
-        for key, row in foreseen.items():
-            assert _told(row) == _told(written[key]), (name, key)
-            for field in NEAR:
-                assert getattr(row, field) == pytest.approx(getattr(written[key], field), abs=2), (name, key, field)
-    reader.close()
-    mirror.close()
+        wait_for_generation(*(one.core for one in both))
+        for one, rows in zip(both, foreseen, strict=True):
+            one.scan()
+            assert one.mirror.dirty(1) == (), (one.core.kind, name)
+            _compare(rows, _rows(one.reader), f"{one.core.kind}: {name}")
+
+
+def _foreseen(one: Followed, offset: int, name: str) -> dict[str, HostStatus | ServiceStatus]:
+    """What the log says, once it does, makes of the rows it marks."""
+    until(lambda: _events(one.core, offset), name)
+    one.mirror.log_events(1, _events(one.core, offset))
+    assert one.mirror.dirty(1), (one.core.kind, name)
+    return _marked(one.reader, one.mirror)
+
+
+def _compare(foreseen: dict[str, HostStatus | ServiceStatus], written: dict[str, HostStatus | ServiceStatus], where: str) -> None:
+    for key, row in foreseen.items():
+        assert _told(row) == _told(written[key]), (where, key)
+        for field in NEAR:
+            assert getattr(row, field) == pytest.approx(getattr(written[key], field), abs=2), (where, key, field)
