@@ -6,7 +6,7 @@ ancestor's. Nothing of a stack, a path or a statement ever reaches a client: an 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import msgspec
 
 from engine import errors
 
@@ -39,13 +39,12 @@ class BodyTooLarge(errors.CallerError):
     code = "body_too_large"
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True):
     """One problem document and the headers that go with it."""
 
     status: int
     members: dict[str, object]
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 TABLE: dict[type[errors.SignalboxError], tuple[int, str]] = {

@@ -14,6 +14,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 import orjson
+from msgspec import Struct
+from msgspec.structs import asdict
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -31,9 +33,9 @@ _SPARED_BYTES = 1 << 30  # of a disk, or a tenth of a small one, that no spool t
 
 
 def encode_json(content: object) -> bytes:
-    """Dataclasses, lists, dicts and plain values as UTF-8 JSON; text UTF-8 cannot hold is shown with replacement characters."""
+    """Structs, lists, dicts and plain values as UTF-8 JSON; text UTF-8 cannot hold is shown with replacement characters."""
     try:
-        return orjson.dumps(content, option=orjson.OPT_NON_STR_KEYS)
+        return orjson.dumps(content, default=asdict, option=orjson.OPT_NON_STR_KEYS)
     except orjson.JSONEncodeError:
         return orjson.dumps(_encodable(content), option=orjson.OPT_NON_STR_KEYS)
 
@@ -267,6 +269,8 @@ def _encodable(value: object) -> object:
         return {str(_encodable(str(key))): _encodable(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_encodable(item) for item in value]
+    if isinstance(value, Struct):
+        return _encodable(asdict(value))
     if value is None or isinstance(value, bool | float) or (isinstance(value, int) and -(2**63) <= value < 2**64):
         return value
     return str(value)

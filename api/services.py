@@ -3,7 +3,7 @@ bodies of answers that are kept."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from api.auth.doorkeeper import Doorkeeper
 from api.kept import KeptAnswers
@@ -12,8 +12,7 @@ from engine.config import Settings
 from engine.desk import Desk
 
 
-@dataclass(frozen=True, slots=True)
-class Services:
+class Services(msgspec.Struct, frozen=True):
     """One set for all requests of a worker."""
 
     desk: Desk

@@ -56,6 +56,9 @@ The tour, in reading order:
    `entries.py` lists downtimes, acknowledgements and comments (`entry_fields.py` what can be named in a search of them),
    `timeline.py` everything that happened to one object.
 
+Values are msgspec structs, whose making costs a starting process 13 µs each; that of a frozen dataclass costs 1 ms, and two fifths
+of a restart were that. Settings stay dataclasses, for what their fields tell of themselves.
+
 Where we differ from the first design, and why: a lane is a thread with synchronous code, so that the order "journal, write,
 journal" can be read off the page; a generation is one transaction of state.db, so that readers see it whole without a second
 set of tables; downtimes, acknowledgements and comments are listed from the journal, which holds ours and everybody's; the door

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from engine.config import (
     HIGHEST_POLLER_NUMBER,
     POLLER_FIELDS,
@@ -319,7 +321,7 @@ def _from_main_config(table: _Table, gathered: _Gathered) -> dict[str, Any]:
     except FormatError as error:
         gathered.mistakes.append(f"{table.at('main_config')}: {path}: {error}")
         return {}
-    named = {entry.name: getattr(main, entry.name) for entry in dataclasses.fields(main) if entry.name in POLLER_FIELDS}
+    named = {entry.name: getattr(main, entry.name) for entry in msgspec.structs.fields(main) if entry.name in POLLER_FIELDS}
     values = {key: value for key, value in named.items() if value is not None}
     if not all(key in {**values, **table.values} for key in _REQUIRED):
         gathered.mistakes.append(

@@ -6,10 +6,11 @@ slots dataclass. Names above `formats/` are Livestatus column names. Times are e
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from hashlib import blake2b
 from typing import NamedTuple
+
+import msgspec
 
 
 class CoreKind(StrEnum):
@@ -352,8 +353,7 @@ class DependencyConfig(NamedTuple):
     failure_options: str
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectCache:
+class ObjectCache(msgspec.Struct, frozen=True):
     """One object cache, parsed whole. `hosts` and `services` may be empty for a core that writes none."""
 
     hosts: tuple[HostConfig, ...] = ()
@@ -367,8 +367,7 @@ class ObjectCache:
     service_parents: tuple[ServiceParentConfig, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Generation:
+class Generation(msgspec.Struct, frozen=True):
     """The head of one status file as the core wrote it.
 
     `created` and `program_start` are by the core's clock; `read_at` is ours. `program` holds the programstatus block's
@@ -379,7 +378,7 @@ class Generation:
     program_start: float
     version: str
     read_at: float
-    program: dict[str, str] = field(default_factory=dict)
+    program: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class HostView(NamedTuple):

@@ -20,8 +20,8 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 
+import msgspec
 from msgspec import structs
 
 from api.auth.contacts import ContactPolicy
@@ -51,8 +51,7 @@ _LEAST_STREAM_S = 60.0  # a stream of events by password gives something before 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Login:
+class Login(msgspec.Struct, frozen=True):
     """A login that was let in. `secret` is told to the caller once and is stored nowhere."""
 
     secret: str
@@ -60,8 +59,7 @@ class Login:
     user_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Remembered:
+class _Remembered(msgspec.Struct, frozen=True):
     """What a token was found to be, at a moment and at a version of the accounts."""
 
     token: accounts.Token
@@ -79,8 +77,7 @@ class _Remembered:
         return self.seen if address == self.seen.address else structs.replace(self.seen, address=address)
 
 
-@dataclass(frozen=True, slots=True)
-class _LetIn:
+class _LetIn(msgspec.Struct, frozen=True):
     """That a password was right: when, at which version of the accounts, by which line of which file."""
 
     at: float

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
+import msgspec
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
@@ -18,8 +18,7 @@ _INTEGER = re.compile(r"-?[0-9]{1,10}")
 LARGEST = 2**31 - 1  # of limit and page; the original knows no maximum, SQLite's integers do
 
 
-@dataclass(frozen=True, slots=True)
-class Paging:
+class Paging(msgspec.Struct, frozen=True):
     """One page of a list. A limit of 0 asks for the total only."""
 
     page: int = 1

@@ -8,9 +8,9 @@ A request that brings neither is of whom a trusted web server names, or of the n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -21,8 +21,7 @@ COOKIE = "PHPSESSID"  # as the original calls it
 _FROM_HERE = "same-origin"
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
+class Credential(msgspec.Struct, frozen=True):
     """A secret and how it came."""
 
     secret: str

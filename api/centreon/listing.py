@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 
+from msgspec.structs import replace
 from starlette.responses import Response
 
 from api.centreon.answers import encoded_page, list_answer

@@ -6,7 +6,8 @@ All are looked up in one read, each within the caller's scope.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from api.centreon.bodies import NamedResource
 from api.centreon.objects import host_target, service_target
@@ -21,8 +22,7 @@ from engine.state.scope import Scope
 from engine.state.views import Reader
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(msgspec.Struct, frozen=True):
     """A host (`service_id` None), a service of a host, or a service by its own id alone (`host_id` None)."""
 
     host_id: int | None
@@ -34,8 +34,7 @@ View = HostView | ServiceView
 Expand = Callable[[HostView, Sequence[ServiceView]], Sequence[View]]
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(msgspec.Struct, frozen=True):
     """What is asked of one object; `expand` says which of a host and its services are meant, None = the object named."""
 
     named: Named

@@ -7,8 +7,8 @@ the order of hosts' names, then of services'.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
+from msgspec.structs import replace
 from starlette.responses import Response
 
 from api.centreon.answers import encoded_page, is_true, list_answer, list_body

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -44,8 +43,7 @@ VERSIONS = ("latest", "beta", "v2", "v21.10", "v22.10", "v23.10", "v24.04", "v25
 Methods = Mapping[str, Callable[..., Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(msgspec.Struct, frozen=True):
     """What is told of a handler: its answer, its body, further parameters of its query.
 
     An answer in brackets is a page of a list, one after `=` a plain list, one with a slash a file of that type.

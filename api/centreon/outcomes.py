@@ -16,7 +16,6 @@ or after S seconds, with a body: `commands` has each with its proof; 204 becomes
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import msgspec
 from starlette.responses import Response
@@ -58,8 +57,7 @@ MOST_IN_HEADER = 100  # proxies and clients refuse much longer header lines
 _MOST_SAID = 5  # different sentences in one message
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """A status, what is said of it, and its rows of `errors`."""
 
     status: int

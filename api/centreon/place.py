@@ -6,9 +6,10 @@ Handlers are plain functions from a `Visit` to an answer; they contain no `try`.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import TypeVar
 
+import msgspec
+from msgspec.structs import replace
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -36,8 +37,7 @@ EXPIRED = "Credentials have expired."
 _LOG_IN = "Log in, and send the token of that as X-AUTH-TOKEN."
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
+class Visit(msgspec.Struct, frozen=True):
     """One request: who asks, in which version, for what. Without a credential it is whom a web server names, or by password."""
 
     services: Services

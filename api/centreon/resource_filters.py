@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 
+import msgspec
+from msgspec.structs import replace
 from starlette.datastructures import QueryParams
 
 from api.centreon.searching import HOST_ALIASES, SERVICE_ALIASES, Asked, echoed_order, parse_list, parse_order, to_the_second
@@ -154,8 +155,7 @@ def _always(_: Kind, __: Sequence[object]) -> Condition:
     return "1", ()
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(msgspec.Struct, frozen=True):
     """One array of the query: what it may hold (None: any text; int: whole numbers), and what it comes to."""
 
     condition: Maker
@@ -184,8 +184,7 @@ _NUMBERS = ("ticket_provider_id",)
 _PAGING = ("search", "sort_by", "limit", "page")
 
 
-@dataclass(frozen=True, slots=True)
-class Resources:
+class Resources(msgspec.Struct, frozen=True):
     """What is asked for: the conditions of each kind that is, the page, the order and what `meta` repeats."""
 
     asked: Asked

@@ -6,8 +6,7 @@ are ages in words, as the original has them. What no file of a core tells (sever
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import msgspec
 import orjson
 
 from api.centreon.shapes import PENDING, status_shape
@@ -17,8 +16,7 @@ from engine.state.resources import ResourceRow
 Shape = dict[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(msgspec.Struct, frozen=True):
     """What all items of an answer share. `now` is for ages, `prefix` the path their links start with."""
 
     now: float

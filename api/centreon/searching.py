@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 
+import msgspec
+from msgspec.structs import replace
 from starlette.datastructures import QueryParams
 
 from api.centreon.answers import FEW, Paging, parse_page
@@ -105,15 +106,14 @@ ACKNOWLEDGEMENT_KEYS = replace(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """What a list is asked for, and how `meta` repeats it."""
 
     paging: Paging
     condition: Condition
     order: str
     keys: Sequence[tuple[str, bool]]  # what it is to be sorted by: (key, descending)
-    echo: Mapping[str, object] = field(default_factory=dict)
+    echo: Mapping[str, object] = msgspec.field(default_factory=dict)
 
     @property
     def is_plain(self) -> bool:

@@ -8,10 +8,10 @@ whose keys are given together, since additional keys break no client. Times are 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, NamedTuple
 
+import msgspec
 import orjson
 
 from api.centreon.times import age_words, iso_time
@@ -29,8 +29,7 @@ class Level(IntEnum):
     FULL = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Manner:
+class Manner(msgspec.Struct, frozen=True):
     """What a rendering depends on beside the row. `now` is for ages."""
 
     now: float

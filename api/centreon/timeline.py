@@ -9,8 +9,8 @@ import asyncio
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
+from msgspec.structs import replace
 from starlette.responses import Response
 
 from api.centreon.answers import encoded_page, list_answer

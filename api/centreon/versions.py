@@ -7,7 +7,8 @@ the API's version is the product's. `latest` is what today's clients use. Pure.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 NEWEST = "25.10"
 _DOCUMENTED = frozenset({"beta", "v2", "v2.0", "v2.1"})
@@ -16,8 +17,7 @@ _OLDEST_RELEASE, _NEWEST_RELEASE = (20, 4), (25, 10)
 _LAST_FORBIDDING = (21, 10)  # what it answers to a token it does not know
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(msgspec.Struct, frozen=True):
     """How one version of the original speaks where versions differ."""
 
     name: str

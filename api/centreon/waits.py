@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
+import msgspec
 from starlette.requests import Request
 
 from api.waiting import WAIT_CAP_S, preferred_wait
 from engine.errors import InvalidField
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(msgspec.Struct, frozen=True):
     """How long, until which state, and whether the answer has a body; `headers` go with it."""
 
     until: str
     timeout_s: float
     wants_body: bool
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
 def parse_wait(request: Request, default_s: float) -> Wait:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from api.cgi.commands import CgiCommand, Form
 from api.cgi.dates import parse_time
@@ -25,8 +27,7 @@ NO_COMMENT_ID, NO_DOWNTIME_ID = "Comment id cannot be 0", "Downtime id cannot be
 _CLEANED = str.maketrans({";": " ", "\t": " ", "<": None, ">": None})
 
 
-@dataclass(frozen=True, slots=True)
-class Commanded:
+class Commanded(msgspec.Struct, frozen=True):
     """One external command by the catalogue's words; `trigger` is a downtime's id as pages show it, 0 for none."""
 
     name: str

@@ -7,8 +7,9 @@ without a style is an overview.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import quote_plus
+
+import msgspec
 
 from api.cgi.visit import Visit
 from engine.state.scope import Condition
@@ -17,8 +18,7 @@ _BY = ("host", "hostgroup", "servicegroup")
 _STYLES = ("overview", "detail", "summary", "grid", "hostdetail")
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
+class Chosen(msgspec.Struct, frozen=True):
     """`by`: host, hostgroup or servicegroup; `name` "all" for all of them; `style`: one of the original's."""
 
     by: str

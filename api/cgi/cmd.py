@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 
 import msgspec
 from markupsafe import Markup
 from msgspec import structs
+from msgspec.structs import replace
 from starlette.responses import Response
 
 from api.auth.doorkeeper import check_may

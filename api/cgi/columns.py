@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+import msgspec
 from markupsafe import Markup
 
 from engine.state.tables import ACKNOWLEDGED, CHECKED, FEATURES, IN_DOWNTIME, STATE
@@ -23,8 +23,7 @@ _CHECKS = FEATURES[0]
 _UP_OR_PENDING, _IN_TROUBLE, _UNHANDLED = 3, 12, 42  # masks of status.cgi
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """One line below a count: a link with its number, or (no link) a sentence."""
 
     css: str
@@ -32,8 +31,7 @@ class Line:
     link: Markup = Markup("")
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(msgspec.Struct, frozen=True):
     """One state: the count at its head, and what is said of it."""
 
     link: Markup
@@ -41,8 +39,7 @@ class Column:
     lines: tuple[Line, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class HostStyle:
+class HostStyle(msgspec.Struct, frozen=True):
     """How links begin, what a head's link ends with, what unhandled problems are called, the order of states."""
 
     link: str
@@ -51,8 +48,7 @@ class HostStyle:
     order: tuple[str, ...] = ("Down", "Unreachable", "Up", "Pending")
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceStyle:
+class ServiceStyle(msgspec.Struct, frozen=True):
     """The same of services, whose heads' links begin otherwise than the lines'."""
 
     head: str

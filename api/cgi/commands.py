@@ -8,8 +8,9 @@ Source: Nagios 4.4.6 cgi/cmd.c (commit_command); the original runs beside this t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+import msgspec
 
 from engine.commands.row import Subject
 from engine.journal.accounts import Verb
@@ -48,8 +49,7 @@ VERBS: Mapping[Form, Verb] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class CgiCommand:
+class CgiCommand(msgspec.Struct, frozen=True):
     """One number. `also` is written besides with `ahas`; `instead` when that parameter is there (or, of a number, has it)."""
 
     number: int
@@ -58,7 +58,7 @@ class CgiCommand:
     words: str  # "You are requesting to …"
     form: Form = Form.PLAIN
     also: str = ""
-    instead: Mapping[str, str] = field(default_factory=dict)
+    instead: Mapping[str, str] = msgspec.field(default_factory=dict)
     verb: Verb | None = None
 
     @property

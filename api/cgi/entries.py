@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote_plus
 
+import msgspec
 from markupsafe import Markup
 from starlette.responses import Response
 
@@ -25,8 +25,7 @@ _TYPES = {1: "User", 2: "Scheduled Downtime", 3: "Flap Detection", 4: "Acknowled
 _BOXES = {"comment": "All Host and Service Comments", "downtime": "All Host and Service Scheduled Downtime"}
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """A comment or downtime as a row of cells; `service` None: a host's; `action` deletes it."""
 
     host: str

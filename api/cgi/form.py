@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import msgspec
 from starlette.responses import Response
 
 from api.cgi.asked import clean, comment_rule
@@ -24,8 +23,7 @@ MOST_TRIGGERS = 1000  # downtimes a form offers; any other's number can be sent 
 _STATES = {Subject.HOST: ("UP", "DOWN", "UNREACHABLE"), Subject.SERVICE: ("OK", "WARNING", "CRITICAL", "UNKNOWN")}
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(msgspec.Struct, frozen=True):
     """One row of a form. kind: text, checkbox, select or note."""
 
     label: str

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 from markupsafe import Markup
 from starlette.responses import Response
 
@@ -32,8 +32,7 @@ _NAMES = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(msgspec.Struct, frozen=True):
     """The box at the top. `warnings` are sentences about the pollers; `refresh_s` 0: the page stays as it is."""
 
     title: str

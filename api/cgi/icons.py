@@ -6,16 +6,15 @@ Source: Nagios 4.4.6 cgi/status.c.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
+import msgspec
 from markupsafe import Markup
 
 from api.cgi.links import expanded
 
 
-@dataclass(frozen=True, slots=True)
-class Icon:
+class Icon(msgspec.Struct, frozen=True):
     """`is_outside`: it leads elsewhere, in a window of its own; `cell` is written as programs look for it."""
 
     src: str

@@ -8,10 +8,10 @@ Source: Nagios 4.4.6 cgi/extinfo.c, which mixes its letters; its pages are compa
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import quote_plus
 
+import msgspec
 import orjson
 from markupsafe import Markup
 from starlette.responses import Response
@@ -34,8 +34,7 @@ TITLE = "Extended Information"
 View = HostView | ServiceView
 
 
-@dataclass(frozen=True, slots=True)
-class One:
+class One(msgspec.Struct, frozen=True):
     """Who it is. `service` None: a host; groups and parents as (name, link)."""
 
     host: str
@@ -75,8 +74,7 @@ class Row(NamedTuple):
     end: Markup
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """Everything the page shows. `finds_flapping`: the core as a whole does."""
 
     head: Header

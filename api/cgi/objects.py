@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import msgspec
 from markupsafe import Markup
 
 from api.cgi.chosen import Chosen, condition
@@ -74,8 +74,7 @@ class Shown(NamedTuple):
     services_link: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """Which objects, in which order; `limit` 0: all of them."""
 
     kind: str
@@ -85,8 +84,7 @@ class Asked:
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(msgspec.Struct, frozen=True):
     """What the masks let through: conditions over h and s; `words` repeats them in links, `given` says which were."""
 
     hosts: tuple[Condition, ...]

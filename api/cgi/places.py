@@ -6,7 +6,7 @@ it, `poller` says which.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from api.cgi.commands import CgiCommand
 from engine.commands.catalogue import CATALOGUE
@@ -23,8 +23,7 @@ from engine.state.views import Reader
 PUBLIC = 1 << 32
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """One poller a command goes to: its core's clock minus ours, and the caller's alias as a contact there ("" for none)."""
 
     poller: Poller

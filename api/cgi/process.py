@@ -8,10 +8,10 @@ Source: Nagios 4.4.6 cgi/extinfo.c; its pages are compared with ours in tests/sy
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 from urllib.parse import quote_plus
 
+import msgspec
 import orjson
 from markupsafe import Markup
 from starlette.responses import Response
@@ -61,8 +61,7 @@ _COMMANDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Process:
+class Process(msgspec.Struct, frozen=True):
     """One core's process: facts as (label, class of their box or "", value), and links to cmd.cgi as (image, words, link)."""
 
     name: str

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice, repeat
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote_plus
 
+import msgspec
 from markupsafe import Markup
 from starlette.responses import Response
 
@@ -90,8 +90,7 @@ class Shown(NamedTuple):
     poller: str
 
 
-@dataclass(frozen=True, slots=True)
-class Logs:
+class Logs(msgspec.Struct, frozen=True):
     """Which files are shown, and what lies before and after them; seconds, `until` None: the present."""
 
     header: Header

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
+import msgspec
 from markupsafe import Markup
+from msgspec.structs import replace
 from starlette.responses import Response
 
 from api.cgi.chosen import Chosen, chosen, links, title
@@ -31,8 +32,7 @@ _SORTS = {
 _NOT_SEEN = "It appears as though you do not have permission to view information for any of the {}s you requested..."
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """What a page shows: rows of a list, or groups."""
 
     which: Chosen

@@ -8,9 +8,9 @@ Source: Nagios 4.4.6 cgi/tac.c; its page is compared with ours in tests/system.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from urllib.parse import quote_plus
 
+import msgspec
 import orjson
 from markupsafe import Markup
 from starlette.responses import Response
@@ -36,8 +36,7 @@ SERVICES = ServiceStyle("status.cgi?host=all&style=detail", "status.cgi?host=all
 _CHECKS, _PASSIVE, _NOTIFICATIONS, _HANDLER, _FLAPS = FEATURES
 
 
-@dataclass(frozen=True, slots=True)
-class Feature:
+class Feature(msgspec.Struct, frozen=True):
     """One of the monitoring features; `is_on` where any of the pollers has it on, `lines` then tell more."""
 
     name: str
@@ -47,8 +46,7 @@ class Feature:
     lines: tuple[Line, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
+class Bar(msgspec.Struct, frozen=True):
     """Health in percent, as a bar of that many pixels."""
 
     words: str
@@ -57,8 +55,7 @@ class Bar:
     width: int
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """Everything the page shows."""
 
     header: Header

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 
+import msgspec
 from markupsafe import Markup
 
 from api.cgi.chosen import Chosen, condition
@@ -21,8 +21,7 @@ _SERVICES = ((2, "Ok"), (4, "Warning"), (8, "Unknown"), (16, "Critical"), (1, "P
 _ALL_SERVICES, _ALL_HOSTS = 31, 15
 
 
-@dataclass(frozen=True, slots=True)
-class Total:
+class Total(msgspec.Struct, frozen=True):
     """One number: its words, its link, the ending of its class."""
 
     words: str
@@ -31,8 +30,7 @@ class Total:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
+class Totals(msgspec.Struct, frozen=True):
     """Of hosts or of services (`kind`): by state, then problems and all."""
 
     kind: str

@@ -8,9 +8,9 @@ Unlike the originals' web server, nothing here is shown to somebody without a na
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
+import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -34,8 +34,7 @@ _ALWAYS_TRUE = (TooManyLogins, JournalError)
 _CHALLENGE = {"WWW-Authenticate": f'Basic realm="{REALM}", charset="UTF-8"'}
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
+class Visit(msgspec.Struct, frozen=True):
     """One request: who asks (`on_request`: by what came with the request itself, as programs do), and for what.
 
     `parameters` are the pairs in order, as the originals read them; `config` is the CGIs' own configuration.

@@ -11,7 +11,6 @@ import getpass
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from urllib.error import HTTPError, URLError
@@ -19,8 +18,10 @@ from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import Request as HttpRequest
 from urllib.request import urlopen
 
+import msgspec
 import orjson
 from msgspec import structs
+from msgspec.structs import replace
 
 from api.native.commands import command_of
 from api.render import rfc3339
@@ -49,8 +50,7 @@ class Commands(Protocol):
         """Withdraw one that was not yet written. Raises UnknownObject, NotPossible."""
 
 
-@dataclass(frozen=True, slots=True)
-class OverApi:
+class OverApi(msgspec.Struct, frozen=True):
     """A running Signalbox, asked with a token."""
 
     url: str
@@ -85,8 +85,7 @@ class OverApi:
         return content
 
 
-@dataclass(frozen=True, slots=True)
-class InFolder:
+class InFolder(msgspec.Struct, frozen=True):
     """The journal in the data folder; whoever may read it may see and cancel everything."""
 
     folder: Path
@@ -150,7 +149,8 @@ def _audit_line(audited: Audited) -> tuple[str, ...]:
 
 
 def _as_json(life: Life, names: Mapping[int, str]) -> Command:
-    return asdict(command_of(replace(life, poller_name=names.get(life.poller, life.poller_name))))
+    shown: Command = msgspec.to_builtins(command_of(replace(life, poller_name=names.get(life.poller, life.poller_name))))
+    return shown
 
 
 async def _poller_names(desk: Desk) -> dict[int, str]:

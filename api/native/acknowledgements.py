@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
+
+import msgspec
 
 from api.native.entries import DeletionQuery, EntriesQuery, EntryNoun
 from api.native.operation import Answer, Call, Operation, Verb
@@ -16,8 +17,7 @@ from engine.desk import Target
 from engine.desk.plans import AcknowledgementAsked
 
 
-@dataclass(frozen=True, slots=True)
-class Acknowledgement:
+class Acknowledgement(msgspec.Struct, frozen=True):
     """One acknowledgement, ours or anybody's; `state` is the object's when it was acknowledged; it ends at `expire`.
 
     Times are by the core's clock.
@@ -47,8 +47,7 @@ class Acknowledgement:
     view: View | None
 
 
-@dataclass(frozen=True, slots=True)
-class Acknowledgements:
+class Acknowledgements(msgspec.Struct, frozen=True):
     """One page of acknowledgements, newest id first."""
 
     total: int

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
 from typing import Annotated
 from urllib.parse import urlencode
 
 import msgspec
+from msgspec.structs import replace
 
 from api.native.operation import Answer, Call, Operation, Verb
 from api.native.requests import MOST_ROWS, Query, Time, doc
@@ -19,8 +19,7 @@ NDJSON = "application/x-ndjson"
 PER_READ = 100  # rows per read of an export: it is sent between two reads, never during one
 
 
-@dataclass(frozen=True, slots=True)
-class WrittenCommand:
+class WrittenCommand(msgspec.Struct, frozen=True):
     """One command of a request. `line` are the exact bytes written, "" before; `evidence` is what the core wrote of it last."""
 
     id: str
@@ -36,8 +35,7 @@ class WrittenCommand:
     updated_at: str
 
 
-@dataclass(frozen=True, slots=True)
-class AuditItem:
+class AuditItem(msgspec.Struct, frozen=True):
     """One request, login or change of an account.
 
     `outcome`: accepted (its commands tell the rest), planned (a dry run), done, or refused with `status`, `code` and `detail`.
@@ -73,8 +71,7 @@ class AuditItem:
     commands: list[WrittenCommand]
 
 
-@dataclass(frozen=True, slots=True)
-class Audit:
+class Audit(msgspec.Struct, frozen=True):
     """One page, newest first. `next` is the path of the page that follows, null for none."""
 
     limit: int

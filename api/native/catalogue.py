@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
@@ -17,8 +16,7 @@ from engine.commands.row import LARGEST, Version
 from engine.errors import InvalidField
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
+class Argument(msgspec.Struct, frozen=True):
     """One argument. `default` is taken when it is left out; one that is not required and has none is left out of the line."""
 
     name: str
@@ -29,8 +27,7 @@ class Argument:
     known_to: list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class CatalogueRow:
+class CatalogueRow(msgspec.Struct, frozen=True):
     """One external command.
 
     `acts_on`: whom it reaches from its subject. `dangerous`: why only an admin may send it, and only where the configuration
@@ -58,8 +55,7 @@ class CatalogueRow:
     confirmed_within_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class CommandCatalogue:
+class CommandCatalogue(msgspec.Struct, frozen=True):
     """Every external command. `allowed` says whether you may send it here."""
 
     total: int

@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import msgspec
 import orjson
 
 from api.native.named import read_one, read_page
@@ -18,8 +17,7 @@ from engine.state.configured import CHECK_COMMANDS, Configured
 from engine.state.views import Reader
 
 
-@dataclass(frozen=True, slots=True)
-class CheckCommand:
+class CheckCommand(msgspec.Struct, frozen=True):
     """One of a core's commands. Macros in `line` are as configured: `$USER1$` and the like stay what they are."""
 
     name: str
@@ -28,8 +26,7 @@ class CheckCommand:
     custom_variables: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class CheckCommands:
+class CheckCommands(msgspec.Struct, frozen=True):
     """One page of a core's commands, by name and poller."""
 
     total: int

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
+
+import msgspec
 
 from api.native.operation import Answer, Call, Operation, Verb
 from api.native.requests import NoQuery, OfHost, OfService, Paging, WaitQuery, doc, refuse_service_alone
@@ -17,8 +18,7 @@ StateWord = Literal[
 ]  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(msgspec.Struct, frozen=True):
     """One step of a life. `evidence` is what the core itself wrote; `late`: it came after the life had been given up."""
 
     state: str
@@ -27,8 +27,7 @@ class Step:
     late: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(msgspec.Struct, frozen=True):
     """One command. `arguments` is its meaning, times in it are epoch seconds; `line` the bytes that went out, empty before.
 
     `effect_pending`: the core executed it, and its effect is still to be proven. `entry_id` is the public id of what it makes
@@ -59,8 +58,7 @@ class Command:
     steps: list[Step]
 
 
-@dataclass(frozen=True, slots=True)
-class Commands:
+class Commands(msgspec.Struct, frozen=True):
     """One page of commands, newest first."""
 
     total: int

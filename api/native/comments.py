@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
+
+import msgspec
 
 from api.native.entries import DeletionQuery, EntriesQuery, EntryNoun
 from api.native.operation import Answer, Call, Operation, Verb
@@ -15,8 +16,7 @@ from api.native.targets import ManyBody, Plan, carried_out, check_ways, how_of, 
 from engine.desk.plans import CommentAsked
 
 
-@dataclass(frozen=True, slots=True)
-class Comment:
+class Comment(msgspec.Struct, frozen=True):
     """One comment, ours or anybody's. Times are by the core's clock.
 
     `proof`: accepted, processed, confirmed (seen in the core's own files), or seen (made by somebody else).
@@ -40,8 +40,7 @@ class Comment:
     view: View | None
 
 
-@dataclass(frozen=True, slots=True)
-class Comments:
+class Comments(msgspec.Struct, frozen=True):
     """One page of comments, newest id first."""
 
     total: int

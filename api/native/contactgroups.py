@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from api.native.grouped import poller_names, read_group
 from api.native.operation import Answer, Call, Operation, poller_number
@@ -12,8 +12,7 @@ from engine.state.groups import groups
 from engine.state.views import Reader
 
 
-@dataclass(frozen=True, slots=True)
-class ContactgroupRow:
+class ContactgroupRow(msgspec.Struct, frozen=True):
     """One contactgroup in a list."""
 
     name: str
@@ -22,8 +21,7 @@ class ContactgroupRow:
     member_count: int
 
 
-@dataclass(frozen=True, slots=True)
-class Contactgroups:
+class Contactgroups(msgspec.Struct, frozen=True):
     """One page of contactgroups, by name."""
 
     total: int
@@ -33,16 +31,14 @@ class Contactgroups:
     items: list[ContactgroupRow]
 
 
-@dataclass(frozen=True, slots=True)
-class ContactgroupMember:
+class ContactgroupMember(msgspec.Struct, frozen=True):
     """A contact of the group."""
 
     poller: str
     contact: str
 
 
-@dataclass(frozen=True, slots=True)
-class Contactgroup:
+class Contactgroup(msgspec.Struct, frozen=True):
     """One contactgroup and one page of its contacts, by poller and name."""
 
     name: str

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import msgspec
 import orjson
 
 from api.native.named import read_one, read_page
@@ -17,8 +16,7 @@ from engine.state.groups import groups_of
 from engine.state.views import Reader
 
 
-@dataclass(frozen=True, slots=True)
-class Contact:
+class Contact(msgspec.Struct, frozen=True):
     """One contact. Options are the core's letters, `n` for none. Switches and periods are those of now, if the core shows them."""
 
     name: str
@@ -41,8 +39,7 @@ class Contact:
     contactgroups: list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Contacts:
+class Contacts(msgspec.Struct, frozen=True):
     """One page of contacts, by name and poller."""
 
     total: int
@@ -52,8 +49,7 @@ class Contacts:
     items: list[Contact]
 
 
-@dataclass(frozen=True, slots=True)
-class ContactDetail:
+class ContactDetail(msgspec.Struct, frozen=True):
     """One contact, and how fresh what is said of it is."""
 
     contact: Contact

@@ -5,8 +5,9 @@ The object itself is what /v1/hosts/{host} and /v1/hosts/{host}/services/{servic
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from api.native import acknowledgements, comments, downtimes
 from api.native.acknowledgements import Acknowledgement
@@ -32,8 +33,7 @@ RECENT = 20  # entries of the history
 MOST_ENTRIES = 500  # downtimes and comments of one object; /v1/downtimes?host= pages through more
 
 
-@dataclass(frozen=True, slots=True)
-class PerformanceData:
+class PerformanceData(msgspec.Struct, frozen=True):
     """The object's `perf_data`, parsed: `metrics`, and in `rest` what is none, as it stands. null: unknown, or no number.
 
     `warn` and `crit` alert outside `start` to `end` (null: without end), or within them if `inside`; `inside` null: no range.
@@ -43,16 +43,14 @@ class PerformanceData:
     rest: list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class HostName:
+class HostName(msgspec.Struct, frozen=True):
     """A host right above or right below, if within your scope."""
 
     name: str
     state_name: str
 
 
-@dataclass(frozen=True, slots=True)
-class HostDetail:
+class HostDetail(msgspec.Struct, frozen=True):
     """One host. `told`: every contact its problems are told to, those of its contactgroups included. `history` is the newest."""
 
     host: Host
@@ -68,8 +66,7 @@ class HostDetail:
     history: list[HistoryEntry]
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceDetail:
+class ServiceDetail(msgspec.Struct, frozen=True):
     """One service; see HostDetail."""
 
     service: Service

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Annotated, Literal, NamedTuple
+
+import msgspec
+from msgspec.structs import replace
 
 from api.native.entries import DeletionQuery, EntriesQuery, EntryNoun
 from api.native.operation import Answer, Call, Operation, Verb
@@ -19,8 +21,7 @@ from engine.errors import InvalidField
 AGREEMENT_S = 1.0  # cores count whole seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Downtime:
+class Downtime(msgspec.Struct, frozen=True):
     """One downtime, ours or anybody's. Times are by the core's clock.
 
     `proof`: accepted, processed, confirmed (seen in the core's own files), or seen (made by somebody else). `duration` counts for
@@ -52,8 +53,7 @@ class Downtime:
     view: View | None
 
 
-@dataclass(frozen=True, slots=True)
-class Downtimes:
+class Downtimes(msgspec.Struct, frozen=True):
     """One page of downtimes, newest id first."""
 
     total: int

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -58,8 +56,7 @@ class DeletionQuery(WaitQuery, frozen=True, kw_only=True):
     skip_conflicts: Annotated[bool, doc("leave out, and list, what cannot be deleted; else it refuses the call")] = False
 
 
-@dataclass(frozen=True, slots=True)
-class EntryNoun:
+class EntryNoun(msgspec.Struct, frozen=True):
     """One of the three. Members of an `item` bear the names of `Entry`'s fields, or stand in `_TIMES`; `page` is a page of them."""
 
     kind: str
@@ -124,7 +121,7 @@ class EntryNoun:
 
     def shown(self, row: Entry, view: View | None) -> object:
         """The entry as people see it."""
-        names = [field.name for field in dataclasses.fields(self.item) if field.name != "view"]
+        names = [field.name for field in msgspec.structs.fields(self.item) if field.name != "view"]
         return self.item(**{name: _member(row, name) for name in names}, view=view)
 
     def _id(self, call: Call) -> int:

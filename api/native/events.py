@@ -12,8 +12,9 @@ gone from the configuration, nothing more.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
+
+import msgspec
 
 from api.native.operation import Call, Operation, Stream
 from api.native.requests import PollerQuery, doc, refuse_service_alone
@@ -51,8 +52,7 @@ class EventsQuery(PollerQuery, frozen=True, kw_only=True):
     snapshot: Annotated[Literal[0, 1], doc("1: what stands now comes first, unless it can be gone on from `last_event_id`")] = 0
 
 
-@dataclass(frozen=True, slots=True)
-class EventData:
+class EventData(msgspec.Struct, frozen=True):
     """What stands in the `data` line of an event, as JSON; `event` is the same word as `type`. More members by type.
 
     `state`: `action` changed, checked (first result), pending; `state_type`, `attempt`, `max_attempts`, `output`, and
@@ -78,8 +78,7 @@ class EventData:
     state_name: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class ServerSentEvents:
+class ServerSentEvents(msgspec.Struct, frozen=True):
     """Words as server-sent events: `id`, `event`, and as JSON in `data` what `event` describes."""
 
     def event(self, event: Event, pollers: Mapping[int, str], at: str) -> bytes:

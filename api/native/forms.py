@@ -9,15 +9,16 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, is_dataclass
 from typing import Any
 
+import msgspec
 import orjson
+from msgspec.structs import asdict
 from starlette.responses import Response
 
 from api.native.operation import Answer, Call
 from api.native.pollers import View, view_of
-from api.render import JSON, encoded_response
+from api.render import JSON, encode_json, encoded_response
 from engine.config import Settings
 from engine.model import PollerView
 from engine.state.views import Reader
@@ -37,15 +38,12 @@ def with_gaps(content: object, views: Mapping[int, View]) -> bytes:
     def plain(value: Any) -> object:
         if isinstance(value, View):
             return f"{VIEW}{numbers[value.poller]}"
-        if is_dataclass(value):
-            return {name: getattr(value, name) for name in value.__dataclass_fields__}
-        raise TypeError(type(value))
+        return asdict(value)
 
-    return orjson.dumps(content, default=plain, option=orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_NON_STR_KEYS)
+    return orjson.dumps(content, default=plain, option=orjson.OPT_NON_STR_KEYS)
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class Form(msgspec.Struct, frozen=True):
     """An answer with gaps between its pieces. It holds as long as each view is as stale and as healthy as when it was made."""
 
     pieces: Sequence[bytes]
@@ -75,7 +73,7 @@ class Form:
             return None
         if if_none_match and is_known(self.headers.get("ETag", ""), if_none_match):
             return Response(status_code=304, headers=dict(self.headers))
-        shown = dict(zip(self.pollers, map(orjson.dumps, views), strict=True))
+        shown = dict(zip(self.pollers, map(encode_json, views), strict=True))
         body = [self.pieces[0]]
         for gap, piece in zip(self.gaps, self.pieces[1:], strict=True):
             body.append(shown[gap] if isinstance(gap, int) else b"%r" % max(0.0, round(now - gap, 3)))

@@ -5,7 +5,7 @@ A group of one name is one group, on however many pollers its members stand; `po
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from api.native.operation import Call, poller_number
 from api.native.pollers import View, fresh_views, views_of
@@ -16,8 +16,7 @@ from engine.state.tactical import HostTotals, ServiceTotals, Totals, totals
 from engine.state.views import Reader
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(msgspec.Struct, frozen=True):
     """One group. `hosts` and `services` count what stands in it, within your scope."""
 
     name: str
@@ -31,8 +30,7 @@ class Group:
     services: ServiceTotals
 
 
-@dataclass(frozen=True, slots=True)
-class Groups:
+class Groups(msgspec.Struct, frozen=True):
     """One page of groups, by name."""
 
     total: int

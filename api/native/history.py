@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Annotated
+
+import msgspec
 
 from api.native.lists import LONGEST_PAGE_S
 from api.native.operation import Answer, Call, Operation, poller_number
@@ -23,8 +24,7 @@ _STATES = {state.name: (False, int(state)) for state in HostState} | {state.name
 TYPES = {type.name.lower(): type for type in EntryType}
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryEntry:
+class HistoryEntry(msgspec.Struct, frozen=True):
     """One line of a core's log. null: the line does not say, or is about no object.
 
     `word`: of downtimes and flapping STARTED, STOPPED, CANCELLED, DISABLED; of notifications PROBLEM, RECOVERY, ACKNOWLEDGEMENT,
@@ -48,8 +48,7 @@ class HistoryEntry:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class LogIndex:
+class LogIndex(msgspec.Struct, frozen=True):
     """How far one poller's logs were read: `whole` when nothing is left. Nothing older than `oldest` can be found here."""
 
     poller: str
@@ -61,8 +60,7 @@ class LogIndex:
     looked_at: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(msgspec.Struct, frozen=True):
     """One page. `next`, if not null, is the `before` of the page behind it."""
 
     limit: int

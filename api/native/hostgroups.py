@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from api.native.grouped import Group, Groups, read_groups, read_whole_group
 from api.native.operation import Answer, Call, Operation
@@ -11,16 +11,14 @@ from api.native.requests import ViewPaging
 from engine.state.views import Reader
 
 
-@dataclass(frozen=True, slots=True)
-class HostgroupMember:
+class HostgroupMember(msgspec.Struct, frozen=True):
     """A host of the group."""
 
     poller: str
     host: str
 
 
-@dataclass(frozen=True, slots=True)
-class Hostgroup:
+class Hostgroup(msgspec.Struct, frozen=True):
     """One hostgroup and one page of its hosts, by poller and name; `total` counts the hosts within your scope."""
 
     group: Group

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, ClassVar
+
+import msgspec
 
 from api.native.forms import object_answer
 from api.native.lists import Chosen, ListQuery, Section, asked, list_answer, sorting
@@ -21,8 +22,7 @@ from engine.state.scope import Scope
 from engine.state.views import Reader
 
 
-@dataclass(frozen=True, slots=True)
-class Host:
+class Host(msgspec.Struct, frozen=True):
     """One host; names of members are Livestatus column names. null times: never. `state_name` PENDING: not checked yet."""
 
     id: int
@@ -66,8 +66,7 @@ class Host:
     view: View
 
 
-@dataclass(frozen=True, slots=True)
-class Hosts:
+class Hosts(msgspec.Struct, frozen=True):
     """One page of hosts, by poller and name. `groups` of its hosts is null: ask for one host to see them."""
 
     total: int
@@ -106,7 +105,7 @@ def _columns(scope: Scope) -> dict[str, Member]:
 
 async def list_hosts(call: Call, query: HostsQuery) -> Answer:
     """One page of hosts, or all."""
-    return await list_answer(call, query, partial(_choose, call, query), list(Host.__dataclass_fields__))
+    return await list_answer(call, query, partial(_choose, call, query), list(Host.__struct_fields__))
 
 
 def _choose(call: Call, query: HostsQuery, reader: Reader, poller: int | None) -> Chosen:

@@ -11,13 +11,12 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import chain, groupby, islice, repeat
 from operator import itemgetter
 from typing import Annotated, ClassVar, TypeVar
 
-import orjson
+import msgspec
 from starlette.responses import Response
 
 from api.native.forms import Form, is_known, with_gaps
@@ -25,7 +24,7 @@ from api.native.members import Expression, Fresh, Member, item_of
 from api.native.operation import Answer, Call, poller_number
 from api.native.pollers import View, fresh_views
 from api.native.requests import MOST_ROWS, FreshQuery, doc
-from api.render import JSON, NDJSON, Spool, encoded_response, spooled_response
+from api.render import JSON, NDJSON, Spool, encode_json, encoded_response, spooled_response
 from engine.errors import InvalidField, InvalidSearch
 from engine.state.fields import Table, seen_by
 from engine.state.lists import ALL, Listing, merged
@@ -76,16 +75,14 @@ class ListQuery(FreshQuery, frozen=True, kw_only=True):
         return (self.page - 1) * self.limit
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(msgspec.Struct, frozen=True):
     """Rows of one kind with their members. A list is one section after another."""
 
     listing: Listing
     members: Mapping[str, Member]
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
+class Chosen(msgspec.Struct, frozen=True):
     """What a list consists of: its sections, and how many rows that is.
 
     `keys`: the ORDER BY expressions of each section, and how they are ordered, where sections are to be merged by them.
@@ -159,8 +156,7 @@ def _prefers_lines(accept: str) -> bool:
     return NDJSON in accept.lower()
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
+class _Reading(msgspec.Struct, frozen=True):
     """One list on its way out of the reader, within its read transaction."""
 
     call: Call
@@ -225,7 +221,7 @@ class _Reading:
 
     def _document(self, pieces: Iterator[Piece], fresh: Fresh, total: int) -> Iterator[bytes]:
         head = {"total": total, "limit": self.query.limit, "offset": self.first, "views": list(fresh.values())}
-        yield (with_gaps(head, fresh) if self.is_kept else orjson.dumps(head))[:-1] + b',"items":['
+        yield (with_gaps(head, fresh) if self.is_kept else encode_json(head))[:-1] + b',"items":['
         between = b""
         for items, _ in pieces:
             yield between + items.encode()
@@ -306,4 +302,4 @@ def _pieces(rows: Iterator[T]) -> Iterator[list[T]]:
 
 
 def _ascii(views: Sequence[View]) -> str:
-    return json.dumps(orjson.loads(orjson.dumps(views)), separators=(",", ":"))
+    return json.dumps(msgspec.to_builtins(views), separators=(",", ":"))

@@ -7,15 +7,14 @@ leaves SQLite as the text of its item: no value of it is touched by Python, whic
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 
-import orjson
+import msgspec
 
 from api.native import forms
 from api.native.pollers import View
-from api.render import LAST_S
+from api.render import LAST_S, encode_json
 from engine.state.scope import Condition
 
 Fresh = Mapping[int, View]
@@ -27,8 +26,7 @@ _DAYS_BEFORE, _DAYS_KNOWN = 31, 33  # of the table of hours: 11 KB, bound with e
 _MINUTES = b"".join(b"%02d:%02dZ" % divmod(second, 60) for second in range(_HOUR_S))
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(msgspec.Struct, frozen=True):
     """One member of an item: the SQL of its value, or what makes it of each poller's view and the time (epoch seconds).
 
     `gap`: what moves with time is left out of it, as `forms.py` says, where it is to be kept.
@@ -103,7 +101,7 @@ def view_member(sql: str) -> Member:
 
     def of(fresh: Fresh, now: float) -> Expression:
         cases = " ".join(f"WHEN {number:d} THEN json(?)" for number in fresh)
-        return f"CASE {sql} {cases} END", [orjson.dumps(view).decode() for view in fresh.values()]
+        return f"CASE {sql} {cases} END", [encode_json(view).decode() for view in fresh.values()]
 
     def gap(fresh: Fresh) -> Expression:
         cases = " ".join(f"WHEN {number:d} THEN '{forms.VIEW}{number:d}'" for number in fresh)

@@ -7,7 +7,6 @@ so that the document cannot say anything else than what is served.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -84,8 +83,7 @@ class Answer(msgspec.Struct, frozen=True):
     form: Form | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
+class Stream(msgspec.Struct, frozen=True):
     """An answer without an end: server-sent events. `first` are the bytes already there, `rest` gives what comes; it is closed.
 
     `end(why)` are the last words when it breaks off.
@@ -96,8 +94,7 @@ class Stream:
     end: Callable[[str], bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(msgspec.Struct, frozen=True):
     """One method of one path. `act(call, query)` or, with a body model, `act(call, query, body)`.
 
     `verb` is what role and token must allow. `answers` maps each status that is no problem to the type of its content (or several);

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
+
+import msgspec
 
 from api.native.operation import Answer, Call, Operation
 from api.native.outcome import CommandOutcome, command_outcome
@@ -15,8 +16,7 @@ from engine.journal.operations import Storing
 MOST_ROWS = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(msgspec.Struct, frozen=True):
     """One call that commanded: who, when, what, and how far its commands came.
 
     `storing`: complete; incomplete (it is still being stored, nothing of it is sent); withdrawing or withdrawn (it could not be
@@ -39,8 +39,7 @@ class Progress:
     href: str
 
 
-@dataclass(frozen=True, slots=True)
-class Operations:
+class Operations(msgspec.Struct, frozen=True):
     """One page of operations, newest first."""
 
     total: int
@@ -49,8 +48,7 @@ class Operations:
     items: list[Progress]
 
 
-@dataclass(frozen=True, slots=True)
-class OperationDetail:
+class OperationDetail(msgspec.Struct, frozen=True):
     """One operation, and one page of its commands, newest first."""
 
     progress: Progress

@@ -6,7 +6,6 @@ The worst command decides; all are listed. Nothing here claims more than the liv
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 
 import msgspec
 
@@ -57,9 +56,7 @@ SENTENCES: dict[State, str] = {
 }
 
 
-# The two that every command's answer holds are not frozen: that takes five times as long to be made.
-@dataclass(slots=True)
-class CommandOutcome:
+class CommandOutcome(msgspec.Struct, frozen=True):
     """One command of the call. `id` is the public id of what it makes or deletes; `joined`: a twin was joined instead."""
 
     id: int | None
@@ -76,8 +73,7 @@ class CommandOutcome:
     href: str
 
 
-@dataclass(frozen=True, slots=True)
-class ConflictShown:
+class ConflictShown(msgspec.Struct, frozen=True):
     """A target that cannot be commanded (`refuses`), or of which something is worth knowing.
 
     `reason`: in_downtime, acknowledged, or the code of the problem it would be if it were asked for alone.
@@ -91,8 +87,7 @@ class ConflictShown:
     refuses: bool
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """What became of a call: `id` of the (first) object it made or deleted, all ids, the worst state, and every command.
 
     `operation`: /v1/operations shows the call under that id, with its progress. `total` counts its commands; of more than 500 only
@@ -233,7 +228,7 @@ def answer_of(
     headers = _headers([receipt.command_id for receipt, _ in pairs])
     if state in FAILED:
         status, title = FAILED[state]
-        rest = asdict(content)
+        rest = msgspec.to_builtins(content)
         members = problem_members(str(state), title, status, str(rest.pop("detail")), rest)
         return Answer(members, status, headers, problem=True)
     if state is State.CONFIRMED or (state is State.PROCESSED and not life.effect_pending):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from api.native.operation import Answer, Call, Operation
 from api.native.requests import FreshQuery, NoQuery
@@ -13,8 +13,7 @@ from engine.model import PollerView
 from engine.state.views import Reader
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(msgspec.Struct, frozen=True):
     """How fresh what is said of one poller's objects is. `created_at` is by the core's clock, `age_s` allows for its offset."""
 
     poller: str
@@ -25,8 +24,7 @@ class View:
     health: str
 
 
-@dataclass(frozen=True, slots=True)
-class Poller:
+class Poller(msgspec.Struct, frozen=True):
     """One poller. `health` is one word: `ok`, `unknown`, or what is wrong with its command file or status file.
 
     `not_writing`: the core reads commands, but its status file grows old. `no_reader` or `stalled` with `stale` false: it writes
@@ -52,8 +50,7 @@ class Poller:
     status_update_interval_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Pollers:
+class Pollers(msgspec.Struct, frozen=True):
     """Every poller within the caller's scope."""
 
     total: int

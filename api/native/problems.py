@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
+
+import msgspec
 
 from api.native.lists import Chosen, ListQuery, Section, asked, list_answer, sort_keys
 from api.native.members import Member, age, flag
@@ -18,8 +19,7 @@ from engine.state.tactical import count_problems
 from engine.state.views import Reader
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True):
     """One object in trouble: `service` null means the host itself. `handled`: acknowledged or in downtime, itself or its host.
 
     `age_s`: seconds since the state began, by the core's clock. `behind_host`: a service whose host is not UP.
@@ -44,8 +44,7 @@ class Problem:
     view: View
 
 
-@dataclass(frozen=True, slots=True)
-class Problems:
+class Problems(msgspec.Struct, frozen=True):
     """One page of problems: unhandled before handled, hosts before services, each by poller and name."""
 
     total: int
@@ -67,7 +66,7 @@ class ProblemsQuery(ListQuery, frozen=True, kw_only=True):
 
 _BEGAN = "nullif({0}.last_state_change, 0) - p.clock_offset_s"
 _NOT_UP = "h.has_been_checked <> 0 AND h.state <> 0"
-_MEMBERS = tuple(Problem.__dataclass_fields__)
+_MEMBERS = Problem.__struct_fields__
 _HOST_COLUMNS = checked_columns("h", HOST_STATES) | {
     "host": Member("h.name"),
     "service": Member("NULL"),

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from typing import Annotated
 
+import msgspec
 import orjson
+from msgspec.structs import asdict
 
 from api.errors import problem_members
 from api.native.operation import Answer, Call, Operation, Verb, poller_number
@@ -53,8 +54,7 @@ class CallQuery(Query, frozen=True, kw_only=True):
     offset: Annotated[int, doc("failures left out before the first that is listed", ge=0, le=2**31)] = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ResultCounts:
+class ResultCounts(msgspec.Struct, frozen=True):
     """How many results stand where; each is counted once, `overtaken` is part of `expired`."""
 
     accepted: int
@@ -69,8 +69,7 @@ class ResultCounts:
     cancelled: int
 
 
-@dataclass(frozen=True, slots=True)
-class PollerResults:
+class PollerResults(msgspec.Struct, frozen=True):
     """The results for one poller; those no poller has the object of have none. `id` stands where a command's does."""
 
     id: str
@@ -82,8 +81,7 @@ class PollerResults:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class FailedResult:
+class FailedResult(msgspec.Struct, frozen=True):
     """A result that failed, by its place in the list that was sent, with the core's words or ours."""
 
     index: int
@@ -94,8 +92,7 @@ class FailedResult:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Results:
+class Results(msgspec.Struct, frozen=True):
     """A call of several results. `failed` counts all that failed; at most 1000 are listed, `offset` shows more."""
 
     id: str
@@ -182,7 +179,7 @@ def answer_of(made: ResultCall, headers: Mapping[str, str]) -> Answer:
     if made.state not in FAILED:
         return Answer(content, 202 if made.state is State.UNKNOWN else 200, headers)
     status, title = FAILED[made.state]
-    rest = asdict(content)
+    rest = msgspec.to_builtins(content)
     members = problem_members(str(made.state), title, status, str(rest.pop("detail")), rest)
     return Answer(members, status, headers, problem=True)
 

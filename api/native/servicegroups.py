@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from api.native.grouped import Group, Groups, read_groups, read_whole_group
 from api.native.operation import Answer, Call, Operation
@@ -11,8 +11,7 @@ from api.native.requests import ViewPaging
 from engine.state.views import Reader
 
 
-@dataclass(frozen=True, slots=True)
-class ServicegroupMember:
+class ServicegroupMember(msgspec.Struct, frozen=True):
     """A service of the group."""
 
     poller: str
@@ -20,8 +19,7 @@ class ServicegroupMember:
     service: str
 
 
-@dataclass(frozen=True, slots=True)
-class Servicegroup:
+class Servicegroup(msgspec.Struct, frozen=True):
     """One servicegroup and one page of its services, by poller, host and name; `total` counts those within your scope."""
 
     group: Group

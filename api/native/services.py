@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, ClassVar
+
+import msgspec
 
 from api.native.forms import object_answer
 from api.native.lists import Chosen, ListQuery, Section, asked, list_answer, sorting
@@ -29,8 +30,7 @@ from engine.state.lists import Listing
 from engine.state.views import Reader
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
+class Service(msgspec.Struct, frozen=True):
     """One service; names of members are Livestatus column names. null times: never. `state_name` PENDING: not checked yet."""
 
     id: int
@@ -75,8 +75,7 @@ class Service:
     view: View
 
 
-@dataclass(frozen=True, slots=True)
-class Services:
+class Services(msgspec.Struct, frozen=True):
     """One page of services, by poller, host and description."""
 
     total: int
@@ -135,7 +134,7 @@ async def _list(call: Call, query: HostServicesQuery, host: str, service: str = 
         _find(reader, call, poller, host, service, only_one)
         return _chosen(call, query, poller, host, service)
 
-    return await list_answer(call, query, choose, list(Service.__dataclass_fields__))
+    return await list_answer(call, query, choose, list(Service.__struct_fields__))
 
 
 def _find(reader: Reader, call: Call, poller: int | None, host: str, service: str, only_one: bool) -> None:

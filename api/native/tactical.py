@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Literal
+
+import msgspec
 
 from api.native.forms import object_answer
 from api.native.operation import Answer, Call, Operation, poller_number
@@ -14,8 +15,7 @@ from engine.state.tactical import HostTotals, ServiceTotals, added, totals
 from engine.state.views import Reader
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(msgspec.Struct, frozen=True):
     """The totals of one poller or group."""
 
     name: str
@@ -23,8 +23,7 @@ class Part:
     services: ServiceTotals
 
 
-@dataclass(frozen=True, slots=True)
-class Tactical:
+class Tactical(msgspec.Struct, frozen=True):
     """Totals over everything within your scope, and one page of parts by name; groups may overlap."""
 
     hosts: HostTotals

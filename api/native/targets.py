@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -53,16 +52,14 @@ class ManyBody(Body, frozen=True, kw_only=True):
         return self.host is not None and not (self.dry_run or self.plan or self.skip_conflicts)
 
 
-@dataclass(frozen=True, slots=True)
-class PollerTargets:
+class PollerTargets(msgspec.Struct, frozen=True):
     """How many targets one poller has."""
 
     poller: str
     targets: int
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedTarget:
+class PlannedTarget(msgspec.Struct, frozen=True):
     """One object and the line that is to be written for it; what is known only then stands in angle brackets.
 
     `id`: of what is to be deleted.
@@ -76,8 +73,7 @@ class PlannedTarget:
     id: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """What a call would do. Send `plan` back with the same request, without `dry_run`, to have just that done.
 
     `conflicts` that `refuse` are targets that cannot be commanded: with any of them the call is refused, unless it says

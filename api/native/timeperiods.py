@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from api.native.named import read_one, read_page
 from api.native.operation import Answer, Call, Operation
@@ -13,16 +13,14 @@ from engine.state.configured import TIMEPERIODS, Configured
 from engine.state.views import Reader
 
 
-@dataclass(frozen=True, slots=True)
-class TimeRange:
+class TimeRange(msgspec.Struct, frozen=True):
     """What is said of one kind of day: `monday`, `december 25`, `2026-01-01 / 7`. Hours are by the core's own clock."""
 
     day: str
     hours: str
 
 
-@dataclass(frozen=True, slots=True)
-class Timeperiod:
+class Timeperiod(msgspec.Struct, frozen=True):
     """One timeperiod, as configured. `exclude`: timeperiods that are taken out of it."""
 
     name: str
@@ -32,8 +30,7 @@ class Timeperiod:
     exclude: list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Timeperiods:
+class Timeperiods(msgspec.Struct, frozen=True):
     """One page of timeperiods, by name and poller."""
 
     total: int

@@ -6,13 +6,13 @@ Content and time tell them apart, in any core: ids alone do not, for they are us
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from engine.model import CommentStatus, DowntimeStatus
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(msgspec.Struct, frozen=True):
     """What tells a downtime or comment apart in any core: ids alone do not (they are re-used and renumbered)."""
 
     host: str
@@ -44,8 +44,7 @@ def comment_content(block: CommentStatus) -> Content:
     return Content(block.host_name, block.service_description or "", block.author, block.comment)
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(msgspec.Struct, frozen=True):
     """An entry the journal holds, as far as binding needs it.
 
     `entry_time` is exact when `exact_time`, else the earliest possible (cores that stamp with their own clock).

@@ -9,8 +9,9 @@ lib/icinga/externalcommandprocessor.cpp, Centreon Engine commands/processing.cc)
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from itertools import chain
+
+from msgspec.structs import replace
 
 from engine.commands.attribute_rows import attributes, notifications
 from engine.commands.entry_rows import acknowledgements, checks, comments, downtimes

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
 import orjson
 
 from engine.commands.expected import Expected
@@ -22,16 +23,14 @@ _MOST_NAMED = 20  # members named in a sentence
 _SAME = 1e-3  # between two numbers that were written with different numbers of decimals
 
 
-@dataclass(frozen=True, slots=True)
-class MemberSeen:
+class MemberSeen(msgspec.Struct, frozen=True):
     """One object, contact or core on which the effect must show. `shown`: what its block says by key; None: it has no block."""
 
     label: str
     shown: Mapping[str, object] | None
 
 
-@dataclass(frozen=True, slots=True)
-class When:
+class When(msgspec.Struct, frozen=True):
     """The newest generation, and since when absence in it counts: `executed_at` and `deadline_s` later."""
 
     created: float

@@ -15,6 +15,8 @@ from enum import Enum
 from itertools import islice
 from typing import NamedTuple
 
+import msgspec
+
 from engine.commands.expected import AT_END, WHOLE, Expected, WatchedBatch
 from engine.commands.profiles import Profile
 from engine.commands.wire import MARK_PREFIX
@@ -46,8 +48,7 @@ class Outcome(Enum):
     UNCLEAR = "unclear"  # only the core's files can tell, see `Verdict`
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """What the log proved about one command. `at` is the log's second (core's clock).
 
     UNCLEAR with evidence: echoed, but then the core started, lines are missing, or the echo stood out of its place. UNCLEAR

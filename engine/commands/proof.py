@@ -7,9 +7,10 @@ was executed. Whether it was executed at all is for executed.py.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
+
+import msgspec
 
 from engine.model import CommentStatus, HostStatus, ServiceStatus
 
@@ -21,8 +22,7 @@ class Effected(Enum):
     CLEARED = "cleared"  # something since explains why it is not to be seen
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(msgspec.Struct, frozen=True):
     """`evidence` names the block and generation that show it; `reason` says why it cannot be told."""
 
     effected: Effected
@@ -32,8 +32,7 @@ class Judgement:
     some: bool = False  # of NO: it shows on some members
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(msgspec.Struct, frozen=True):
     """What the files say at one moment: the newest generation, and the object's row in it (log lane included)."""
 
     created: float

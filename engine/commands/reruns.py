@@ -21,6 +21,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+import msgspec
+
 from engine.commands.executed import mark_in
 from engine.formats.corelog import LogKind, LogLine
 
@@ -36,8 +38,7 @@ _FOLLOWED = (*_CARRY_A_STAMP, b"ACKNOWLEDGE_")
 _DIRTY = (b"returned error Malformed command", b"returned error Unknown or unsupported command")
 
 
-@dataclass(frozen=True, slots=True)
-class _Echo:
+class _Echo(msgspec.Struct, frozen=True):
     at: int
     batch: str  # token of the batch between whose marks it stood, "" outside
 

@@ -6,8 +6,9 @@ Everything is data: a row never holds a function. The table itself stands in cat
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
+
+import msgspec
 
 from engine.model import CoreKind
 
@@ -105,8 +106,7 @@ class Recheck(Enum):
     SAME_MEMBERS = "same_members"  # the hostgroup has the hosts it had at acceptance, see MEMBERS
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(msgspec.Struct, frozen=True):
     """One argument. `name` is the key of the journalled meaning.
 
     `default` is taken when the caller leaves it out ("now" for times: the moment of the call); an optional field is left out of
@@ -128,15 +128,13 @@ class Field:
         return self.default is None and not self.optional and self.type is not FieldType.AUTHOR
 
 
-@dataclass(frozen=True, slots=True)
-class FromField:
+class FromField(msgspec.Struct, frozen=True):
     """The value (or, in a sign's name, the variable's name) that the caller gave for this field."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Sign:
+class Sign(msgspec.Struct, frozen=True):
     """One thing to be read: `key` is a column of the mirror's row (SHOWN) or a key of the programstatus block (PROGRAM).
 
     With `variable`, `key` is a column of custom variables, and the field of that name says which one. `shown_as`: how a kind of
@@ -146,11 +144,10 @@ class Sign:
     key: str
     value: object
     variable: str = ""
-    shown_as: Mapping[CoreKind, str] = field(default_factory=dict)
+    shown_as: Mapping[CoreKind, str] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True):
     """One external command.
 
     `ttl` names the setting that bounds how long it is held (None: until the window's end). `since` and `until` bound the
@@ -170,11 +167,11 @@ class Row:
     entry_kind: str | None = None  # what it creates or deletes: downtime, acknowledgement, comment
     signs: tuple[Sign, ...] = ()
     log: tuple[str, ...] = ()
-    since: Mapping[CoreKind, Version] = field(default_factory=dict)
-    until: Mapping[CoreKind, Version] = field(default_factory=dict)
-    useless_in: Mapping[CoreKind, str] = field(default_factory=dict)
+    since: Mapping[CoreKind, Version] = msgspec.field(default_factory=dict)
+    until: Mapping[CoreKind, Version] = msgspec.field(default_factory=dict)
+    useless_in: Mapping[CoreKind, str] = msgspec.field(default_factory=dict)
     expanded_in: frozenset[CoreKind] = frozenset()
-    unseen_in: Mapping[CoreKind, str] = field(default_factory=dict)
+    unseen_in: Mapping[CoreKind, str] = msgspec.field(default_factory=dict)
     danger: str = ""  # why only an admin may send it, and only where the configuration names it
     idempotent: bool = False
     forced: bool = True  # of checks: they are run whatever else is set

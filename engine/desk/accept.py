@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
 import orjson
 from msgspec.structs import replace
 
@@ -41,8 +42,7 @@ _SAME_WINDOW_S = 60
 _SAME_SECOND_S = 1.5  # the log lane and the status file may differ by one in the second of a state change
 
 
-@dataclass(frozen=True, slots=True)
-class Accept:
+class Accept(msgspec.Struct, frozen=True):
     """One call's orders, or a slice of them. `away`: pollers nobody reads for; only what must be sent is refused for it.
 
     `in_slices`: what is stored now may still be withdrawn, so nothing else is withdrawn for it before all of it stands (`spare`).
@@ -249,8 +249,7 @@ def ended(entry: EntryRow | None, entry_id: int) -> NotPossible:
     return NotPossible(f"The {kind} {entry_id} {how}: there is nothing to delete.", id=entry_id)
 
 
-@dataclass(frozen=True, slots=True)
-class _Twins:
+class _Twins(msgspec.Struct, frozen=True):
     """What some orders may join: commands that asked for the same, newest first, looked up for all of them at once."""
 
     connection: sqlite3.Connection

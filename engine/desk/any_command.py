@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from types import NoneType
+
+import msgspec
 
 from engine.commands.catalogue import SWITCHES, Effect, Row, Subject, known_row
 from engine.desk.accept import withdraw_by_id
@@ -26,8 +27,7 @@ from engine.errors import InvalidField
 from engine.state.views import Reader
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(msgspec.Struct, frozen=True):
     """One of several commands that stand or fall together, see `AnyCommand.command`. `caller`: its author is what the core is told.
 
     `expire`: when an acknowledgement is to end, also on a core that has no such command.

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from engine.desk.values import Caller
 from engine.state.events import Event
 from engine.state.scope import EVERYTHING, Scope
 
 
-@dataclass(frozen=True, slots=True)
-class Which:
+class Which(msgspec.Struct, frozen=True):
     """What a reader asked for; None = anything. `states` are (of a service?, the core's number), and then only events with one."""
 
     kinds: frozenset[str] | None = None
@@ -56,8 +56,7 @@ Sight = frozenset[tuple[int, str, str]]
 """Objects a contact sees: poller, host, service or ""."""
 
 
-@dataclass(frozen=True, slots=True)
-class Audience:
+class Audience(msgspec.Struct, frozen=True):
     """Readers who get the same bytes. `user` is "" where the scope is everything, else who sees commands on groups that he sent."""
 
     scope: Scope

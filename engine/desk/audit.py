@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 
+import msgspec
 from msgspec import structs
+from msgspec.structs import replace
 
 from engine.commands.lifecycle import State
 from engine.config import Poller
@@ -38,8 +39,7 @@ _COMMAND = "c.id, c.name, c.poller, c.host, c.service, c.state, c.reason, {evide
 _ITS = "(c.operation = ? OR c.id IN (SELECT l.command_id FROM journal.audit_link l WHERE l.audit = ?))"
 
 
-@dataclass(frozen=True, slots=True)
-class AuditFilter:
+class AuditFilter(msgspec.Struct, frozen=True):
     """Which rows; None = any. `before`: only rows older than the one of that id; `status`: see `_conditions`."""
 
     user: str | None = None
@@ -55,8 +55,7 @@ class AuditFilter:
     limit: int = 100
 
 
-@dataclass(frozen=True, slots=True)
-class AuditedCommand:
+class AuditedCommand(msgspec.Struct, frozen=True):
     """One command of a request: the exact bytes that were written, what became of it, and what the core wrote that shows it."""
 
     id: str
@@ -72,8 +71,7 @@ class AuditedCommand:
     updated_at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Audited:
+class Audited(msgspec.Struct, frozen=True):
     """One row with (a piece of) its commands. `whole` False: the request touched objects beyond the caller's limits, too."""
 
     id: int

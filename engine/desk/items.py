@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 
 import msgspec
 import orjson
+from msgspec.structs import replace
 
 from engine.config import Poller
 from engine.desk.accept import refused
@@ -28,8 +28,7 @@ from engine.state.views import Reader
 Make = Callable[[Asked, Found], list[Order]]
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(msgspec.Struct, frozen=True):
     """Commands for some objects that stand or fall together. `author` None = the caller's own; `error`: known to be impossible."""
 
     targets: tuple[Target, ...]
@@ -39,8 +38,7 @@ class Item:
     error: SignalboxError | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ItemDone:
+class ItemDone(msgspec.Struct, frozen=True):
     """What became of an item when it was asked for: its receipts, or why it was left out (`code` and `field` are for programs)."""
 
     receipts: tuple[Receipt, ...] = ()
@@ -49,8 +47,7 @@ class ItemDone:
     field: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """The orders of every item, none for one that was left out, and why it was."""
 
     orders: tuple[tuple[Order, ...], ...]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
+
+import msgspec
 
 from engine.clock import Clock, SystemClock
 from engine.config import Config
@@ -42,8 +43,7 @@ class _Behind(Exception):
         self.unknown = unknown
 
 
-@dataclass(frozen=True, slots=True)
-class OpenParts:
+class OpenParts(msgspec.Struct, frozen=True):
     """What is there between `open` and `close`."""
 
     journal: Journal

@@ -13,10 +13,12 @@ import heapq
 import re
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import chain
 
+import msgspec
 import orjson
+from msgspec.structs import replace
 
 from engine.desk.audience import Audience, Sight, Wording
 from engine.desk.values import Caller
@@ -35,8 +37,7 @@ WAITED_FOR_S = STORED_WITHIN_S + 60.0  # whatever the call's own clock says; a d
 _CURSOR = re.compile(r"([0-9a-f]{4,40})-([0-9a-f]{1,15})-([0-9a-f]{1,15})", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
+class Cursor(msgspec.Struct, frozen=True):
     """A place in the stream: everything up to it was given out."""
 
     incarnation: str

@@ -12,7 +12,6 @@ import hashlib
 import sqlite3
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 import msgspec
 import orjson
@@ -42,11 +41,10 @@ _OF_A_TARGET = frozenset({"host", "service"})  # fields of InvalidField that are
 Make = Callable[[Asked, Found], list[Order]]
 
 
-@dataclass(frozen=True, slots=True)
-class How:
+class How(msgspec.Struct, frozen=True):
     """How a call is to be carried out. `plan`: the hash of the plan to apply; `words`: what was asked, as JSON values."""
 
-    words: Mapping[str, object] = field(default_factory=dict)
+    words: Mapping[str, object] = msgspec.field(default_factory=dict)
     dry_run: bool = False
     plan: str = ""
     skip_conflicts: bool = False
@@ -54,8 +52,7 @@ class How:
     force: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Conflict:
+class Conflict(msgspec.Struct, frozen=True):
     """A target that cannot be commanded (`refuses`), or of which something is worth knowing. `reason` is a word for programs."""
 
     poller: int | None
@@ -66,8 +63,7 @@ class Conflict:
     refuses: bool
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedTarget:
+class PlannedTarget(msgspec.Struct, frozen=True):
     """One object, and the line that is to be written for it; what is known only then stands in angle brackets."""
 
     poller: int
@@ -78,8 +74,7 @@ class PlannedTarget:
     entry_id: int | None  # deletions: of what
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(msgspec.Struct, frozen=True):
     """What a call would do. `limit` is the caller's."""
 
     hash: str
@@ -94,8 +89,7 @@ class Planned:
         return [target for order in self.orders for target in _targets(order)]
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(msgspec.Struct, frozen=True):
     """What was accepted, and what was left out or is worth knowing."""
 
     receipts: tuple[Receipt, ...]
@@ -105,8 +99,7 @@ class Done:
 # --- what is asked ----------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class DowntimeAsked:
+class DowntimeAsked(msgspec.Struct, frozen=True):
     """Downtimes on what is selected."""
 
     selection: Selection
@@ -127,8 +120,7 @@ class DowntimeAsked:
         return "in_downtime" if row is not None and row.scheduled_downtime_depth else ""
 
 
-@dataclass(frozen=True, slots=True)
-class AcknowledgementAsked:
+class AcknowledgementAsked(msgspec.Struct, frozen=True):
     """Acknowledgements of what is selected."""
 
     selection: Selection
@@ -148,8 +140,7 @@ class AcknowledgementAsked:
         return "acknowledged" if found.row is not None and found.row.acknowledged else ""
 
 
-@dataclass(frozen=True, slots=True)
-class CommentAsked:
+class CommentAsked(msgspec.Struct, frozen=True):
     """Comments on what is selected."""
 
     selection: Selection
@@ -165,8 +156,7 @@ class CommentAsked:
         return ""
 
 
-@dataclass(frozen=True, slots=True)
-class CheckAsked:
+class CheckAsked(msgspec.Struct, frozen=True):
     """Checks of what is selected."""
 
     selection: Selection
@@ -182,8 +172,7 @@ class CheckAsked:
         return ""
 
 
-@dataclass(frozen=True, slots=True)
-class DeletionAsked:
+class DeletionAsked(msgspec.Struct, frozen=True):
     """Deletion of the entries that are selected."""
 
     selection: EntrySelection
@@ -309,7 +298,7 @@ def packed(planned: Planned) -> bytes:
 
 def packed_conflicts(conflicts: Sequence[Conflict]) -> bytes:
     """What a repeat with the same key is told of the targets."""
-    return zlib.compress(orjson.dumps(conflicts), 1) if conflicts else b""
+    return zlib.compress(msgspec.json.encode(conflicts), 1) if conflicts else b""
 
 
 def unpacked_conflicts(told: bytes, scope: Scope) -> list[Conflict]:

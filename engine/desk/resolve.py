@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
+import msgspec
 import orjson
 from msgspec import structs
+from msgspec.structs import replace
 
 from engine.commands.row import Subject
 from engine.commands.wire import check_name
@@ -45,8 +47,7 @@ _HOST = f"SELECT o.poller, {_GLANCE} FROM state.host o WHERE o.name = ?"
 _SERVICE = f"SELECT o.poller, {_GLANCE} FROM state.service o WHERE o.host_name = ? AND o.description = ?"
 
 
-@dataclass(frozen=True, slots=True)
-class Named(Generic[T]):
+class Named(msgspec.Struct, Generic[T], frozen=True):
     """A work for a reader that says which objects it looks up by name: those of many works are looked up together."""
 
     targets: Sequence[Target]

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
+
+import msgspec
+from msgspec.structs import fields
 
 from engine.commands.lifecycle import State
 from engine.config import Poller, Settings
@@ -46,8 +49,7 @@ _EXPLAINED = 20  # of what is refused: told with similar names, which takes mill
 _RETRY_AFTER_S = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(msgspec.Struct, frozen=True):
     """One result that cannot be taken, by its place in the caller's list."""
 
     index: int
@@ -80,8 +82,7 @@ class CallPlan:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class FailedResult:
+class FailedResult(msgspec.Struct, frozen=True):
     """One result of a call that failed. `index` is its place in the caller's list; without a poller nobody has the object."""
 
     index: int
@@ -92,8 +93,7 @@ class FailedResult:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class CallPart:
+class CallPart(msgspec.Struct, frozen=True):
     """What became of the results for one poller; `id` stands where a command's does."""
 
     id: str
@@ -107,8 +107,7 @@ class CallPart:
     deadline_at: float
 
 
-@dataclass(frozen=True, slots=True)
-class ResultCall:
+class ResultCall(msgspec.Struct, frozen=True):
     """A whole call. `failures` are the first of them; `failed` says how many there are."""
 
     id: str
@@ -189,8 +188,7 @@ class _Places:
         return self._connection.execute(self._service_query, given).fetchone() is not None
 
 
-@dataclass(frozen=True, slots=True)
-class StoredPart:
+class StoredPart(msgspec.Struct, frozen=True):
     """One poller's part of an accepted call, ready to be stored."""
 
     row: CallRow

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+import msgspec
+
 from engine.commands.row import Members, Row, Subject
 from engine.commands.wire import check_name
 from engine.desk.entries import STORED_WHOLE
@@ -47,8 +49,7 @@ class On(StrEnum):
     BOTH = "both"
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(msgspec.Struct, frozen=True):
     """One way of naming objects. `filter` is a search (JSON), `plain` its field=value pairs; they go together.
 
     `poller` limits every way. `children`: a row of the catalogue that takes a host with everything below it.
@@ -70,15 +71,14 @@ class Selection:
         return bool(self.filter or self.plain)
 
 
-@dataclass(frozen=True, slots=True)
-class EntrySelection:
+class EntrySelection(msgspec.Struct, frozen=True):
     """Standing entries by all that is given here together. `objects` limits to what it finds, targets in it are exact.
 
     `with_services`: with each host's downtime those of its services that were set together with it.
     """
 
     kind: str
-    objects: Selection = field(default_factory=Selection)
+    objects: Selection = msgspec.field(default_factory=Selection)
     author: str = ""
     comment: str = ""
     reference: str = ""
@@ -86,8 +86,7 @@ class EntrySelection:
     id: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Unfound:
+class Unfound(msgspec.Struct, frozen=True):
     """A name that leads to no single object, and why."""
 
     target: Target

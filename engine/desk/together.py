@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import orjson
 
 from engine.commands.lifecycle import SUCCEEDED, UNFINISHED
@@ -28,8 +28,7 @@ from engine.journal.operations import insert_operation, insert_operations
 from engine.journal.requests import KeyRow, insert_keys, known_keys
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """The work that stores one call's orders, the whole or nothing. `accept.operation` says how many they are."""
 
     accept: Accept

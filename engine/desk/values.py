@@ -7,7 +7,6 @@ Times are epoch seconds: by our clock in commands (`Step`, `Life`), by the core'
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 import msgspec
@@ -35,8 +34,7 @@ class Request(msgspec.Struct, frozen=True):
     conflicts: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(msgspec.Struct, frozen=True):
     """What the first request with a key got: the operation, as JSON what the desk gave back, and packed its conflicts."""
 
     operation: str
@@ -72,8 +70,7 @@ class Target(msgspec.Struct, frozen=True):
     poller: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(msgspec.Struct, frozen=True):
     """One step of a command's life: the state reached, when (our clock), and what the core wrote that proves it."""
 
     state: str
@@ -82,8 +79,7 @@ class Step:
     late: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Life:
+class Life(msgspec.Struct, frozen=True):
     """One command and all that is known of it. Times are epoch seconds by our clock."""
 
     id: str
@@ -132,8 +128,7 @@ class Receipt(msgspec.Struct, frozen=True):
     more_ids: tuple[int, ...] = ()  # of what it makes besides, on other objects
 
 
-@dataclass(frozen=True, slots=True)
-class OperationView:
+class OperationView(msgspec.Struct, frozen=True):
     """One call that commanded. `storing`: complete, incomplete (nothing of it is sent yet), withdrawing or withdrawn.
 
     `commands` counts what the caller may see, those joined included; `final` those of them that came to their end; `counts` is by
@@ -153,8 +148,7 @@ class OperationView:
     counts: dict[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """A downtime, acknowledgement or comment: ours or anybody's, present or past. `None` = not known or not yet.
 
     kind: "downtime" | "acknowledgement" | "comment". proof: "accepted" | "processed" | "confirmed" | "seen" (made by
@@ -193,8 +187,7 @@ class Entry:
     reference: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CheckResult:
+class CheckResult(msgspec.Struct, frozen=True):
     """A passive result. `checked_at` None = now."""
 
     target: Target
@@ -204,8 +197,7 @@ class CheckResult:
     checked_at: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class EntryFilter:
+class EntryFilter(msgspec.Struct, frozen=True):
     """Which entries or commands to list; None = any."""
 
     kind: str | None = None
@@ -224,10 +216,9 @@ class EntryFilter:
     offset: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
+class Page(msgspec.Struct, Generic[T], frozen=True):
     """One page and how many rows there are in all."""
 
     rows: tuple[T, ...] = ()
     total: int = 0
-    facts: dict[str, object] = field(default_factory=dict)
+    facts: dict[str, object] = msgspec.field(default_factory=dict)

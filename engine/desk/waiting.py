@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from engine.commands.lifecycle import State
 from engine.hints import DESK_PREFIX, listen, received
 
@@ -17,8 +19,7 @@ _REREAD_S = 0.25
 _numbers = itertools.count(1)
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(msgspec.Struct, frozen=True):
     """Where a command stands. `final`: nothing more will happen to it."""
 
     state: State

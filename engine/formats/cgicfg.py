@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from engine.formats.maincfg import logical_lines
 
@@ -26,8 +27,7 @@ EVERYBODY = "*"
 OPTIONAL, DEMANDED = 1, 2
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(msgspec.Struct, frozen=True):
     """One list: the right it gives, to users or (`to_groups`) to members of contact groups. `*` is every user, never a group."""
 
     right: str
@@ -36,16 +36,14 @@ class Grant:
     before_default_user: bool
 
 
-@dataclass(frozen=True, slots=True)
-class CommentRule:
+class CommentRule(msgspec.Struct, frozen=True):
     """What is asked of a command's comment: 0 none, DEMANDED, any other number is OPTIONAL; what the form holds at first."""
 
     asked: int
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CgiConfig:
+class CgiConfig(msgspec.Struct, frozen=True):
     """What a cgi.cfg says; the defaults are the original's."""
 
     main_config_file: Path | None = None
@@ -58,7 +56,7 @@ class CgiConfig:
     refresh_rate: int = 60
     url_html_path: str = "/nagios/"
     grants: tuple[Grant, ...] = ()
-    comments: Mapping[str, CommentRule] = field(default_factory=dict)  # by the command's name
+    comments: Mapping[str, CommentRule] = msgspec.field(default_factory=dict)  # by the command's name
 
 
 _SWITCHES = ("use_authentication", "lock_author_names", "use_pending_states", "escape_html_tags")

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+
+import msgspec
 
 from engine.formats.text import text_of
 
@@ -39,8 +40,7 @@ class LogKind(Enum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True)
-class LogLine:
+class LogLine(msgspec.Struct, frozen=True):
     """One line. `at` is the epoch second it shows (not monotone: rotation stamps its first lines with the rotation's time).
 
     `text` is what stands behind the time (Icinga 2 main log: behind `severity/Facility: `); of an EXTERNAL_COMMAND what stands
@@ -52,8 +52,7 @@ class LogLine:
     text: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class StateEvent:
+class StateEvent(msgspec.Struct, frozen=True):
     """What an alert, downtime, flapping, notification or passive line says of one object.
 
     Alerts carry `state`, `state_type` (0 soft, 1 hard) and `attempt`; downtime and flapping lines carry `word`: STARTED,

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 
+import msgspec
+
 from engine.errors import FormatError
 from engine.formats.status import (
     HOST_FIELDS,
@@ -37,8 +39,7 @@ _NAMES = {HostStatus: ("host_name",), ServiceStatus: ("host_name", "service_desc
 _Values = tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Layout:
+class _Layout(msgspec.Struct, frozen=True):
     """One sequence of keys: how a block of it is recognised, and how its values become a row's."""
 
     kind: type[HostStatus] | type[ServiceStatus]

@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from engine.errors import FormatError
 
 
-@dataclass(frozen=True, slots=True)
-class MainConfig:
+class MainConfig(msgspec.Struct, frozen=True):
     """What a core's main configuration says; a file it does not name is None, all else has the core's default.
 
     Fields that `engine.config.Poller` has too bear its names. `interval_length_s` is the unit of check intervals.

@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
+import msgspec
 import orjson
 
 from engine.errors import FormatError
@@ -67,8 +67,7 @@ _MOST_LAYOUTS = 32  # one takes some milliseconds to make
 _LONGEST_NAME_IN_COMMAS = 16  # names of more parts than this are not looked for
 
 
-@dataclass(frozen=True, slots=True)
-class _Definition:
+class _Definition(msgspec.Struct, frozen=True):
     """`directives` are those of a host or service."""
 
     kind: str
@@ -157,8 +156,7 @@ def _definitions(raw: bytes) -> Iterator[_Definition]:
         yield _Definition(kind, values, _directives(values))
 
 
-@dataclass(frozen=True, slots=True)
-class _Layout:
+class _Layout(msgspec.Struct, frozen=True):
     """Definitions of hosts or services with the same keys in the same order, of which most of a core's have few.
 
     `match` has a group for each known key, and one for all lines between two of them.

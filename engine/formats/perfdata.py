@@ -12,7 +12,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 _NUMBER = r"[-+]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][-+]?\d{1,4})?"
 _VALUE = re.compile(rf"({_NUMBER})([^\d;]*)", re.ASCII)
@@ -26,8 +27,7 @@ _UNKNOWN = "U"
 _MOST_PARTS = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(msgspec.Struct, frozen=True):
     """A threshold as written and as meant: alert outside `start` to `end`, or with `inside` within them.
 
     `start` None is minus infinity, `end` None is infinity; `inside` None: the text is no range.
@@ -39,8 +39,7 @@ class Range:
     inside: bool | None
 
 
-@dataclass(frozen=True, slots=True)
-class Metric:
+class Metric(msgspec.Struct, frozen=True):
     """One metric. `value` None: the plugin says that it does not know it (`U`), or what stands there is no number."""
 
     label: str
@@ -53,8 +52,7 @@ class Metric:
     raw: str
 
 
-@dataclass(frozen=True, slots=True)
-class PerfData:
+class PerfData(msgspec.Struct, frozen=True):
     """What one check printed. `rest`: pieces that are no metric, as they stood."""
 
     metrics: tuple[Metric, ...]

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
+import msgspec
 import orjson
 
 from engine.errors import FormatError
@@ -33,16 +34,14 @@ BLOCK_END = b"\n\t}\n"
 StatusRow = HostStatus | ServiceStatus | ContactStatus | DowntimeStatus | CommentStatus
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(msgspec.Struct, frozen=True):
     """One block, undone: its word and its keys as text."""
 
     word: str
     values: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(msgspec.Struct, frozen=True):
     """What the info and programstatus blocks say, the first two of every status file."""
 
     created: float

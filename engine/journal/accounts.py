@@ -11,12 +11,13 @@ import hashlib
 import secrets
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import msgspec
 import orjson
+from msgspec.structs import replace
 
 from engine.errors import InvalidField, NotPossible, UnknownObject
 from engine.state.scope import EVERYTHING, Scope
@@ -68,8 +69,7 @@ ROLES: Mapping[Role, frozenset[Verb]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class User:
+class User(msgspec.Struct, frozen=True):
     """A person or program. `author` is what the core is told; `zone` names the time zone, "" for none said."""
 
     id: int
@@ -83,8 +83,7 @@ class User:
     email: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(msgspec.Struct, frozen=True):
     """What is known of a token; its secret is not. `idle_s` None = does not end by idling.
 
     `verbs` and `pollers` narrow what its user may do; None = they do not.

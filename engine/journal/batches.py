@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 import orjson
 
 
-@dataclass(frozen=True, slots=True)
-class BatchRow:
+class BatchRow(msgspec.Struct, frozen=True):
     """One batch as written. `fifo` is device:inode, `position` the log's place before the write (tail.Position as JSON).
 
     It holds either commands or, as `results` says, passive results of one call (see calls.py): as many writes as that has parts.

@@ -14,10 +14,11 @@ import sqlite3
 import zlib
 from array import array
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
+import msgspec
 import orjson
+from msgspec.structs import asdict, fields, replace
 
 from engine.commands.lifecycle import State
 from engine.figures import result_call_ended, results_moved
@@ -26,8 +27,7 @@ from engine.journal.moves import forget_steps
 _FASTEST = 1  # plugin output shrinks ten times at the lowest level
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(msgspec.Struct, frozen=True):
     """How many results of a call stand where; `overtaken` are those of `expired` that something newer made pointless.
 
     `cancelled` were withdrawn before they were written.
@@ -50,8 +50,7 @@ class Counts:
         return self.refused + self.no_effect + self.expired + self.unknown
 
 
-@dataclass(frozen=True, slots=True)
-class CallRow:
+class CallRow(msgspec.Struct, frozen=True):
     """One row of `result_call`. Times are ours, `executed_at` is the newest log second that proved one (core's clock).
 
     `after_command`: the newest command when it was accepted; later ones for the same objects are written behind it. `again` are
@@ -77,7 +76,7 @@ class CallRow:
     reason: str = ""
     held: bool = False
     open: bool = True
-    counts: Counts = field(default_factory=Counts)
+    counts: Counts = msgspec.field(default_factory=Counts)
 
     @property
     def ended(self) -> int:
@@ -90,8 +89,7 @@ class CallRow:
         return self.open and 0 < self.counts.accepted == self.total - self.counts.expired
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(msgspec.Struct, frozen=True):
     """Results `first` to `last` of a call's lines ended as `state`; `words` are the core's or ours."""
 
     first: int
@@ -100,8 +98,7 @@ class Failure:
     words: str
 
 
-@dataclass(frozen=True, slots=True)
-class Payload:
+class Payload(msgspec.Struct, frozen=True):
     """A call's lines and each one's place in the caller's list, compressed: made before the transaction that stores them."""
 
     lines: bytes
@@ -178,7 +175,7 @@ def _tell(connection: sqlite3.Connection, row: CallRow, before: Counts) -> None:
     state = state_of(row.counts, row.total, not row.open, row.held)
     connection.execute(
         "INSERT INTO step (command_id, state, at, evidence) VALUES (?, ?, ?, ?)",
-        (row.id, str(state), row.updated_at, orjson.dumps(row.counts).decode()),
+        (row.id, str(state), row.updated_at, orjson.dumps(asdict(row.counts)).decode()),
     )
     results_moved(row.poller, asdict(row.counts), asdict(before))
     if not row.open:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import msgspec
 import orjson
 
 from engine.commands.binding import Content, Known, bind, comment_content, downtime_content
@@ -63,8 +63,7 @@ class EntryRow(NamedTuple):
 ENTRY_COLUMNS = ", ".join(EntryRow._fields)
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(msgspec.Struct, frozen=True):
     """What is known of the writing of an own entry that no generation has shown yet."""
 
     entry_time: float
@@ -72,8 +71,7 @@ class Written:
     comment: str  # as the core stores it
 
 
-@dataclass(frozen=True, slots=True)
-class Acknowledged:
+class Acknowledged(msgspec.Struct, frozen=True):
     """An acknowledged object as its row and comments show it."""
 
     host: str
@@ -175,8 +173,7 @@ def entries_by_command(connection: sqlite3.Connection, command_ids: Iterable[str
 # --- reconciliation with one generation --------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(msgspec.Struct, frozen=True):
     """The generation reconciled with. `written` gives, per own entry not seen yet, what was written; absent = nothing was.
 
     Every change is stored in a `unit`, and told in it: `appeared` of an entry that nobody knew, `ended` of those of one command
@@ -193,8 +190,7 @@ class Moment:
     ended: Callable[[Sequence[EntryRow]], None] = lambda gone: None
 
 
-@dataclass(frozen=True, slots=True)
-class _Block:
+class _Block(msgspec.Struct, frozen=True):
     """A downtime or user comment block: what tells it apart, and the columns of an entry that it gives."""
 
     content: Content

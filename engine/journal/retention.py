@@ -17,6 +17,8 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+import msgspec
+
 from engine.clock import Clock
 from engine.commands.lifecycle import State, is_final
 from engine.config import Settings
@@ -201,8 +203,7 @@ def _counted(gone: int, rows: int) -> tuple[int, int | None]:
 # --- how large it is ------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(msgspec.Struct, frozen=True):
     """How large a journal is. `free_bytes` of it will be used again; per day: of the last week, None while it is too young."""
 
     bytes: int

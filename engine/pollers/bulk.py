@@ -16,6 +16,8 @@ from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from engine.commands.executed import Outcome, Verdict
 from engine.commands.expected import WHOLE, ResultLines
 from engine.commands.lifecycle import State
@@ -42,8 +44,7 @@ from engine.state.views import Reader
 _SEPARATOR = "#"  # between a call's id and the place of one of its results
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(msgspec.Struct, frozen=True):
     """One write of a durable batch row, still to be done. `lines`: what the log will show of it."""
 
     token: str

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import IntEnum
 from itertools import accumulate, chain, repeat
 from operator import add, le
 
+import msgspec
 import orjson
+from msgspec.structs import replace
 
 from engine.commands.lifecycle import State
 from engine.journal.calls import CallRow, Counts, Failure
@@ -42,8 +44,7 @@ class Stands(IntEnum):
 TO_JUDGE = frozenset({Stands.PROCESSED, Stands.DOUBTFUL})
 
 
-@dataclass(frozen=True, slots=True)
-class Lines:
+class Lines(msgspec.Struct, frozen=True):
     """What a call holds, by place. `starts` has one more: where the next line would begin."""
 
     text: bytes
@@ -264,8 +265,7 @@ class Call:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(msgspec.Struct, frozen=True):
     """One write's worth of one call."""
 
     call: Call

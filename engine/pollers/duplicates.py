@@ -14,7 +14,8 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from engine.commands.lifecycle import State
 from engine.commands.profiles import Profile
@@ -32,8 +33,7 @@ log = logging.getLogger(__name__)
 _CARRY_A_STAMP = ("downtime", "comment")  # an acknowledgement's comment has the core's own time
 
 
-@dataclass(frozen=True, slots=True)
-class Duplicates:
+class Duplicates(msgspec.Struct, frozen=True):
     """Looks at one poller's new entries. `previous`: when the generation before this one was created."""
 
     connection: sqlite3.Connection

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from engine.commands.catalogue import Effect, Members, Row, Subject
 from engine.commands.effects import (
@@ -42,8 +43,7 @@ from engine.state.views import Reader
 _OF_ONE_OBJECT = frozenset({Effect.ACKNOWLEDGED, Effect.NOT_ACKNOWLEDGED, Effect.CHECKED, Effect.RESULT_SEEN})
 
 
-@dataclass(frozen=True, slots=True)
-class EffectJudge:
+class EffectJudge(msgspec.Struct, frozen=True):
     """Of one poller."""
 
     poller: int

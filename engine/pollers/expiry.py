@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from engine.commands.catalogue import CATALOGUE
 from engine.commands.lifecycle import UNFINISHED
@@ -35,8 +36,7 @@ def _grace_s(kind: CoreKind) -> float:
     return 90.0 if ends_itself else 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Expiry:
+class Expiry(msgspec.Struct, frozen=True):
     """Takes back one poller's acknowledgements whose time has come. `at` is now by our clock; `ttl_s` bounds a removal's wait."""
 
     slices: Slices

@@ -9,7 +9,9 @@ the core had not saved is lost then, and the first status file of the new run is
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from engine.clock import Clock
 from engine.config import Poller

@@ -15,9 +15,10 @@ import secrets
 import shlex
 import stat
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+import msgspec
 
 from engine.clock import Clock
 from engine.commands.wire import MARK_PREFIX, encode_mark
@@ -37,8 +38,7 @@ _SYSTEM_GROUP_BELOW = 1  # nobody should be put into root's group to read a log
 _BITS = {"r": stat.S_IRGRP, "w": stat.S_IWGRP, "x": stat.S_IXGRP}
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True):
     """One trap found. "wrong": commands or the view do not work; "weak": they do, but less can be proved."""
 
     trap: str
@@ -47,8 +47,7 @@ class Finding:
     remedy: str
 
 
-@dataclass(frozen=True, slots=True)
-class Echo:
+class Echo(msgspec.Struct, frozen=True):
     """What became of one mark. `after_s` None: it was not seen; `sentence` says why, as far as known."""
 
     after_s: float | None

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import msgspec
+
 from engine.clock import Clock
 from engine.commands.catalogue import Effect, known_row
 from engine.commands.effects import Listener
@@ -29,8 +31,7 @@ from engine.pollers.tail import LogTail
 from engine.state.views import Reader
 
 
-@dataclass(frozen=True, slots=True)
-class Reports:
+class Reports(msgspec.Struct, frozen=True):
     """Whom the lane tells: ids of commands that went on, the command file's health in words.
 
     None of them may wait for anybody. `health` returns False when it could not take the word: it is told again.

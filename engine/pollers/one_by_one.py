@@ -9,7 +9,8 @@ show then.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from engine.commands.catalogue import Effect, Row
 from engine.commands.lifecycle import IN_FLIGHT, UNFINISHED, State
@@ -29,8 +30,7 @@ def deletes_by_meaning(row: Row) -> bool:
     return row.effect in _BY_MEANING
 
 
-@dataclass(frozen=True, slots=True)
-class OneByOne:
+class OneByOne(msgspec.Struct, frozen=True):
     """Of one generation, whose entries are reconciled. `at`: by our clock."""
 
     slices: Slices

@@ -9,10 +9,11 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+import msgspec
 import orjson
+from msgspec.structs import replace
 
 from engine.commands.catalogue import Effect, Row, known_row
 from engine.commands.effects import When
@@ -57,17 +58,16 @@ class _Reconciled(NamedTuple):
     blocks: Sequence[DowntimeStatus] | Sequence[CommentStatus]
 
 
-@dataclass(frozen=True, slots=True)
-class Prover:
+class Prover(msgspec.Struct, frozen=True):
     """What one lane proves with."""
 
     poller: int
     kind: CoreKind
     profile: Profile
-    settings: Settings = field(default_factory=Settings)
+    settings: Settings = msgspec.field(default_factory=Settings)
     reapply: frozenset[str] = frozenset()
-    reruns: Reruns = field(default_factory=Reruns)
-    _reconciled: dict[str, _Reconciled] = field(default_factory=dict)
+    reruns: Reruns = msgspec.field(default_factory=Reruns)
+    _reconciled: dict[str, _Reconciled] = msgspec.field(default_factory=dict)
 
     # --- what the log says ----------------------------------------------------------------------------------------------------
 

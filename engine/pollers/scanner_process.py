@@ -18,9 +18,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, fields
 from functools import partial
 from typing import IO
+
+import msgspec
+from msgspec.structs import fields
 
 from engine.config import Poller
 from engine.model import ObjectCache
@@ -32,15 +34,13 @@ _PIPE_BYTES = 1 << 20  # what Linux lets everybody have; a frame takes up to a q
 _CACHE_KINDS = tuple(kind.name for kind in fields(ObjectCache))
 
 
-@dataclass(frozen=True, slots=True)
-class _Slice:
+class _Slice(msgspec.Struct, frozen=True):
     """A part of an object cache on its way: nobody should hold the interpreter lock for all of it at once."""
 
     part: ObjectCache
 
 
-@dataclass(frozen=True, slots=True)
-class _LastSlice:
+class _LastSlice(msgspec.Struct, frozen=True):
     """The object cache is complete."""
 
 

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
+import msgspec
+
 from engine.commands.catalogue import CATALOGUE, Effect, FieldType, Recheck, Row, known_row
 from engine.commands.lifecycle import IN_FLIGHT, SUCCEEDED, State
 from engine.commands.profiles import Profile
@@ -36,8 +38,7 @@ _RIVALS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """One command ready to be written. `epoch` is the bracket time in the line."""
 
     command: CommandRow
@@ -54,8 +55,7 @@ class Plan:
     blocked: set[tuple[str, str]] = field(default_factory=set, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(msgspec.Struct, frozen=True):
     """What the lane knows of its core when it decides. Times are epoch seconds, the core's clock being ours on one machine.
 
     A status file counts as *current* when its `created` lies after `back_at`, the moment the core began to read again.

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from engine.commands.catalogue import CATALOGUE, SWITCHES, FieldType, Members, Row, Subject, known_row
 from engine.commands.effects import When
@@ -45,8 +46,7 @@ Whom = ObjectKey | str
 """An object, a contact by name, or the core as a whole: ""."""
 
 
-@dataclass(frozen=True, slots=True)
-class LostSwitches:
+class LostSwitches(msgspec.Struct, frozen=True):
     """One crash of one core. `when`: absence counts at once in the first status file of its new run."""
 
     losses: Losses

@@ -19,6 +19,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import orjson
 
 _CHUNK = 1 << 20
@@ -28,8 +29,7 @@ _UNKNOWN = -1  # when a file was emptied
 _COMPRESSED = (".gz", ".xz", ".bz2", ".zst", ".Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(msgspec.Struct, frozen=True):
     """A place in a log. `first_line`, the log's first bytes, guards against inode re-use; empty when the file was empty.
 
     `emptied_ns`: when an empty file was written (or emptied) last. What was written later, in whatever file, stands behind it.
@@ -105,8 +105,7 @@ class _OpenLog:
         os.close(self.descriptor)
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(msgspec.Struct, frozen=True):
     """Pieces in the order of writing, the file under the log's name if it is new, the last write to a compressed piece."""
 
     pieces: list[_OpenLog]

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from enum import Enum
 from typing import get_type_hints
+
+import msgspec
+from msgspec.structs import replace
 
 from engine.model import HostStatus, ServiceStatus
 from engine.state.scope import EVERYTHING, Scope, written_out
@@ -37,8 +39,7 @@ class Type(Enum):
     WORD = "one of its words, or its number"
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(msgspec.Struct, frozen=True):
     """From an object to rows of something else. `own` and `other`: the columns that are equal; `where` further limits the rows.
 
     `named`: poller and name of the other host that a row names. `of`: of the host that a row is about.
@@ -63,8 +64,7 @@ class Link:
         return f"(SELECT min({expression}) FROM {self.source} WHERE ({self.other}) = ({self.own}){limits})"
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(msgspec.Struct, frozen=True):
     """One field. `links` lead from the object outwards to where `sql` can be read.
 
     `guard`: what is true of every number of a WORD field but 0 and 4.
@@ -87,8 +87,7 @@ class Field:
         return value
 
 
-@dataclass(frozen=True, slots=True)
-class Variables:
+class Variables(msgspec.Struct, frozen=True):
     """Custom variables, by what stands before their name. `sql` has {name} for it."""
 
     prefixes: tuple[str, ...]
@@ -96,8 +95,7 @@ class Variables:
     links: tuple[Link, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(msgspec.Struct, frozen=True):
     """The fields of one kind of object. `tie`: what makes an order total; `scope`: of whom it is for."""
 
     fields: Mapping[str, Field]

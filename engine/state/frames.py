@@ -6,15 +6,14 @@ processes of the same program, ≤ 500 rows each, so that neither side ever hold
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from engine.model import CommentStatus, ContactStatus, DowntimeStatus, Generation, HostStatus, ObjectCache, ObjectKey, ServiceStatus
 
 ROWS_PER_FRAME = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Begin:
+class Begin(msgspec.Struct, frozen=True):
     """A scan starts. `first` = the scanner knew nothing before: rows not named until End are gone."""
 
     poller: int
@@ -22,15 +21,13 @@ class Begin:
     first: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Objects:
+class Objects(msgspec.Struct, frozen=True):
     """The object cache was read again (first scan, program_start or the file changed): it replaces all configuration rows."""
 
     cache: ObjectCache
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(msgspec.Struct, frozen=True):
     """New or changed rows."""
 
     hosts: tuple[HostStatus, ...] = ()
@@ -45,8 +42,7 @@ class Rows:
         return self.hosts, self.services, self.downtimes, self.comments, self.contacts
 
 
-@dataclass(frozen=True, slots=True)
-class Gone:
+class Gone(msgspec.Struct, frozen=True):
     """Rows whose blocks are no longer in the file. Downtimes and comments as (is_service, core_id)."""
 
     objects: tuple[ObjectKey, ...] = ()
@@ -55,8 +51,7 @@ class Gone:
     contacts: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(msgspec.Struct, frozen=True):
     """The scan is whole: `hosts` and `services` count the blocks of the file."""
 
     poller: int
@@ -65,15 +60,13 @@ class End:
     took_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Unchanged:
+class Unchanged(msgspec.Struct, frozen=True):
     """The file is the one already scanned."""
 
     poller: int
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(msgspec.Struct, frozen=True):
     """No generation could be had. `health` is a word of PollerView.status_file_health, `detail` says what to do."""
 
     poller: int
@@ -84,8 +77,7 @@ class Failed:
 Frame = Begin | Objects | Rows | Gone | End | Unchanged | Failed
 
 
-@dataclass(frozen=True, slots=True)
-class ScanRequest:
+class ScanRequest(msgspec.Struct, frozen=True):
     """Asks for one scan. Of a file not scanned yet the blocks of `forget` are sent even if their bytes are as before (dirty rows
     of the log lane: the file they were in before is older than what the log says).
 

@@ -7,9 +7,9 @@ none; of one name on several pollers it is one group. Conditions are over the al
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+import msgspec
 import orjson
 
 from engine.state.fields import HOSTS, PENDING, SERVICES, Field, Table, Type, names_others
@@ -60,8 +60,7 @@ class GroupedService(NamedTuple):
     state: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Join:
+class _Join(msgspec.Struct, frozen=True):
     """How a kind's members are reached. `keys`: poller, host and service of a member."""
 
     members: str

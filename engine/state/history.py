@@ -9,8 +9,9 @@ count: new lines do not move what comes after it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
+
+import msgspec
 
 from engine.formats.logentry import EntryType
 from engine.state.rights import ContactRights, Right
@@ -22,8 +23,7 @@ _FEW_OBJECTS = 300  # so many are looked up one by one; with more, the entries a
 Place = tuple[int, int]  # time and number of an entry
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryFilter:
+class HistoryFilter(msgspec.Struct, frozen=True):
     """Which entries. `since` belongs to what is asked for, `until` does not; seconds. `service` "" is the host itself."""
 
     poller: int | None = None

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
+
+import msgspec
 
 from engine.state.scope import Scope
 from engine.state.search import TABLES, Condition, Kind
@@ -35,8 +36,7 @@ _JOINS: dict[Kind, dict[str, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(msgspec.Struct, frozen=True):
     """What is to be found, in which order: a list of search.order, or "" for by poller and name, for which there is an index."""
 
     kind: Kind

@@ -18,10 +18,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
 from itertools import chain, groupby
 from pathlib import Path
 from typing import cast
+
+import msgspec
+from msgspec.structs import replace
 
 from engine.config import Poller
 from engine.errors import JournalError
@@ -43,8 +45,7 @@ _STREAMED_ROWS = 1500  # a step's worth of rows: their ids are minted in a trans
 _WAL_LIMIT_BYTES = 64 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(msgspec.Struct, frozen=True):
     """What became of one scan. `health` is "fresh" or the word of the failure; `changed` = readers see other rows than before.
 
     `resync`: mirror and scanner lost each other. Close the scanner, so that the next scan is a first one.

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from engine.errors import InvalidSearch
 from engine.state import patterns
@@ -20,8 +21,7 @@ _COMPARISONS = {"$lt": "<", "$le": "<=", "$gt": ">", "$ge": ">="}
 _LARGEST = 2**63 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Operand:
+class Operand(msgspec.Struct, frozen=True):
     """One value and the field it is compared with."""
 
     name: str

@@ -9,8 +9,9 @@ Source: Nagios 4.4.6 cgi/cgiauth.c; the original's answers for every user, objec
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+import msgspec
 
 from engine.formats.cgicfg import EVERYBODY, CgiConfig
 
@@ -31,8 +32,7 @@ class Right(StrEnum):
     READ_ONLY = "read_only"
 
 
-@dataclass(frozen=True, slots=True)
-class ContactRights:
+class ContactRights(msgspec.Struct, frozen=True):
     """One user's rights. `groups`: contact groups whose members have a right. `is_open`: all is seen and nothing commanded.
 
     `of_few`: conditions are written for looking at a few objects, one by one; else for finding all there are.
@@ -40,7 +40,7 @@ class ContactRights:
 
     contact: str
     named: frozenset[Right] = frozenset()
-    groups: tuple[tuple[Right, frozenset[str]], ...] = field(default=())
+    groups: tuple[tuple[Right, frozenset[str]], ...] = ()
     is_open: bool = False
     of_few: bool = False
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from engine.state.rights import Condition, ContactRights
 
@@ -23,8 +24,7 @@ def written_out(condition: Condition) -> str:
     return "".join(piece + literal for piece, literal in zip(pieces, [*literals, ""], strict=True))
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(msgspec.Struct, frozen=True):
     """None means no limit in that respect; an empty set means nothing at all. Limits are joined by AND."""
 
     pollers: frozenset[int] | None = None

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from msgspec import structs
 from starlette.applications import Starlette
 
 from api.app import application
@@ -125,7 +126,7 @@ class SettledDesk(Desk):
 def _fated(life: Life, fate: Fate) -> Life:
     step = Step(fate.state, NOW, fate.evidence)
     told = {"state": fate.state, "effect_pending": fate.effect_pending, "reason": fate.reason, "advice": fate.advice}
-    return replace(life, steps=(*life.steps, step), **told)  # type: ignore[arg-type]
+    return structs.replace(life, steps=(*life.steps, step), **told)  # type: ignore[arg-type]
 
 
 def host(name: str, **more: Any) -> HostStatus:
@@ -194,7 +195,7 @@ def _frames(poller: int) -> list[Any]:
     )
     cache = ObjectCache(tuple(map(host_config, HOSTS[poller])), groups=groups)
     if poller == 1:
-        cache = replace(
+        cache = structs.replace(
             cache,
             groups=(*groups, GroupConfig("contactgroup", "staff", "Staff", (("ann", None), ("bob", None)))),
             contacts=(ContactConfig("ann", "Ann", "ann@example.org", 1), ContactConfig("bob", "Bob", "", 0)),

@@ -13,11 +13,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from api.cgi.json_cgis.timeranges import Spans
 
@@ -38,8 +39,7 @@ class Entry(NamedTuple):
     value: int
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(msgspec.Struct, frozen=True):
     """What is asked for, in seconds. `present`: the object's state now, None while it was never checked.
 
     `assumed`: the state before the first one known, None for none. `week`: when time counts, by day of the week; None: always.

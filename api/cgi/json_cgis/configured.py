@@ -6,11 +6,12 @@ Of one name on several pollers the first poller's words are shown; a group has t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+import msgspec
 import orjson
+from msgspec.structs import replace
 
 from api.cgi.json_cgis.envelope import Data, member
 from api.cgi.json_cgis.names import Found, Keys, Named, Sight
@@ -31,8 +32,7 @@ Answering = Callable[[Sight, Asked, Found, Output], Data]
 _MOST_ADDRESSES = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Noun:
+class Noun(msgspec.Struct, frozen=True):
     """One kind of named object. `option`: what names one of them; `narrowing`: which of them selectors leave."""
 
     name: str
@@ -41,7 +41,7 @@ class Noun:
     selectors: tuple[str, ...]
     narrowing: Narrowing
     details: Details
-    keys: Mapping[str, str] = field(default_factory=dict)
+    keys: Mapping[str, str] = msgspec.field(default_factory=dict)
     fixed: str = "1"
 
 

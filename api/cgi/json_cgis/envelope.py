@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 
+import msgspec
 import orjson
 
 from api.cgi.json_cgis.options import Code
@@ -13,21 +13,19 @@ from api.cgi.json_cgis.output import Output
 _PIECE_BYTES = 1 << 16
 
 
-@dataclass(frozen=True, slots=True)
-class Data:
+class Data(msgspec.Struct, frozen=True):
     """What is under `data`: members, then perhaps one long list under `name`, of encoded entries.
 
     Entries of an object (`is_keyed`) are `"key":value`, made by `member`.
     """
 
-    members: Mapping[str, object] = field(default_factory=dict)
+    members: Mapping[str, object] = msgspec.field(default_factory=dict)
     name: str = ""
     entries: Iterable[bytes] = ()
     is_keyed: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(msgspec.Struct, frozen=True):
     """The head of an answer; times in seconds. `updated` None: no data stands behind it."""
 
     cgi: str

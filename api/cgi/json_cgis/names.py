@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import msgspec
+
 from api.cgi.json_cgis.options import Asked, Code, Mistake
 from api.cgi.json_cgis.surface import POLLER
 from engine.model import PollerView
@@ -29,8 +31,7 @@ class Named(NamedTuple):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Sight:
+class Sight(msgspec.Struct, frozen=True):
     """What the caller sees of the pollers that are asked about."""
 
     reader: Reader
@@ -231,8 +232,7 @@ _CHECKED: dict[str, tuple[tuple[str, str, str], ...]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """The hosts that options name; `None` as a value: none, or (of an archive's hostname) no longer there."""
 
     hosts: dict[str, Named | None]

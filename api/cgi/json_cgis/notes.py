@@ -7,7 +7,8 @@ things, Signalbox's public ids (0 for what it has not numbered yet). A question 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from api.cgi.json_cgis.envelope import Data, member
 from api.cgi.json_cgis.names import Found, Sight
@@ -29,8 +30,7 @@ _OTHER = (
 _HOST_ONLY = "nullif(n.service_description, '')"
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(msgspec.Struct, frozen=True):
     """Comments, or downtimes."""
 
     table: str

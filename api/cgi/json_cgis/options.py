@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import IntEnum
 from urllib.parse import unquote_to_bytes
+
+import msgspec
 
 from api.cgi.json_cgis.surface import Option, Surface
 from api.cgi.json_cgis.words import Words
@@ -60,14 +61,13 @@ class Mistake(Exception):
         self.code, self.message, self.query = code, message, query
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """One question: the query and its options as values. What was not said is absent."""
 
     surface: Surface
     query: str
     now: int
-    values: Mapping[str, Value] = field(default_factory=dict)
+    values: Mapping[str, Value] = msgspec.field(default_factory=dict)
 
     def text(self, name: str) -> str | None:
         """A name, None when it was not given."""

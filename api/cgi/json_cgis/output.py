@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import orjson
 
 from api.cgi.dates import Wall
@@ -26,8 +26,7 @@ _HERE = Wall()
 _WIDTH = re.compile(r"%[^A-Za-z%]*[0-9]")
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(msgspec.Struct, frozen=True):
     """What `formatoptions` and `dateformat` ask for."""
 
     whitespace: bool = False
@@ -35,7 +34,7 @@ class Output:
     bitmask: bool = False
     duration: bool = False
     dateformat: str | None = None
-    walls: Mapping[int, Wall] = field(default_factory=dict)  # by poller
+    walls: Mapping[int, Wall] = msgspec.field(default_factory=dict)  # by poller
     first: int = 0  # the poller that times of the answer itself are told by
 
     @classmethod

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
+
+import msgspec
 
 from api.cgi.json_cgis.output import Convert, Output
 from api.cgi.json_cgis.words import Words
@@ -26,8 +27,7 @@ class Field(NamedTuple):
     noun: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(msgspec.Struct, frozen=True):
     """How rows of some fields become objects, for one way of writing. The last column is the poller, where it is needed."""
 
     keys: tuple[str, ...]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
+import msgspec
 import orjson
 
 from api.cgi.json_cgis.words import OF_OPTIONS, Words
@@ -15,8 +15,7 @@ from api.cgi.json_cgis.words import OF_OPTIONS, Words
 POLLER = "poller"  # ours: the originals know of one core only
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(msgspec.Struct, frozen=True):
     """One option of a CGI. `values`: the words it may hold, empty where any text may stand."""
 
     name: str
@@ -44,8 +43,7 @@ class Option:
         return described
 
 
-@dataclass(frozen=True, slots=True)
-class Surface:
+class Surface(msgspec.Struct, frozen=True):
     """One CGI: `name` as in its path and in its answers."""
 
     name: str

@@ -13,6 +13,7 @@ import engine
 from api.errors import TABLE, problem_of, status_and_title
 from api.render import encode_json, problem_response
 from engine import errors
+from engine.desk.values import Target
 from engine.errors import SignalboxError
 
 
@@ -82,6 +83,7 @@ def test_a_subclass_without_a_row_takes_its_parents() -> None:
         ({"path": importlib}, {"path": str(importlib)}),
         ([float("nan"), 1.5, None, True], [None, 1.5, None, True]),
         ({1: "one"}, {"1": "one"}),
+        ({"of": [Target("db\ud800", None)]}, {"of": [{"host": "db?", "service": None, "poller": None}]}),
     ],
 )
 def test_whatever_a_fact_holds_can_be_sent(value: object, encoded: object) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from api.native.outcome import FAILED, SENTENCES, WORST_FIRST, Outcome, answer_of
 from engine.commands.lifecycle import State

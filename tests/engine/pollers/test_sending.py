@@ -6,10 +6,10 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from engine.commands.lifecycle import State
 from engine.commands.profiles import PROFILES

@@ -203,7 +203,7 @@ def test_health_that_is_no_news_writes_nothing(mirror: Mirror) -> None:
 def _generation(created: float, read_at: float, first: bool) -> list[Frame]:
     begin, *rest = scan(FILE, None if first else FILE)
     assert isinstance(begin, Begin)
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     return [replace(begin, generation=replace(begin.generation, created=created, read_at=read_at)), *rest]
 
