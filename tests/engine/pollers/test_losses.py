@@ -46,6 +46,20 @@ def test_what_was_lost_is_asked_again(scene: LaneScene) -> None:
     assert scene.core.standing("work 1") == 1
 
 
+def test_what_explains_itself_is_no_loss(scene: LaneScene) -> None:
+    """A window that ended while the core was away; what was executed as its deletion right before the crash."""
+    ended = confirmed(scene, scene.accept("SCHEDULE_HOST_DOWNTIME", "db", end=int(scene.clock.at) + 60))
+    made = confirmed(scene, scene.accept("SCHEDULE_HOST_DOWNTIME"))
+    deleted = scene.accept("DEL_HOST_DOWNTIME", entry_id=scene.entry(made).id)
+    scene.turn(0.1)
+    assert scene.state(deleted) is State.PROCESSED
+    scene.core.kill()
+    scene.clock.at += 120
+    back_from_a_crash(scene)
+    assert [scene.state(one) for one in (ended, made, deleted)] == [State.CONFIRMED] * 3
+    assert not any(command.cause for command in scene.commands()) and not scene.core.memory.downtimes
+
+
 @pytest.mark.parametrize("how", ["by its id", "by meaning"])
 def test_a_downtime_that_somebody_deletes_while_its_core_is_away_is_not_made_again(scene: LaneScene, how: str) -> None:
     made = confirmed(scene, scene.accept("SCHEDULE_HOST_DOWNTIME"))

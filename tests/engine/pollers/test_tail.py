@@ -225,6 +225,42 @@ def test_lines_written_to_the_renamed_file_before_the_core_reopens(core: Core) -
     assert reader.holes == []
 
 
+def test_a_last_line_written_while_we_look_at_the_new_file(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read empty, then seen to be followed: in between the core may have written its last."""
+    reader = Reader(core)
+    old = os.open(core.path, os.O_WRONLY | os.O_APPEND)
+    core.archive()
+    last = b"[1795476292] EXTERNAL COMMAND: the last"
+    core.write(1)
+
+    def size(log: Any) -> int:
+        monkeypatch.undo()
+        os.write(old, last + b"\n")
+        return int(log.size())
+
+    monkeypatch.setattr("engine.pollers.tail._OpenLog.size", size)
+    reader.read()
+    os.close(old)
+    assert reader.lines == [last, *core.written[3:]]
+
+
+def test_a_piece_that_took_the_inode_of_one_that_was_read(core: Core) -> None:
+    reader = Reader(core)
+    core.archive()
+    core.write(1)
+    reader.read()
+    (read,) = core.archives.iterdir()
+    core.archive()
+    core.write(2)
+    read.write_bytes(core.path.read_bytes())
+    core.path.unlink()
+    core.file.close()
+    core.file = core.path.open("ab", buffering=0)
+    core.write(1)
+    reader.read()
+    assert reader.lines == core.written[3:]
+
+
 def test_deleted_and_created_anew(core: Core) -> None:
     reader = Reader(core)
     core.write(2)
