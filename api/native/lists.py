@@ -233,10 +233,11 @@ class _Reading(msgspec.Struct, frozen=True):
             yield items.encode() + b"\n"
 
     def _found(self, chosen: Chosen) -> list[int] | None:
-        """What a search found, row by row, where it might be dear to search twice; None where counting is cheap."""
-        if len(chosen.sections) > 1 or not (self.query.search or self.query.plain):
+        """What a search or a scope left, row by row, where it might be dear to look twice; None where counting is cheap."""
+        listing, query = chosen.sections[0].listing, self.query
+        if len(chosen.sections) > 1 or not (query.search or query.plain or (not query.limit and not listing.is_everything)):
             return None
-        return chosen.sections[0].listing.found(self.reader)
+        return listing.found(self.reader)
 
     def _items(self, chosen: Chosen, fresh: Fresh, found: list[int] | None) -> Iterator[Piece]:
         """Items by the piece."""
@@ -269,8 +270,7 @@ class _Reading(msgspec.Struct, frozen=True):
 
     def _at(self, listing: Listing, item: Expression, rowids: Iterator[int]) -> Iterator[Piece]:
         for piece in _pieces(rowids):
-            items = list(listing.at(self.reader, item, piece))
-            yield self._between.join(items), len(items)
+            yield listing.at(self.reader, item, self._between, piece)
 
     def _of_section(self, section: Section, fresh: Fresh, limit: int, offset: int) -> Iterator[Piece]:
         item = self._item(section, fresh)

@@ -231,7 +231,10 @@ async def _body(answer: Awaitable[Any]) -> int:
     async def send(message: Mapping[str, Any]) -> None:
         sizes.append(len(message.get("body", b"")))
 
-    await response({"type": "http", "method": "GET"}, None, send)
+    async def stays() -> Any:
+        await asyncio.Event().wait()
+
+    await response({"type": "http", "method": "GET"}, stays, send)
     return sum(sizes)
 
 

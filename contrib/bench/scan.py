@@ -1,6 +1,6 @@
 """How long does a rescan take when nothing but times changed? A ratio against `md5sum` of the same file.
 
-    python contrib/bench/scan.py [--services 100000] [--rounds 5] [--limit 3.0]
+    python contrib/bench/scan.py [--services 100000] [--rounds 5] [--limit 3.0] [--interval 2]
 
 A real Nagios 4 (as an ordinary user, in a temporary folder) is given that many services, and writes its status file again and
 again with no check running, so that nothing differs but the times it writes. A scanner process scans each such file whole, from
@@ -83,10 +83,12 @@ def main() -> int:
     parser.add_argument("--services", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--limit", type=float, default=3.0)
+    parser.add_argument("--interval", type=int, default=2, help="seconds from one status file of the core to the next")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="signalbox-bench-") as folder:
         Path(folder).chmod(0o755)
-        core = QuietCore(Path(folder) / "core", many_hosts(arguments.services), interval_s=2, extra="log_passive_checks=0\n")
+        hosts = many_hosts(arguments.services)
+        core = QuietCore(Path(folder) / "core", hosts, interval_s=arguments.interval, extra="log_passive_checks=0\n")
         core.prepare()
         core.start()
         try:

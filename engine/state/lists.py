@@ -12,6 +12,7 @@ from functools import lru_cache
 from operator import itemgetter
 
 import msgspec
+import orjson
 
 from engine.state.scope import Scope
 from engine.state.search import TABLES, Condition, Kind
@@ -135,14 +136,18 @@ class Listing(msgspec.Struct, frozen=True):
         """The numbers of all its rows, in order: one pass where counting and reading a page would be two."""
         where, values = self._where()
         source, order = _SOURCES[self.kind], self.order or ", ".join(TABLES[self.kind].tie)
-        query = f"SELECT {source[-1]}.rowid FROM {source} WHERE {where} ORDER BY {order}"
-        return [rowid for (rowid,) in reader.connection.execute(query, values)]
+        query = f"SELECT {source[-1]}.rowid AS number FROM {source} WHERE {where} ORDER BY {order}"
+        (numbers,) = reader.connection.execute(f"SELECT json_group_array(number) FROM ({query})", values).fetchone()
+        found: list[int] = orjson.loads(numbers)
+        return found
 
-    def at(self, reader: Reader, item: Condition, rowids: Sequence[int]) -> Iterator[str]:
-        """What an expression, as of `rows`, makes of the rows of these numbers, in their order."""
+    def at(self, reader: Reader, item: Condition, between: str, rowids: Sequence[int]) -> tuple[str, int]:
+        """What an expression, as of `rows`, makes of the rows of these numbers, in their order: one text as of `joined`."""
         source, (chosen, own) = _SOURCES[self.kind], item
         joined = f"json_each(?) k CROSS JOIN {source} ON {source[-1]}.rowid = k.value {self._joins(chosen)}"
-        return map(_FIRST, reader.connection.execute(f"SELECT {chosen} FROM {joined}", [*own, str(list(rowids))]))
+        query = f"SELECT group_concat(item, ?), count(*) FROM (SELECT {chosen} AS item FROM {joined})"
+        text, count = reader.connection.execute(query, [between, *own, str(list(rowids))]).fetchone()
+        return text or "", count
 
     def selected(self, columns: Sequence[str]) -> Condition:
         """A SELECT of these columns, for a statement of more than one kind."""

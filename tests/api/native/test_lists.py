@@ -174,6 +174,21 @@ def test_everything_is_streamed_as_one_document_or_line_by_line(front: Front) ->
 # --- tags -------------------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("user", ["", "wim"])
+@pytest.mark.parametrize("asked", ["", "&sort=-description,host", "&state=0&state=2", "&state=0&sort=-host"])
+def test_long_lists_are_the_same_however_they_are_cut(front: Front, monkeypatch: pytest.MonkeyPatch, user: str, asked: str) -> None:
+    """Of everything, of what a search or an order or a limited caller leaves: no row is lost, told twice or out of its place."""
+    asker = front.by(user) if user else front
+    whole = asker.get(f"/v1/services?limit=0{asked}").json
+    assert len(whole["items"]) == whole["total"]
+    monkeypatch.setattr("api.native.lists.ROWS_OF_FIRST_PIECE", 1)
+    monkeypatch.setattr("api.native.lists.ROWS_PER_PIECE", 2)
+    cut = asker.get(f"/v1/services?limit=0{asked}").json
+    assert [item["id"] for item in cut["items"]] == [item["id"] for item in whole["items"]]
+    lines = asker.get(f"/v1/services?limit=0{asked}", accept=LINES).body.splitlines()
+    assert [orjson.loads(line)["id"] for line in lines] == [item["id"] for item in whole["items"]]
+
+
 @pytest.mark.parametrize("target", ["/v1/hosts", "/v1/services?limit=0", "/v1/problems?state=DOWN"])
 def test_an_answer_that_did_not_change_is_not_sent_again(front: Front, target: str) -> None:
     first = front.get(target)

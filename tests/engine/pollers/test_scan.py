@@ -441,7 +441,7 @@ def test_numbers_given_to_other_objects_at_a_start_move_their_comments(poller: P
 def test_a_rescan_of_new_times_only_keeps_to_its_budget() -> None:
     """At most three times what md5sum takes; the full size is `python contrib/bench/scan.py`."""
     root = GOLDEN.parents[1]
-    bench = [sys.executable, str(root / "contrib" / "bench" / "scan.py"), "--services", "5000", "--rounds", "5"]
+    bench = [sys.executable, str(root / "contrib" / "bench" / "scan.py"), "--services", "5000", "--rounds", "5", "--interval", "1"]
     done = subprocess.run(bench, cwd=root, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "250 hosts, 5000 services" in done.stdout

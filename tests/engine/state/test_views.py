@@ -361,6 +361,8 @@ def test_a_page_joined_by_sqlite_is_the_same_page(shared: tuple[Mirror, Reader],
     names = [f"{name}!" for _, name in in_order][offset:][:limit]
     assert list(listing.rows(reader, item, limit, offset)) == names
     assert listing.joined(reader, item, ", ", limit, offset) == (", ".join(names), len(names))
+    found = listing.found(reader)[offset:][:limit]
+    assert listing.at(reader, item, ", ", found) == (", ".join(names), len(names))
 
 
 @pytest.mark.parametrize("sizes", [[1, 2, 2, 2, 2], [6, 6], [12, 1], [5, 9], [3, 5, 5, 5], [99]])
