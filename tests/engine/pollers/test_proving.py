@@ -467,3 +467,16 @@ def test_a_later_comment_in_the_same_words_is_somebodys_own(scene: LaneScene) ->
         scene.generation()
         scene.step()
     assert set(scene.core.memory.comments) == {501, 502}
+
+
+def test_another_programs_equal_line_of_the_same_second_is_left_alone_also_where_both_are_seen_at_once(scene: LaneScene) -> None:
+    made = scene.accept("SCHEDULE_HOST_DOWNTIME")
+    processed(scene, made)
+    line = scene.command(made).line
+    assert line is not None
+    scene.dirt(line)
+    scene.core.read()
+    scene.step()
+    scene.settle(4)
+    assert scene.core.standing("work 1") == 2 and scene.core.removed == []
+    assert scene.state(made) is State.CONFIRMED and len(scene.commands()) == 1
