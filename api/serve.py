@@ -214,7 +214,8 @@ class Child:
         while self.silence is not None and not self.stopping.is_set():
             if self.silence.is_too_long():
                 log.warning("%s has given no sign of life for %d s and is killed", self.name, self.silence.most * LOOK_S)
-                process.kill()
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
                 return
             await self._rest(LOOK_S)
 

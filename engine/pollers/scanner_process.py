@@ -4,13 +4,15 @@ What belongs here: the process (`python -m engine.pollers.scanner_process`), the
 to the other. What a scan is stands in `scan.py`.
 
 It is a process of its own because a scan computes for as long as it lasts: in a thread beside the engine each wake-up of a
-command lane would wait for the interpreter lock. Frames are pickled between two processes of the same program, requests come on
-stdin, frames leave on stdout. Its stdin's end, which is its parent's end, ends it.
+command lane would wait for the interpreter lock. Frames are pickled between two processes of the same program, rows marshalled
+within, which takes half the time; requests come on stdin, frames leave on stdout. Its stdin's end, which is its parent's end, ends
+it.
 """
 
 from __future__ import annotations
 
 import fcntl
+import marshal
 import os
 import pickle
 import signal
@@ -19,25 +21,38 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
-from typing import IO
+from typing import IO, get_args
 
 import msgspec
-from msgspec.structs import fields
+from msgspec.structs import astuple, fields
 
+from engine import garbage
 from engine.config import Poller
 from engine.model import ObjectCache
 from engine.pollers.priority import SteppedBack
 from engine.pollers.scan import Scanner
-from engine.state.frames import ROWS_PER_FRAME, End, Failed, Frame, Objects, ScanRequest, Unchanged
+from engine.state.frames import ROWS_PER_FRAME, End, Failed, Frame, Objects, Rows, ScanRequest, Unchanged
 
 _PIPE_BYTES = 1 << 20  # what Linux lets everybody have; a frame takes up to a quarter of it
 _CACHE_KINDS = tuple(kind.name for kind in fields(ObjectCache))
+_ROW_TYPES = {kind: tuple(get_args(one.type)[0] for one in fields(kind)) for kind in (Rows, ObjectCache)}
 
 
-class _Slice(msgspec.Struct, frozen=True):
-    """A part of an object cache on its way: nobody should hold the interpreter lock for all of it at once."""
+class _Packed(msgspec.Struct, frozen=True):
+    """Rows on their way, or a part of an object cache: nobody should hold the interpreter lock for all of it at once."""
 
-    part: ObjectCache
+    kind: type[Rows | ObjectCache]
+    members: bytes
+
+    @classmethod
+    def of(cls, value: Rows | ObjectCache) -> _Packed:
+        """The fields of both are tuples of named tuples, of plain values."""
+        return cls(type(value), marshal.dumps([list(map(tuple, rows)) for rows in astuple(value)]))
+
+    def value(self) -> Rows | ObjectCache:
+        """The same again."""
+        pairs = zip(_ROW_TYPES[self.kind], marshal.loads(self.members), strict=True)
+        return self.kind(*(tuple(map(row._make, rows)) for row, rows in pairs))
 
 
 class _LastSlice(msgspec.Struct, frozen=True):
@@ -48,10 +63,10 @@ def _send(frame: Frame, out: IO[bytes]) -> None:
     if isinstance(frame, Objects):
         kinds = {kind: getattr(frame.cache, kind) for kind in _CACHE_KINDS}
         for start in range(0, max(map(len, kinds.values())), ROWS_PER_FRAME):
-            _dump(_Slice(ObjectCache(**{kind: rows[start : start + ROWS_PER_FRAME] for kind, rows in kinds.items()})), out)
+            _dump(_Packed.of(ObjectCache(**{kind: rows[start : start + ROWS_PER_FRAME] for kind, rows in kinds.items()})), out)
         _dump(_LastSlice(), out)
     else:
-        _dump(frame, out)
+        _dump(_Packed.of(frame) if isinstance(frame, Rows) else frame, out)
 
 
 def _dump(value: object, out: IO[bytes]) -> None:
@@ -65,8 +80,12 @@ def _received(source: IO[bytes]) -> Iterator[Frame]:
     while True:
         value = pickle.load(source)
         match value:
-            case _Slice():
-                slices.append(value.part)
+            case _Packed():
+                unpacked = value.value()
+                if isinstance(unpacked, Rows):
+                    yield unpacked
+                else:
+                    slices.append(unpacked)
             case _LastSlice():
                 yield Objects(_joined(slices))
             case _:
@@ -164,6 +183,7 @@ def _answer(scanner: Scanner, request: ScanRequest, out: IO[bytes]) -> None:
 def main() -> None:
     """Scan whenever stdin asks, until it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, whose end ends us
+    garbage.spare_collection()
     requests, out = sys.stdin.buffer, sys.stdout.buffer
     back = SteppedBack()
     try:

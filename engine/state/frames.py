@@ -1,6 +1,6 @@
 """What a scanner process sends to the mirror: one scan is Begin, any number of Rows and Gone, at most one Objects, End.
 
-A scan that found nothing to say is a lone Unchanged; one that failed a lone Failed. Frames travel pickled between two
+A scan that found nothing to say is a lone Unchanged; one that failed a lone Failed. Frames travel between two
 processes of the same program, ≤ 500 rows each, so that neither side ever holds the GIL for long.
 """
 

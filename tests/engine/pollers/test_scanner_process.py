@@ -8,14 +8,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import astuple
 
 from engine.config import Poller
+from engine.pollers.scan import Scanner
 from engine.pollers.scanner_process import ScannerProcess
-from engine.state.frames import Begin, End, Failed, Rows, Unchanged
+from engine.state.frames import Begin, End, Failed, Frame, Objects, Rows, Unchanged
 from tests.engine.pollers.scan_scene import ASK, GOLDEN, Mirror, failure, golden, install, poller_in, truth
 from tests.support.cores import PATIENCE_S
 
@@ -45,6 +47,20 @@ def many(raw: bytes) -> bytes:
 
 def test_nothing_is_started_before_it_is_needed(process: ScannerProcess) -> None:
     assert process._process is None
+
+
+@pytest.mark.parametrize("status", ["status-1.dat", "status-2.dat", "status-3.dat"])
+def test_rows_arrive_as_they_were_sent_each_of_its_type(process: ScannerProcess, poller: Poller, status: str) -> None:
+    install(poller, golden(status))
+
+    def rows(frames: Iterable[Frame]) -> list[tuple[type, object]]:
+        of = [frame.cache if isinstance(frame, Objects) else frame for frame in frames if isinstance(frame, Objects | Rows)]
+        found = [row for one in of for members in astuple(one) for row in members]
+        return [(type(row), row._replace(block_hash=0) if hasattr(row, "block_hash") else row) for row in found]
+
+    arrived = rows(process.scan(ASK))
+    assert arrived == rows(Scanner(poller).scan(ASK))
+    assert len({kind for kind, _ in arrived}) >= 8
 
 
 def test_a_scanner_killed_between_two_scans_is_started_again(process: ScannerProcess, poller: Poller) -> None:
