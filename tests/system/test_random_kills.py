@@ -49,10 +49,9 @@ def test_fifty_random_kills_with_commands_in_flight(both: tuple[NagiosCore, Icin
         try:
             for role in roles:
                 until(lambda: all(box.pids(part) for part in (ENGINE, WORKER, SCANNER)), "all of it runs again")
-                until(lambda: _unfinished(box) >= IN_FLIGHT, f"{IN_FLIGHT} commands in flight")
-                pause = time.monotonic() + chance.random() * 0.3
-                until(lambda pause=pause: time.monotonic() > pause and _unfinished(box) >= IN_FLIGHT, "a random moment")  # type: ignore[misc]
-                in_flight.append(_unfinished(box))
+                _at_least(IN_FLIGHT, box)
+                time.sleep(chance.random() * 0.3)  # a random moment
+                in_flight.append(_at_least(IN_FLIGHT, box))
                 if role == POWER:
                     box.kill(whole=True)
                     box.start()
@@ -65,6 +64,18 @@ def test_fifty_random_kills_with_commands_in_flight(both: tuple[NagiosCore, Icin
         assert min(in_flight) >= IN_FLIGHT
         box.wait_ready()
         exactly_once(both, box, callers.accepted, "random", tell)
+
+
+def _at_least(wanted: int, box: Box) -> int:
+    """Wait for so many commands in flight, or more; as many as there were then, for a moment later there may be fewer."""
+    seen: list[int] = []
+
+    def are_there() -> bool:
+        seen.append(_unfinished(box))
+        return seen[-1] >= wanted
+
+    until(are_there, f"{wanted} commands in flight")
+    return seen[-1]
 
 
 def _unfinished(box: Box) -> int:
