@@ -149,7 +149,7 @@ class LogTail:
 
         It may have been filled and truncated meanwhile, behind copies; another file may have taken its inode.
         """
-        found = self._look((emptied_ns + 1, 0) if emptied_ns else _NEVER)
+        found = self._look((emptied_ns + 1, 0) if emptied_ns > 0 else _NEVER)
         pieces = self._without_copies(found.pieces, start)
         before = [piece for piece in pieces if piece.written_at() <= start.written_at()]
         self.hole = bool(before) or start.size() > 0 or start.written_at()[0] != emptied_ns

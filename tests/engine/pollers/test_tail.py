@@ -606,6 +606,23 @@ def test_a_position_in_an_empty_file_cannot_be_trusted_once_there_are_lines(tmp_
     core.close()
 
 
+def test_a_log_emptied_and_renamed_between_two_reads_brings_back_nothing_old(core: Core) -> None:
+    """When it was emptied nobody knows: with any piece taken for younger, all archives there are would be read again."""
+    reader = Reader(core)
+    core.write(2)
+    core.archive()
+    core.write(2)
+    reader.read()
+    os.truncate(core.path, 0)
+    core.logrotate()
+    core.write(2)
+    reader.tail.unread()
+    reader.reopen()
+    reader.read()
+    assert reader.lines == core.written[3:]
+    assert reader.holes == [4]
+
+
 def test_no_position_recorded() -> None:
     assert Position.load("") is None
 
