@@ -69,7 +69,9 @@ class LostSwitches(msgspec.Struct, frozen=True):
             row = known_row(command.name)
             features = {whom: set(_features(row, command, whom)) for whom in self._meant(command, row)}
             last = [whom for whom, own in features.items() if not own & said]
-            if command.state is State.CONFIRMED and not overruled and last:
+            # Contacts are verified and asked again all together only.
+            is_whole = row.on is not Members.CONTACTS or len(last) == len(features)
+            if command.state is State.CONFIRMED and not overruled and last and is_whole:
                 self._verify(command, row, last)
             said.update(*features.values())
 
