@@ -480,3 +480,20 @@ def test_another_programs_equal_line_of_the_same_second_is_left_alone_also_where
     scene.settle(4)
     assert scene.core.standing("work 1") == 2 and scene.core.removed == []
     assert scene.state(made) is State.CONFIRMED and len(scene.commands()) == 1
+
+
+def test_a_copy_that_comes_with_its_own_is_taken_away_where_the_log_shows_the_dirt_that_made_it(scene: LaneScene) -> None:
+    """No status file showed one of them alone: only the log proves that the line was executed again."""
+    made = scene.accept("SCHEDULE_HOST_DOWNTIME")
+    processed(scene, made)
+    line = scene.command(made).line
+    assert line is not None
+    scene.core.log("External command junk returned error Malformed command")
+    scene.dirt(line)
+    scene.core.read()
+    scene.step()
+    assert scene.core.standing("work 1") == 2
+    scene.settle(6)
+    assert scene.core.standing("work 1") == 1 and len(scene.core.removed) == 1
+    assert scene.state(made) is State.CONFIRMED and scene.command(made).duplicates == 1
+    assert [command.name for command in scene.commands()] == ["SCHEDULE_HOST_DOWNTIME", "DEL_HOST_DOWNTIME"]
