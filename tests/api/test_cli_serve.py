@@ -19,7 +19,7 @@ import pytest
 from api.serve import Silence
 from engine.journal.store import LOCK_FILE, Journal
 from tests.support.box import ENGINE, WORKER, Box
-from tests.support.cores import PATIENCE_S, until
+from tests.support.cores import PATIENCE_S, suspend, until
 
 
 @contextmanager
@@ -184,7 +184,7 @@ def test_several_workers_share_the_address(box: Box) -> None:
     for awake in workers:
         others = [pid for pid in workers if pid != awake]
         for pid in others:
-            os.kill(pid, signal.SIGSTOP)
+            suspend(pid)
         try:
             assert status(box, "/healthz") == 200, "fresh connections are taken by whoever is awake"
         finally:

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import httpx
 
 from contrib.demo_cores import signalbox_config
-from tests.support.cores import PATIENCE_S, Core, until
+from tests.support.cores import PATIENCE_S, Core, suspend, until
 
 PASSWORD = "correct horse battery staple"  # of Signalboxes that live for one test
 ENGINE, WORKER, SCANNER = "engine.runtime", "api.worker", "engine.pollers.scanner_process"
@@ -162,10 +162,13 @@ class Box:
         return [pid for pid in _descendants(self.process.pid) if role in _words(pid)]
 
     def kill_part(self, role: str, number: int = signal.SIGKILL) -> None:
-        """Send a signal to every process of that role."""
+        """Send a signal to every process of that role; back from SIGSTOP when all of it stands still."""
         for pid in self.pids(role):
             try:
-                os.kill(pid, number)
+                if number == signal.SIGSTOP:
+                    suspend(pid)
+                else:
+                    os.kill(pid, number)
             except ProcessLookupError:
                 continue
 
