@@ -156,11 +156,16 @@ class _Compiler:
     def _plain(self, name: str, values: Sequence[str]) -> Condition:
         for suffix, operator in ((_OLDER, "$lt"), (_NEWER, "$gt")):
             if name.endswith(suffix) and self.table.field(name) is None:
+                self._refuse_ages_of(name, name.removesuffix(suffix))
                 field, ages = name.removesuffix(suffix), [f"-{value.removeprefix('-')}" for value in values]
                 joined = _joined([self._test(field, operator, age) for age in ages], " OR ")
                 assert joined is not None
                 return joined
         return self._test(name, "$in", list(values))
+
+    def _refuse_ages_of(self, name: str, of: str) -> None:
+        if known_field(self.table, of).type is not Type.TIME:
+            raise InvalidSearch(f"{name}: {of} is no time, so it has no age.", field=of)
 
     def _member(self, name: str, value: object, joiner: str, depth: int) -> Condition | None:
         if name in _AGGREGATORS:
