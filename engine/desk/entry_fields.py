@@ -100,7 +100,7 @@ LISTED = Table(
     {
         **{name: field for name, field in ENTRIES.fields.items() if name not in _OF_USERS},
         **{name: ENTRIES.fields[of] for name, of in _NAMES.items()},
-        "poller": Field("pw.word", links=(Link("e.poller", "pw.number", f"{POLLER_WORDS} pw"),)),
+        "poller": Field("pw.word", links=(Link("e.poller", "pw.number", f"{POLLER_WORDS} pw"),), sorts=_POLLER_NAME.sql),
         **dict.fromkeys(("poller.name", "poller_name"), _POLLER_NAME),
         "duration": Field("e.duration", Type.REAL),
         "is_in_effect": Field("e.is_in_effect <> 0", Type.FLAG),

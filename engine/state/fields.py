@@ -191,7 +191,7 @@ def poller_fields(alias: str) -> dict[str, Field]:
     """The poller of rows that have its number, by number or name."""
     name = Field(f"(SELECT p.name FROM state.poller p WHERE p.number = {alias}.poller)")
     return {
-        "poller": Field("pw.word", links=(Link(f"{alias}.poller", "pw.number", f"{POLLER_WORDS} pw"),)),
+        "poller": Field("pw.word", links=(Link(f"{alias}.poller", "pw.number", f"{POLLER_WORDS} pw"),), sorts=name.sql),
         "poller.id": Field(f"{alias}.poller", Type.INTEGER),
         "poller.name": name,
         "poller_name": name,

@@ -199,7 +199,8 @@ class _Compiler:
             if operator != "$eq":
                 message = f'{name}: The value "null" is only supported by the operators $eq and $neq.'
                 raise InvalidSearch(message, field=name, operator=operator_asked)
-            return _through(field, f"({field.sql}) IS NOT NULL", not negated), []
+            has_one = _through(field, f"({field.sql}) IS NOT NULL", negated=False)
+            return has_one if negated else f"(NOT {has_one})", []
         sql, values = Operand(name, operator_asked, field, self.now).test(operator, value)
         return _through(field, sql, negated), values
 
