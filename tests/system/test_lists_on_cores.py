@@ -70,25 +70,22 @@ def test_every_list_is_searched_sorted_and_tagged(site: Site) -> None:
         ]
         try:
             of_ours = {"comment": {"$lk": 'größe 100\\% "_" of the l%'}, "host.hostgroup": "web"}
-            assert [item["id"] for item in found("comments", of_ours, sort="poller,-id")] == [made[1], made[0]]
+            assert [item["id"] for item in found("comments", of_ours, sort="poller")] == [made[1], made[0]], "east, north"
             assert [item["host"] for item in found("comments", of_ours, poller="north", fields="host")] == ["n-web1"]
             target = "/v1/comments?limit=0&host=n-web1&sort=-entry_time"
             before = api.get(target)
-            assert api.get(target, headers={"If-None-Match": before.headers["etag"]}).status_code in (200, 304)
         finally:
             for number in made:
                 api.delete(f"/v1/comments/{number}?wait=20")
         assert api.get(target, headers={"If-None-Match": before.headers["etag"]}).status_code == 200
-        with api.stream(
-            "GET", "/v1/hostgroups?limit=0&sort=-hosts.total,name", headers={"Accept": "application/x-ndjson"}
-        ) as lines:
+        with api.stream("GET", "/v1/hostgroups?limit=0&sort=-hosts.total", headers={"Accept": "application/x-ndjson"}) as lines:
             groups = [json.loads(line) for line in lines.iter_lines()]
     sizes = [group["hosts"]["total"] for group in groups]
     assert sizes == sorted(sizes, reverse=True) and len(groups) == int(lines.headers["signalbox-total"])
     web = next(group for group in found("hostgroups", {"host": "n-web1"}))
     assert web["name"] == "web" and found("hostgroups", {"hosts.total": web["hosts"]["total"], "name": "web"}) == [web]  # type: ignore[index]
     periods = {item["name"] for item in found("timeperiods", {"ranges.hours": {"$lk": "00:00%24:00%"}}, poller="north")}
-    assert "24x7" in periods
+    assert "always" in periods
     told = found("contacts", {"can_submit_commands": True}, sort="-name")
     assert told and told == sorted(told, key=lambda one: str(one["name"]).lower(), reverse=True)
     assert len(found("check-commands", {"line": {"$rg": "."}})) == len(found("check-commands"))
