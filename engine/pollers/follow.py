@@ -59,7 +59,7 @@ class LogFollower:
         step_back(HALF_AS_NICE)  # a flood of lines keeps no answer waiting either
         while not self._stopping.wait(LOOK_EVERY_S):
             with self._lock:
-                self._take(self.tail.read())
+                self._take(*self._read())
         with self._lock:
             self.tail.close()
 
@@ -73,13 +73,13 @@ class LogFollower:
         if not self._lock.acquire(timeout=within_s):
             return
         try:
-            lines = self.tail.read()  # it is this that sees a rotation
+            lines, place = self._read()  # it is this that sees a rotation
             unread = self.tail.unread()
             while lines and not self._stopping.is_set():
-                self._take(lines)
+                self._take(lines, place)
                 if unread <= 0 or time.monotonic() > deadline:
                     return
-                lines = self.tail.read()
+                lines, place = self._read()
                 unread -= sum(map(len, lines)) + len(lines)
         finally:
             self._lock.release()
@@ -94,11 +94,14 @@ class LogFollower:
                 self.catch_up()
             yield frame
 
-    def _take(self, lines: Sequence[bytes]) -> None:
+    def _read(self) -> tuple[list[bytes], Position | None]:
+        """Lines, and the place behind them in their own file, asked for before anything else may find that file emptied."""
+        return self.tail.read(), self.tail.position()
+
+    def _take(self, lines: Sequence[bytes], place: Position | None) -> None:
         if self.tail.hole:
             self.tail.hole = False
             log.warning("poller %s: lines of its log may be missing; its next status file makes up for them", self.poller.name)
-        place = self.tail.position()
         behind = sum(map(len, lines)) + len(lines)  # bytes from the slice's end to the place
         told: list[StateEvent] = []
         for raw in lines:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import random
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -18,11 +20,13 @@ from engine.errors import JournalError
 from engine.formats.corelog import StateEvent
 from engine.pollers import follow
 from engine.pollers.follow import LogFollower
+from engine.pollers.tail import LogTail, Position
 from engine.runtime import Runtime, ScanLoop
 from engine.state.events import events_after
 from engine.state.frames import Frame
 from engine.state.mirror import Mirror
 from engine.state.views import Reader
+from tests.engine.pollers.rotations import tick
 from tests.engine.state.rows import CountingMint, StatusFile, poller, scan, service_row
 from tests.support.cores import PATIENCE_S
 
@@ -151,6 +155,84 @@ def test_copytruncate_under_us(log: Log) -> None:
         log.write(1)
         log.follower.catch_up()
     assert log.told() == log.written
+
+
+@pytest.mark.parametrize("dies_behind", [1, 2, 3])
+def test_a_log_emptied_and_renamed_while_its_lines_are_in_hand_leaves_no_place_that_never_was(log: Log, dies_behind: int) -> None:
+    """A place before a file's beginning cannot be read from: the engine would not start any more."""
+    log.write(3 * follow.LINES_PER_SLICE)
+    unread, store, stored = log.follower.tail.unread, log.mirror.log_events, [0]
+
+    def emptied_first() -> int:
+        os.truncate(log.path, 0)
+        log.path.rename(log.folder / "nagios.log.1")
+        log.write(2)
+        return unread()
+
+    def dies(number: int, events: list[StateEvent], position: str | None = None) -> None:
+        if stored[0] == dies_behind:
+            raise KeyboardInterrupt
+        store(number, events, position)
+        stored[0] += 1
+
+    with pytest.MonkeyPatch.context() as moment:
+        moment.setattr(LogTail, "unread", lambda tail: emptied_first())
+        moment.setattr(log.mirror, "log_events", dies)
+        try:
+            log.follower.catch_up()
+        except KeyboardInterrupt:
+            pass
+    log.killed()
+    assert log.follower.tail.hole, "what was in hand is lost with us, and said to be"
+    log.follower.catch_up()
+    assert log.told() == log.written[: dies_behind * follow.LINES_PER_SLICE] + log.written[-2:]
+
+
+def test_from_every_place_that_was_stored_one_goes_on_with_the_next_line(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever happens to the log while its lines are in hand, no line comes twice, and none is missing unless it is said."""
+    chance = random.Random(20261126)
+    monkeypatch.setattr(follow, "LINES_PER_SLICE", 2)
+    unread, store, ends = log.follower.tail.unread, log.mirror.log_events, list[int]()
+
+    def rotated() -> int:
+        kind = chance.choice(("nothing", "nothing", "rename", "copy", "empty", "empty and rename"))
+        tick(log.folder)
+        name = log.folder / f"nagios.log.{chance.random()}"
+        if kind == "copy":
+            shutil.copyfile(log.path, name)
+        if kind in ("copy", "empty", "empty and rename"):
+            os.truncate(log.path, 0)
+        if "rename" in kind:
+            log.path.rename(name)
+        tick(log.folder)
+        log.write(chance.randrange(4))
+        return unread()
+
+    def killed(number: int, events: list[StateEvent], position: str | None = None) -> None:
+        store(number, events, position)
+        last = int(events[-1].output.split()[1])
+        given, hole = lines_behind(log, position)
+        first = (given or [log.count + 1])[0] if hole else last + 1
+        assert first > last and given == list(range(first, log.count + 1)), (position, last)
+        ends.append(last)
+
+    monkeypatch.setattr(LogTail, "unread", lambda tail: rotated())
+    monkeypatch.setattr(log.mirror, "log_events", killed)
+    for _ in range(60):
+        log.write(chance.randrange(1, 9))
+        log.follower.catch_up()
+    assert len(ends) > 100
+
+
+def lines_behind(log: Log, place: str | None) -> tuple[list[int], bool]:
+    """The numbers of the lines that a restart from there is given, and whether it says that some may be missing."""
+    tail, lines = LogTail(log.path, log.folder), list[bytes]()
+    tail.open(Position.load(place or ""))
+    while found := tail.read():
+        lines += found
+    hole = tail.hole
+    tail.close()
+    return [int(line.rpartition(b" ")[2]) for line in lines if b" SERVICE ALERT: web01" in line], hole
 
 
 def test_a_log_that_is_gone_for_a_moment(log: Log) -> None:

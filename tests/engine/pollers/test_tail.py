@@ -8,7 +8,6 @@ import random
 import shutil
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.pollers.tail import LogTail, Position
+from tests.engine.pollers.rotations import tick
 
 
 class Core:
@@ -91,16 +91,6 @@ class Core:
 
     def close(self) -> None:
         self.file.close()
-
-
-def tick(folder: Path) -> None:
-    """Wait until the file system's clock has moved on: real rotations are never so close together."""
-    probe = folder / "clock"
-    probe.touch()
-    start = probe.stat().st_mtime_ns
-    deadline = time.monotonic() + 5
-    while probe.stat().st_mtime_ns == start and time.monotonic() < deadline:
-        probe.write_bytes(b"x")
 
 
 class Reader:
