@@ -2,9 +2,10 @@
 
 Theory of operation. A request hands in a job (a function of the writer connection), or a plan that makes one out of what a reader
 of state.db shows. What is handed in waits until a turn of the loop has brought no more: a commit has its price, whatever it
-carries. The thread then takes what is waiting, up to 500 commands, makes the plans of them in one snapshot, opens one
-`Journal.transaction` and stores in it: first, with a few statements for all of them, the jobs that can be stored together; then
-each of the others inside a SAVEPOINT of its own, so that one job's error undoes that job only. Nobody can tell the order: none of
+carries. The thread then waits until it is next to write, takes what is waiting by then, up to 500 commands, makes the plans of
+them in one snapshot while another process still writes, opens one `Journal.transaction` and stores in it: first, with a few
+statements for all of them, the jobs that can be stored together; then each of the others inside a SAVEPOINT of its own, so that
+one job's error undoes that job only. Nobody can tell the order: none of
 them has been answered. After the COMMIT it pokes the engine and resolves the requests' futures: what a caller is told is durable.
 A bug met in storing is told to those whose jobs these were; should the thread end all the same, whoever waits and whoever comes
 is told that, and nobody waits for ever.
@@ -38,6 +39,7 @@ log = logging.getLogger(__name__)
 
 COMMANDS_PER_TRANSACTION = 500
 _WAITING_JOBS = 2000  # more than that many requests wait for their turn before they get into the queue
+_PLANS = 64  # made in one turn, in which nobody else begins to write
 _GATHERED = 64  # jobs that are worth a commit by themselves
 _ENDED = "The thread that writes the journal for this worker ended ({}): restart Signalbox, see its log."
 
@@ -147,9 +149,10 @@ class GroupCommit:
         self._changed.notify()
 
     def _run(self) -> None:
-        jobs: Sequence[_Job] = ()
+        jobs: list[_Job] = []
         try:
-            while jobs := self._next_jobs():
+            while self._wait():
+                jobs = []
                 outcomes = self._stored(jobs)
                 crash_point(AFTER_COMMIT)
                 self._wake(outcomes)
@@ -170,12 +173,25 @@ class GroupCommit:
         told = JournalError(f"{_ENDED.format(why)} Nothing was accepted.")
         _hand_out(waiting, [_Outcome(error=told)] * len(waiting))
 
-    def _stored(self, jobs: Sequence[_Job]) -> list[_Outcome]:
-        """Make the plans, then store all that could be planned."""
-        outcomes = self._planned(jobs)
-        ready = [place for place, outcome in enumerate(outcomes) if outcome is None]
-        for place, outcome in zip(ready, self._commit([jobs[place] for place in ready]) if ready else (), strict=True):
-            outcomes[place] = outcome
+    def _wait(self) -> bool:
+        """Until a job is there; False when closing and done."""
+        with self._changed:
+            while not self._jobs and not self._closing:
+                self._changed.wait()
+            return bool(self._jobs)
+
+    def _stored(self, jobs: list[_Job]) -> list[_Outcome]:
+        """Take what waits into `jobs` when it is our turn, make the plans, then store all that could be planned."""
+        try:
+            with self.journal.next_in_line():
+                jobs += self._taken()
+                outcomes = self._planned(jobs)
+                ready = [place for place, outcome in enumerate(outcomes) if outcome is None]
+                for place, outcome in zip(ready, self._commit([jobs[place] for place in ready]) if ready else (), strict=True):
+                    outcomes[place] = outcome
+        except JournalError as error:  # there was no turn to be had
+            jobs += self._taken()
+            outcomes = [_Outcome(error=error)] * len(jobs)
         return [outcome or _Outcome() for outcome in outcomes]
 
     def _planned(self, jobs: Sequence[_Job]) -> list[_Outcome | None]:
@@ -188,16 +204,15 @@ class GroupCommit:
                 outcomes[place] = None if error is None else _Outcome(error=error)
         return outcomes
 
-    def _next_jobs(self) -> list[_Job]:
-        """What shares the next transaction; at least one job, [] when closing and done."""
+    def _taken(self) -> list[_Job]:
+        """What shares the next transaction; at least one job, if any waits."""
         with self._changed:
-            while not self._jobs and not self._closing:
-                self._changed.wait()
             taken: list[_Job] = []
-            commands = 0
-            while self._jobs and (not taken or commands + self._jobs[0].commands <= COMMANDS_PER_TRANSACTION):
+            commands = plans = 0
+            while self._jobs and plans < _PLANS and (not taken or commands + self._jobs[0].commands <= COMMANDS_PER_TRANSACTION):
                 taken.append(self._jobs.popleft())
                 commands += taken[-1].commands
+                plans += taken[-1].plan is not None
             return taken
 
     def _commit(self, jobs: Sequence[_Job]) -> list[_Outcome]:

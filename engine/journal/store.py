@@ -46,6 +46,7 @@ class Journal:
         self._mutex = threading.RLock()
         self._is_full = True  # the connection's commits wait for the disk
         self._is_inside = False  # a transaction's block
+        self._is_next = False  # ours is the turn to write next
         self._undone_last = Undone.ON_DISK
         self.held_s = 0.0  # for how long the last transaction kept others from writing
         try:
@@ -172,13 +173,37 @@ class Journal:
             self._connection.execute("ROLLBACK")
 
     @contextmanager
+    def next_in_line(self) -> Iterator[None]:
+        """The next transaction of anybody is ours, inside the block: what goes into it can be made while another is written.
+
+        For moments only, and for one transaction. Raises JournalError, not from inside the block.
+        """
+        with self._mutex:
+            try:
+                fcntl.flock(self._turn, fcntl.LOCK_EX)
+            except OSError as error:
+                raise JournalError(f"No turn to write {self.path} can be had: {error}. Nothing was accepted.") from error
+            self._is_next = True
+            try:
+                yield
+            finally:
+                self._end_turn()
+
+    def _end_turn(self) -> None:
+        if self._is_next:
+            self._is_next = False
+            fcntl.flock(self._turn, fcntl.LOCK_UN)
+
+    @contextmanager
     def _flock(self) -> Iterator[None]:
         """Whoever waits holds the turn, so that one who has just written cannot write again before them."""
-        fcntl.flock(self._turn, fcntl.LOCK_EX)
+        if not self._is_next:
+            fcntl.flock(self._turn, fcntl.LOCK_EX)
+            self._is_next = True
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX)
         finally:
-            fcntl.flock(self._turn, fcntl.LOCK_UN)
+            self._end_turn()
         try:
             yield
         finally:

@@ -8,19 +8,21 @@ import fcntl
 import os
 import sqlite3
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
+from engine.carrier import Outcome, attempt
 from engine.desk import Desk
 from engine.desk.bulk import SLICE
 from engine.desk.writer import COMMANDS_PER_TRANSACTION, GroupCommit, Written
 from engine.errors import InvalidField, JournalError
 from engine.hints import ENGINE_SOCKET, listen, received
-from engine.journal.store import LOCK_FILE, Journal
+from engine.journal.store import LOCK_FILE, TURN_FILE, Journal
+from engine.state.views import Reader
 from tests.engine.desk.scene import NORTH, OPERATOR, SOUTH, Scene, at_desk, host, scene_in, service, target, window
 from tests.support.cores import PATIENCE_S
 
@@ -47,9 +49,9 @@ def journal(tmp_path: Path) -> Iterator[CountingJournal]:
 
 
 @contextmanager
-def journal_locked(data: Path) -> Iterator[None]:
-    """Somebody else writes: our writer thread waits, so that jobs pile up behind it."""
-    descriptor = os.open(data / LOCK_FILE, os.O_RDWR)
+def journal_locked(data: Path, name: str = LOCK_FILE) -> Iterator[None]:
+    """Somebody else writes (or, with TURN_FILE, is next): our writer thread waits, so that jobs pile up behind it."""
+    descriptor = os.open(data / name, os.O_RDWR)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     try:
         yield
@@ -64,9 +66,17 @@ async def behind(writer: GroupCommit, count: int) -> None:
         await asyncio.sleep(0.001)
 
 
-def with_writer(journal: Journal, work: Callable[[GroupCommit], Awaitable[T]]) -> T:
+def no_plans(plans: Sequence[Callable[[Any], Any]]) -> list[Outcome]:
+    raise AssertionError("nothing here is planned")
+
+
+def with_writer(
+    journal: Journal,
+    work: Callable[[GroupCommit], Awaitable[T]],
+    read: Callable[[Sequence[Callable[[Any], Any]]], Sequence[Outcome]] = no_plans,
+) -> T:
     async def run() -> T:
-        writer = GroupCommit(journal, journal.path.parent)
+        writer = GroupCommit(journal, journal.path.parent, read)
         writer.start()
         try:
             async with asyncio.timeout(PATIENCE_S):
@@ -122,6 +132,83 @@ def test_what_comes_while_turns_of_the_loop_bring_more_shares_one_commit(journal
 
     assert with_writer(journal, work) == [f"job {turns}" for turns in range(20)]
     assert journal.commits == 1
+
+
+def test_what_comes_before_it_is_our_turn_shares_one_commit(journal: CountingJournal) -> None:
+    """Taken when it came, the first would be stored alone: with several writers most of a commit's price is paid for few."""
+
+    async def work(writer: GroupCommit) -> list[str]:
+        with journal_locked(journal.path.parent, TURN_FILE):
+            tasks = []
+            for number in range(20):
+                tasks.append(asyncio.create_task(writer.submit(note(f"job {number}"))))
+                await behind(writer, number + 1)
+        return await asyncio.gather(*tasks)
+
+    assert with_writer(journal, work) == [f"job {number}" for number in range(20)]
+    assert journal.commits == 1
+
+
+def with_plans(journal: Journal, work: Callable[[GroupCommit], Awaitable[T]], batches: list[int]) -> T:
+    """The same with a writer that makes plans, which need no reader; how many at a time is noted."""
+
+    def read(plans: Sequence[Callable[[Any], Any]]) -> list[Outcome]:
+        batches.append(len(plans))
+        return [attempt(plan, None) for plan in plans]
+
+    return with_writer(journal, work, read)
+
+
+def planned(name: str) -> Callable[[Reader], Callable[[sqlite3.Connection], Written[str]]]:
+    return lambda reader: note(name)
+
+
+def test_plans_are_made_when_it_is_our_turn_and_some_at_a_time(journal: CountingJournal) -> None:
+    """Nobody else begins to write meanwhile: a flood of requests must not keep the engine waiting for all of them."""
+    batches: list[int] = []
+
+    async def work(writer: GroupCommit) -> list[str]:
+        with journal_locked(journal.path.parent, TURN_FILE):
+            tasks = [asyncio.create_task(writer.submit_planned(planned(f"job {number}"))) for number in range(100)]
+            await behind(writer, 100)
+            assert batches == []
+        return await asyncio.gather(*tasks)
+
+    assert with_plans(journal, work, batches) == [f"job {number}" for number in range(100)]
+    assert (batches, journal.commits) == ([64, 36], 2)
+    assert len(notes(journal)) == 100
+
+
+def test_what_cannot_be_planned_is_told_while_another_writes(journal: CountingJournal) -> None:
+    def wrong(reader: Reader) -> Callable[[sqlite3.Connection], Written[None]]:
+        raise InvalidField("no such host")
+
+    async def work(writer: GroupCommit) -> None:
+        with journal_locked(journal.path.parent):
+            for _ in range(2):
+                with pytest.raises(InvalidField):
+                    await writer.submit_planned(wrong)
+
+    with_plans(journal, work, [])
+    assert journal.commits == 0
+
+
+def test_when_no_turn_can_be_had_those_who_wait_are_told_and_the_next_is_stored(
+    journal: CountingJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, "no locks available")
+
+    async def work(writer: GroupCommit) -> str:
+        with monkeypatch.context() as patched:
+            patched.setattr("engine.journal.store.fcntl.flock", no_locks)
+            tasks = [writer.submit(note("a")), writer.submit_planned(planned("b"))]
+            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [JournalError] * 2
+        return await writer.submit_planned(planned("c"))
+
+    assert with_plans(journal, work, []) == "c"
+    assert notes(journal) == {"c"}
 
 
 def test_what_was_handed_in_just_before_the_writer_closes_is_stored(journal: CountingJournal) -> None:

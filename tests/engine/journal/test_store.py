@@ -7,7 +7,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -101,6 +103,28 @@ def test_transactions_do_not_nest_and_the_outer_one_stands(journal: Journal) -> 
         with pytest.raises(RuntimeError), journal.transaction():
             pass
     assert command_by_id(journal.connection, "c1") is not None
+
+
+def test_whoever_is_next_in_line_writes_before_those_who_came_later(journal: Journal, tmp_path: Path) -> None:
+    order: list[str] = []
+
+    def write(into: Journal, name: str) -> None:
+        with into.transaction():
+            order.append(name)
+
+    with closing(Journal(tmp_path)) as other, journal.next_in_line():
+        later = threading.Thread(target=write, args=(other, "later"))
+        later.start()
+        later.join(0.1)  # enough for one that need not wait
+        write(journal, "next")
+        later.join()
+        assert order == ["next", "later"], "and only one transaction comes before it"
+    with journal.next_in_line(), pytest.raises(ZeroDivisionError), journal.transaction():
+        raise ZeroDivisionError
+    with journal.next_in_line():
+        pass
+    write(journal, "as ever")
+    assert order == ["next", "later", "as ever"]
 
 
 def test_it_is_durable_by_its_own_settings(journal: Journal) -> None:
