@@ -17,7 +17,8 @@ The tour, in reading order:
    (services as lists show them), `configured.py` (contacts, timeperiods, a core's commands), `tactical.py` (totals), `outages.py`
    (what keeps hosts from being reached) and `detail.py` (what stands around an object) further ones, `scope.py` who may see what
    (`rights.py`: as a contact). `search.py` is the search language as SQL (`fields.py` what can be named, `operands.py` values,
-   `patterns.py` LIKE and regular expressions), `lists.py` what it finds, as columns. `logindex.py` writes history.db, the index
+   `patterns.py` LIKE and regular expressions), `lists.py` what it finds, as columns, `sources.py` what lists of
+   the configuration are made of. `logindex.py` writes history.db, the index
    of the cores' logs, `history.py` reads it.
 5. `journal/`: `schema.py` is its tables, version after version, `store.py` the one way to write them (`slices.py` long work in
    short transactions), `commands.py` keeps commands and every step of their life (`moves.py` the same step of many), `batches.py`

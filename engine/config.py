@@ -25,9 +25,11 @@ REAPPLY_VERBS = ("downtime", "acknowledgement", "comment", "deletion", "switch")
 ROLES = ("reader", "operator", "admin")
 
 
-def setting(default: Any, doc: str, unit: str = "", low: float | None = None, high: float | None = None) -> Any:
-    """A dataclass field whose documentation is the README's row; numbers lie between `low` and `high`."""
-    return field(default=default, metadata={"doc": doc, "unit": unit, "low": low, "high": high})
+def setting(
+    default: Any, doc: str, unit: str = "", low: float | None = None, high: float | None = None, never: float | None = None
+) -> Any:
+    """A dataclass field whose documentation is the README's row; numbers lie between `low` and `high`, or are `never`."""
+    return field(default=default, metadata={"doc": doc, "unit": unit, "low": low, "high": high, "never": never})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +67,9 @@ class Settings:
         60,
         "an API worker whose loop does not turn for so long hangs: it is killed and started again; 0: never",
         "s",
-        low=0,
+        low=5,  # a disk or a busy machine keeps one waiting for seconds
         high=3600,
+        never=0,
     )
     tls_cert: Path | None = setting(None, "certificate chain; needed (or behind_proxy) to listen beyond loopback")
     tls_key: Path | None = setting(None, "private key of tls_cert")

@@ -269,9 +269,13 @@ def _check_bounds(declared: dataclasses.Field[Any], value: object) -> None:
             _check_bounds(declared, number)
     if not isinstance(value, int | float) or isinstance(value, bool):
         return
+    never = declared.metadata.get("never")
+    if never is not None and value == never:
+        return
     # `not <=` rather than `>`: NaN is refused, too.
     if (low is not None and not low <= value) or (high is not None and not value <= high):
-        raise ValueError(f"is {value}: make it " + (f"at least {low}" if high is None else f"from {low} to {high}"))
+        bounds = f"at least {low}" if high is None else f"from {low} to {high}"
+        raise ValueError(f"is {value}: make it {bounds}" + (f", or {never}" if never is not None else ""))
 
 
 # --- pollers ------------------------------------------------------------------------------------------------------------------

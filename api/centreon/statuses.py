@@ -11,7 +11,7 @@ from api.centreon.place import Visit
 from api.centreon.searching import HOST_KEYS, SERVICE_KEYS, parse_list
 from api.render import json_response
 from engine.state.fields import HOST_STATES, SERVICE_STATES, Table
-from engine.state.lists import Listing
+from engine.state.lists import OBJECT_ROWS, Listing
 from engine.state.search import Kind
 from engine.state.views import Reader
 
@@ -28,7 +28,7 @@ async def services_status(visit: Visit) -> Response:
 
 async def _counted(visit: Visit, kind: Kind, table: Table, states: Mapping[str, int]) -> Response:
     asked = parse_list(visit.request.query_params, table, visit.services.clock.now(), visit.caller.scope)
-    listing = Listing.within(visit.caller.scope, kind, [asked.condition])
+    listing = Listing.within(visit.caller.scope, OBJECT_ROWS[kind], [asked.condition])
 
     def read(reader: Reader) -> dict[int, int]:
         with reader.limited(LONGEST_READ_S):

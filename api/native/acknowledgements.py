@@ -57,7 +57,7 @@ class Acknowledgements(msgspec.Struct, frozen=True):
     items: list[Acknowledgement]
 
 
-NOUN = EntryNoun("acknowledgement", Acknowledgement, Acknowledgements)
+NOUN = EntryNoun("acknowledgement", Acknowledgement)
 
 
 class NewAcknowledgement(ManyBody, frozen=True, kw_only=True):
@@ -129,7 +129,7 @@ PATH = "/v1/acknowledgements"
 OPERATIONS = (
     Operation(
         "GET", PATH, "Acknowledgements, newest first", list_acknowledgements, {200: Acknowledgements},
-        query=EntriesQuery, problems=(404,),
+        query=EntriesQuery, problems=(404,), lines=True, tagged=True,
     ),
     Operation(
         "POST", PATH, "Acknowledge a problem", create_acknowledgement, {200: (Outcome, Plan), 201: Outcome, 202: Outcome},

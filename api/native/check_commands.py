@@ -5,16 +5,21 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import msgspec
 import orjson
 
-from api.native.named import read_one, read_page
+from api.native.lists import ListQuery, rows_answer
+from api.native.members import nested, shown
+from api.native.named import read_one
 from api.native.operation import Answer, Call, Operation
 from api.native.pollers import View
-from api.native.requests import PollerQuery, ViewPaging
+from api.native.requests import PollerQuery
 from engine.model import CommandConfig
 from engine.state.configured import CHECK_COMMANDS, Configured
-from engine.state.views import Reader
+from engine.state.fields import Table
+from engine.state.sources import CHECK_COMMAND_ROWS
 
 
 class CheckCommand(msgspec.Struct, frozen=True):
@@ -36,14 +41,22 @@ class CheckCommands(msgspec.Struct, frozen=True):
     items: list[CheckCommand]
 
 
-async def list_check_commands(call: Call, query: ViewPaging) -> Answer:
-    """One page of a core's commands."""
+class CheckCommandsQuery(ListQuery, frozen=True, kw_only=True):
+    """Which of the cores' commands."""
 
-    def work(reader: Reader) -> CheckCommands:
-        found, total, views = read_page(reader, call, CHECK_COMMANDS, query)
-        return CheckCommands(total, query.limit, query.offset, views, [_command(one) for one in found])
+    tables: ClassVar[tuple[Table, ...]] = (CHECK_COMMAND_ROWS.table,)
 
-    return Answer(await call.desk.read(work))
+
+_COLUMNS = {
+    **{name: shown(CHECK_COMMAND_ROWS.table.fields[name]) for name in ("name", "line")},
+    "poller": shown(CHECK_COMMAND_ROWS.table.fields["poller.name"]),
+    "custom_variables": nested("x.custom_variables"),
+}
+
+
+async def list_check_commands(call: Call, query: CheckCommandsQuery) -> Answer:
+    """One page of a core's commands, or all."""
+    return await rows_answer(call, query, CHECK_COMMAND_ROWS, lambda scope: _COLUMNS, CheckCommand.__struct_fields__)
 
 
 async def show_check_command(call: Call, query: PollerQuery) -> Answer:
@@ -60,7 +73,7 @@ def _command(one: Configured[CommandConfig]) -> CheckCommand:
 OPERATIONS = (
     Operation(
         "GET", "/v1/check-commands", "The core's own commands", list_check_commands, {200: CheckCommands},
-        query=ViewPaging, problems=(404,),
+        query=CheckCommandsQuery, problems=(404,), lines=True, tagged=True,
     ),
     Operation(
         "GET", "/v1/check-commands/{check_command}", "One of the core's own commands", show_check_command, {200: CheckCommand},

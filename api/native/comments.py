@@ -50,7 +50,7 @@ class Comments(msgspec.Struct, frozen=True):
     items: list[Comment]
 
 
-NOUN = EntryNoun("comment", Comment, Comments)
+NOUN = EntryNoun("comment", Comment)
 
 
 class NewComment(ManyBody, frozen=True, kw_only=True):
@@ -105,7 +105,10 @@ async def delete_comment(call: Call, query: WaitQuery) -> Answer:
 EXAMPLE = {"host": "web01", "comment": "new power supply since Monday"}
 
 OPERATIONS = (
-    Operation("GET", "/v1/comments", "Comments, newest first", list_comments, {200: Comments}, query=EntriesQuery, problems=(404,)),
+    Operation(
+        "GET", "/v1/comments", "Comments, newest first", list_comments, {200: Comments},
+        query=EntriesQuery, problems=(404,), lines=True, tagged=True,
+    ),
     Operation(
         "POST", "/v1/comments", "Write a comment", create_comment, {200: (Outcome, Plan), 201: Outcome, 202: Outcome},
         verb=Verb.COMMENT, query=WaitQuery, body=NewComment, problems=(404, *FAILURES), example=EXAMPLE,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import msgspec
 
-from api.native.grouped import poller_names, read_group
-from api.native.operation import Answer, Call, Operation, poller_number
-from api.native.pollers import View, fresh_views
+from api.native.grouped import groups_answer, read_group
+from api.native.lists import ListQuery
+from api.native.operation import Answer, Call, Operation
+from api.native.pollers import View
 from api.native.requests import ViewPaging
-from engine.state.groups import groups
+from engine.state.fields import Table
+from engine.state.sources import CONTACTGROUP_ROWS
 from engine.state.views import Reader
 
 
@@ -50,18 +54,15 @@ class Contactgroup(msgspec.Struct, frozen=True):
     members: list[ContactgroupMember]
 
 
-async def list_contactgroups(call: Call, query: ViewPaging) -> Answer:
-    """One page of contactgroups."""
-    return Answer(await call.desk.read(lambda reader: read_contactgroups(reader, call, query)))
+class ContactgroupsQuery(ListQuery, frozen=True, kw_only=True):
+    """Which contactgroups."""
+
+    tables: ClassVar[tuple[Table, ...]] = (CONTACTGROUP_ROWS.table,)
 
 
-def read_contactgroups(reader: Reader, call: Call, query: ViewPaging) -> Contactgroups:
-    """The page."""
-    poller = poller_number(reader, call.caller, query.poller)
-    found, total = groups(reader, call.caller.scope, "contactgroup", poller=poller, limit=query.limit, offset=query.offset)
-    fresh = fresh_views(reader, call, query, poller)
-    items = [ContactgroupRow(group.name, group.alias, poller_names(group, fresh), group.member_count) for group in found]
-    return Contactgroups(total, query.limit, query.offset, list(fresh.values()), items)
+async def list_contactgroups(call: Call, query: ContactgroupsQuery) -> Answer:
+    """One page of contactgroups, or all."""
+    return await groups_answer(call, query, "contactgroup", ContactgroupRow.__struct_fields__)
 
 
 async def show_contactgroup(call: Call, query: ViewPaging) -> Answer:
@@ -77,7 +78,8 @@ async def show_contactgroup(call: Call, query: ViewPaging) -> Answer:
 
 OPERATIONS = (
     Operation(
-        "GET", "/v1/contactgroups", "Contactgroups", list_contactgroups, {200: Contactgroups}, query=ViewPaging, problems=(404,)
+        "GET", "/v1/contactgroups", "Contactgroups", list_contactgroups, {200: Contactgroups},
+        query=ContactgroupsQuery, problems=(404,), lines=True, tagged=True,
     ),
     Operation(
         "GET", "/v1/contactgroups/{contactgroup}", "One contactgroup and its contacts", show_contactgroup, {200: Contactgroup},

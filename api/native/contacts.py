@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import msgspec
 import orjson
 
-from api.native.named import read_one, read_page
+from api.native.lists import ListQuery, rows_answer
+from api.native.members import Member, nested, shown
+from api.native.named import read_one
 from api.native.operation import Answer, Call, Operation
 from api.native.pollers import View, views_of
-from api.native.requests import PollerQuery, ViewPaging
+from api.native.requests import PollerQuery
+from api.native.state import as_it_is_now
 from api.render import rfc3339_or_none
 from engine.model import ContactConfig, ContactStatus
 from engine.state.configured import CONTACTS, Configured, contact_status
+from engine.state.fields import Table, seen_by
 from engine.state.groups import groups_of
+from engine.state.scope import Scope
+from engine.state.sources import CONTACT_ROWS
 from engine.state.views import Reader
 
 
@@ -56,14 +64,31 @@ class ContactDetail(msgspec.Struct, frozen=True):
     view: View
 
 
-async def list_contacts(call: Call, query: ViewPaging) -> Answer:
-    """One page of contacts."""
+class ContactsQuery(ListQuery, frozen=True, kw_only=True):
+    """Which contacts."""
 
-    def work(reader: Reader) -> Contacts:
-        found, total, views = read_page(reader, call, CONTACTS, query)
-        return Contacts(total, query.limit, query.offset, views, [_contact(reader, call, one) for one in found])
+    tables: ClassVar[tuple[Table, ...]] = (CONTACT_ROWS.table,)
 
-    return Answer(await call.desk.read(work))
+
+_NOW = CONTACT_ROWS.table.fields
+_VARIABLES = "(SELECT cs.custom_variables FROM state.contact_status cs WHERE cs.poller = x.poller AND cs.name = x.name)"
+
+
+def _columns(scope: Scope) -> dict[str, Member]:
+    groups = seen_by(scope, CONTACT_ROWS.table).field("contactgroups")
+    assert groups is not None
+    return {
+        **{name: shown(_NOW[name]) for name in Contact.__struct_fields__ if name in _NOW and not _NOW[name].links},
+        **{name: nested(f"x.{name}") for name in ("host_notification_commands", "service_notification_commands")},
+        "poller": shown(_NOW["poller.name"]),
+        "custom_variables": nested(as_it_is_now("x.custom_variables", f"coalesce({_VARIABLES}, '')")),
+        "contactgroups": nested(groups.array()),
+    }
+
+
+async def list_contacts(call: Call, query: ContactsQuery) -> Answer:
+    """One page of contacts, or all."""
+    return await rows_answer(call, query, CONTACT_ROWS, _columns, Contact.__struct_fields__)
 
 
 async def show_contact(call: Call, query: PollerQuery) -> Answer:
@@ -102,7 +127,17 @@ def _contact(reader: Reader, call: Call, one: Configured[ContactConfig]) -> Cont
 
 
 OPERATIONS = (
-    Operation("GET", "/v1/contacts", "Contacts", list_contacts, {200: Contacts}, query=ViewPaging, problems=(404,)),
+    Operation(
+        "GET",
+        "/v1/contacts",
+        "Contacts",
+        list_contacts,
+        {200: Contacts},
+        query=ContactsQuery,
+        problems=(404,),
+        lines=True,
+        tagged=True,
+    ),
     Operation(
         "GET", "/v1/contacts/{contact}", "One contact", show_contact, {200: ContactDetail}, query=PollerQuery, problems=(404, 409)
     ),

@@ -63,7 +63,7 @@ class Downtimes(msgspec.Struct, frozen=True):
     items: list[Downtime]
 
 
-NOUN = EntryNoun("downtime", Downtime, Downtimes)
+NOUN = EntryNoun("downtime", Downtime)
 
 
 class NewDowntime(ManyBody, frozen=True, kw_only=True):
@@ -199,7 +199,8 @@ EXAMPLE = {"host": "web01", "service": "HTTP", "end": "+2h", "comment": "kernel 
 
 OPERATIONS = (
     Operation(
-        "GET", "/v1/downtimes", "Downtimes, newest first", list_downtimes, {200: Downtimes}, query=EntriesQuery, problems=(404,),
+        "GET", "/v1/downtimes", "Downtimes, newest first", list_downtimes, {200: Downtimes},
+        query=EntriesQuery, problems=(404,), lines=True, tagged=True,
     ),
     Operation(
         "POST", "/v1/downtimes", "Set a downtime", create_downtime, {200: (Outcome, Plan), 201: Outcome, 202: Outcome},

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
-from api.native.operation import Answer, Call, poller_number
+from api.native.lists import ListQuery, rows_answer
+from api.native.members import Member, shown, view_member
+from api.native.operation import Answer, Call
 from api.native.outcome import outcome
-from api.native.pollers import View, fresh_views, views_of
-from api.native.requests import FreshQuery, OfHost, OfService, ViewPaging, WaitQuery, doc, refuse_service_alone
+from api.native.pollers import View, views_of
+from api.native.requests import OfHost, OfService, WaitQuery, doc, refuse_service_alone
 from api.native.targets import carried_out, filter_text
 from api.render import rfc3339_or_none
-from engine.desk import Entry, EntryFilter, Target
+from engine.desk import Entry, Target
+from engine.desk.entries import ENTRY_ROWS
 from engine.desk.plans import DeletionAsked, How
 from engine.desk.selection import EntrySelection, On, Selection
 from engine.errors import InvalidField, UnknownObject
-from engine.state.views import Reader
+from engine.state.fields import Table
+from engine.state.scope import Condition, Scope
 
 LARGEST_ID = 2**63 - 1
 
@@ -27,8 +30,10 @@ _TIMES = {"start": "start_time", "end": "end_time", "expire": "end_time"} | {
 }
 
 
-class EntriesQuery(ViewPaging, frozen=True, kw_only=True):
+class EntriesQuery(ListQuery, frozen=True, kw_only=True):
     """Which of them."""
+
+    tables: ClassVar[tuple[Table, ...]] = (ENTRY_ROWS.table,)
 
     host: OfHost = ""
     service: OfService = ""
@@ -57,29 +62,25 @@ class DeletionQuery(WaitQuery, frozen=True, kw_only=True):
 
 
 class EntryNoun(msgspec.Struct, frozen=True):
-    """One of the three. Members of an `item` bear the names of `Entry`'s fields, or stand in `_TIMES`; `page` is a page of them."""
+    """One of the three. Members of an `item` bear the names of `Entry`'s fields, or stand in `_TIMES`."""
 
     kind: str
     item: type[Any]
-    page: Callable[[int, int, int, list[View], list[Any]], object]
 
     async def listed(self, call: Call, query: EntriesQuery) -> Answer:
-        """One page of them, newest id first, and how fresh what is said of each poller is."""
+        """One page of them or all, newest id first, and how fresh what is said of each poller is."""
         refuse_service_alone(query.host, query.service)
-        poller, views = await call.desk.read(lambda reader: _views(reader, call, query))
-        which = EntryFilter(
-            kind=self.kind,
-            poller=poller,
-            host=query.host or None,
-            service=query.service or None,
-            present={"true": True, "false": False, "any": None}[query.present],
-            reference=query.reference or None,
-            limit=query.limit,
-            offset=query.offset,
-        )
-        found = await call.desk.entries(call.caller, which)
-        items = [self.shown(row, views.get(row.poller)) for row in found.rows]
-        return Answer(self.page(found.total, query.limit, query.offset, list(views.values()), items))
+        columns = {"host": query.host, "service": query.service, "reference": query.reference}
+        wanted: list[Condition] = [(f"e.{name} = ?", [value]) for name, value in columns.items() if value]
+        if query.present != "any":
+            wanted.append(("e.present = ?", [int(query.present == "true")]))
+        names = self.item.__struct_fields__
+        return await rows_answer(call, query, ENTRY_ROWS, self._columns, names, ("e.kind = ?", [self.kind]), *wanted)
+
+    def _columns(self, scope: Scope) -> dict[str, Member]:
+        fields = {**ENTRY_ROWS.table.fields, "poller": ENTRY_ROWS.table.fields["poller.name"]}
+        own = {name: shown(fields[name]) for name in self.item.__struct_fields__ if name != "view"}
+        return own | {"view": view_member("e.poller")}
 
     async def one(self, call: Call) -> Answer:
         """The one the path names; its view is None when its poller is no longer configured. Raises UnknownObject."""
@@ -135,8 +136,3 @@ def _member(row: Entry, name: str) -> object:
     if name in _TIMES:
         return rfc3339_or_none(getattr(row, _TIMES[name]))
     return getattr(row, _RENAMED.get(name, name))
-
-
-def _views(reader: Reader, call: Call, query: FreshQuery) -> tuple[int | None, dict[int, View]]:
-    poller = poller_number(reader, call.caller, query.poller)
-    return poller, fresh_views(reader, call, query, poller)

@@ -5,13 +5,20 @@ A group of one name is one group, on however many pollers its members stand; `po
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
 import msgspec
 
-from api.native.operation import Call, poller_number
+from api.native.lists import Chosen, ListQuery, Section, list_answer, listing_of
+from api.native.members import Member, looked_up, nested, shown
+from api.native.operation import Answer, Call, poller_number
 from api.native.pollers import View, fresh_views, views_of
 from api.native.requests import ViewPaging
 from engine.errors import StatusFileStale, UnknownObject
+from engine.state.fields import Table, seen_by
 from engine.state.groups import GroupView, Kind, MemberView, groups, members
+from engine.state.sources import GROUP_ROWS
 from engine.state.tactical import HostTotals, ServiceTotals, Totals, totals
 from engine.state.views import Reader
 
@@ -40,14 +47,39 @@ class Groups(msgspec.Struct, frozen=True):
     items: list[Group]
 
 
-def read_groups(reader: Reader, call: Call, kind: Kind, query: ViewPaging) -> Groups:
-    """The page, each group with its totals."""
-    poller = poller_number(reader, call.caller, query.poller)
-    found, total = groups(reader, call.caller.scope, kind, poller=poller, limit=query.limit, offset=query.offset)
-    counted = _totals(reader, call, kind, poller, found)
-    fresh = fresh_views(reader, call, query, poller)
-    items = [_group(group, fresh, counted.get(group.name)) for group in found]
-    return Groups(total, query.limit, query.offset, list(fresh.values()), items)
+async def groups_answer(call: Call, query: ListQuery, kind: Kind, names: Sequence[str]) -> Answer:
+    """A list of groups; those of hosts and services with the totals of what stands in them, counted for so many groups at once."""
+    source = GROUP_ROWS[kind]
+
+    def choose(reader: Reader, poller: int | None) -> Chosen:
+        listing = listing_of(call, query, source, poller)
+        table = seen_by(call.caller.scope.on(poller), source.table)
+        if kind == "contactgroup":
+            return Chosen([Section(listing, _columns(table, names))], listing.count)
+        beside = partial(_totals_beside, call, kind, poller)
+        return Chosen([Section(listing, _columns(table, names), _LATE, beside)], listing.count)
+
+    return await list_answer(call, query, choose, names)
+
+
+_LATE = frozenset({"hosts", "services"})
+
+
+def _columns(table: Table, names: Sequence[str]) -> dict[str, Member]:
+    fields = {name: field for name in names if (field := table.field(name)) is not None}
+    pollers = nested(fields["pollers"].array("pw.number"))
+    return {name: shown(field) for name, field in fields.items() if not field.links} | {"pollers": pollers}
+
+
+def _totals_beside(call: Call, kind: Kind, poller: int | None, reader: Reader, rowids: Sequence[int]) -> dict[str, Member]:
+    query = "SELECT g.rowid, g.name FROM json_each(?) k CROSS JOIN state.object_group g ON g.rowid = k.value"
+    found = dict(reader.connection.execute(query, (str(list(rowids)),)))
+    counted = _totals(reader, call, kind, poller, list(found.values()))
+    none = HostTotals(), ServiceTotals()
+    both = zip(*(counted.get(name, none) for name in found.values()), strict=True)
+    return {
+        name: looked_up("g.rowid", dict(zip(found, of, strict=True))) for name, of in zip(("hosts", "services"), both, strict=False)
+    }
 
 
 def read_group(
@@ -68,7 +100,7 @@ def read_whole_group(
     """The same with its totals."""
     group, page, views = read_group(reader, call, kind, name, query)
     poller = poller_number(reader, call.caller, query.poller)
-    counted = _totals(reader, call, kind, poller, (group,))
+    counted = _totals(reader, call, kind, poller, (group.name,))
     return _group(group, views_of(reader, call), counted.get(name)), page, views
 
 
@@ -86,10 +118,8 @@ def unknown(reader: Reader, call: Call, kind: str, name: str) -> UnknownObject |
     return UnknownObject(f"There is no {kind} {name!r} within your scope; /v1/{kind}s lists them.", kind=kind, name=name)
 
 
-def _totals(reader: Reader, call: Call, kind: Kind, poller: int | None, found: tuple[GroupView, ...]) -> dict[str, Totals]:
-    if kind == "contactgroup":
-        return {}
-    return totals(reader, call.caller.scope, kind, poller, [group.name for group in found])
+def _totals(reader: Reader, call: Call, kind: Kind, poller: int | None, names: Sequence[str]) -> dict[str, Totals]:
+    return {} if kind == "contactgroup" else totals(reader, call.caller.scope, kind, poller, names)
 
 
 def _group(group: GroupView, fresh: dict[int, View], counted: Totals | None) -> Group:

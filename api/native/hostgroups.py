@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import msgspec
 
-from api.native.grouped import Group, Groups, read_groups, read_whole_group
+from api.native.grouped import Group, Groups, groups_answer, read_whole_group
+from api.native.lists import ListQuery
 from api.native.operation import Answer, Call, Operation
 from api.native.pollers import View
 from api.native.requests import ViewPaging
+from engine.state.fields import Table
+from engine.state.sources import HOSTGROUP_ROWS
 from engine.state.views import Reader
 
 
@@ -29,9 +34,15 @@ class Hostgroup(msgspec.Struct, frozen=True):
     members: list[HostgroupMember]
 
 
-async def list_hostgroups(call: Call, query: ViewPaging) -> Answer:
-    """One page of hostgroups."""
-    return Answer(await call.desk.read(lambda reader: read_groups(reader, call, "hostgroup", query)))
+class HostgroupsQuery(ListQuery, frozen=True, kw_only=True):
+    """Which hostgroups; what is asked of hosts or services holds of one that stands in the group."""
+
+    tables: ClassVar[tuple[Table, ...]] = (HOSTGROUP_ROWS.table,)
+
+
+async def list_hostgroups(call: Call, query: HostgroupsQuery) -> Answer:
+    """One page of hostgroups, or all."""
+    return await groups_answer(call, query, "hostgroup", Group.__struct_fields__)
 
 
 async def show_hostgroup(call: Call, query: ViewPaging) -> Answer:
@@ -47,7 +58,8 @@ async def show_hostgroup(call: Call, query: ViewPaging) -> Answer:
 
 OPERATIONS = (
     Operation(
-        "GET", "/v1/hostgroups", "Hostgroups and their totals", list_hostgroups, {200: Groups}, query=ViewPaging, problems=(404,)
+        "GET", "/v1/hostgroups", "Hostgroups and their totals", list_hostgroups, {200: Groups},
+        query=HostgroupsQuery, problems=(404,), lines=True, tagged=True,
     ),
     Operation(
         "GET", "/v1/hostgroups/{hostgroup}", "One hostgroup and its hosts", show_hostgroup, {200: Hostgroup},

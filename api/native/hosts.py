@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 import msgspec
 
 from api.native.forms import object_answer
-from api.native.lists import Chosen, ListQuery, Section, asked, list_answer, sorting
+from api.native.lists import Chosen, ListQuery, Section, list_answer, listing_of
 from api.native.members import Member, nested
 from api.native.operation import Answer, Call, Operation, poller_number
 from api.native.pollers import View, views_of
@@ -17,7 +17,7 @@ from api.native.state import HOST_STATES, checked_columns, checked_members, find
 from engine.model import HostView
 from engine.state.detail import parents_of, seen_parents
 from engine.state.fields import HOSTS, Table, problem
-from engine.state.lists import Listing
+from engine.state.lists import HOST_ROWS
 from engine.state.scope import Scope
 from engine.state.views import Reader
 
@@ -112,7 +112,7 @@ def _choose(call: Call, query: HostsQuery, reader: Reader, poller: int | None) -
     scope = call.caller.scope
     if query.host and not reader.host(scope, query.host, poller):
         raise unknown_host(reader, call, query.host)
-    listing = Listing.within(scope, "host", asked(call, query, HOSTS), sorting(call, query, HOSTS))
+    listing = listing_of(call, query, HOST_ROWS, None)
     if poller is not None:
         listing = listing.narrowed(("h.poller = ?", [poller]))
     if query.host:

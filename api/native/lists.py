@@ -1,9 +1,9 @@
-"""Lists of hosts, services and problems: which rows, in which order, which of their members, how fresh, and in what form.
+"""Lists of state: which rows, in which order, which of their members, how fresh, and in what form.
 
 Rules: a list is read and encoded in a reader's thread in one read transaction; that never waits for a client: a page is one body,
 everything goes into a spool that is sent while it grows. Items are written by SQLite (`members.py`). Everything is of one
 generation, so it is one read transaction, of LONGEST_READ_S at the most. The ETag is that of state.db's
-change, the question, and who asks; ages move without it, so it is a weak one.
+change (of rows of the journal: what is shown of them), the question, and who asks; ages move without it, so it is a weak one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from api.native.requests import MOST_ROWS, FreshQuery, doc
 from api.render import JSON, NDJSON, Spool, encode_json, encoded_response, spooled_response
 from engine.errors import InvalidField, InvalidSearch
 from engine.state.fields import Table, seen_by
-from engine.state.lists import ALL, Listing, merged
+from engine.state.lists import ALL, Listing, Source, merged
+from engine.state.scope import Scope
 from engine.state.search import Condition, condition, order
 from engine.state.views import Reader
 
@@ -76,10 +77,15 @@ class ListQuery(FreshQuery, frozen=True, kw_only=True):
 
 
 class Section(msgspec.Struct, frozen=True):
-    """Rows of one kind with their members. A list is one section after another."""
+    """Rows of one kind with their members. A list is one section after another.
+
+    `beside`: members that are read for so many rows at once, by the rows' numbers; `late` are their names.
+    """
 
     listing: Listing
     members: Mapping[str, Member]
+    late: frozenset[str] = frozenset()
+    beside: Callable[[Reader, Sequence[int]], Mapping[str, Member]] | None = None
 
 
 class Chosen(msgspec.Struct, frozen=True):
@@ -94,6 +100,23 @@ class Chosen(msgspec.Struct, frozen=True):
 
 
 Choose = Callable[[Reader, int | None], Chosen]
+
+
+async def rows_answer(
+    call: Call,
+    query: ListQuery,
+    source: Source,
+    members: Callable[[Scope], Mapping[str, Member]],
+    names: Sequence[str],
+    *conditions: Condition,
+) -> Answer:
+    """A list of one kind of rows. `members`: those of an item, for a caller of that scope."""
+
+    def choose(reader: Reader, poller: int | None) -> Chosen:
+        listing = listing_of(call, query, source, poller, *conditions)
+        return Chosen([Section(listing, members(call.caller.scope.on(poller)))], listing.count)
+
+    return await list_answer(call, query, choose, names)
 
 
 async def list_answer(call: Call, query: ListQuery, choose: Choose, names: Sequence[str]) -> Answer:
@@ -119,16 +142,18 @@ async def list_answer(call: Call, query: ListQuery, choose: Choose, names: Seque
     return Answer(None, response=await spooled_response(spool, call.desk.find(call.caller, work)))
 
 
-def asked(call: Call, query: ListQuery, table: Table) -> list[Condition]:
+def listing_of(call: Call, query: ListQuery, source: Source, poller: int | None, *conditions: Condition) -> Listing:
+    """What search, plain fields and sort leave of a kind of rows. Raises InvalidSearch."""
+    scope = call.caller.scope.on(poller)
+    by = order(seen_by(scope, source.table), sort_keys(query)) if query.sort else ""
+    return Listing.within(scope, source, [*conditions, *asked(call, query, source.table, poller)], by)
+
+
+def asked(call: Call, query: ListQuery, table: Table, poller: int | None = None) -> list[Condition]:
     """What search and plain fields ask of one kind of row. Raises InvalidSearch."""
     if not (query.search or query.plain):
         return []
-    return [condition(seen_by(call.caller.scope, table), query.search, query.plain, call.clock.now())]
-
-
-def sorting(call: Call, query: ListQuery, table: Table) -> str:
-    """The order asked for. Raises InvalidSearch."""
-    return order(seen_by(call.caller.scope, table), sort_keys(query)) if query.sort else ""
+    return [condition(seen_by(call.caller.scope.on(poller), table), query.search, query.plain, call.clock.now())]
 
 
 def sort_keys(query: ListQuery) -> list[tuple[str, bool]]:
@@ -173,10 +198,12 @@ class _Reading(msgspec.Struct, frozen=True):
         poller = poller_number(self.reader, self.call.caller, self.query.poller)
         fresh = fresh_views(self.reader, self.call, self.query, poller)
         chosen = choose(self.reader, poller)
-        headers = self._headers(fresh)
+        source = chosen.sections[0].listing.source
+        found = self._found(chosen) if source.written else None
+        headers = self._headers(fresh, self._written(chosen, found) if found is not None else "")
         if is_known(headers.get("ETag", ""), self.call.headers.get("if-none-match", "")):
             return Response(status_code=304, headers=headers)
-        found = self._found(chosen)
+        found = self._found(chosen) if found is None else found
         total = len(found) if found is not None else chosen.count(self.reader)
         if self.lines:
             headers |= {"Signalbox-Total": str(total), "Signalbox-Views": _ascii(list(fresh.values()))}
@@ -195,11 +222,19 @@ class _Reading(msgspec.Struct, frozen=True):
         written = b"".join(self._document(self._items(chosen, fresh, None), fresh, chosen.count(self.reader)))
         return Form.of(written, fresh, self.reader.pollers(self.call.caller.scope), self._headers(fresh))
 
-    def _headers(self, fresh: Fresh) -> dict[str, str]:
-        tag = self._tag(fresh)
+    def _written(self, chosen: Chosen, found: Sequence[int]) -> str:
+        """What is shown of rows that change without state.db."""
+        (section,) = chosen.sections
+        digest = blake2b(str(len(found)).encode(), digest_size=12)
+        for text, _ in self._at(section.listing, lambda piece: (section.listing.source.written, ()), self._page(found)):
+            digest.update(text.encode("utf-8", "backslashreplace"))
+        return digest.hexdigest()
+
+    def _headers(self, fresh: Fresh, written: str = "") -> dict[str, str]:
+        tag = self._tag(fresh, written)
         return {"Cache-Control": "private, no-cache", "Vary": "Authorization, Accept"} | ({"ETag": tag} if tag is not None else {})
 
-    def _tag(self, fresh: Fresh) -> str | None:
+    def _tag(self, fresh: Fresh, written: str) -> str | None:
         """What changes whenever the answer does; None when it changes with time alone."""
         query, caller = self.query, self.call.caller
         now, search, plain = self.call.clock.now(), query.search, query.plain
@@ -210,7 +245,16 @@ class _Reading(msgspec.Struct, frozen=True):
         health = [(view.poller, view.stale, view.health) for view in fresh.values()]
         limits = sorted(caller.scope.pollers or ()), sorted(caller.scope.hostgroups or ())
         scope = (*limits, caller.scope == type(caller.scope)(), caller.scope.rights)
-        about = (type(query).__name__, query, sorted(self.call.names.items()), self.lines, scope, health, self.reader.change())
+        about = (
+            type(query).__name__,
+            query,
+            sorted(self.call.names.items()),
+            self.lines,
+            scope,
+            health,
+            self.reader.change(),
+            written,
+        )
         return f'W/"{blake2b(repr(about).encode("utf-8", "backslashreplace"), digest_size=12).hexdigest()}"'
 
     # --- rows to bytes --------------------------------------------------------------------------------------------------------
@@ -235,15 +279,20 @@ class _Reading(msgspec.Struct, frozen=True):
     def _found(self, chosen: Chosen) -> list[int] | None:
         """What a search or a scope left, row by row, where it might be dear to look twice; None where counting is cheap."""
         listing, query = chosen.sections[0].listing, self.query
-        if len(chosen.sections) > 1 or not (query.search or query.plain or (not query.limit and not listing.is_everything)):
+        if len(chosen.sections) > 1:
+            return None
+        if listing.source.is_walked and not (query.search or query.plain or (not query.limit and not listing.is_everything)):
             return None
         return listing.found(self.reader)
+
+    def _page(self, found: Sequence[int]) -> Iterator[int]:
+        return iter(found[self.first :][: self.query.limit or None])
 
     def _items(self, chosen: Chosen, fresh: Fresh, found: list[int] | None) -> Iterator[Piece]:
         """Items by the piece."""
         if found is not None:
-            section, page = chosen.sections[0], iter(found[self.first :][: self.query.limit or None])
-            return self._at(section.listing, self._item(section, fresh), page)
+            section = chosen.sections[0]
+            return self._at(section.listing, lambda piece: self._item(section, fresh, piece), self._page(found))
         return self._in_turn(chosen, fresh) if chosen.keys is None else self._merged(chosen, fresh)
 
     def _in_turn(self, chosen: Chosen, fresh: Fresh) -> Iterator[Piece]:
@@ -266,11 +315,11 @@ class _Reading(msgspec.Struct, frozen=True):
         written = [self._item(section, fresh) for section in chosen.sections]
         found = merged(self.reader, listings, *chosen.keys, self.query.limit or ALL, self.first)
         for at, group in groupby(found, key=itemgetter(0)):
-            yield from self._at(listings[at], written[at], (rowid for _, rowid in group))
+            yield from self._at(listings[at], lambda piece, at=at: written[at], (rowid for _, rowid in group))  # type: ignore[misc]
 
-    def _at(self, listing: Listing, item: Expression, rowids: Iterator[int]) -> Iterator[Piece]:
+    def _at(self, listing: Listing, item: Callable[[Sequence[int]], Expression], rowids: Iterator[int]) -> Iterator[Piece]:
         for piece in _pieces(rowids):
-            yield listing.at(self.reader, item, self._between, piece)
+            yield listing.at(self.reader, item(piece), self._between, piece)
 
     def _of_section(self, section: Section, fresh: Fresh, limit: int, offset: int) -> Iterator[Piece]:
         item = self._item(section, fresh)
@@ -285,8 +334,11 @@ class _Reading(msgspec.Struct, frozen=True):
         for items in _pieces(section.listing.rows(self.reader, item, limit, offset)):
             yield self._between.join(items), len(items)
 
-    def _item(self, section: Section, fresh: Fresh) -> Expression:
-        return item_of(section.members, self.wanted, fresh, self.call.clock.now(), with_gaps=self.is_kept)
+    def _item(self, section: Section, fresh: Fresh, rowids: Sequence[int] = ()) -> Expression:
+        members = section.members
+        if section.beside is not None and not section.late.isdisjoint(self.wanted):
+            members = {**members, **section.beside(self.reader, rowids)}
+        return item_of(members, self.wanted, fresh, self.call.clock.now(), with_gaps=self.is_kept)
 
 
 def _sizes() -> Iterator[int]:

@@ -15,6 +15,7 @@ import msgspec
 from api.native import forms
 from api.native.pollers import View
 from api.render import LAST_S, encode_json
+from engine.state.fields import Field, Type
 from engine.state.scope import Condition
 
 Fresh = Mapping[int, View]
@@ -23,6 +24,7 @@ Expression = Condition
 
 _HOUR_S, _DAY_S = 3600, 86_400
 _DAYS_BEFORE, _DAYS_KNOWN = 31, 33  # of the table of hours: 11 KB, bound with each statement
+_NO_CASE = "WHEN NULL THEN NULL"
 _MINUTES = b"".join(b"%02d:%02dZ" % divmod(second, 60) for second in range(_HOUR_S))
 
 
@@ -46,6 +48,15 @@ class Member(msgspec.Struct, frozen=True):
 def flag(sql: str) -> Member:
     """A boolean."""
     return Member(f"iif({sql}, json('true'), json('false'))")
+
+
+def shown(field: Field) -> Member:
+    """A field of one value as it is: what is shown is what is found."""
+    if field.type is Type.TIME:
+        return time(field.sql)
+    if field.type is Type.FLAG:
+        return Member(f"CASE {field.sql} WHEN 0 THEN json('false') WHEN 1 THEN json('true') END")
+    return Member(field.sql)
 
 
 def time(sql: str) -> Member:
@@ -96,16 +107,22 @@ def nested(sql: str) -> Member:
     return Member(f"json({sql})")
 
 
+def looked_up(key: str, values: Mapping[int, object]) -> Member:
+    """What stands under a row's number."""
+    written = encode_json({str(number): value for number, value in values.items()}).decode()
+    return Member(key, lambda fresh, now: (f"json_extract(?, '$.' || json_quote(CAST({key} AS TEXT)))", (written,)))
+
+
 def view_member(sql: str) -> Member:
     """How fresh the objects of the poller of that number are."""
 
     def of(fresh: Fresh, now: float) -> Expression:
         cases = " ".join(f"WHEN {number:d} THEN json(?)" for number in fresh)
-        return f"CASE {sql} {cases} END", [encode_json(view).decode() for view in fresh.values()]
+        return f"CASE {sql} {cases or _NO_CASE} END", [encode_json(view).decode() for view in fresh.values()]
 
     def gap(fresh: Fresh) -> Expression:
         cases = " ".join(f"WHEN {number:d} THEN '{forms.VIEW}{number:d}'" for number in fresh)
-        return f"CASE {sql} {cases} END", ()
+        return f"CASE {sql} {cases or _NO_CASE} END", ()
 
     return Member(sql, of, gap)
 

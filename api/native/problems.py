@@ -13,7 +13,7 @@ from api.native.operation import Answer, Call, Operation
 from api.native.pollers import View
 from api.native.state import HOST_STATES, SERVICE_STATES, checked_columns, state_member
 from engine.state.fields import HOSTS, PROBLEM_HOSTS, PROBLEM_SERVICES, SERVICES, Table, problem, seen_by
-from engine.state.lists import Listing
+from engine.state.lists import HOST_ROWS, SERVICE_ROWS, Listing
 from engine.state.search import Condition, order_key
 from engine.state.tactical import count_problems
 from engine.state.views import Reader
@@ -92,8 +92,8 @@ async def list_problems(call: Call, query: ProblemsQuery) -> Answer:
 
 def _choose(call: Call, query: ProblemsQuery, reader: Reader, poller: int | None) -> Chosen:
     """Both kinds: one after the other without an order asked for, else merged."""
-    hosts = Listing.within(call.caller.scope, "host", [(problem("h"), []), *asked(call, query, PROBLEM_HOSTS)])
-    services = Listing.within(call.caller.scope, "service", [(problem("s"), []), *asked(call, query, PROBLEM_SERVICES)])
+    hosts = Listing.within(call.caller.scope, HOST_ROWS, [(problem("h"), []), *asked(call, query, PROBLEM_HOSTS)])
+    services = Listing.within(call.caller.scope, SERVICE_ROWS, [(problem("s"), []), *asked(call, query, PROBLEM_SERVICES)])
     if poller is not None:
         hosts, services = hosts.narrowed(("h.poller = ?", [poller])), services.narrowed(("s.poller = ?", [poller]))
     both = Section(hosts, _HOST_COLUMNS), Section(services, _SERVICE_COLUMNS)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import msgspec
 
-from api.native.grouped import Group, Groups, read_groups, read_whole_group
+from api.native.grouped import Group, Groups, groups_answer, read_whole_group
+from api.native.lists import ListQuery
 from api.native.operation import Answer, Call, Operation
 from api.native.pollers import View
 from api.native.requests import ViewPaging
+from engine.state.fields import Table
+from engine.state.sources import SERVICEGROUP_ROWS
 from engine.state.views import Reader
 
 
@@ -30,9 +35,15 @@ class Servicegroup(msgspec.Struct, frozen=True):
     members: list[ServicegroupMember]
 
 
-async def list_servicegroups(call: Call, query: ViewPaging) -> Answer:
-    """One page of servicegroups."""
-    return Answer(await call.desk.read(lambda reader: read_groups(reader, call, "servicegroup", query)))
+class ServicegroupsQuery(ListQuery, frozen=True, kw_only=True):
+    """Which servicegroups; what is asked of hosts or services holds of one that stands in the group."""
+
+    tables: ClassVar[tuple[Table, ...]] = (SERVICEGROUP_ROWS.table,)
+
+
+async def list_servicegroups(call: Call, query: ServicegroupsQuery) -> Answer:
+    """One page of servicegroups, or all."""
+    return await groups_answer(call, query, "servicegroup", Group.__struct_fields__)
 
 
 async def show_servicegroup(call: Call, query: ViewPaging) -> Answer:
@@ -49,7 +60,7 @@ async def show_servicegroup(call: Call, query: ViewPaging) -> Answer:
 OPERATIONS = (
     Operation(
         "GET", "/v1/servicegroups", "Servicegroups and their totals", list_servicegroups, {200: Groups},
-        query=ViewPaging, problems=(404,),
+        query=ServicegroupsQuery, problems=(404,), lines=True, tagged=True,
     ),
     Operation(
         "GET", "/v1/servicegroups/{servicegroup}", "One servicegroup and its services", show_servicegroup, {200: Servicegroup},

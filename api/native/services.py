@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 import msgspec
 
 from api.native.forms import object_answer
-from api.native.lists import Chosen, ListQuery, Section, asked, list_answer, sorting
+from api.native.lists import Chosen, ListQuery, Section, list_answer, listing_of
 from api.native.members import Member, flag
 from api.native.operation import Answer, Call, Operation, poller_number
 from api.native.pollers import View, views_of
@@ -26,7 +26,7 @@ from api.native.state import (
 )
 from engine.model import ServiceView
 from engine.state.fields import SERVICES, Table, problem
-from engine.state.lists import Listing
+from engine.state.lists import SERVICE_ROWS
 from engine.state.views import Reader
 
 
@@ -149,7 +149,7 @@ def _find(reader: Reader, call: Call, poller: int | None, host: str, service: st
 
 
 def _chosen(call: Call, query: HostServicesQuery, poller: int | None, host: str, service: str) -> Chosen:
-    listing = Listing.within(call.caller.scope, "service", asked(call, query, SERVICES), sorting(call, query, SERVICES))
+    listing = listing_of(call, query, SERVICE_ROWS, None)
     if poller is not None:
         listing = listing.narrowed(("s.poller = ?", [poller]))
     elif host:

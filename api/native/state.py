@@ -94,11 +94,11 @@ def checked_columns(alias: str, states: Sequence[str]) -> dict[str, Member]:
         "state_name": state_member(alias, states),
         "state_type": words(f"{alias}.state_type", ("SOFT", "HARD")),
         "display_name": Member(f"coalesce(c.display_name, {own_name})"),
-        "custom_variables": nested(_as_it_is_now("c.custom_variables", f"{alias}.custom_variables")),
+        "custom_variables": nested(as_it_is_now("c.custom_variables", f"{alias}.custom_variables")),
     }
 
 
-def _as_it_is_now(configured: str, current: str) -> str:
+def as_it_is_now(configured: str, current: str) -> str:
     """Custom variables, the core's own word over the configuration's; most objects have none that a patch would be worth."""
     configured = f"coalesce(nullif({configured}, ''), '{{}}')"
     return f"iif({current} IN ('', '{{}}', {configured}), {configured}, json_patch({configured}, {current}))"

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import msgspec
 
-from api.native.named import read_one, read_page
+from api.native.lists import ListQuery, rows_answer
+from api.native.members import nested, shown
+from api.native.named import read_one
 from api.native.operation import Answer, Call, Operation
 from api.native.pollers import View
-from api.native.requests import PollerQuery, ViewPaging
+from api.native.requests import PollerQuery
 from engine.model import TimeperiodConfig
 from engine.state.configured import TIMEPERIODS, Configured
-from engine.state.views import Reader
+from engine.state.fields import Table
+from engine.state.sources import TIMEPERIOD_ROWS
 
 
 class TimeRange(msgspec.Struct, frozen=True):
@@ -40,14 +45,24 @@ class Timeperiods(msgspec.Struct, frozen=True):
     items: list[Timeperiod]
 
 
-async def list_timeperiods(call: Call, query: ViewPaging) -> Answer:
-    """One page of timeperiods."""
+class TimeperiodsQuery(ListQuery, frozen=True, kw_only=True):
+    """Which timeperiods."""
 
-    def work(reader: Reader) -> Timeperiods:
-        found, total, views = read_page(reader, call, TIMEPERIODS, query)
-        return Timeperiods(total, query.limit, query.offset, views, [_timeperiod(one) for one in found])
+    tables: ClassVar[tuple[Table, ...]] = (TIMEPERIOD_ROWS.table,)
 
-    return Answer(await call.desk.read(work))
+
+_RANGES = "SELECT json_group_array(json_object('day', j.value ->> 0, 'hours', j.value ->> 1)) FROM json_each(x.ranges) j"
+_COLUMNS = {
+    **{name: shown(TIMEPERIOD_ROWS.table.fields[name]) for name in ("name", "alias")},
+    "poller": shown(TIMEPERIOD_ROWS.table.fields["poller.name"]),
+    "ranges": nested(f"({_RANGES})"),
+    "exclude": nested("x.exclude"),
+}
+
+
+async def list_timeperiods(call: Call, query: TimeperiodsQuery) -> Answer:
+    """One page of timeperiods, or all."""
+    return await rows_answer(call, query, TIMEPERIOD_ROWS, lambda scope: _COLUMNS, Timeperiod.__struct_fields__)
 
 
 async def show_timeperiod(call: Call, query: PollerQuery) -> Answer:
@@ -64,7 +79,10 @@ def _timeperiod(one: Configured[TimeperiodConfig]) -> Timeperiod:
 
 
 OPERATIONS = (
-    Operation("GET", "/v1/timeperiods", "Timeperiods", list_timeperiods, {200: Timeperiods}, query=ViewPaging, problems=(404,)),
+    Operation(
+        "GET", "/v1/timeperiods", "Timeperiods", list_timeperiods, {200: Timeperiods},
+        query=TimeperiodsQuery, problems=(404,), lines=True, tagged=True,
+    ),
     Operation(
         "GET", "/v1/timeperiods/{timeperiod}", "One timeperiod", show_timeperiod, {200: Timeperiod},
         query=PollerQuery, problems=(404, 409),

@@ -5,7 +5,8 @@ Everything is data: a row never holds a function. The table itself stands in cat
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from enum import Enum
 
 import msgspec
@@ -91,9 +92,16 @@ class Effect(Enum):
 
 
 # Beside the arguments of a command for many: for whom alone it is meant, hosts and "host;service". Of a deletion of a hostgroup's
-# downtimes its hosts, of a switch the objects that are switched.
+# downtimes its hosts, of a switch the objects that are switched, of a contactgroup's the contacts. See `meant`.
 MEMBERS = "members"
-MOST_MEMBERS = 1000  # of a switch for more nothing is stored: they are those it would reach now
+_MOST_MEMBERS = 1000
+
+
+def meant(names: Sequence[str]) -> list[str] | str:
+    """What MEMBERS says of a switch: the names or, where these are too many, a digest by which the same ones are known again."""
+    if len(names) <= _MOST_MEMBERS:
+        return list(names)
+    return hashlib.sha256("\n".join(sorted(names)).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 class Recheck(Enum):

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from engine.config import Poller
+from engine.desk import entry_fields
 from engine.desk.entry_fields import AUTHOR_ID
 from engine.desk.values import Entry, EntryFilter, Page
 from engine.errors import UnknownObject
 from engine.journal.history import EntryRow
 from engine.journal.operations import UNSENT
 from engine.model import ObjectKey
-from engine.state.scope import Scope
+from engine.state.lists import Source
+from engine.state.scope import Scope, all_of
 from engine.state.views import Reader
 
 LONGEST_SEARCH_S = 10.0
@@ -24,6 +26,14 @@ LISTED = f"(e.present = 1 OR e.cancelled = 1 OR e.core_id IS NOT NULL OR e.proof
 
 # What was withdrawn before it was written is listed to who asked for it; no core ever had it.
 _STOOD = "NOT (e.present = 0 AND e.cancelled = 1 AND e.core_id IS NULL AND e.proof = 'accepted')"
+
+
+ENTRY_ROWS = Source(
+    "journal.entry e",
+    entry_fields.LISTED,
+    lambda scope: all_of([(LISTED, []), scope.sql("e.poller", "e.host", "e.service")]),
+    written=f"json_array({_COLUMNS})",
+)
 
 
 def page_of_entries(reader: Reader, scope: Scope, which: EntryFilter, pollers: Mapping[int, Poller]) -> Page[Entry]:

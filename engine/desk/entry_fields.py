@@ -9,7 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from engine.state.fields import HOSTS, SERVICES, Field, Link, Table, Type, below, names_others, of_its_host
+from engine.state.fields import (
+    HOST_VARIABLE,
+    HOSTS,
+    POLLER_WORDS,
+    SERVICE_VARIABLE,
+    SERVICES,
+    Field,
+    Link,
+    Table,
+    Type,
+    Variables,
+    below,
+    guarded,
+    names_others,
+    of_its_host,
+)
 
 # Of several users who use one author's name the first stands for it.
 AUTHOR_ID = (
@@ -59,3 +74,44 @@ ENTRIES = Table(
     },
     ("e.id DESC",),
 )
+
+
+_NAMES = {
+    "host": "host.name",
+    "service": "service.description",
+    "hostgroup": "host.hostgroup",
+    "servicegroup": "service.servicegroup",
+    "present": "is_present",
+    "start": "start_time",
+    "end": "end_time",
+    "expire": "end_time",
+    "fixed": "is_fixed",
+    "actual_start": "actual_start_time",
+    "actual_end": "actual_end_time",
+    "deleted_at": "deletion_time",
+    "cancelled": "is_cancelled",
+    "sticky": "is_sticky",
+    "notify": "is_notified",
+    "persistent": "is_persistent",
+}
+_OF_USERS = {"author_id", "author_name"}
+_POLLER_NAME = Field(f"coalesce({ENTRIES.fields['poller.name'].sql}, CAST(e.poller AS TEXT))")
+LISTED = Table(
+    {
+        **{name: field for name, field in ENTRIES.fields.items() if name not in _OF_USERS},
+        **{name: ENTRIES.fields[of] for name, of in _NAMES.items()},
+        "poller": Field("pw.word", links=(Link("e.poller", "pw.number", f"{POLLER_WORDS} pw"),), sorts=_POLLER_NAME.sql),
+        **dict.fromkeys(("poller.name", "poller_name"), _POLLER_NAME),
+        "duration": Field("e.duration", Type.REAL),
+        "is_in_effect": Field("e.is_in_effect <> 0", Type.FLAG),
+        "deleted_by": Field("e.deleted_by"),
+        "core_id": Field("e.core_id", Type.INTEGER),
+        "command_id": Field("e.command_id"),
+    },
+    ENTRIES.tie,
+    (
+        Variables(("host._", "host.variable."), HOST_VARIABLE, (guarded(_TO_HOST),)),
+        Variables(("service._", "service.variable."), SERVICE_VARIABLE, (_TO_SERVICE,)),
+    ),
+)
+"""The same by the names of the native lists' items. Who of our users an author is, is not shown there, and not found."""

@@ -10,7 +10,7 @@ import difflib
 from collections.abc import Mapping
 
 from engine.commands.catalogue import CATALOGUE, SWITCHES, Effect, Field, FieldType, Row, Subject, is_ours, row_of
-from engine.commands.row import MEMBERS, MOST_MEMBERS, Members, Recheck
+from engine.commands.row import MEMBERS, Members, Recheck, meant
 from engine.commands.wire import check_value
 from engine.desk.checks import Asked, core_now, second, window
 from engine.desk.orders import (
@@ -27,7 +27,8 @@ from engine.desk.orders import (
 from engine.desk.resolve import Found
 from engine.desk.values import CheckResult, Target
 from engine.errors import Forbidden, InvalidField, UnknownCommand, UnsupportedCommand
-from engine.model import CoreKind, ObjectKey
+from engine.model import CoreKind
+from engine.state.members import member_name
 
 
 def command_named(name: str) -> Row:
@@ -126,15 +127,12 @@ def _generic_order(who: Asked, found: Found, row: Row, given: Mapping[str, objec
         case Effect.DOWNTIMES_GONE if row.recheck is Recheck.SAME_MEMBERS:
             order = plain_order(who, found, row, arguments)
             return order._replace(arguments={**order.arguments, MEMBERS: [member.host for member in found.members]})
-        case Effect.SHOWN if row.on is not Members.ITSELF and 0 < len(found.members) <= MOST_MEMBERS:
+        case Effect.SHOWN if row.on is not Members.ITSELF and (found.members or found.contacts):
             order = plain_order(who, found, row, arguments)
-            return order._replace(arguments={**order.arguments, MEMBERS: [_label(member) for member in found.members]})
+            names = [*found.contacts, *map(member_name, found.members)]
+            return order._replace(arguments={**order.arguments, MEMBERS: meant(names)})
         case _:
             return plain_order(who, found, row, arguments)
-
-
-def _label(member: ObjectKey) -> str:
-    return member.host if member.service is None else f"{member.host};{member.service}"
 
 
 def _downtime(who: Asked, found: Found, row: Row, arguments: Mapping[str, object]) -> Order:

@@ -90,6 +90,7 @@ class Found(NamedTuple):
     services: tuple[str, ...] = ()  # a host's, when asked for
     name: str = ""  # of a group or contact; then the key's host is ""
     members: tuple[ObjectKey, ...] = ()  # on whom a command acts, when asked for
+    contacts: tuple[str, ...] = ()  # likewise, of a contactgroup
 
     @property
     def label(self) -> str:

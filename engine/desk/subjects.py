@@ -20,7 +20,7 @@ from engine.desk.resolve import Found, Resolver
 from engine.desk.values import Target
 from engine.errors import Ambiguous, Forbidden, InvalidField, NotPossible, StatusFileStale, UnknownObject, UnknownPoller
 from engine.model import ObjectKey, PollerView
-from engine.state.members import hosts_of_group, objects_of, pollers_with, shown_of, shown_of_contact
+from engine.state.members import contacts_of, hosts_of_group, objects_of, pollers_with, shown_of, shown_of_contact
 from engine.state.views import Reader
 
 # What a command on a host may act on instead of the host.
@@ -55,7 +55,10 @@ def subjects_of(resolver: Resolver, row: Row, names: Mapping[str, object], polle
     if row.subject is Subject.GLOBAL:
         return [_found(resolver, _only(sorted(resolver.visible()), poller, "The command is for a whole core"), "")]
     name = _name(names, row.subject.value)
-    return [_found(resolver, number, name) for number in _named(resolver, row.subject, name, poller, _commanded(resolver, row))]
+    return [
+        _found(resolver, number, name)._replace(contacts=contacts_of(resolver.reader, number, row, names))
+        for number in _named(resolver, row.subject, name, poller, _commanded(resolver, row))
+    ]
 
 
 def check_variable(reader: Reader, who: Asked, found: Found, row: Row, names: Mapping[str, object]) -> None:

@@ -63,7 +63,7 @@ class Slices:
             self.__exit__(None, None, None)
 
 
-def parts_of(many: Sequence[T]) -> Iterator[Sequence[T]]:
+def parts_of(many: Sequence[T], at_once: int = _AT_ONCE) -> Iterator[Sequence[T]]:
     """As many at once as a unit may store by few statements."""
-    for start in range(0, len(many), _AT_ONCE):
-        yield many[start : start + _AT_ONCE]
+    for start in range(0, len(many), at_once):
+        yield many[start : start + at_once]

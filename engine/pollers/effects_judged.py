@@ -109,13 +109,16 @@ class EffectJudge(msgspec.Struct, frozen=True):
                 return judge_result(seen, since, executed_at, row.effect_deadline_s, self.profile.bracket_is_entry_time)
 
     def by_signs(
-        self, reader: Reader, command: CommandRow, row: Row, when: When, objects: Sequence[ObjectKey] | None = None
+        self, reader: Reader, command: CommandRow, row: Row, when: When, whom: Sequence[ObjectKey | str] | None = None
     ) -> Judgement:
-        """Effects that are rows of data: see engine/commands/effects.py. `objects`: what still stands of these is looked at."""
+        """Effects that are rows of data: see engine/commands/effects.py. `whom`: what still stands of these is looked at."""
         names = command.arguments
         match row.effect_in(self.kind):
             case Effect.SHOWN:
-                members = self._members(reader, row, names) if objects is None else _standing(reader, row, objects)
+                if whom is None:
+                    members = self._seen(reader, row, self.members(reader, row, names))
+                else:
+                    members = [one for one in self._seen(reader, row, whom) if one.shown is not None]
                 return judge_signs(row, names, members, when, self.kind)
             case Effect.PROGRAM:
                 return judge_signs(row, names, [MemberSeen("the core", program_of(reader, self.poller))], when, self.kind)
@@ -142,18 +145,20 @@ class EffectJudge(msgspec.Struct, frozen=True):
         asked = max(float(at), since) if isinstance(at, int | float) else since
         return judge_checks(members, asked, row.forced, when)
 
-    def _members(self, reader: Reader, row: Row, names: Mapping[str, object]) -> list[MemberSeen]:
-        columns = [sign.key for sign in row.signs]
+    def members(self, reader: Reader, row: Row, names: Mapping[str, object]) -> Sequence[ObjectKey | str]:
+        """Whom a command acts on now."""
         if row.subject in (Subject.CONTACT, Subject.CONTACTGROUP):
-            contacts = contacts_of(reader, self.poller, row, names)
-            return [MemberSeen(name, shown_of_contact(reader, self.poller, name, columns)) for name in contacts]
-        return [MemberSeen(_label(key), shown_of(reader, key, columns)) for key in objects_of(reader, self.poller, row, names)]
+            return contacts_of(reader, self.poller, row, names)
+        return objects_of(reader, self.poller, row, names)
 
-
-def _standing(reader: Reader, row: Row, objects: Sequence[ObjectKey]) -> list[MemberSeen]:
-    columns = [sign.key for sign in row.signs]
-    shown = [(key, shown_of(reader, key, columns)) for key in objects]
-    return [MemberSeen(_label(key), values) for key, values in shown if values is not None]
+    def _seen(self, reader: Reader, row: Row, whom: Sequence[ObjectKey | str]) -> list[MemberSeen]:
+        columns = [sign.key for sign in row.signs]
+        return [
+            MemberSeen(one, shown_of_contact(reader, self.poller, one, columns))
+            if isinstance(one, str)
+            else MemberSeen(_label(one), shown_of(reader, one, columns))
+            for one in whom
+        ]
 
 
 def _label(key: ObjectKey) -> str:

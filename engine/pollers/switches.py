@@ -5,31 +5,36 @@ Rules.
 - Of each object and feature the last word counts, be it executed yet or not: what a later command of ours says, or what another
   program has set since, was not lost by the crash.
 - A command for many is verified on those for whom it was meant (MEMBERS), as far as no later one is about them. What is asked again
-  for some of them only, or for a group that has got others by now, is asked for each by itself.
+  for some of them only, or for a group that has got others by now, is asked for each by itself. Where these were too many to be
+  stored and are others by now, nothing is known of the feature: neither of this command nor of what was said before it.
+- Of what was seen on some only, nobody knows on which: it is lost where nobody shows it any more. It is not asked again.
 - What a core itself changes by and by proves no loss.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from engine.commands.catalogue import CATALOGUE, SWITCHES, FieldType, Members, Row, Subject, known_row
+from engine.commands.catalogue import CATALOGUE, SWITCHES, FieldType, Row, Subject, known_row
 from engine.commands.effects import When
 from engine.commands.lifecycle import State
 from engine.commands.proof import Effected, Judgement
 from engine.commands.row import OBJECTS
 from engine.formats.corelog import LogLine
 from engine.journal.commands import COMMAND_COLUMNS, CommandRow, command_row, note
+from engine.journal.slices import parts_of
 from engine.model import ObjectKey
 from engine.pollers.effects_judged import EffectJudge
 from engine.pollers.losses import Losses
-from engine.state.members import contacts_of, meant_objects, objects_of
+from engine.state.members import meant_contacts, meant_objects, shown_of, shown_of_contact
 from engine.state.views import Reader
 
 _SINCE_S = 86_400.0  # no core keeps its features unsaved for longer than a day
+_AT_ONCE = 20  # each may name a thousand members
 _SIGNED = tuple(name for name, row in CATALOGUE.items() if row.signs)
 _SIGNED_BYTES = frozenset(name.encode() for name in _SIGNED)
 _SAID = sorted(str(state) for state in set(State) - {State.REFUSED, State.EXPIRED, State.CANCELLED})
@@ -55,65 +60,90 @@ class LostSwitches(msgspec.Struct, frozen=True):
     when: When
 
     def take(self) -> None:
-        """Verify again what was switched and confirmed before the crash."""
+        """Verify again what was switched and seen before the crash, the newest first."""
+        said: defaultdict[str, set[Whom]] = defaultdict(set)
+        blurred: set[str] = set()  # features of which something was said nobody knows about whom
+        for some in parts_of(self._numbers(), _AT_ONCE):
+            for command, overruled in self._commands(some):
+                self.losses.slices.breathe()
+                row = known_row(command.name)
+                features, meant = _features(row, command), self._meant(command, row)
+                if meant is None or not blurred.isdisjoint(features):
+                    blurred.update(features)
+                    continue
+                last = [one for one in meant if not any(one in said[feature] for feature in features)]
+                if last and not overruled and command.state in (State.CONFIRMED, State.PARTIAL):
+                    self._verify(command, row, last, meant)
+                for feature in features:
+                    said[feature].update(meant)
+
+    def _numbers(self) -> list[int]:
         query = (
-            f"SELECT {COMMAND_COLUMNS}, overruled FROM command INDEXED BY command_open WHERE poller = ? AND updated_at > ?"
+            "SELECT seq FROM command INDEXED BY command_open WHERE poller = ? AND updated_at > ?"
             f" AND state IN ({','.join('?' * len(_SAID))}) AND name IN ({','.join('?' * len(_LASTING))}) ORDER BY seq DESC"
         )
-        slices = self.losses.slices
         values = (self.losses.poller, self.losses.at - _SINCE_S, *_SAID, *_LASTING)
-        said: set[tuple[str, Whom]] = set()
-        for *columns, overruled in slices.connection.execute(query, values).fetchall():
-            slices.breathe()
-            command = command_row(columns)
-            row = known_row(command.name)
-            features = {whom: set(_features(row, command, whom)) for whom in self._meant(command, row)}
-            last = [whom for whom, own in features.items() if not own & said]
-            # Contacts are verified and asked again all together only.
-            is_whole = row.on is not Members.CONTACTS or len(last) == len(features)
-            if command.state is State.CONFIRMED and not overruled and last and is_whole:
-                self._verify(command, row, last)
-            said.update(*features.values())
+        return [number for (number,) in self.losses.slices.connection.execute(query, values)]
 
-    def _meant(self, command: CommandRow, row: Row) -> Sequence[Whom]:
+    def _commands(self, numbers: Sequence[int]) -> Iterator[tuple[CommandRow, bool]]:
+        query = f"SELECT {COMMAND_COLUMNS}, overruled FROM command WHERE seq IN ({','.join('?' * len(numbers))}) ORDER BY seq DESC"
+        for *columns, overruled in self.losses.slices.connection.execute(query, numbers).fetchall():
+            yield command_row(columns), bool(overruled)
+
+    def _meant(self, command: CommandRow, row: Row) -> Sequence[Whom] | None:
         if row.subject in (Subject.CONTACT, Subject.CONTACTGROUP):
-            return contacts_of(self.reader, command.poller, row, command.arguments)
-        return meant_objects(self.reader, command.poller, row, command.arguments) or ("",)
+            return meant_contacts(self.reader, command.poller, row, command.arguments)
+        found = meant_objects(self.reader, command.poller, row, command.arguments)
+        return found if found or found is None else ("",)
 
     def _judged(self, command: CommandRow, row: Row, whom: Sequence[Whom]) -> Judgement:
-        objects = [one for one in whom if isinstance(one, ObjectKey)]
-        return self.judge.by_signs(self.reader, command, row, self.when, objects or None)
+        return self.judge.by_signs(self.reader, command, row, self.when, whom)
 
-    def _verify(self, command: CommandRow, row: Row, last: Sequence[Whom]) -> None:
+    def _verify(self, command: CommandRow, row: Row, last: Sequence[Whom], meant: Sequence[Whom]) -> None:
         judgement = self._judged(command, row, last)
         if judgement.effected is not Effected.NO:
             return
+        is_partial = command.state is State.PARTIAL
+        if is_partial and (judgement.some or len(last) < len(meant) or not all(map(self._stands, meant))):
+            return
+        is_wanted = "switch" in self.losses.verbs and not is_partial
+        again = list(parts_of(self._to_ask_again(command, row, last))) if is_wanted else []
+        # Ended half-way by a crash of ours, it is begun anew: those that were asked for again are later words by then.
+        for some in again[:-1]:
+            with self.losses.slices.unit():
+                self._ask_again(some)
         with self.losses.slices.unit():
             self.losses.lose(command, judgement.reason)
-            if "switch" in self.losses.verbs:
-                self._ask_again(command, row, last)
+            self._ask_again(again[-1] if again else ())
 
-    def _ask_again(self, command: CommandRow, row: Row, last: Sequence[Whom]) -> None:
-        reached = objects_of(self.reader, command.poller, row, command.arguments)
-        if set(reached) <= set(last) or row.on in (Members.CONTACTS, Members.NOBODY):
-            self.losses.ask_again(command, row, None)
-            return
-        for one in last:
-            if isinstance(one, ObjectKey) and self._judged(command, row, [one]).effected is Effected.NO:
-                self.losses.ask_again(_alone(command, row, one), row, None)
+    def _stands(self, one: Whom) -> bool:
+        if isinstance(one, str):
+            return shown_of_contact(self.reader, self.losses.poller, one, ("name",)) is not None
+        return shown_of(self.reader, one, ("state",)) is not None
+
+    def _ask_again(self, commands: Sequence[CommandRow]) -> None:
+        for one in commands:
+            self.losses.ask_again(one, known_row(one.name), None)
+
+    def _to_ask_again(self, command: CommandRow, row: Row, last: Sequence[Whom]) -> Sequence[CommandRow]:
+        reached = self.judge.members(self.reader, row, command.arguments)
+        if set(reached) <= set(last):
+            return [command]
+        return [_alone(command, row, one) for one in last if self._judged(command, row, [one]).effected is Effected.NO]
 
 
-def _alone(command: CommandRow, row: Row, one: ObjectKey) -> CommandRow:
-    """The same for one object."""
+def _alone(command: CommandRow, row: Row, one: Whom) -> CommandRow:
+    """The same for one object or contact."""
+    if isinstance(one, str):
+        return command._replace(name=row.name.replace("CONTACTGROUP", "CONTACT"), arguments={"contact": one})
     (sign,) = row.signs
     name = SWITCHES[Subject.HOST if one.service is None else Subject.SERVICE][sign.key][bool(sign.value)].name
     arguments = {"host": one.host} if one.service is None else {"host": one.host, "service": one.service}
     return command._replace(name=name, host=one.host, service=one.service or "", arguments=arguments)
 
 
-def _features(row: Row, command: CommandRow, whom: Whom) -> Iterator[tuple[str, Whom]]:
-    for sign in row.signs:
-        yield (f"{sign.key} {str(command.arguments[sign.variable]).upper()}" if sign.variable else sign.key), whom
+def _features(row: Row, command: CommandRow) -> list[str]:
+    return [f"{sign.key} {str(command.arguments[sign.variable]).upper()}" if sign.variable else sign.key for sign in row.signs]
 
 
 # --- what another program sets ----------------------------------------------------------------------------------------------------
@@ -146,8 +176,8 @@ def overruled_by(connection: sqlite3.Connection, poller: int, line: LogLine, at:
             where += " AND service IN (?, '')"
             values.append(parts[1])
     query = (
-        f"SELECT {COMMAND_COLUMNS} FROM command WHERE poller = ? AND state = 'confirmed' AND overruled = 0 AND executed_at < ?"
-        f" AND name IN ({','.join('?' * len(names))}){where}"
+        f"SELECT {COMMAND_COLUMNS} FROM command WHERE poller = ? AND state IN ('confirmed', 'partial') AND overruled = 0"
+        f" AND executed_at < ? AND name IN ({','.join('?' * len(names))}){where}"
     )
     found = [command_row(row) for row in connection.execute(query, [poller, line.at, *names, *values]).fetchall()]
     for command in found:

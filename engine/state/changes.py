@@ -43,17 +43,19 @@ _TOLD_BY_LOG = frozenset({
 # --- a line of the log ----------------------------------------------------------------------------------------------------------
 
 
-def after(row: Row, event: StateEvent, *, may_go_on: bool = False) -> Row | None:
+def after(row: Row, event: StateEvent, *, of_one_downtime: bool = False) -> Row | None:
     """The row as it is after what the log says; None when the line says nothing about it, or only that a check ran.
 
-    `may_go_on`: another of its downtimes may be in effect still (see `is_of_one_downtime`).
+    `of_one_downtime`: see `is_of_one_downtime`.
     """
     if event.kind in _ALERTS:
         return _after_alert(row, event)
     if event.kind in _DOWNTIMES:
-        if may_go_on and event.word != _STARTED:
-            return None
-        depth = max(row.scheduled_downtime_depth, 1) if event.word == _STARTED else 0
+        depth = row.scheduled_downtime_depth
+        if of_one_downtime:
+            depth = depth + 1 if event.word == _STARTED else max(depth - 1, 0)
+        else:
+            depth = max(depth, 1) if event.word == _STARTED else 0
         return row._replace(scheduled_downtime_depth=depth, block_hash=-1)
     if event.kind in _FLAPPINGS:
         return row._replace(is_flapping=int(event.word == _STARTED), block_hash=-1)
@@ -63,12 +65,12 @@ def after(row: Row, event: StateEvent, *, may_go_on: bool = False) -> Row | None
 
 
 def is_of_one_downtime(kind: CoreKind, event: StateEvent) -> bool:
-    """Whether the line is about the end of one downtime, not about the object's way out of the last one.
+    """Whether the line is about one of the object's downtimes, not about its way into the first or out of the last one.
 
-    **Source**: Icinga 2.13.6 lib/compat/compatlogger.cpp logs the end of each, even of one that had not begun; the others log when
-    the object's depth comes to 0.
+    **Source**: Icinga 2.13.6 lib/compat/compatlogger.cpp logs the start and end of each, the end also of one that had not begun;
+    the others log when the object's depth leaves 0 or comes back to it.
     """
-    return kind is CoreKind.ICINGA2 and event.kind in _DOWNTIMES and event.word != _STARTED
+    return kind is CoreKind.ICINGA2 and event.kind in _DOWNTIMES
 
 
 def held_until(event: StateEvent) -> int:

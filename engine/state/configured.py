@@ -77,29 +77,20 @@ def used_handlers(scope: Scope) -> Condition:
     return _used_by_status(scope, _COMMAND_NAME.format("event_handler"))
 
 
-def configured(
-    reader: Reader,
-    scope: Scope,
-    table: Table[C],
-    *,
-    poller: int | None = None,
-    name: str | None = None,
-    limit: int = 100,
-    offset: int = 0,
-) -> tuple[tuple[Configured[C], ...], int]:
-    """One page of them by name and poller, and how many there are."""
-    conditions: list[Condition] = [Scope(pollers=scope.pollers).sql("x.poller", "")]
-    conditions += [table.used(scope)] if scope.is_limited else []
-    conditions += [("x.poller = ?", [poller])] if poller is not None else []
-    conditions += [("x.name = ?", [name])] if name is not None else []
-    where, bound = all_of(conditions)
-    (total,) = reader.connection.execute(f"SELECT count(*) FROM state.{table.name} x WHERE {where}", bound).fetchone()
+def configured(reader: Reader, scope: Scope, table: Table[C], name: str, poller: int | None = None) -> tuple[Configured[C], ...]:
+    """Those of that name, by poller."""
+    where, bound = all_of([("x.name = ?", [name]), seen(scope.on(poller), table)])
     found = reader.connection.execute(
         f"SELECT x.poller, p.name, {columns(table.row, 'x')} FROM state.{table.name} x"
-        f" JOIN state.poller p ON p.number = x.poller WHERE {where} ORDER BY x.name, x.poller LIMIT ? OFFSET ?",
-        [*bound, limit, offset],
+        f" JOIN state.poller p ON p.number = x.poller WHERE {where} ORDER BY x.poller",
+        bound,
     )
-    return tuple(Configured(row[0], row[1], _config(table, row[2:])) for row in found), int(total)
+    return tuple(Configured(row[0], row[1], _config(table, row[2:])) for row in found)
+
+
+def seen(scope: Scope, table: Table[Any]) -> Condition:
+    """Which of them exist to a caller."""
+    return all_of([Scope(pollers=scope.pollers).sql("x.poller", ""), *([table.used(scope)] if scope.is_limited else [])])
 
 
 def _config(table: Table[C], values: Sequence[Any]) -> C:

@@ -3,7 +3,8 @@
 Rules: expressions are written over the aliases of views.py (`h` a host, `s` a service) and hold no question mark. A field of
 something else (a group, a contact, a downtime, a service's host) is read through a *link*: the rows it stands in. Where a link
 leads to several values, a test holds if it holds for one of them, and a negated test if the test holds for none.
-Times are NULL for never, so that no comparison finds them but `null`. Pending is state 4, as in Centreon. A limited caller reads
+Times are NULL for never, so that no comparison finds them but `null`; of an age the expression is when it began, by our clock.
+Pending is state 4, as in Centreon. A limited caller reads
 through `seen_by`: what he does not see is not found, nor sorted by. That is names of other hosts, and of a service's host, whom a
 contact of the service alone does not see, all that is not shown beside the service (`SHOWN_OF_HOST`).
 """
@@ -11,7 +12,7 @@ contact of the service alone does not see, all that is not shown beside the serv
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import get_type_hints
 
@@ -19,7 +20,7 @@ import msgspec
 from msgspec.structs import replace
 
 from engine.model import HostStatus, ServiceStatus
-from engine.state.scope import EVERYTHING, Scope, written_out
+from engine.state.scope import EVERYTHING, Condition, Scope, written_out
 from engine.state.tables import PROBLEM
 
 PENDING = 4
@@ -34,6 +35,7 @@ class Type(Enum):
     TEXT = "text"
     INTEGER = "a whole number"
     REAL = "a number"
+    AGE = "a number of seconds"
     TIME = "a time: epoch seconds, RFC 3339 with its offset, `now`, or relative to now such as `-1h`"
     FLAG = "true or false"
     WORD = "one of its words, or its number"
@@ -42,7 +44,8 @@ class Type(Enum):
 class Link(msgspec.Struct, frozen=True):
     """From an object to rows of something else. `own` and `other`: the columns that are equal; `where` further limits the rows.
 
-    `named`: poller and name of the other host that a row names. `of`: of the host that a row is about.
+    What a row leads to is limited to a caller's scope: `named`: poller, host and service of another object that it names; `of`: of
+    the host that it is about; `seen`: whatever else has to hold.
     """
 
     own: str
@@ -50,8 +53,9 @@ class Link(msgspec.Struct, frozen=True):
     source: str
     where: str = ""
     to_many: bool = True
-    named: tuple[str, str] | None = None
+    named: tuple[str, ...] | None = None
     of: tuple[str, str] | None = None
+    seen: Callable[[Scope], Condition] | None = None
 
     def holding(self, test: str) -> str:
         """The condition that one of the rows passes the test."""
@@ -67,7 +71,7 @@ class Link(msgspec.Struct, frozen=True):
 class Field(msgspec.Struct, frozen=True):
     """One field. `links` lead from the object outwards to where `sql` can be read.
 
-    `guard`: what is true of every number of a WORD field but 0 and 4.
+    `guard`: what is true of every number of a WORD field but 0 and 4. `counted`: what `sql` is for a caller of that scope.
     """
 
     sql: str
@@ -76,15 +80,23 @@ class Field(msgspec.Struct, frozen=True):
     links: tuple[Link, ...] = ()
     guard: str = ""
     sorts: str = ""
+    counted: Callable[[Scope], str] | None = None
 
     def sort_value(self) -> str:
         """What rows are sorted by: `sorts`, where that is simpler than `sql` through its links."""
         if self.sorts:
             return self.sorts
-        value = self.sql
+        value = f"-({self.sql})" if self.type is Type.AGE else self.sql
         for link in reversed(self.links):
             value = link.value(value)
         return value
+
+    def array(self, order: str = "1") -> str:
+        """All its values as a JSON array, of a field that one link leads to; sorted by a column of its rows, or by themselves."""
+        (link,) = self.links
+        limits = f" AND {link.where}" if link.where else ""
+        rows = f"SELECT {self.sql} AS value FROM {link.source} WHERE ({link.other}) = ({link.own}){limits} ORDER BY {order}"
+        return f"(SELECT json_group_array(value) FROM ({rows}))"
 
 
 class Variables(msgspec.Struct, frozen=True):
@@ -106,7 +118,7 @@ class Table(msgspec.Struct, frozen=True):
     def field(self, name: str) -> Field | None:
         """The field of that name, or of that custom variable, as it may be read."""
         found = self.fields.get(name) or next(filter(None, (_variable(kind, name) for kind in self.variables)), None)
-        return _seen_by(self.scope, found) if found is not None and self.scope.is_limited else found
+        return _seen_by(self.scope, found) if found is not None and self.scope is not EVERYTHING else found
 
 
 # A name stands in the SQL as a literal, so it has no quote, no backslash and no blank.
@@ -157,8 +169,10 @@ def problem(alias: str) -> str:
 def _status_fields(row: type[HostStatus] | type[ServiceStatus], alias: str, states: Mapping[str, int]) -> dict[str, Field]:
     fields = {name: _status_field(row, alias, name, states) for name in row._fields if name not in _NOT_SEARCHED}
     updated = f"(SELECT iif(p.kind = 'naemon', {alias}.last_update, p.created) FROM state.poller p WHERE p.number = {alias}.poller)"
+    offset = f"(SELECT p.clock_offset_s FROM state.poller p WHERE p.number = {alias}.poller)"
     return fields | {
         "id": Field(f"{alias}.id", Type.INTEGER),
+        "age_s": Field(f"nullif({alias}.last_state_change, 0) - {offset}", Type.AGE),
         "state_name": fields["state"],
         "last_hard_state": Field(f"{alias}.last_hard_state", Type.WORD, states),
         "last_update": Field(updated, Type.TIME),
@@ -170,13 +184,14 @@ def _status_fields(row: type[HostStatus] | type[ServiceStatus], alias: str, stat
 # --- what stands elsewhere --------------------------------------------------------------------------------------------------
 
 _HOST_KEY, _SERVICE_HOST_KEY, _SERVICE_KEY = "h.poller, h.name", "s.poller, s.host_name", "s.poller, s.host_name, s.description"
-_POLLER_WORDS = "(SELECT number, name AS word FROM state.poller UNION ALL SELECT number, CAST(number AS TEXT) FROM state.poller)"
+POLLER_WORDS = "(SELECT number, name AS word FROM state.poller UNION ALL SELECT number, CAST(number AS TEXT) FROM state.poller)"
 
 
-def _poller_fields(alias: str) -> dict[str, Field]:
+def poller_fields(alias: str) -> dict[str, Field]:
+    """The poller of rows that have its number, by number or name."""
     name = Field(f"(SELECT p.name FROM state.poller p WHERE p.number = {alias}.poller)")
     return {
-        "poller": Field("pw.word", links=(Link(f"{alias}.poller", "pw.number", f"{_POLLER_WORDS} pw"),)),
+        "poller": Field("pw.word", links=(Link(f"{alias}.poller", "pw.number", f"{POLLER_WORDS} pw"),), sorts=name.sql),
         "poller.id": Field(f"{alias}.poller", Type.INTEGER),
         "poller.name": name,
         "poller_name": name,
@@ -296,11 +311,15 @@ def _of_acknowledgement(key: str, is_service: int) -> str:
     )
 
 
+def variable_in(variables: str) -> str:
+    """One of the custom variables in a JSON object, `{name}` for its name; names have no case."""
+    return f"(SELECT j.value FROM json_each({variables}) j WHERE j.key = '{{name}}' COLLATE NOCASE LIMIT 1)"
+
+
 def _variable_sql(alias: str, own: str, table: str) -> str:
-    """A custom variable as the core has it now, else as it was configured; names have no case."""
-    chosen = "(SELECT j.value FROM json_each({0}) j WHERE j.key = '{{name}}' COLLATE NOCASE LIMIT 1)"
+    """A custom variable as the core has it now, else as it was configured."""
     configured = _config_field(own, table, "custom_variables", "'{}'").sql
-    return f"coalesce({chosen.format(f'{alias}.custom_variables')}, {chosen.format(configured)})"
+    return f"coalesce({variable_in(f'{alias}.custom_variables')}, {variable_in(configured)})"
 
 
 # --- the tables -------------------------------------------------------------------------------------------------------------
@@ -316,7 +335,7 @@ def _handled_fields(alias: str, handled: str) -> dict[str, Field]:
 
 def _own_host_fields() -> dict[str, Field]:
     fields = _status_fields(HostStatus, "h", HOST_STATES) | _config_fields(_HOST_KEY, "host_config", "h.name")
-    fields |= _poller_fields("h") | _downtime_fields(_HOST_KEY, 0) | _comment_fields(_HOST_KEY, 0)
+    fields |= poller_fields("h") | _downtime_fields(_HOST_KEY, 0) | _comment_fields(_HOST_KEY, 0)
     fields |= _handled_fields("h", _HANDLED.format("h"))
     fields["alias"] = _config_field(_HOST_KEY, "host_config", "alias", "h.name")
     fields["address"] = _config_field(_HOST_KEY, "host_config", "address", "''")
@@ -329,7 +348,7 @@ def _own_host_fields() -> dict[str, Field]:
 
 def _own_service_fields() -> dict[str, Field]:
     fields = _status_fields(ServiceStatus, "s", SERVICE_STATES) | _config_fields(_SERVICE_KEY, "service_config", "s.description")
-    fields |= _poller_fields("s") | _downtime_fields(_SERVICE_KEY, 1) | _comment_fields(_SERVICE_KEY, 1)
+    fields |= poller_fields("s") | _downtime_fields(_SERVICE_KEY, 1) | _comment_fields(_SERVICE_KEY, 1)
     fields |= _handled_fields("s", f"({_HANDLED.format('s')} OR {_HANDLED_BY_HOST})")
     fields["service"] = fields["description"]
     fields["servicegroup"] = _member_of(_SERVICE_KEY, "servicegroup")
@@ -373,8 +392,8 @@ _HOST_NAME = Field("h.name", links=(Link("s.rowid", "o.rowid", _FROM_HOST, to_ma
 _TO_SERVICES = Link(_HOST_KEY, "s.poller, s.host_name", "state.service s")
 _HOST_FIELDS = _own_host_fields()
 _SERVICE_FIELDS = _own_service_fields()
-_HOST_VARIABLE = _variable_sql("h", _HOST_KEY, "host_config")
-_SERVICE_VARIABLE = _variable_sql("s", _SERVICE_KEY, "service_config")
+HOST_VARIABLE = _variable_sql("h", _HOST_KEY, "host_config")
+SERVICE_VARIABLE = _variable_sql("s", _SERVICE_KEY, "service_config")
 
 HOSTS = Table(
     {
@@ -387,8 +406,8 @@ HOSTS = Table(
     },
     ("h.poller", "h.name"),
     (
-        Variables(("host._", "host.variable.", "variable.", "_"), _HOST_VARIABLE),
-        Variables(("service._", "service.variable."), _SERVICE_VARIABLE, (_TO_SERVICES,)),
+        Variables(("host._", "host.variable.", "variable.", "_"), HOST_VARIABLE),
+        Variables(("service._", "service.variable."), SERVICE_VARIABLE, (_TO_SERVICES,)),
     ),
 )
 """Of a host. `service.X` is about its services: at least one of them passes."""
@@ -406,8 +425,8 @@ SERVICES = Table(
     },
     ("s.poller", "s.host_name", "s.description"),
     (
-        Variables(("host._", "host.variable."), _HOST_VARIABLE, (guarded(_TO_HOST),)),
-        Variables(("service._", "service.variable.", "variable.", "_"), _SERVICE_VARIABLE),
+        Variables(("host._", "host.variable."), HOST_VARIABLE, (guarded(_TO_HOST),)),
+        Variables(("service._", "service.variable.", "variable.", "_"), SERVICE_VARIABLE),
     ),
 )
 """Of a service. `host.X` is about its host."""
@@ -453,17 +472,20 @@ def names_others(field: Field) -> bool:
 
 def seen_by(scope: Scope, table: Table) -> Table:
     """The table as it is for a caller of that scope."""
-    return replace(table, scope=scope) if scope.is_limited else table
+    return table if scope == EVERYTHING else replace(table, scope=scope)
 
 
 def _seen_by(scope: Scope, field: Field) -> Field:
-    if not any(link.named or link.of for link in field.links):
+    if field.counted is not None:
+        field = replace(field, sql=field.counted(scope))
+    if not any(link.named or link.of or link.seen for link in field.links):
         return field
     return replace(field, links=tuple(_limited(scope, link) for link in field.links), sorts="")
 
 
 def _limited(scope: Scope, link: Link) -> Link:
     of = link.named or (link.of if scope.rights is not None else None)  # who is limited otherwise sees the host of what he sees
-    if of is None:
-        return link
-    return replace(link, where=" AND ".join(filter(None, [link.where, f"({written_out(scope.sql(*of))})"])))
+    limits: list[Condition] = [scope.sql(*of)] if of is not None else []
+    limits += [link.seen(scope)] if link.seen is not None else []
+    where = [link.where, *(f"({written_out(limit)})" for limit in limits)]
+    return replace(link, where=" AND ".join(filter(None, where)))

@@ -49,7 +49,7 @@ def groups(
 ) -> tuple[tuple[GroupView, ...], int]:
     """One page of groups by name, and how many there are."""
     named: list[Condition] = [("g.name = ?", [name])] if name is not None else []
-    where, values = all_of([*_visible_groups(scope, kind, poller), *named])
+    where, values = all_of([*visible_groups(scope.on(poller), kind), *named])
     found = f"FROM state.object_group g WHERE {where}"
     (total,) = reader.connection.execute(f"SELECT count(DISTINCT g.name) {found}", values).fetchone()
     page = f"SELECT g.name, group_concat(g.poller) {found} GROUP BY g.name ORDER BY g.name LIMIT ? OFFSET ?"
@@ -83,7 +83,7 @@ def members(
 
 def groups_of(reader: Reader, scope: Scope, kind: Kind, poller: int, member: str, service: str = "") -> tuple[str, ...]:
     """The names of the groups within scope that a host, service or contact is a member of."""
-    where, values = all_of(_visible_groups(scope, kind, poller))
+    where, values = all_of(visible_groups(scope.on(poller), kind))
     found = reader.connection.execute(
         "SELECT m.name FROM state.group_member m JOIN state.object_group g ON g.poller = m.poller AND g.kind = m.kind"
         f" AND g.name = m.name WHERE m.poller = ? AND m.kind = ? AND m.host_name = ? AND m.service_description = ? AND {where}"
@@ -93,17 +93,16 @@ def groups_of(reader: Reader, scope: Scope, kind: Kind, poller: int, member: str
     return tuple(name for (name,) in found)
 
 
-def _visible_groups(scope: Scope, kind: Kind, poller: int | None) -> list[Condition]:
-    conditions: list[Condition] = [("g.kind = ?", [kind]), Scope(pollers=scope.pollers).sql("g.poller", "")]
-    if poller is not None:
-        conditions.append(("g.poller = ?", [poller]))
+def visible_groups(scope: Scope, kind: Kind, alias: str = "g") -> list[Condition]:
+    """Which groups a caller sees: poller, kind and name stand in the columns of that alias."""
+    conditions: list[Condition] = [(f"{alias}.kind = ?", [kind]), Scope(pollers=scope.pollers).sql(f"{alias}.poller", "")]
     if not scope.is_limited:
         return conditions
     if kind == "contactgroup":
-        return [*conditions, named_by_objects(scope, "contact_groups", "g.poller", "g.name")]
+        return [*conditions, named_by_objects(scope, "contact_groups", f"{alias}.poller", f"{alias}.name")]
     where, values = scope.sql("m.poller", "m.host_name", "m.service_description")
     member = f"SELECT m.poller, m.name FROM state.group_member m WHERE m.kind = ? AND {where}"
-    return [*conditions, (f"(g.poller, g.name) IN ({member})", [kind, *values])]
+    return [*conditions, (f"({alias}.poller, {alias}.name) IN ({member})", [kind, *values])]
 
 
 def _members_of(scope: Scope, kind: Kind, name: str, pollers: Sequence[int]) -> list[Condition]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from engine.model import ServiceView
-from engine.state.lists import ALL, Listing
+from engine.state.lists import ALL, SERVICE_ROWS, Listing
 from engine.state.scope import Condition, Scope
 from engine.state.views import Reader, of_hosts
 
@@ -69,7 +69,7 @@ def listed_services(
     reader: Reader, scope: Scope, conditions: Sequence[Condition], order: str, *, limit: int, offset: int = 0
 ) -> tuple[list[ListedService], int]:
     """One page of what the conditions leave of the services within scope, in an order of search.order; and how many there are."""
-    listing = Listing.within(scope, "service", conditions)
+    listing = Listing.within(scope, SERVICE_ROWS, conditions)
     with reader.snapshot():
         is_all = all(sql == "1" for sql, _ in listing.conditions)
         total = reader.count_all(is_service=True) if is_all else listing.count(reader)
@@ -79,7 +79,7 @@ def listed_services(
 def listed_services_of_hosts(reader: Reader, scope: Scope, host_ids: Sequence[int]) -> dict[int, list[ListedService]]:
     """The services of each of these hosts, by host id; none for a host without any, or out of scope."""
     found: dict[int, list[ListedService]] = {id: [] for id in host_ids}
-    for row in _page(reader, Listing.within(scope, "service", [of_hosts(list(found))]), _BY_NAME, ALL, 0):
+    for row in _page(reader, Listing.within(scope, SERVICE_ROWS, [of_hosts(list(found))]), _BY_NAME, ALL, 0):
         found[row.host_id].append(row)
     return found
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import orjson
 
-from engine.commands.row import MEMBERS, Members, Row, Subject
+from engine.commands.row import MEMBERS, Members, Row, Subject, meant
 from engine.model import ObjectKey
 from engine.state.views import Reader
 
@@ -51,12 +51,27 @@ def meant_hosts(reader: Reader, poller: int, subject: Subject, arguments: Mappin
     return accepted if isinstance(accepted, list) else hosts_of_group(reader, poller, subject, arguments)
 
 
-def meant_objects(reader: Reader, poller: int, row: Row, arguments: Mapping[str, object]) -> Sequence[ObjectKey]:
-    """The hosts and services a command was accepted for; those it acts on now where these were not stored."""
+def meant_objects(reader: Reader, poller: int, row: Row, arguments: Mapping[str, object]) -> Sequence[ObjectKey] | None:
+    """The hosts and services a command was accepted for; None when they were too many to be stored, and are others by now."""
     accepted = arguments.get(MEMBERS)
-    if not isinstance(accepted, list):
-        return objects_of(reader, poller, row, arguments)
-    return [ObjectKey(poller, host, service or None) for host, _, service in (name.partition(";") for name in accepted)]
+    if isinstance(accepted, list):
+        return [ObjectKey(poller, host, service or None) for host, _, service in (name.partition(";") for name in accepted)]
+    now = objects_of(reader, poller, row, arguments)
+    return now if accepted in (None, meant([member_name(key) for key in now])) else None
+
+
+def meant_contacts(reader: Reader, poller: int, row: Row, arguments: Mapping[str, object]) -> Sequence[str] | None:
+    """The same of contacts."""
+    accepted = arguments.get(MEMBERS)
+    if isinstance(accepted, list):
+        return accepted
+    now = contacts_of(reader, poller, row, arguments)
+    return now if accepted in (None, meant(now)) else None
+
+
+def member_name(key: ObjectKey) -> str:
+    """A host or service as MEMBERS names it."""
+    return key.host if key.service is None else f"{key.host};{key.service}"
 
 
 def contacts_of(reader: Reader, poller: int, row: Row, names: Mapping[str, object]) -> tuple[str, ...]:

@@ -242,7 +242,7 @@ class Mirror:
             row = self._connection.execute("SELECT created, kind FROM poller WHERE number = ?", (poller,)).fetchone()
             created, kind = (int(row[0]), CoreKind(row[1])) if row is not None else (0, CoreKind.NAGIOS)
             new = [line for line in lines if line.kind in NOTIFICATIONS or line.at >= created] if row is not None else []
-            drafts = [draft for line in new if line.kind not in PASSIVE for draft in self._take_line(poller, kind, line)]
+            drafts = [draft for line in new if line.kind not in PASSIVE for draft in self._take_line(poller, kind, line, created)]
             self._mark_checked(poller, [line for line in new if line.kind in PASSIVE])
             if drafts:
                 EventLog(self._connection, poller).append(drafts)
@@ -250,7 +250,7 @@ class Mirror:
             if row is not None and position is not None:
                 self._connection.execute("INSERT OR REPLACE INTO log_position VALUES (?, ?)", (poller, position))
 
-    def _take_line(self, poller: int, kind: CoreKind, line: StateEvent) -> list[Draft]:
+    def _take_line(self, poller: int, kind: CoreKind, line: StateEvent, created: int) -> list[Draft]:
         key = ObjectKey(poller, line.host, line.service)
         table = HOST if line.service is None else SERVICE
         found = self._connection.execute(table.select, key_values(key)).fetchone()
@@ -258,7 +258,11 @@ class Mirror:
             return []
         old = table.row._make(found)
         drafts = [_notified(line, old.state)] if line.kind in NOTIFICATIONS else []
-        row = after(old, line, may_go_on=is_of_one_downtime(kind, line) and self._has_other_downtimes(key, line))
+        of_one_downtime = is_of_one_downtime(kind, line)
+        if of_one_downtime and line.word != "STARTED" and self._may_never_have_begun(key, line):
+            return drafts
+        # Of a start in the file's own second the file may tell already: one downtime is more likely than two at once.
+        row = after(old, line, of_one_downtime=of_one_downtime and (line.word != "STARTED" or line.at > created))
         if row is None:
             return drafts
         self._connection.execute(table.update, table.update_values(key, row))
@@ -272,12 +276,13 @@ class Mirror:
             drafts.append(of_object(told, key, row, before, float(line.at), "log"))
         return drafts
 
-    def _has_other_downtimes(self, key: ObjectKey, line: StateEvent) -> bool:
-        """May the object be in a downtime besides the one that ended? Which one was cancelled the line does not say."""
-        query = "SELECT count(*), sum(start_time <= ?1 AND end_time > ?1) FROM downtime WHERE poller = ? AND host_name = ?"
-        values = (line.at, *key)
-        count, within = self._connection.execute(f"{query} AND service_description IS ?", values).fetchone()
-        return bool(count > 1 if line.word == "CANCELLED" else within)
+    def _may_never_have_begun(self, key: ObjectKey, line: StateEvent) -> bool:
+        """Which downtime it is that ended the line does not say: may it be one that was not in effect?"""
+        query = (
+            "SELECT 1 FROM downtime WHERE poller = ? AND host_name = ? AND service_description IS ? AND NOT is_in_effect"
+            " AND (? OR end_time <= ?) LIMIT 1"
+        )
+        return self._connection.execute(query, (*key, line.word == "CANCELLED", line.at)).fetchone() is not None
 
     def _mark_checked(self, poller: int, lines: Sequence[StateEvent]) -> None:
         """Checks that ran: their rows' `last_check`, and nothing to tell. They come by the thousand, so no row is read."""

@@ -43,11 +43,18 @@ class Operand(msgspec.Struct, frozen=True):
             case _:
                 return self._compared(_COMPARISONS[operator], value)
 
+    @property
+    def _sql(self) -> str:
+        """The value that is compared."""
+        if self.field.type is Type.AGE:
+            return f"max(0.0, round({self.now!r} - ({self.field.sql}), 3))"  # as it is shown
+        return self.field.sql
+
     def _any_of(self, given: Sequence[object]) -> tuple[str, list[object]]:
         values = [self._value(one) for one in given]
         if not values:
             return "0", []
-        sql = self.field.sql
+        sql = self._sql
         if self.field.type is Type.FLAG:
             return " OR ".join(sorted({f"({sql})" if value else f"NOT ({sql})" for value in values})), []
         if self.field.type is Type.TEXT:
@@ -67,7 +74,7 @@ class Operand(msgspec.Struct, frozen=True):
         if self.field.type is Type.FLAG:
             raise self._wrong_operator()
         collation = " COLLATE NOCASE" if self.field.type is Type.TEXT else ""
-        return f"{self.field.sql}{collation} {comparison} ?", [self._value(given)]
+        return f"{self._sql}{collation} {comparison} ?", [self._value(given)]
 
     def _like(self, pattern: str) -> tuple[str, list[object]]:
         pattern = patterns.whole_escapes(pattern)
@@ -169,6 +176,7 @@ _READERS: dict[Type, Callable[[Operand, object], object]] = {
     Type.TEXT: Operand.text,
     Type.INTEGER: Operand.integer,
     Type.REAL: Operand.real,
+    Type.AGE: Operand.real,
     Type.TIME: Operand.time,
     Type.FLAG: Operand.flag,
     Type.WORD: Operand.word,

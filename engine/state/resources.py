@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from engine.state.fields import PROBLEM_HOSTS, PROBLEM_SERVICES, Field, Table, Type, seen_by
-from engine.state.lists import Listing, merged
+from engine.state.lists import OBJECT_ROWS, Listing, merged
 from engine.state.scope import Condition, Scope
 from engine.state.search import Kind, order_key
 from engine.state.tables import COUNTED, host_severity, service_severity
@@ -119,33 +119,34 @@ def found_resources(
     """
     listings = {kind: _listing(scope, kind, conditions, is_sorted=bool(keys)) for kind, conditions in chosen.items()}
     with reader.snapshot():
-        total = sum(_count(reader, listing) for listing in listings.values())
+        total = sum(_count(reader, kind, listing) for kind, listing in listings.items())
         if not limit or not listings:
             return [], total
-        ordered = [listings[kind] for kind in _ALIASES if kind in listings]
+        kinds = [kind for kind in _ALIASES if kind in listings]
+        ordered = [listings[kind] for kind in kinds]
         worst = _WORST_OF_ALL if all(map(_is_everything, ordered)) else _WORST_FIRST
         sorting = [
             _sorting(worst[at], seen_by(scope, tables[at]), keys, _TIES[at]) for at, kind in enumerate(_ALIASES) if kind in listings
         ]
         orders = [how for _, how in _of_keys(tables[0], keys)] if keys else list(_ORDER)
         page = list(merged(reader, ordered, sorting, [*orders, *["ASC"] * len(_TIES[0])], limit, offset))
-        return _rows(reader, [(ordered[at].kind, rowid) for at, rowid in page]), total
+        return _rows(reader, [(kinds[at], rowid) for at, rowid in page]), total
 
 
 def _listing(scope: Scope, kind: Kind, conditions: Sequence[Condition], *, is_sorted: bool) -> Listing:
     asked = [condition for condition in conditions if condition[0] != "1"]
     # Where nothing limits them all rows are walked to be sorted by something: through the small index then.
     walked = [(f"{_ALIASES[kind]}.{COUNTED}", ())] if is_sorted or scope.sql("", "")[0] != "1" else []
-    return Listing.within(scope, kind, asked or walked)
+    return Listing.within(scope, OBJECT_ROWS[kind], asked or walked)
 
 
 def _is_everything(listing: Listing) -> bool:
     return all(sql == "1" for sql, _ in listing.conditions)
 
 
-def _count(reader: Reader, listing: Listing) -> int:
-    if all(sql in ("1", f"{_ALIASES[listing.kind]}.{COUNTED}") for sql, _ in listing.conditions):
-        return reader.count_all(is_service=listing.kind == "service")
+def _count(reader: Reader, kind: Kind, listing: Listing) -> int:
+    if all(sql in ("1", f"{_ALIASES[kind]}.{COUNTED}") for sql, _ in listing.conditions):
+        return reader.count_all(is_service=kind == "service")
     return listing.count(reader)
 
 

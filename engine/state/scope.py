@@ -36,6 +36,13 @@ class Scope(msgspec.Struct, frozen=True):
         """Not every object of its pollers is within it."""
         return self.hostgroups is not None or self.rights is not None
 
+    def on(self, poller: int | None) -> Scope:
+        """What of it is on that poller; all of it for None."""
+        if poller is None:
+            return self
+        only = frozenset({poller})
+        return msgspec.structs.replace(self, pollers=only if self.pollers is None else only & self.pollers)
+
     def sql(self, poller: str, host: str, service: str | None = None) -> tuple[str, list[object]]:
         """Return (condition, parameters) over the SQL expressions that hold an object's poller number, host and service name.
 

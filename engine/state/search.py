@@ -156,11 +156,16 @@ class _Compiler:
     def _plain(self, name: str, values: Sequence[str]) -> Condition:
         for suffix, operator in ((_OLDER, "$lt"), (_NEWER, "$gt")):
             if name.endswith(suffix) and self.table.field(name) is None:
+                self._refuse_ages_of(name, name.removesuffix(suffix))
                 field, ages = name.removesuffix(suffix), [f"-{value.removeprefix('-')}" for value in values]
                 joined = _joined([self._test(field, operator, age) for age in ages], " OR ")
                 assert joined is not None
                 return joined
         return self._test(name, "$in", list(values))
+
+    def _refuse_ages_of(self, name: str, of: str) -> None:
+        if known_field(self.table, of).type is not Type.TIME:
+            raise InvalidSearch(f"{name}: {of} is no time, so it has no age.", field=of)
 
     def _member(self, name: str, value: object, joiner: str, depth: int) -> Condition | None:
         if name in _AGGREGATORS:
@@ -194,7 +199,8 @@ class _Compiler:
             if operator != "$eq":
                 message = f'{name}: The value "null" is only supported by the operators $eq and $neq.'
                 raise InvalidSearch(message, field=name, operator=operator_asked)
-            return _through(field, f"({field.sql}) IS NOT NULL", not negated), []
+            has_one = _through(field, f"({field.sql}) IS NOT NULL", negated=False)
+            return has_one if negated else f"(NOT {has_one})", []
         sql, values = Operand(name, operator_asked, field, self.now).test(operator, value)
         return _through(field, sql, negated), values
 

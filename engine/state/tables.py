@@ -30,7 +30,7 @@ from engine.model import (
     TimeperiodConfig,
 )
 
-SCHEMA_VERSION = 14
+SCHEMA_VERSION = 15
 STATE_FILE = "state.db"
 
 # A core may write `nan`; SQLite stores it as NULL, and no field of the model is NULL by accident.
@@ -291,7 +291,7 @@ CREATE TABLE dirty (
   poller INTEGER NOT NULL, host_name TEXT NOT NULL, description TEXT NOT NULL, at INTEGER NOT NULL,
   PRIMARY KEY (poller, host_name, description)) WITHOUT ROWID;
 
--- The object cache. `wanted_id` is the public id a _HOST_ID or _SERVICE_ID custom variable asks for.
+-- The object cache; rows of lists have numbers. `wanted_id` is the public id a _HOST_ID or _SERVICE_ID custom variable asks for.
 CREATE TABLE host_config (
   poller INTEGER NOT NULL, wanted_id INTEGER, {_typed(HostConfig)}, PRIMARY KEY (poller, name)) WITHOUT ROWID;
 CREATE TABLE service_config (
@@ -301,13 +301,13 @@ CREATE INDEX service_wanted ON service_config (poller) WHERE wanted_id IS NOT NU
 CREATE TABLE object_group (
   poller INTEGER NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, alias TEXT NOT NULL,
   notes TEXT NOT NULL, notes_url TEXT NOT NULL, action_url TEXT NOT NULL, id INTEGER NOT NULL,
-  PRIMARY KEY (poller, kind, name)) WITHOUT ROWID;
+  PRIMARY KEY (poller, kind, name));
 -- Members: host_name holds a contact's name in a contactgroup; service_description is '' but in servicegroups.
 CREATE TABLE group_member (
   poller INTEGER NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, host_name TEXT NOT NULL, service_description TEXT NOT NULL,
   PRIMARY KEY (poller, kind, host_name, name, service_description)) WITHOUT ROWID;
 CREATE INDEX group_member_group ON group_member (kind, name, poller, host_name);
-CREATE TABLE contact (poller INTEGER NOT NULL, {_typed(ContactConfig)}, PRIMARY KEY (poller, name)) WITHOUT ROWID;
+CREATE TABLE contact (poller INTEGER NOT NULL, {_typed(ContactConfig)}, PRIMARY KEY (poller, name));
 -- Whose object it is: a contact or contactgroup of it or of one of its escalations. A host's description is ''.
 CREATE TABLE contact_of (
   kind TEXT NOT NULL, name TEXT NOT NULL, poller INTEGER NOT NULL, host_name TEXT NOT NULL, description TEXT NOT NULL,
@@ -316,8 +316,8 @@ CREATE TABLE contact_of (
 CREATE TABLE former_contact (
   poller INTEGER NOT NULL, host_name TEXT NOT NULL, description TEXT NOT NULL, contact TEXT NOT NULL, seq INTEGER,
   PRIMARY KEY (poller, host_name, description, contact)) WITHOUT ROWID;
-CREATE TABLE timeperiod (poller INTEGER NOT NULL, {_typed(TimeperiodConfig)}, PRIMARY KEY (poller, name)) WITHOUT ROWID;
-CREATE TABLE check_command (poller INTEGER NOT NULL, {_typed(CommandConfig)}, PRIMARY KEY (poller, name)) WITHOUT ROWID;
+CREATE TABLE timeperiod (poller INTEGER NOT NULL, {_typed(TimeperiodConfig)}, PRIMARY KEY (poller, name));
+CREATE TABLE check_command (poller INTEGER NOT NULL, {_typed(CommandConfig)}, PRIMARY KEY (poller, name));
 CREATE TABLE escalation (poller INTEGER NOT NULL, {_typed(EscalationConfig)});
 CREATE INDEX escalation_object ON escalation (poller, host_name, service_description);
 CREATE TABLE dependency (poller INTEGER NOT NULL, {_typed(DependencyConfig)});

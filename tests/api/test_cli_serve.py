@@ -143,14 +143,14 @@ def test_while_a_worker_is_replaced_callers_wait_and_are_not_refused(serving: Bo
 def test_a_worker_that_hangs_is_replaced_as_one_that_dies(box: Box) -> None:
     """One whose loop is blocked for good answers nobody, and would do so until somebody looks."""
     config = box.folder / "impatient.toml"
-    config.write_text(f'worker_silent_s = 2\n[[poller]]\nmain_config = "{box.folder.parent / "nagios.cfg"}"\n')
+    config.write_text(f'worker_silent_s = 5\n[[poller]]\nmain_config = "{box.folder.parent / "nagios.cfg"}"\n')
     box.arguments = ("--config", str(config))
     started(box)
     before = box.pids(WORKER)
     box.kill_part(WORKER, signal.SIGSTOP)
     until(lambda: not set(box.pids(WORKER)) & set(before), "it is gone")
     until(lambda: engine_lives(box), "another one answers")
-    assert "WARNING api.serve worker 1 has given no sign of life for 2 s and is killed" in box.output
+    assert "WARNING api.serve worker 1 has given no sign of life for 5 s and is killed" in box.output
 
 
 @pytest.mark.parametrize(

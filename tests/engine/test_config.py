@@ -197,6 +197,15 @@ def test_every_mistake_is_told_at_once_with_its_line_and_remedy(tmp_path: Path) 
     assert any(mistake.startswith("--core /nowhere/nagios.cfg: /nowhere/nagios.cfg: No such file") for mistake in found)
 
 
+@pytest.mark.parametrize(("seconds", "told"), [(0, False), (5, False), (4, True), (-1, True)])
+def test_a_worker_is_not_killed_for_a_short_stall_but_may_never_be(tmp_path: Path, seconds: int, told: bool) -> None:
+    path = toml(tmp_path, f"worker_silent_s = {seconds}\n{POLLER}")
+    if told:
+        assert mistakes(path, []) == [f"{path}:1: worker_silent_s is {seconds}: make it from 5 to 3600, or 0"]
+    else:
+        assert load_config(path, []).settings.worker_silent_s == seconds
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

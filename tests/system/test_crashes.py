@@ -11,7 +11,7 @@ import pytest
 from engine import faults
 from tests.support import cores, oracle
 from tests.support.box import Box, boxed, command_ids, parallel
-from tests.support.callers import MANY, Callers, exactly_once, many_hosts
+from tests.support.callers import MANY, Accepted, Callers, exactly_once, many_hosts, read_once
 from tests.support.cores import Core, Icinga2Core, NagiosCore, until
 
 pytestmark = pytest.mark.core
@@ -51,6 +51,7 @@ def test_named_crash_points(tell: Callable[[str], None]) -> None:
             word = site.callers.word
             tell(f"{word}: the engine died there {site.deaths} times")
             exactly_once(site.cores, site.box, site.callers.accepted, word, tell)
+            read_once(site.cores, site.callers.accepted, word)
 
 
 @contextmanager
@@ -81,7 +82,7 @@ def test_both_cores_are_killed_between_write_and_proof(frozen: bool, tell: Calla
                 exactly_once(both, box, accepted, word, tell)
 
 
-def _accept_and_kill(both: list[Core], box: Box, word: str, frozen: bool) -> dict[str, str]:
+def _accept_and_kill(both: list[Core], box: Box, word: str, frozen: bool) -> Accepted:
     hosts = [f"{prefix}{number:02}" for number in range(MANY) for prefix in "ni"]
     if frozen:
         for core in both:
@@ -93,7 +94,7 @@ def _accept_and_kill(both: list[Core], box: Box, word: str, frozen: bool) -> dic
             until(lambda core=core, old=generation: oracle.created(core.status_file) > old, "a new status file")  # type: ignore[misc]
     answers = parallel(lambda host: box.downtime(host, f"{word}, {host}", wait=0), hosts)
     assert {answer.status_code for answer in answers} == {202}, {answer.text for answer in answers if answer.status_code != 202}
-    accepted = {f"{word}, {host}": command_ids(answer)[0] for host, answer in zip(hosts, answers, strict=True)}
+    accepted = {(host, f"{word}, {host}"): command_ids(answer)[0] for host, answer in zip(hosts, answers, strict=True)}
     wanted = ("written",) if frozen else ("processed", "confirmed")
     until(lambda: all(any(_in_state(box, poller, state) for state in wanted) for poller in (1, 2)), f"{wanted} on both")
     for core in both:

@@ -49,3 +49,43 @@ def test_a_tag_lasts_until_something_changes(site: Site) -> None:
             "the change in an answer with another tag",
         )
         site.north.set_state("n-web4", "HTTP", 0, "as before")
+
+
+def test_every_list_is_searched_sorted_and_tagged(site: Site) -> None:
+    """What three cores hold, and what was asked of them: one language in every list, and 304 until something changes."""
+    comment = 'Größe 100% "_" of the lists'
+
+    def found(noun: str, search: object = None, **more: str) -> list[dict[str, object]]:
+        with site.box.client(site.box.token) as api:
+            asked = {"search": json.dumps(search)} if search else {}
+            answer = api.get(f"/v1/{noun}", params={"limit": "0", **asked, **more})
+            assert answer.status_code == 200, answer.text
+            items: list[dict[str, object]] = answer.json()["items"]
+            return items
+
+    with site.box.client(site.box.token) as api:
+        made = [
+            api.post("/v1/comments?wait=20", json={"host": host, "poller": poller, "comment": comment}).json()["id"]
+            for host, poller in (("n-web1", "north"), ("e-web1", "east"))
+        ]
+        try:
+            of_ours = {"comment": {"$lk": 'größe 100\\% "_" of the l%'}, "host.hostgroup": "web"}
+            assert [item["id"] for item in found("comments", of_ours, sort="poller")] == [made[1], made[0]], "east, north"
+            assert [item["host"] for item in found("comments", of_ours, poller="north", fields="host")] == ["n-web1"]
+            target = "/v1/comments?limit=0&host=n-web1&sort=-entry_time"
+            before = api.get(target)
+        finally:
+            for number in made:
+                api.delete(f"/v1/comments/{number}?wait=20")
+        assert api.get(target, headers={"If-None-Match": before.headers["etag"]}).status_code == 200
+        with api.stream("GET", "/v1/hostgroups?limit=0&sort=-hosts.total", headers={"Accept": "application/x-ndjson"}) as lines:
+            groups = [json.loads(line) for line in lines.iter_lines()]
+    sizes = [group["hosts"]["total"] for group in groups]
+    assert sizes == sorted(sizes, reverse=True) and len(groups) == int(lines.headers["signalbox-total"])
+    web = next(group for group in found("hostgroups", {"host": "n-web1"}))
+    assert web["name"] == "web" and found("hostgroups", {"hosts.total": web["hosts"]["total"], "name": "web"}) == [web]  # type: ignore[index]
+    periods = {item["name"] for item in found("timeperiods", {"ranges.hours": {"$lk": "00:00%24:00%"}}, poller="north")}
+    assert "always" in periods
+    told = found("contacts", {"can_submit_commands": True}, sort="-name")
+    assert told and told == sorted(told, key=lambda one: str(one["name"]).lower(), reverse=True)
+    assert len(found("check-commands", {"line": {"$rg": "."}})) == len(found("check-commands"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,7 +18,17 @@ pytestmark = pytest.mark.core
 
 HOSTS = [Host(f"h{number}", (Service("HTTP"),), ("some",) if number < 2 else ()) for number in range(6)]
 AGAIN = 'reapply_lost = ["downtime", "acknowledgement", "comment", "deletion", "switch"]'
+BIG = Host("big", tuple(Service(f"s{number}") for number in range(1001)), contacts=("ann", "bob"))
+PEOPLE = "\ndefine contactgroup {\n  contactgroup_name people\n  alias people\n  members ann,bob\n}\n"
 WIDE = 'dangerous_commands = ["DEL_DOWNTIME_BY_HOST_NAME", "DEL_DOWNTIME_BY_HOSTGROUP_NAME"]'
+
+
+class CoreOfPeople(NagiosCore):
+    """Its contacts are a group, once it has the big host that knows them."""
+
+    def configuration(self) -> dict[Path, str]:
+        made, path = super().configuration(), self.folder / "objects.cfg"
+        return made | {path: made[path] + (PEOPLE if BIG in self.hosts else "")}
 
 
 @pytest.fixture(scope="module")
@@ -33,16 +44,23 @@ def told(_cores_are_there: None) -> Iterator[tuple[Core, Box]]:
 def again(_cores_are_there: None) -> Iterator[tuple[Core, Box]]:
     """Another one; everything is asked again."""
     with cores.core_folder() as folder:
-        core = NagiosCore(folder / "core", HOSTS)
+        core = CoreOfPeople(folder / "core", HOSTS)
         with cores.running(core), boxed(folder, core, settings=f"{AGAIN}\n{WIDE}") as box:
             yield core, box
 
 
 def _made(box: Box, answer: httpx.Response) -> dict[str, Any]:
-    assert answer.is_success, answer.text
-    (life,) = box.wait_final(command_ids(answer)).values()
-    assert life["state"] == "confirmed", life
+    (life,) = _all_made(box, answer)
     return life
+
+
+def _all_made(box: Box, *answers: httpx.Response) -> list[dict[str, Any]]:
+    """What was asked for at once is seen by the same status file."""
+    assert all(answer.is_success for answer in answers), [answer.text for answer in answers]
+    ids = [command_id for answer in answers for command_id in command_ids(answer)]
+    lives = box.wait_final(ids)
+    assert {life["state"] for life in lives.values()} == {"confirmed"}, lives
+    return [lives[command_id] for command_id in ids]
 
 
 def _crash(core: Core, box: Box) -> None:
@@ -74,7 +92,7 @@ def _asked_again(box: Box, life: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _sent(box: Box, command: str, **arguments: object) -> httpx.Response:
-    return box.api.post("/v1/commands", json={"command": command, "arguments": arguments}, params={"wait": 10})
+    return box.api.post("/v1/commands", json={"command": command, "arguments": arguments}, params={"wait": 0})
 
 
 def _problem(core: Core, box: Box, host: str) -> None:
@@ -82,13 +100,25 @@ def _problem(core: Core, box: Box, host: str) -> None:
     until(lambda: box.api.get(f"/v1/hosts/{host}/services/HTTP").json()["state"] == 2, "the view shows the problem")
 
 
-def _acknowledged(box: Box, host: str, comment: str) -> dict[str, Any]:
+def _down(box: Box, host: str, comment: str, **fields: Any) -> httpx.Response:
+    return box.downtime(host, comment, wait=0, **fields)
+
+
+def _commented(box: Box, host: str, comment: str, *, persistent: bool = True) -> httpx.Response:
+    return box.api.post("/v1/comments", json={"host": host, "comment": comment, "persistent": persistent}, params={"wait": 0})
+
+
+def _acknowledged(box: Box, host: str, comment: str) -> httpx.Response:
     body = {"host": host, "service": "HTTP", "comment": comment, "sticky": True, "notify": False}
-    return _made(box, box.api.post("/v1/acknowledgements", json=body, params={"wait": 10}))
+    return box.api.post("/v1/acknowledgements", json=body, params={"wait": 0})
 
 
-def _switched(box: Box, host: str) -> dict[str, Any]:
-    return _made(box, box.api.patch(f"/v1/hosts/{host}", json={"notifications_enabled": False}, params={"wait": 10}))
+def _switched(box: Box, host: str) -> httpx.Response:
+    return box.api.patch(f"/v1/hosts/{host}", json={"notifications_enabled": False}, params={"wait": 0})
+
+
+def _deleted(box: Box, downtime: dict[str, Any]) -> httpx.Response:
+    return box.api.delete(f"/v1/downtimes/{downtime['entry_id']}", params={"wait": 0})
 
 
 def test_what_a_crash_took_is_lost_by_core(told: tuple[Core, Box]) -> None:
@@ -98,15 +128,16 @@ def test_what_a_crash_took_is_lost_by_core(told: tuple[Core, Box]) -> None:
     core.stop()
     cores.restart(core)
     until(lambda: _view_is_new(core, box), "a status file after the orderly restart")
-    lost = [
-        _made(box, box.downtime("h1", "lost", services=["HTTP"])),
-        _made(box, box.api.post("/v1/comments", json={"host": "h1", "comment": "kept?", "persistent": True}, params={"wait": 10})),
+    *lost, deleted, brief, reversed_by_others = _all_made(
+        box,
+        _down(box, "h1", "lost", services=["HTTP"]),
+        _commented(box, "h1", "kept?"),
         _acknowledged(box, "h1", "on it"),
         _switched(box, "h2"),
-    ]
-    deleted = _made(box, box.api.delete(f"/v1/downtimes/{saved['entry_id']}", params={"wait": 10}))
-    brief = _made(box, box.api.post("/v1/comments", json={"host": "h3", "comment": "brief", "persistent": False}))
-    reversed_by_others = _switched(box, "h4")
+        _deleted(box, saved),
+        _commented(box, "h3", "brief", persistent=False),
+        _switched(box, "h4"),
+    )
     core.send("ENABLE_HOST_NOTIFICATIONS;h4")
     until(lambda: oracle.status_of(core.status_file, "h4")["notifications_enabled"] == "1", "the core switched it")
     _crash(core, box)
@@ -131,22 +162,25 @@ def test_what_a_crash_took_is_asked_again_once(again: tuple[Core, Box]) -> None:
     core, box = again
     _problem(core, box, "h1")
     _problem(core, box, "h2")
-    standing = _made(box, box.downtime("h0", "to be deleted"))
-    for number in range(2):
-        _made(box, box.downtime("h5", f"to be deleted with others {number}"))
-        _made(box, box.api.post("/v1/comments", json={"host": "h3", "comment": f"one of all {number}"}, params={"wait": 10}))
+    standing, *_ = _all_made(
+        box,
+        _down(box, "h0", "to be deleted"),
+        *(_down(box, "h5", f"to be deleted with others {number}") for number in range(2)),
+        *(_commented(box, "h3", f"one of all {number}") for number in range(2)),
+    )
     core.stop()
     cores.restart(core)
     until(lambda: _view_is_new(core, box), "a status file after the orderly restart")
-    lost = [
-        _made(box, box.downtime("h1", "window ahead")),
+    *lost, wide, every, ended = _all_made(
+        box,
+        _down(box, "h1", "window ahead"),
         _acknowledged(box, "h1", "the same problem"),
         _switched(box, "h3"),
-        _made(box, box.api.delete(f"/v1/downtimes/{standing['entry_id']}", params={"wait": 10})),
-    ]
-    wide = _made(box, _sent(box, "DEL_DOWNTIME_BY_HOST_NAME", host="h5"))
-    every = _made(box, _sent(box, "DEL_ALL_HOST_COMMENTS", host="h3"))
-    ended = _made(box, box.downtime("h4", "window ends", duration=6))
+        _deleted(box, standing),
+        _sent(box, "DEL_DOWNTIME_BY_HOST_NAME", host="h5"),
+        _sent(box, "DEL_ALL_HOST_COMMENTS", host="h3"),
+        _down(box, "h4", "window ends", duration=6),
+    )
     cores.kill(core)
     end = float(ended["arguments"]["end"])
     until(lambda: time.time() > end + 1, "the window ended while the core was down")
@@ -178,8 +212,7 @@ def test_what_a_crash_took_is_asked_again_once(again: tuple[Core, Box]) -> None:
 def test_a_deletion_of_all_that_a_killed_core_never_read_spares_what_came_later(told: tuple[Core, Box]) -> None:
     """Sent again whole it would take others' later comments: those of that time are deleted by their ids."""
     core, box = told
-    for number in range(2):
-        _made(box, _sent(box, "ADD_HOST_COMMENT", host="h5", comment=f"of that time {number}", persistent=True))
+    _all_made(box, *(_commented(box, "h5", f"of that time {number}") for number in range(2)))
     core.stop()
     cores.restart(core)
     until(lambda: _view_is_new(core, box), "a status file after the orderly restart")
@@ -205,9 +238,8 @@ def test_a_deletion_of_all_that_a_killed_core_never_read_spares_what_came_later(
 def test_a_deletion_by_hostgroup_that_a_crash_took_is_for_the_members_it_was_accepted_for(again: tuple[Core, Box]) -> None:
     """One was executed and lost, one never read; meanwhile the group has lost a host and got another."""
     core, box = again
-    for word in ("executed", "unread"):
-        for host in ("h0", "h1", "h2"):
-            _made(box, box.downtime(host, f"{word} of a group"))
+    words, hosts = ("executed", "unread"), ("h0", "h1", "h2")
+    _all_made(box, *(_down(box, host, f"{word} of a group") for word in words for host in hosts))
     core.stop()
     cores.restart(core)
     until(lambda: _view_is_new(core, box), "they are saved")
@@ -239,7 +271,7 @@ def test_a_switch_that_a_crash_took_is_for_whom_it_was_meant_as_far_as_no_later_
     core, box = again
 
     def restart(*group: str, crashed: bool = False) -> None:
-        core.hosts = [Host(one.name, one.services, ("some",) if one.name in group else ()) for one in HOSTS]
+        core.hosts = [*(Host(one.name, one.services, ("some",) if one.name in group else ()) for one in HOSTS), BIG]
         core.write_config()
         if crashed:
             before = oracle.program_start(core.status_file)
@@ -258,24 +290,36 @@ def test_a_switch_that_a_crash_took_is_for_whom_it_was_meant_as_far_as_no_later_
     is_off = off("notifications_enabled")
     core.stop()
     restart("h0", "h1", "h2")
-    passive = _made(box, _sent(box, "DISABLE_HOSTGROUP_PASSIVE_HOST_CHECKS", hostgroup="some"))
-    _made(box, _sent(box, "ENABLE_PASSIVE_HOST_CHECKS", host="h2"))
-    services = _made(box, _sent(box, "DISABLE_HOST_SVC_NOTIFICATIONS", host="h4"))
-    delayed = _made(box, _sent(box, "DELAY_HOST_NOTIFICATION", host="h4", at=int(time.time()) + 60))
-    alone = _made(box, _sent(box, "DISABLE_PASSIVE_HOST_CHECKS", host="h5"))
+    passive, services, delayed, alone, many, people = _all_made(
+        box,
+        _sent(box, "DISABLE_HOSTGROUP_PASSIVE_HOST_CHECKS", hostgroup="some"),
+        _sent(box, "DISABLE_HOST_SVC_NOTIFICATIONS", host="h4"),
+        _sent(box, "DELAY_HOST_NOTIFICATION", host="h4", at=int(time.time()) + 60),
+        _sent(box, "DISABLE_PASSIVE_HOST_CHECKS", host="h5"),
+        _sent(box, "DISABLE_HOST_SVC_NOTIFICATIONS", host="big"),
+        _sent(box, "DISABLE_CONTACTGROUP_HOST_NOTIFICATIONS", contactgroup="people"),
+    )
+    later = ("ENABLE_PASSIVE_HOST_CHECKS", {"host": "h2"}), ("ENABLE_CONTACT_HOST_NOTIFICATIONS", {"contact": "ann"})
+    _all_made(box, *(_sent(box, name, **whom) for name, whom in later))
     cores.kill(core)
     held = _sent_to_a_dead_core(box, "ENABLE_PASSIVE_HOST_CHECKS", host="h5")
     restart("h0", "h1", "h3", crashed=True)
-    for life in (passive, services):
+    for life in (passive, services, many, people):
         _wait_state(box, life, "lost_by_core")
     until(lambda: len(_asked_again(box, passive)) == 2, "the group has got another host: each is switched by itself")
-    again_lives = _asked_again(box, passive) + _asked_again(box, services)
+    again_lives = [one for life in (passive, services, many, people) for one in _asked_again(box, life)]
     assert {(one["command"], one["host"]) for one in again_lives} == {
         ("DISABLE_PASSIVE_HOST_CHECKS", "h0"), ("DISABLE_PASSIVE_HOST_CHECKS", "h1"), ("DISABLE_HOST_SVC_NOTIFICATIONS", "h4"),
+        ("DISABLE_HOST_SVC_NOTIFICATIONS", "big"), ("DISABLE_CONTACT_HOST_NOTIFICATIONS", ""),
     }  # fmt: skip
     final = box.wait_final([held, *(one["id"] for one in again_lives)])
     assert {life["state"] for life in final.values()} == {"confirmed"}
     assert off("passive_checks_enabled") == ["h0", "h1"], "h2 and h5 were switched back, h3 came later"
+    shown = oracle.blocks(core.status_file)
+    told = {block["contact_name"]: block["host_notifications_enabled"] for kind, block in shown if kind == "contactstatus"}
+    assert (told["ann"], told["bob"]) == ("1", "0"), "of ann a later word was said"
+    many_shown = [block["notifications_enabled"] for _, block in shown if block.get("service_description", "").startswith("s")]
+    assert many_shown == ["0"] * 1001
     assert off("notifications_enabled") == is_off and "h0" in is_off and "h1" not in is_off, "saved in time, and said anew of h1"
     for life in (group, back, delayed, alone):
         assert box.life(life["id"])["state"] == "confirmed" and _asked_again(box, life) == []
@@ -306,7 +350,7 @@ def test_a_power_cut_of_everything(again: tuple[Core, Box]) -> None:
 
 def test_an_orderly_restart_loses_nothing(again: tuple[Core, Box]) -> None:
     core, box = again
-    gone, stays = _made(box, box.downtime("h2", "taken away by somebody")), _made(box, box.downtime("h3", "stays"))
+    gone, stays = _all_made(box, _down(box, "h2", "taken away by somebody"), _down(box, "h3", "stays"))
     box.kill(whole=True)
     number = oracle.downtimes(core.status_file, "taken away by somebody")[0]["downtime_id"]
     core.send(f"DEL_HOST_DOWNTIME;{number}")
@@ -327,7 +371,7 @@ def test_icinga2_keeps_downtimes_and_loses_acknowledgements(_cores_are_there: No
         with cores.running(core), boxed(folder, core, settings=AGAIN) as box:
             _problem(core, box, "h1")
             kept = _made(box, box.downtime("h0", "kept at once"))
-            acknowledged = _acknowledged(box, "h1", "on it")
+            acknowledged = _made(box, _acknowledged(box, "h1", "on it"))
             cores.kill(core)
             cores.restart(core)
             until(lambda: _view_is_new(core, box), "the new run is seen")

@@ -100,12 +100,12 @@ def test_head_is_get_without_its_body(front: Front, path: str) -> None:
 # --- parameters -----------------------------------------------------------------------------------------------------------------
 
 
+# Where any field of the objects is a parameter.
 SEARCHED = (
-    "/v1/hosts",
-    "/v1/services",
-    "/v1/problems",
-    "/v1/hosts/{host}/services",
-)  # where any field of the objects is a parameter
+    "/v1/hosts", "/v1/services", "/v1/problems", "/v1/hosts/{host}/services", "/v1/hostgroups", "/v1/servicegroups",
+    "/v1/contactgroups", "/v1/contacts", "/v1/timeperiods", "/v1/check-commands", "/v1/downtimes", "/v1/acknowledgements",
+    "/v1/comments",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("path", GET_PATHS)

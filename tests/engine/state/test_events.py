@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
@@ -231,12 +232,36 @@ def test_icinga_2_logs_the_end_of_each_downtime_and_an_object_may_still_be_in_an
     """Also of one that had not begun: such a line took objects out of their downtimes, until the next status file."""
     mirror.configure([poller(1, kind=CoreKind.ICINGA2)])
     both = (WORK._replace(end_time=end), *([other] if other is not None else []))
-    mirror.apply(scan(file_of(1000.0, IN_DOWNTIME, downtimes=both)))
+    shown = IN_DOWNTIME._replace(scheduled_downtime_depth=sum(one.is_in_effect for one in both))
+    mirror.apply(scan(file_of(1000.0, shown, downtimes=both)))
     mirror.log_events(1, [passage(LogKind.SERVICE_DOWNTIME, word)])
     row = reader.object_row(1, "web01", "HTTP")
     assert row is not None
     assert row.scheduled_downtime_depth == depth
     assert [event.action for event in told(reader)] == (["cancelled" if word == "CANCELLED" else "ended"] if not depth else [])
+
+
+@pytest.mark.parametrize("before", [0, 1, 3])
+def test_icinga_2_s_downtimes_that_begin_and_end_between_two_files_are_counted(mirror: Mirror, reader: Reader, before: int) -> None:
+    """Cancelled one of two that no file had shown: the object was shown out of downtime; all of two it had shown: still in one."""
+    mirror.configure([poller(1, kind=CoreKind.ICINGA2)])
+    shown = [WORK._replace(core_id=number, comment=f"{number}", block_hash=number) for number in range(1, before + 1)]
+    mirror.apply(scan(file_of(1000.0, IN_DOWNTIME._replace(scheduled_downtime_depth=before), downtimes=tuple(shown))))
+    chance, depth = random.Random(before), before
+    for _ in range(40):
+        begins = not depth or chance.random() < 0.5
+        depth += 1 if begins else -1
+        mirror.log_events(1, [passage(LogKind.SERVICE_DOWNTIME, "STARTED" if begins else "CANCELLED")])
+        row = reader.object_row(1, "web01", "HTTP")
+        assert row is not None and row.scheduled_downtime_depth == depth
+
+
+def test_a_start_in_the_file_s_own_second_is_the_one_it_shows(mirror: Mirror, reader: Reader) -> None:
+    mirror.configure([poller(1, kind=CoreKind.ICINGA2)])
+    mirror.apply(scan(file_of(AT + 0.5, IN_DOWNTIME, downtimes=(WORK,))))
+    mirror.log_events(1, [passage(LogKind.SERVICE_DOWNTIME, "STARTED"), passage(LogKind.SERVICE_DOWNTIME, "CANCELLED", AT + 1)])
+    row = reader.object_row(1, "web01", "HTTP")
+    assert row is not None and row.scheduled_downtime_depth == 0
 
 
 @pytest.mark.parametrize("first", [False, True])

@@ -19,6 +19,7 @@ from engine.state.mirror import Mirror
 from engine.state.scope import EVERYTHING
 from engine.state.views import Reader
 from tests.engine.state.rows import CountingMint
+from tests.support import oracle
 from tests.support.cores import Core, Host, Icinga2Core, NagiosCore, Service, core_folder, running, until, wait_for_generation
 
 pytestmark = pytest.mark.core
@@ -60,17 +61,16 @@ class Followed:
         assert applied.health == "fresh", applied.detail
 
 
-@pytest.fixture
-def both(tmp_path: Path) -> Iterator[list[Followed]]:
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Followed]]:
     """A Nagios and an Icinga 2, side by side: each step waits for a later second."""
     with core_folder() as folder, ExitStack() as stack:
         started: list[Core] = [NagiosCore(folder / "nagios", [HOST]), Icinga2Core(folder / "icinga2", [HOST])]
         stack.enter_context(running(*started))
-        yield [_followed(core, tmp_path / core.kind, stack) for core in started]
+        yield [_followed(core, tmp_path_factory.mktemp(core.kind), stack) for core in started]
 
 
 def _followed(core: Core, data: Path, stack: ExitStack) -> Followed:
-    data.mkdir()
     poller = Poller(1, "core", CoreKind(core.kind), core.command_file, core.status_file, core.log_file, core.object_cache_file)
     mirror = Mirror.open(data / "state.db", CountingMint())
     stack.callback(mirror.close)
@@ -113,6 +113,43 @@ def test_the_log_says_what_the_status_file_will(both: list[Followed]) -> None:
             one.scan()
             assert one.mirror.dirty(1) == (), (one.core.kind, name)
             _compare(rows, _rows(one.reader), f"{one.core.kind}: {name}")
+
+
+def test_of_two_downtimes_that_no_file_has_shown_one_is_cancelled(both: list[Followed]) -> None:
+    """Icinga 2 logs the start and end of each: the object was shown out of downtime until the next status file."""
+    wait_for_generation(*(one.core for one in both))
+    for one in both:
+        one.scan()
+    since = max(oracle.created(one.core.status_file) for one in both)
+    until(lambda: time.time() >= int(since) + 1, "another second than the file's")
+    now, offsets = int(time.time()), [one.core.log_file.stat().st_size for one in both]
+    for one in both:
+        for words in ("stays", "goes"):
+            one.core.send(f"SCHEDULE_HOST_DOWNTIME;web01;{now};{now + 600};1;0;600;ann;{words}")
+    for one, offset in zip(both, offsets, strict=True):
+        _cancel(one, "goes")
+        if one.core.kind == "icinga2":
+            until(lambda core=one.core, offset=offset: _cancelled(core, offset) == 1, "its log tells")  # type: ignore[misc]
+        one.mirror.log_events(1, _events(one.core, offset))
+        assert _rows(one.reader)["web01"].scheduled_downtime_depth == 1, one.core.kind
+        assert oracle.status_of(one.core.status_file, "web01")["scheduled_downtime_depth"] == "1"
+    for one, offset in zip(both, offsets, strict=True):
+        heard = len(_events(one.core, offset))
+        _cancel(one, "stays")
+        until(lambda one=one, offset=offset, heard=heard: len(_events(one.core, offset)) > heard, "its log tells")  # type: ignore[misc]
+        one.mirror.log_events(1, _events(one.core, offset)[heard:])
+        assert _rows(one.reader)["web01"].scheduled_downtime_depth == 0, one.core.kind
+
+
+def _cancel(one: Followed, words: str) -> None:
+    file = one.core.status_file
+    until(lambda: oracle.downtimes(file, words), "it stands")
+    one.core.send(f"DEL_HOST_DOWNTIME;{oracle.downtimes(file, words)[0]['downtime_id']}")
+    until(lambda: not oracle.downtimes(file, words), "it is gone")
+
+
+def _cancelled(core: Core, offset: int) -> int:
+    return sum(event.word == "CANCELLED" for event in _events(core, offset))
 
 
 def _foreseen(one: Followed, offset: int, name: str) -> dict[str, HostStatus | ServiceStatus]:

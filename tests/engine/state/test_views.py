@@ -22,7 +22,7 @@ from engine.journal.store import Journal
 from engine.model import CoreKind, GroupConfig, HostView, ObjectCache, ObjectKey, ServiceView
 from engine.state.fields import SERVICES as SERVICES_OF
 from engine.state.listed import as_listed, listed_services, listed_services_of_hosts
-from engine.state.lists import Listing
+from engine.state.lists import OBJECT_ROWS, Listing
 from engine.state.mirror import Mirror
 from engine.state.resources import found_resources
 from engine.state.scope import EVERYTHING, Scope, written_out
@@ -355,7 +355,7 @@ def test_a_page_joined_by_sqlite_is_the_same_page(shared: tuple[Mirror, Reader],
     mirror, reader = shared
     states = {(1, "web01", name): number % 3 for number, name in enumerate(SERVICES)}
     load(mirror, World({(1, "web01"): (0, frozenset())}, dict(states)))
-    listing = Listing.within(EVERYTHING, "service", [], "s.state DESC, s.description DESC")
+    listing = Listing.within(EVERYTHING, OBJECT_ROWS["service"], [], "s.state DESC, s.description DESC")
     item = ("s.description || ?", ["!"])
     in_order = sorted(((state, name) for (_, _, name), state in states.items()), reverse=True)
     names = [f"{name}!" for _, name in in_order][offset:][:limit]
@@ -376,7 +376,7 @@ def test_pieces_of_everything_are_everything_once(shared: tuple[Mirror, Reader],
         ("service", sorted(keys), "s.poller || s.host_name || s.description || ?"),
         ("host", sorted(hosts), "h.poller || h.name || ?"),
     ):
-        listing = Listing.within(EVERYTHING, kind, [])  # type: ignore[arg-type]
+        listing = Listing.within(EVERYTHING, OBJECT_ROWS[kind], [])  # type: ignore[index]
         pieces = list(listing.pieces(reader, (sql, ["!"]), "\n", [*sizes, *[4] * len(keys)]))
         assert listing.is_everything
         assert "\n".join(text for text, _ in pieces).split("\n") == ["".join(map(str, row)) + "!" for row in rows]
@@ -391,7 +391,7 @@ def test_pieces_of_everything_are_whole_hosts_but_for_large_ones(shared: tuple[M
     hosts = {(1, f"web{at}"): 2 for at in range(6)} | {(1, "web3"): 6}
     keys = [(*host, name) for host, services in hosts.items() for name in SERVICES[:services]]
     load(mirror, World(dict.fromkeys(hosts, (0, frozenset())), dict.fromkeys(keys, 0)))
-    found = [values for _, values in Listing.within(EVERYTHING, "service", []).ranges(reader, [1, 3, 5, 4, 4, 4, 4])]
+    found = [values for _, values in Listing.within(EVERYTHING, OBJECT_ROWS["service"], []).ranges(reader, [1, 3, 5, 4, 4, 4, 4])]
     first, large = sorted(SERVICES[:2]), sorted(SERVICES[:6])
     assert found == [
         (1, "web0", first[0], 1, "web0", first[1]),
