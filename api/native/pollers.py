@@ -50,13 +50,6 @@ class Poller(msgspec.Struct, frozen=True):
     status_update_interval_s: float
 
 
-class Pollers(msgspec.Struct, frozen=True):
-    """Every poller within the caller's scope."""
-
-    total: int
-    items: list[Poller]
-
-
 def age_s(poller: PollerView, now: float) -> float | None:
     """Seconds since the core wrote the newest generation, None before the first."""
     return max(0.0, round(now + poller.clock_offset_s - poller.created, 3)) if poller.created else None
@@ -133,23 +126,17 @@ def fresh_views(reader: Reader, call: Call, query: FreshQuery, poller: int | Non
     return fresh
 
 
-async def list_pollers(call: Call, query: NoQuery) -> Answer:
-    """Every poller."""
-    views = await call.desk.read(lambda reader: reader.pollers(call.caller.scope))
-    items = [_poller(view, call) for view in views]
-    return Answer(Pollers(len(items), items))
-
-
 async def show_poller(call: Call, query: NoQuery) -> Answer:
     """One poller by name or number."""
     word = call.names["poller"]
     view = await call.desk.read(lambda reader: reader.poller(call.caller.scope, word))
     if view is None:
         raise UnknownPoller(f"There is no poller {word!r}: /v1/pollers lists them.", poller=word)
-    return Answer(_poller(view, call))
+    return Answer(poller_of(view, call))
 
 
-def _poller(view: PollerView, call: Call) -> Poller:
+def poller_of(view: PollerView, call: Call) -> Poller:
+    """One poller as people see it."""
     now = call.clock.now()
     return Poller(
         number=view.number,
@@ -172,6 +159,5 @@ def _poller(view: PollerView, call: Call) -> Poller:
 
 
 OPERATIONS = (
-    Operation("GET", "/v1/pollers", "The truth about each core", list_pollers, {200: Pollers}),
     Operation("GET", "/v1/pollers/{poller}", "One poller, by name or number", show_poller, {200: Poller}, problems=(404,)),
 )

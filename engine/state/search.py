@@ -201,6 +201,8 @@ class _Compiler:
                 raise InvalidSearch(message, field=name, operator=operator_asked)
             has_one = _through(field, f"({field.sql}) IS NOT NULL", negated=False)
             return has_one if negated else f"(NOT {has_one})", []
+        if value == [] and operator == "$in":
+            return "1" if negated else "0", []
         sql, values = Operand(name, operator_asked, field, self.now).test(operator, value)
         return _through(field, sql, negated), values
 

@@ -104,7 +104,7 @@ def test_head_is_get_without_its_body(front: Front, path: str) -> None:
 SEARCHED = (
     "/v1/hosts", "/v1/services", "/v1/problems", "/v1/hosts/{host}/services", "/v1/hostgroups", "/v1/servicegroups",
     "/v1/contactgroups", "/v1/contacts", "/v1/timeperiods", "/v1/check-commands", "/v1/downtimes", "/v1/acknowledgements",
-    "/v1/comments",
+    "/v1/comments", "/v1/pollers",
 )  # fmt: skip
 
 

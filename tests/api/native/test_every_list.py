@@ -14,7 +14,7 @@ LINES = "application/x-ndjson"
 HOST_LISTS = ("hosts", "services", "problems")
 CONFIGURED = ("hostgroups", "servicegroups", "contactgroups", "contacts", "timeperiods", "check-commands")
 ENTRIES = ("downtimes", "acknowledgements", "comments")
-EVERY = (*HOST_LISTS, *CONFIGURED, *ENTRIES)
+EVERY = (*HOST_LISTS, *CONFIGURED, *ENTRIES, "pollers")
 OBJECTS = {"view", "custom_variables", "hosts", "services"}  # members that hold members
 
 
@@ -97,6 +97,8 @@ def test_an_item_is_what_the_object_is_when_asked_for_alone(full: Front) -> None
             assert item == full.get(f"/v1/{noun}/{item['id']}").json
     for item in _found(full, "contacts", "limit=0"):
         assert item == full.get(f"/v1/contacts/{item['name']}?poller={item['poller']}").json["contact"]
+    for item in _found(full, "pollers", "limit=0"):
+        assert item == full.get(f"/v1/pollers/{item['name']}").json
     for noun in ("timeperiods", "check-commands"):
         for item in _found(full, noun, "limit=0"):
             assert item == full.get(f"/v1/{noun}/{item['name']}?poller={item['poller']}").json
@@ -147,6 +149,14 @@ def test_what_is_out_of_scope_answers_as_what_was_made_up(full: Front, noun: str
     assert len(seen) < len(_found(full, noun, "limit=0")) or noun == "servicegroups"
     for name in _found(full, noun)[0].keys() - OBJECTS:
         assert sorted(map(str, _found(wim, noun, f"limit=0&sort={name}"))) == sorted(map(str, seen))
+
+
+def test_pollers_are_found_by_how_they_are(front: Front) -> None:
+    front.clock.at += 5  # between their limits: both are 10 s old
+    assert [item["name"] for item in _found(front, "pollers", "sort=-name&fields=name")] == ["south", "north"]
+    assert _found(front, "pollers", _search({"version": {"$lk": "4.4.%"}, "number": 2, "stale": False}))[0]["age_s"] == 10
+    assert _found(front, "pollers", "age_s=10&created_at_older_than=9s&poller=north")[0]["name"] == "north"
+    assert _found(front, "pollers", "health=ok") == []
 
 
 def test_old_parameters_of_entries_keep_their_meaning(full: Front) -> None:

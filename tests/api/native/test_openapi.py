@@ -19,7 +19,7 @@ from tests.api.support_desk import Fate, Front
 LISTS = (
     "/v1/hosts", "/v1/services", "/v1/problems", "/v1/hosts/{host}/services", "/v1/hostgroups", "/v1/servicegroups",
     "/v1/contactgroups", "/v1/contacts", "/v1/timeperiods", "/v1/check-commands", "/v1/downtimes", "/v1/acknowledgements",
-    "/v1/comments",
+    "/v1/comments", "/v1/pollers",
 )  # fmt: skip
 LINE_BY_LINE = (*LISTS, "/v1/audit")
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
