@@ -12,7 +12,7 @@ from engine.config import Poller
 from engine.desk.orders import Order
 from engine.errors import PollerAway
 from engine.model import PollerView
-from engine.pollers.command_file import has_room, probe
+from engine.pollers.command_file import probe, room
 
 ENGINE_LOCK = "engine.lock"
 _GRACE_S = 0.05  # a core that is being reloaded closes its FIFO for a moment
@@ -29,7 +29,7 @@ def poller_away(poller: Poller, view: PollerView | None) -> PollerAway | None:
     if word != "reading" and (view is None or view.command_file_health in ("reading", "stalled", "unknown")):
         time.sleep(_GRACE_S)
         word, detail = probe(poller.command_file)
-    if word == "reading" and view is not None and view.command_file_health == "stalled" and not has_room(poller.command_file):
+    if word == "reading" and view is not None and view.command_file_health == "stalled" and not room(poller.command_file):
         word, detail = "stalled", f"{poller.command_file} is full, and its core does not read it: see whether it hangs."
     if word == "reading":
         return None

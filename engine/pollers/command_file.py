@@ -7,9 +7,12 @@ batch (a descriptor kept over a re-creation writes into nowhere), and never give
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import select
 import stat
+import sys
+import termios
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,11 +56,17 @@ class CommandFile:
         if written != len(lines):
             raise OSError(errno.EIO, f"a write of {len(lines)} bytes to a FIFO was cut at {written}, which POSIX forbids")
 
-    def has_room(self) -> bool:
-        """Whether a write would go in at once. Linux wakes writers of a FIFO when a whole page, 4096 bytes, is free."""
+    def room(self) -> int:
+        """How many bytes it takes at once, 0 unless a whole page, 4096 bytes, is free: only then Linux wakes writers of a FIFO.
+
+        Where others write little at a time it may be less: each of their writes can take a page of its own.
+        """
         poll = select.poll()
         poll.register(self.descriptor, select.POLLOUT)
-        return any(event & (select.POLLOUT | select.POLLERR) for _, event in poll.poll(0))
+        if not any(event & (select.POLLOUT | select.POLLERR) for _, event in poll.poll(0)):
+            return 0
+        unread = int.from_bytes(fcntl.ioctl(self.descriptor, termios.FIONREAD, bytes(4)), sys.byteorder)
+        return fcntl.fcntl(self.descriptor, fcntl.F_GETPIPE_SZ) - unread
 
     def close(self) -> None:
         """Close the descriptor; the FIFO stays."""
@@ -79,14 +88,14 @@ def probe(path: Path) -> tuple[str, str]:
     return "reading", ""
 
 
-def has_room(path: Path) -> bool:
-    """Whether a command file that can be opened takes a write at once; True when it cannot: opening it tells more."""
+def room(path: Path) -> int:
+    """How many bytes a command file that can be opened takes at once; a write's worth when it cannot: opening it tells more."""
     try:
         command_file = CommandFile.open(path)
     except PollerError:
-        return True
+        return WRITE_LIMIT
     try:
-        return command_file.has_room()
+        return command_file.room()
     finally:
         command_file.close()
 

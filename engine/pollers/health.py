@@ -10,7 +10,7 @@ from pathlib import Path
 from engine.clock import Clock
 from engine.config import Poller
 from engine.errors import NoReader, PollerError
-from engine.pollers.command_file import CommandFile, has_room, probe
+from engine.pollers.command_file import CommandFile, probe, room
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class CommandFileHealth:
             return
         self._looked_at = now
         word, detail = probe(self.poller.command_file)
-        full_since = self._full_since if self._full_since is not None and self.is_full() else None
+        full_since = self._full_since if self._full_since is not None and not self.room() else None
         if word == "reading" and full_since is not None and now - full_since > STALLED_AFTER_S:
             word = "stalled"
             detail = f"{self.poller.command_file} has been full for {now - full_since:.0f} s: see whether the core hangs."
@@ -85,13 +85,11 @@ class CommandFileHealth:
         if not self._told:
             self._told = self.tell(self.poller.number, word, detail)
 
-    def is_full(self) -> bool:
-        """Before anything is journalled: other writers may have filled the command file of a core that hangs."""
-        if has_room(self.poller.command_file):
-            self._full_since = None
-            return False
-        self._full_since = self._full_since or self.clock.monotonic()
-        return True
+    def room(self) -> int:
+        """What the command file takes, in bytes: asked before anything is journalled, for others may have filled it."""
+        found = room(self.poller.command_file)
+        self._full_since = None if found else self._full_since or self.clock.monotonic()
+        return found
 
     def opened(self) -> CommandFile | None:
         """The command file, open for writing; None when it cannot be, which is told."""

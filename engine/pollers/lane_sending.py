@@ -17,9 +17,10 @@ from engine.pollers.lane_writing import GATHER_S, LaneWriting
 from engine.pollers.sending import Situation, batches, in_sending_order, plan, ran_out
 from engine.state.views import Reader
 
-UNPROVEN_LIMIT = 64 * 1024  # bytes: what a FIFO holds; more would be waiting in a core that does not read
-RESULTS_LIMIT = UNPROVEN_LIMIT - 4 * WRITE_LIMIT  # of calls of results: people's commands find room at once
-RESULTS_AHEAD = 32 * WRITE_LIMIT  # journalled in one commit, before it is their turn to be written
+UNPROVEN_LIMIT = 64 * 1024  # bytes of commands
+UNPROVEN_RESULTS = 192 * 1024  # bytes of results: what keeps a core busy while their batch rows become durable
+FOR_COMMANDS = 4 * WRITE_LIMIT  # bytes that results leave free in the command file: people's commands find room at once
+RESULTS_AHEAD = 64 * WRITE_LIMIT  # journalled in one commit, before it is their turn to be written
 AT_ONCE = 5000  # commands held or given up in one step
 LOOK_EVERY_S = 0.5  # pokes are hints and may be lost
 
@@ -56,15 +57,22 @@ class LaneSending(LaneWriting):
         if not self.health.is_reading:
             self._hold_accepted()
             return
-        room = UNPROVEN_LIMIT - sum(flight.size for flight in self._flights.values())
-        if room < WRITE_LIMIT or self.health.is_full():
+        free = self.health.room()
+        flying = [sum(flight.size for flight in self._flights.values() if flight.of_results is which) for which in (False, True)]
+        room = min(free, UNPROVEN_LIMIT - flying[False])
+        for_results = min(free - FOR_COMMANDS, UNPROVEN_RESULTS - flying[True])
+        if room < WRITE_LIMIT:
             if self.health.is_stalled:
                 self._hold_accepted()
             return
-        if len(self.results.ready) > RESULTS_LIMIT // WRITE_LIMIT and not is_waiting(self.journal.connection, self.poller.number):
-            self._write_results([], 0.0, room - (UNPROVEN_LIMIT - RESULTS_LIMIT))
+        if self._has_enough_ready() and not is_waiting(self.journal.connection, self.poller.number):
+            self._write_results([], 0.0, for_results)
         else:
-            self._send(reader, room)
+            self._send(reader, room, for_results)
+
+    def _has_enough_ready(self) -> bool:
+        """Writes of results wait to be done: no more are planned."""
+        return len(self.results.ready) >= RESULTS_AHEAD // WRITE_LIMIT // 2
 
     def _is_anything_waiting(self) -> bool:
         self.results.load(self.journal.connection)
@@ -93,7 +101,7 @@ class LaneSending(LaneWriting):
             written = self._store_written(slices)
         self.reports.moved([*results, *written])
 
-    def _send(self, reader: Reader, room: int) -> None:
+    def _send(self, reader: Reader, room: int, for_results: int) -> None:
         with reader.snapshot():
             generation, created, program_start = reader.poller_generation(self.poller.number)
             self.results.see(generation)
@@ -110,8 +118,8 @@ class LaneSending(LaneWriting):
             free = (command for command in waiting if not self.results.holds_back(command))
             decided = plan(free, situation, self.journal.connection, reader, room)
             parts = batches(decided.lines, room)
-            left = room - len(parts) * WRITE_LIMIT - (UNPROVEN_LIMIT - RESULTS_LIMIT)
-            more = left >= WRITE_LIMIT and len(self.results.ready) < RESULTS_AHEAD // WRITE_LIMIT // 2
+            left = for_results - len(parts) * WRITE_LIMIT
+            more = left >= WRITE_LIMIT and not self._has_enough_ready()
             results = self.results.plan(situation, reader, decided.blocked, RESULTS_AHEAD) if more else []
             self._note_unsaved()
         self._expire(decided.expired)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,8 @@ from engine import faults
 from engine.commands.lifecycle import State
 from engine.journal.calls import CallRow, Counts, Failure, Payload, calls_of, failures_of, insert_call, prune_calls, withdraw_call
 from engine.pollers import local
-from engine.pollers.command_file import CommandFile
+from engine.pollers.command_file import CommandFile, room
+from engine.pollers.lane_sending import UNPROVEN_RESULTS
 from tests.engine.pollers.lane_scene import POLLER, LaneScene, at_crash_points, lane_scene
 
 OBJECTS = [(host, service) for host in ("web", "db") for service in ("", "http", "disk")]
@@ -130,6 +133,31 @@ def test_people_overtake_thousands(scene: LaneScene) -> None:
     scene.step()
     assert scene.state(other) is State.REFUSED
     assert stands(scene).counts.accepted > 500
+
+
+def test_results_leave_people_room_in_the_command_file_of_a_core_that_hangs(scene: LaneScene) -> None:
+    call(scene, many(scene, 5000))
+    for _ in range(20):
+        scene.step()
+    left = room(scene.poller.command_file)
+    assert left >= 4 * 4096, "all of people's, whatever else they ask at once"
+    made = scene.accept("ADD_HOST_COMMENT", "other")
+    scene.step()
+    assert scene.state(made) in (State.WRITING, State.WRITTEN) and room(scene.poller.command_file) < left
+
+
+def test_of_what_a_core_reads_and_does_not_log_there_is_no_more_than_so_much(scene: LaneScene) -> None:
+    call(scene, many(scene, 9000))
+    read = b""
+    for _ in range(40):
+        scene.step()
+        with suppress(BlockingIOError):
+            while some := os.read(scene.core.reader, 65536):
+                read += some
+    assert UNPROVEN_RESULTS - 4096 <= len(read) <= UNPROVEN_RESULTS
+    made = scene.accept("ADD_HOST_COMMENT", "other")
+    scene.step()
+    assert scene.state(made) in (State.WRITING, State.WRITTEN)
 
 
 def test_a_command_for_an_object_comes_behind_the_results_that_were_there_before(scene: LaneScene) -> None:
@@ -257,7 +285,7 @@ def test_each_result_is_executed_once_wherever_we_die(scene: LaneScene, monkeypa
             raise Died
 
     at_crash_points(monkeypatch, crash)
-    call(scene, many(scene, 2500))
+    call(scene, many(scene, 6500))
     deaths = 0
     for _ in range(60):
         try:
@@ -267,9 +295,9 @@ def test_each_result_is_executed_once_wherever_we_die(scene: LaneScene, monkeypa
             scene.crash()
         scene.core.read()
     assert deaths == 2
-    assert Counter(executed(scene)) == {f"result {n}": 1 for n in range(2500)}
-    scene.settle(2)
-    assert stands(scene).counts.confirmed == 2500
+    assert Counter(executed(scene)) == {f"result {n}": 1 for n in range(6500)}
+    scene.settle(3)
+    assert stands(scene).counts.confirmed == 6500
 
 
 def test_none_is_executed_twice_when_a_command_overtook_what_was_ready_and_we_die(scene: LaneScene) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import CommandFileMissing, CommandFileNotWritable, NoReader, NotAFifo, PipeFull, PollerError
-from engine.pollers.command_file import CommandFile, probe
+from engine.pollers.command_file import CommandFile, probe, room
 
 LINE = b"[1795476292] ADD_HOST_COMMENT;h1;1;a;c1\n"
 
@@ -129,6 +129,22 @@ def test_a_full_pipe_takes_all_or_nothing(fifo: Path, reader: int) -> None:
             break
     assert len(got) == sent > capacity // 2
     assert got == batch * (sent // len(batch))
+
+
+def test_the_room_is_what_its_reader_has_left(fifo: Path, reader: int) -> None:
+    capacity = fcntl.fcntl(reader, fcntl.F_GETPIPE_SZ)
+    assert room(fifo) == capacity
+    command_file = CommandFile.open(fifo)
+    command_file.write(LINE * 3)
+    assert room(fifo) == command_file.room() == capacity - 3 * len(LINE)
+    os.read(reader, len(LINE))
+    assert room(fifo) == capacity - 2 * len(LINE)
+    with pytest.raises(PipeFull):
+        while True:
+            command_file.write(LINE)
+    assert room(fifo) == 0, "what is left is less than a page"
+    command_file.close()
+    assert room(fifo.with_name("none")) >= 4096, "opening it tells more"
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from engine import faults
 from engine.commands.lifecycle import State
 from engine.errors import NoReader, PipeFull, PollerError
 from engine.pollers import lane_sending
-from engine.pollers.command_file import CommandFile, has_room
+from engine.pollers.command_file import CommandFile, room
 from tests.engine.pollers.lane_scene import T0, LaneScene, at_crash_points, lane_scene
 
 
@@ -102,7 +102,7 @@ def test_a_command_withdrawn_at_the_last_moment_is_not_written(scene: LaneScene,
 def test_a_full_command_file_costs_no_steps_until_its_core_is_called_stalled_then_what_waits_is_held(scene: LaneScene) -> None:
     scene.step()
     dirt = b"[1795476000] ADD_HOST_COMMENT;web;0;other;theirs\n" * 80
-    while has_room(scene.poller.command_file):
+    while room(scene.poller.command_file):
         scene.dirt(dirt[: 50 * 80])
     made = scene.accept("SCHEDULE_HOST_DOWNTIME")
     for _ in range(15):
