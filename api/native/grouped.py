@@ -59,7 +59,7 @@ async def groups_answer(call: Call, query: ListQuery, kind: Kind, names: Sequenc
         beside = partial(_totals_beside, call, kind, poller)
         return Chosen([Section(listing, _columns(table, names), _LATE, beside)], listing.count)
 
-    return await list_answer(call, query, choose, names)
+    return await list_answer(call, query, choose, names, is_dear=not (query.search or query.plain or query.sort))
 
 
 _LATE = frozenset({"hosts", "services"})

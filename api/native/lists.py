@@ -119,8 +119,11 @@ async def rows_answer(
     return await list_answer(call, query, choose, names)
 
 
-async def list_answer(call: Call, query: ListQuery, choose: Choose, names: Sequence[str]) -> Answer:
-    """One list. `names`: the members of an item; `choose` says what it consists of, given the poller's number."""
+async def list_answer(call: Call, query: ListQuery, choose: Choose, names: Sequence[str], *, is_dear: bool = False) -> Answer:
+    """One list. `names`: the members of an item; `choose` says what it consists of, given the poller's number.
+
+    `is_dear`: a page of it takes long to read although nothing is searched or sorted, which must not end it.
+    """
     wanted, first = _wanted(query, names), query.first
     lines = _prefers_lines(call.headers.get("accept", ""))
     spool = Spool() if lines or not query.limit else None
@@ -132,7 +135,7 @@ async def list_answer(call: Call, query: ListQuery, choose: Choose, names: Seque
         return _Reading(call, query, wanted, first, lines, reader, spool, is_kept)
 
     def work(reader: Reader) -> Response | None:
-        with reader.limited(LONGEST_PAGE_S if query.limit else LONGEST_READ_S):
+        with reader.limited(LONGEST_PAGE_S if query.limit and not is_dear else LONGEST_READ_S):
             return reading(reader).answer(choose)
 
     if is_kept:

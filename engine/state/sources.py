@@ -146,6 +146,11 @@ def _counted(source: str, row: str, seen: Callable[[Scope], Condition], test: st
     return Field(count(EVERYTHING), Type.INTEGER, counted=count)
 
 
+def _services_seen(scope: Scope) -> Condition:
+    """Only a contact may see one service of a host and not another: for all others each member is looked at once."""
+    return scope.sql(*_MEMBER_KEY[:2]) if scope.rights is None else scope.sql("s.poller", "s.host_name", "s.description")
+
+
 def _totals(kind: Kind) -> dict[str, Field]:
     """What `tactical` counts of a group's hosts and services, word for word."""
     single = "" if kind == "hostgroup" else " AND s.description = mm.service_description"
@@ -156,7 +161,7 @@ def _totals(kind: Kind) -> dict[str, Field]:
         f"hosts.{name}": _counted(hosts, "h", lambda scope: scope.sql(*_MEMBER_KEY[:2]), test)
         for name, test in _tests("h", HOSTS, ("up", "down", "unreachable")).items()
     } | {
-        f"services.{name}": _counted(services, "s", lambda scope: scope.sql("s.poller", "s.host_name", "s.description"), test)
+        f"services.{name}": _counted(services, "s", _services_seen, test)
         for name, test in (_tests("s", SERVICES, ("ok", "warning", "critical", "unknown")) | {"hidden": _HIDDEN}).items()
     }
 

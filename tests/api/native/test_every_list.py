@@ -85,8 +85,15 @@ def test_a_tag_of_entries_is_another_when_one_of_them_is(full: Front, noun: str)
     assert full.delete(f"/v1/{noun}/{newest}").status == 200
     after = full.get(target, if_none_match=before.headers["etag"])
     assert after.status == 200 and after.json["items"][0]["present"] is False
+    page = f"/v1/{noun}?sort=id&limit=1"
+    first = full.get(page).headers["etag"]
+    assert (
+        full.post(f"/v1/{noun}", {"host": "db01", "comment": "new"} | ({"duration": 60} if noun == "downtimes" else {})).status
+        == 202
+    )
+    assert full.get(page, if_none_match=first).status == 200, "the same row, of one more"
     all_before = full.get(f"/v1/{noun}?limit=0").headers["etag"]
-    assert full.delete(f"/v1/{noun}/{before.json['items'][1]['id']}").status == 200
+    assert full.delete(f"/v1/{noun}/{full.get(f'/v1/{noun}').json['items'][-1]['id']}").status == 200
     assert full.get(f"/v1/{noun}?limit=0", if_none_match=all_before).status == 200
 
 

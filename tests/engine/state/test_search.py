@@ -366,6 +366,15 @@ def test_members_of_an_object_are_joined_by_the_aggregator_around_them(reader: R
     assert found(reader, "host", {"$or": [], "$and": {}}) == found(reader, "host")
 
 
+def test_ages_count_from_the_last_change_of_state(reader: Reader) -> None:
+    assert found(reader, "host", {"age_s": {"$gt": 3600}}) == [(1, "db_1"), (1, "web1")]
+    assert found(reader, "host", {"age_s": {"$le": "601"}}) == [(1, "WEB2"), (1, "mail\\x")]
+    assert (1, "db%2") in found(reader, "host", {"age_s": None})
+    oldest = order(SERVICES, [("host.age_s", True), ("age_s", False)])
+    rows = reader.connection.execute(f"SELECT s.host_name, s.description FROM state.service s ORDER BY {oldest}").fetchall()
+    assert rows[:4] == [("db_1", "größe"), ("db_1", "SQL"), ("web1", "HTTP"), ("web1", "Disk /var")]
+
+
 def test_several_operators_on_a_field_all_count(reader: Reader) -> None:
     assert found(reader, "host", {"name": {"$gt": "web1", "$lt": "web3"}}) == [(1, "WEB2")]
 
@@ -420,6 +429,8 @@ def test_order_is_total_and_what_has_no_value_comes_last(reader: Reader) -> None
     assert names(("last_check", False)) == ["db_1", "web1", "WEB2", "mail\\x", "db%2"]
     assert names(("last_check", True)) == ["mail\\x", "WEB2", "web1", "db_1", "db%2"]
     assert names(("state", True), ("name", True)) == ["db%2", "db_1", "web1", "WEB2", "mail\\x"]
+    assert names(("age_s", False)) == ["mail\\x", "WEB2", "web1", "db_1", "db%2"]
+    assert names(("age_s", True)) == ["db_1", "web1", "WEB2", "mail\\x", "db%2"]
     assert names(("acknowledged", True)) == ["db_1", "WEB2", "db%2", "mail\\x", "web1"], "ties by poller and name"
 
 
