@@ -66,8 +66,7 @@ def test_an_acknowledgement_ends_when_it_was_to_end(site: tuple[NagiosCore, Icin
     box.kill(whole=True)
     nagios.stop()
     cores.restart(nagios)
-    assert time.time() < expire, "the machine is too slow for this test to say anything: all of this takes seconds"
-    box.start()
+    box.start()  # in time, or where the machine is slow, behind it: then all is made up for at once
     box.wait_ready()
 
     def is_acknowledged(core: NagiosCore | Icinga2Core, service: str) -> bool:
