@@ -158,6 +158,16 @@ def test_what_is_out_of_scope_answers_as_what_was_made_up(full: Front, noun: str
         assert sorted(map(str, _found(wim, noun, f"limit=0&sort={name}"))) == sorted(map(str, seen))
 
 
+@pytest.mark.parametrize("noun", ["comments", "contacts", "timeperiods", "check-commands", "hosts", "services", "problems"])
+def test_poller_means_that_poller_alone(full: Front, noun: str) -> None:
+    assert full.post("/v1/comments", {"host": "branch01", "comment": "far"}).status == 202
+    everything = _found(full, noun, "limit=0&sort=id" if noun in (*HOST_LISTS, *ENTRIES) else "limit=0")
+    for poller in ("north", "south"):
+        shown = _found(full, noun, f"limit=0&poller={poller}" + ("&sort=id" if noun in (*HOST_LISTS, *ENTRIES) else ""))
+        assert shown == [item for item in everything if item["poller"] == poller]
+    assert [item["name"] for item in _found(full, "contactgroups", "poller=south")] == []
+
+
 def test_pollers_are_found_by_how_they_are(front: Front) -> None:
     front.clock.at += 5  # between their limits: both are 10 s old
     assert [item["name"] for item in _found(front, "pollers", "sort=-name&fields=name")] == ["south", "north"]

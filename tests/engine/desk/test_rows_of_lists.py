@@ -420,7 +420,7 @@ def _tests(name: str, have: list[object]) -> st.SearchStrategy[dict[str, object]
     return st.one_of(one, several, expression, null).map(lambda pair: {name: {pair[0]: pair[1]}})
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.data(), st.sampled_from(sorted(LISTS)), st.sampled_from(sorted(SCOPES)))
 def test_searches_find_what_a_naive_evaluator_finds(reader: Reader, data: st.DataObject, kind: str, scope: str) -> None:
     fields = rows_of(kind, "everything")
@@ -431,6 +431,16 @@ def test_searches_find_what_a_naive_evaluator_finds(reader: Reader, data: st.Dat
     search = data.draw(st.one_of(tests, joined.map(lambda parts: {"$or": parts}), joined.map(lambda parts: {"$and": parts})))
     expected = {key for key, values in rows_of(kind, scope).items() if naive(values, search) is not False}
     assert set(found(reader, kind, scope, search)) == expected
+
+
+@pytest.mark.parametrize("scope", ["everything", "web", "ann"])
+@pytest.mark.parametrize("kind", LISTS)
+def test_every_value_is_found_where_it_stands(reader: Reader, kind: str, scope: str) -> None:
+    rows = rows_of(kind, scope)
+    for name in next(iter(rows.values()), {}):
+        for value in {one for row in rows.values() for one in (row[name] if isinstance(row[name], list) else [row[name]])}:  # type: ignore[attr-defined]
+            expected = {key for key, values in rows.items() if naive(values, {name: value})}
+            assert set(found(reader, kind, scope, {name: value})) == expected, (name, value)
 
 
 def _key(value: object) -> object:
