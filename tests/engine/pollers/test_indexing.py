@@ -186,6 +186,34 @@ def test_what_is_older_than_the_retention_is_not_kept() -> None:
         assert made.found() == []
 
 
+def test_what_was_read_to_its_end_is_not_read_again_after_a_restart() -> None:
+    """Hundreds of archives, each unpacked to its end to see that nothing follows, would keep the history busy for minutes."""
+    with rig() as made:
+        for _ in range(2):
+            made.write(3)
+            made.rename()
+        made.compress()
+        made.write(2)
+        made.read_all()
+        made.restart()
+        made.look()
+        assert {one.path for one in made.logs._unread} == {str(made.log)}
+
+
+@pytest.mark.parametrize("begins", [NOW - 5, NOW - 9])
+def test_logs_seen_for_the_first_time_are_told_in_the_order_of_their_beginnings_then_of_their_last_writing(begins: int) -> None:
+    """What they say of the same second would be told in the order of their names, or of whoever copied them."""
+    with rig() as made:
+        first, second = made.archives / "nagios-2.log", made.archives / "nagios-1.log"
+        alert = "[{}] HOST ALERT: {};DOWN;HARD;1;x\n".format
+        first.write_text(alert(begins, "before") + alert(NOW - 5, "one"))
+        second.write_text(alert(NOW - 5, "two"))
+        for path, at in ((first, NOW - 2), (second, NOW - 1 if begins == NOW - 5 else NOW - 3)):
+            os.utime(path, (at, at))
+        made.read_all()
+        assert [host for _, host in made.found()] == ["before", "one", "two"]
+
+
 def test_a_damaged_or_foreign_index_is_made_again() -> None:
     with rig() as made:
         made.write(5)
