@@ -83,7 +83,10 @@ class Box:
         """Make the folder, the configuration and the first admin."""
         self.data.mkdir(parents=True, exist_ok=True)  # a test may have mounted something there
         self.port = _free_port()
-        (self.folder / "signalbox.toml").write_text(self.settings + "\n" + signalbox_config(self.cores), encoding="utf-8")
+        # Who asks waits as long as a slow minute lasts, unless the wait is what a test is about.
+        waits = [f"{name} = {PATIENCE_S}" for name in ("cgi_wait_s", "centreon_wait_s") if name not in self.settings]
+        config = "\n".join([*waits, self.settings, signalbox_config(self.cores)])
+        (self.folder / "signalbox.toml").write_text(config, encoding="utf-8")
         self.token = self.add_user("admin", "admin")
 
     def start(self, **environment: str) -> None:
