@@ -238,7 +238,9 @@ import socket, sys, time
 body = b'{"host": "no-such-host", "duration": 60, "comment": "x"}'
 with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as connection:
     head = f"POST /v1/downtimes HTTP/1.1\\r\\nHost: x\\r\\nAuthorization: Bearer {sys.argv[2]}\\r\\n"
-    connection.sendall(head.encode() + b"Content-Type: application/json\\r\\nContent-Length: %d\\r\\n\\r\\n" % len(body))
+    head += "Content-Type: application/json\\r\\nExpect: 100-continue\\r\\n"
+    connection.sendall(head.encode() + b"Content-Length: %d\\r\\n\\r\\n" % len(body))
+    assert connection.recv(65536) == b"HTTP/1.1 100 Continue\\r\\n\\r\\n"  # it has been taken in
     connection.sendall(body[:5])
     print("half sent", flush=True)
     time.sleep(1)
