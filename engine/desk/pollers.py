@@ -29,7 +29,7 @@ def poller_away(poller: Poller, view: PollerView | None) -> PollerAway | None:
     if word != "reading" and (view is None or view.command_file_health in ("reading", "stalled", "unknown")):
         time.sleep(_GRACE_S)
         word, detail = probe(poller.command_file)
-    if word == "reading" and view is not None and view.command_file_health == "stalled" and not room(poller.command_file):
+    if word == "reading" and view is not None and view.command_file_health == "stalled" and not room(poller.command_file).free:
         word, detail = "stalled", f"{poller.command_file} is full, and its core does not read it: see whether it hangs."
     if word == "reading":
         return None

@@ -5,10 +5,9 @@ of state.db shows. What is handed in waits until a turn of the loop has brought 
 carries. The thread then waits until it is next to write, takes what is waiting by then, up to 500 commands, makes the plans of
 them in one snapshot while another process still writes, opens one `Journal.transaction` and stores in it: first, with a few
 statements for all of them, the jobs that can be stored together; then each of the others inside a SAVEPOINT of its own, so that
-one job's error undoes that job only. Nobody can tell the order: none of
-them has been answered. After the COMMIT it pokes the engine and resolves the requests' futures: what a caller is told is durable.
-A bug met in storing is told to those whose jobs these were; should the thread end all the same, whoever waits and whoever comes
-is told that, and nobody waits for ever.
+one job's error undoes that job only. Nobody can tell the order: none of them has been answered. After the COMMIT it pokes the
+engine and resolves the requests' futures: what a caller is told is durable. A bug met in planning or storing is told to those
+whose jobs these were; should the thread end all the same, whoever waits and whoever comes is told that, and nobody waits for ever.
 """
 
 from __future__ import annotations
@@ -197,12 +196,19 @@ class GroupCommit:
     def _planned(self, jobs: Sequence[_Job]) -> list[_Outcome | None]:
         """What went wrong with the plans; None for each job that has its work now."""
         outcomes: list[_Outcome | None] = [None] * len(jobs)
-        some = [(place, job, job.plan) for place, job in enumerate(jobs) if job.plan is not None]
+        some = [(place, job, job.plan) for place, job in enumerate(jobs) if job.plan is not None and not job.future.cancelled()]
         if some:
-            for (place, job, _), (work, error) in zip(some, self.read([plan for _, _, plan in some]), strict=True):
+            for (place, job, _), (work, error) in zip(some, self._made([plan for _, _, plan in some]), strict=True):
                 job.work = work
                 outcomes[place] = None if error is None else _Outcome(error=error)
         return outcomes
+
+    def _made(self, plans: Sequence[Plan[Any]]) -> Sequence[Planned]:
+        try:
+            return self.read(plans)
+        except Exception as error:  # a bug, told to those whose plans these were: others' still come
+            log.exception("%d plans could not be made", len(plans))
+            return [(None, error)] * len(plans)
 
     def _taken(self) -> list[_Job]:
         """What shares the next transaction; at least one job, if any waits."""

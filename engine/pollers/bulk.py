@@ -142,6 +142,10 @@ class ResultCalls:
 
     # --- writing --------------------------------------------------------------------------------------------------------------
 
+    def is_ready_late(self, now: float) -> bool:
+        """Is something ready to be written that waited too long? It can be given up when it was taken back."""
+        return any(one.call.row.deadline_at <= now for one in self.ready)
+
     def expire(self, now: float) -> None:
         """Give up what waited too long."""
         for call in self.calls.values():

@@ -15,9 +15,17 @@ import sys
 import termios
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from engine.commands.wire import WRITE_LIMIT
 from engine.errors import CommandFileMissing, CommandFileNotWritable, NoReader, NotAFifo, PipeFull, PollerError
+
+
+class Room(NamedTuple):
+    """What a command file takes, in bytes."""
+
+    free: int  # at once; 0 unless a whole page, 4096 bytes, is free: only then Linux wakes writers of a FIFO
+    whole: int  # when nothing stands in it: 64 KB, or a page or two where the core's user has many pipes (pipe(7), limits on pipes)
 
 
 @dataclass(slots=True)
@@ -56,17 +64,15 @@ class CommandFile:
         if written != len(lines):
             raise OSError(errno.EIO, f"a write of {len(lines)} bytes to a FIFO was cut at {written}, which POSIX forbids")
 
-    def room(self) -> int:
-        """How many bytes it takes at once, 0 unless a whole page, 4096 bytes, is free: only then Linux wakes writers of a FIFO.
-
-        Where others write little at a time it may be less: each of their writes can take a page of its own.
-        """
+    def room(self) -> Room:
+        """What it takes now. Where others write between us, it may be less: what does not fit behind a write begins a page."""
+        whole = fcntl.fcntl(self.descriptor, fcntl.F_GETPIPE_SZ)
         poll = select.poll()
         poll.register(self.descriptor, select.POLLOUT)
         if not any(event & (select.POLLOUT | select.POLLERR) for _, event in poll.poll(0)):
-            return 0
+            return Room(0, whole)
         unread = int.from_bytes(fcntl.ioctl(self.descriptor, termios.FIONREAD, bytes(4)), sys.byteorder)
-        return fcntl.fcntl(self.descriptor, fcntl.F_GETPIPE_SZ) - unread
+        return Room(whole - unread, whole)
 
     def close(self) -> None:
         """Close the descriptor; the FIFO stays."""
@@ -88,12 +94,12 @@ def probe(path: Path) -> tuple[str, str]:
     return "reading", ""
 
 
-def room(path: Path) -> int:
-    """How many bytes a command file that can be opened takes at once; a write's worth when it cannot: opening it tells more."""
+def room(path: Path) -> Room:
+    """What a command file that can be opened takes; a write's worth when it cannot: opening it tells more."""
     try:
         command_file = CommandFile.open(path)
     except PollerError:
-        return WRITE_LIMIT
+        return Room(WRITE_LIMIT, WRITE_LIMIT)
     try:
         return command_file.room()
     finally:

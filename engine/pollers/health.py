@@ -10,7 +10,7 @@ from pathlib import Path
 from engine.clock import Clock
 from engine.config import Poller
 from engine.errors import NoReader, PollerError
-from engine.pollers.command_file import CommandFile, probe, room
+from engine.pollers.command_file import CommandFile, Room, probe, room
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class CommandFileHealth:
             return
         self._looked_at = now
         word, detail = probe(self.poller.command_file)
-        full_since = self._full_since if self._full_since is not None and not self.room() else None
+        full_since = self._full_since if self._full_since is not None and not self.room().free else None
         if word == "reading" and full_since is not None and now - full_since > STALLED_AFTER_S:
             word = "stalled"
             detail = f"{self.poller.command_file} has been full for {now - full_since:.0f} s: see whether the core hangs."
@@ -85,10 +85,10 @@ class CommandFileHealth:
         if not self._told:
             self._told = self.tell(self.poller.number, word, detail)
 
-    def room(self) -> int:
-        """What the command file takes, in bytes: asked before anything is journalled, for others may have filled it."""
+    def room(self) -> Room:
+        """What the command file takes: asked before anything is journalled, for others may have filled it."""
         found = room(self.poller.command_file)
-        self._full_since = None if found else self._full_since or self.clock.monotonic()
+        self._full_since = None if found.free else self._full_since or self.clock.monotonic()
         return found
 
     def opened(self) -> CommandFile | None:

@@ -57,10 +57,10 @@ class LaneSending(LaneWriting):
         if not self.health.is_reading:
             self._hold_accepted()
             return
-        free = self.health.room()
+        found = self.health.room()
         flying = [sum(flight.size for flight in self._flights.values() if flight.of_results is which) for which in (False, True)]
-        room = min(free, UNPROVEN_LIMIT - flying[False])
-        for_results = min(free - FOR_COMMANDS, UNPROVEN_RESULTS - flying[True])
+        room = min(found.free, UNPROVEN_LIMIT - flying[False])
+        for_results = min(found.free - _kept_for_commands(found.whole), UNPROVEN_RESULTS - flying[True])
         if room < WRITE_LIMIT:
             if self.health.is_stalled:
                 self._hold_accepted()
@@ -88,6 +88,11 @@ class LaneSending(LaneWriting):
     def _expire_overdue(self) -> None:
         late = overdue(self.journal.connection, self.poller.number, self.clock.now(), AT_ONCE)
         self._expire([(command, ran_out(command, self.health.is_reading)) for command in late])
+        if self.results.is_ready_late(self.clock.now()):
+            with self.journal.transaction() as connection:
+                self.results.take_back(connection)
+                moved = self._store_results(connection)
+            self.reports.moved(moved)
         self.results.expire(self.clock.now())
         self._note_unsaved()
 
@@ -147,3 +152,8 @@ class LaneSending(LaneWriting):
                         move(connection, now, State.HELD, self.clock.now(), reason=self.health.reason)
                         held.append(now.id)
         self.reports.moved(held)
+
+
+def _kept_for_commands(whole: int) -> int:
+    """Bytes that results leave free in a command file that holds so many: half of a small one, nothing of a single page."""
+    return min(FOR_COMMANDS, whole // 2 // WRITE_LIMIT * WRITE_LIMIT)

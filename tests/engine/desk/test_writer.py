@@ -9,7 +9,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -211,6 +211,100 @@ def test_when_no_turn_can_be_had_those_who_wait_are_told_and_the_next_is_stored(
     assert notes(journal) == {"c"}
 
 
+def is_free(data: Path, name: str) -> bool:
+    """Nobody holds that lock of the journal."""
+    descriptor = os.open(data / name, os.O_RDWR)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+@contextmanager
+def no_transaction(journal: Journal) -> Iterator[None]:
+    """BEGIN fails, as it does where the disk is full."""
+    with sqlite3.connect(journal.path, isolation_level=None) as other:
+        journal.connection.execute("PRAGMA busy_timeout = 0")
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+    other.close()
+
+
+@contextmanager
+def no_lock(journal: Journal) -> Iterator[None]:
+    """The turn can be had, the lock behind it cannot."""
+    real = fcntl.flock
+
+    def flock(descriptor: int, operation: int) -> None:
+        if descriptor == journal._lock and operation == fcntl.LOCK_EX:
+            raise OSError(errno.ENOLCK, "no locks available")
+        real(descriptor, operation)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("engine.journal.store.fcntl.flock", flock)
+        yield
+
+
+@pytest.mark.parametrize("failing", [no_transaction, no_lock])
+def test_a_refusal_stays_one_where_nothing_can_be_written_and_nobody_is_kept_waiting(
+    journal: CountingJournal, failing: Callable[[Journal], AbstractContextManager[None]]
+) -> None:
+    """Told 503 instead, a caller asks for the same again and again."""
+
+    def wrong(reader: Reader) -> Callable[[sqlite3.Connection], Written[str]]:
+        raise InvalidField("no such host")
+
+    async def work(writer: GroupCommit) -> str:
+        with failing(journal):
+            tasks = [writer.submit_planned(wrong), writer.submit(note("a")), writer.submit_planned(planned("b"))]
+            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+            assert [type(outcome) for outcome in outcomes] == [InvalidField, JournalError, JournalError]
+        assert is_free(journal.path.parent, TURN_FILE) and is_free(journal.path.parent, LOCK_FILE)
+        return await writer.submit_planned(planned("c"))
+
+    batches: list[int] = []
+    assert with_plans(journal, work, batches) == "c"
+    assert batches == [2, 1] and notes(journal) == {"c"}
+
+
+def test_a_bug_in_making_plans_is_told_to_those_it_met_and_the_others_are_stored(journal: CountingJournal) -> None:
+    """Nobody's request may end the thread that accepts for everybody."""
+    batches: list[int] = []
+
+    def read(plans: Sequence[Callable[[Any], Any]]) -> list[Outcome]:
+        batches.append(len(plans))
+        if len(batches) == 1:
+            raise ZeroDivisionError
+        return [attempt(plan, None) for plan in plans]
+
+    async def work(writer: GroupCommit) -> str:
+        tasks = [writer.submit_planned(planned("a")), writer.submit(note("b")), writer.submit_planned(planned("c"))]
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [ZeroDivisionError, str, ZeroDivisionError]
+        return await writer.submit_planned(planned("d"))
+
+    assert with_writer(journal, work, read) == "d"
+    assert batches == [2, 1] and notes(journal) == {"b", "d"}
+
+
+def test_a_thread_that_ends_in_a_plan_keeps_nobody_else_from_writing(journal: CountingJournal) -> None:
+    def ending(reader: Reader) -> Callable[[sqlite3.Connection], Written[str]]:
+        raise SystemExit("gone")
+
+    async def work(writer: GroupCommit) -> list[object]:
+        tasks = [writer.submit_planned(ending), writer.submit_planned(planned("a"))]
+        outcomes: list[object] = await asyncio.gather(*tasks, return_exceptions=True)
+        assert is_free(journal.path.parent, TURN_FILE) and writer.has_ended
+        return outcomes
+
+    outcomes = with_plans(journal, work, [])
+    assert [type(outcome) for outcome in outcomes] == [JournalError] * 2 and notes(journal) == set()
+
+
 def test_what_was_handed_in_just_before_the_writer_closes_is_stored(journal: CountingJournal) -> None:
     async def run() -> str:
         writer = GroupCommit(journal, journal.path.parent)
@@ -377,6 +471,23 @@ def test_a_request_that_goes_away_before_its_turn_takes_its_job_with_it(journal:
 
     with_writer(journal, work)
     assert notes(journal) == {"blocker", "staying"}
+
+
+def test_no_plan_is_made_for_a_request_that_went_away(journal: CountingJournal) -> None:
+    """Nobody else begins to write meanwhile: where requests are given up by the hundred, that time is everybody's."""
+    batches: list[int] = []
+
+    async def work(writer: GroupCommit) -> str:
+        with journal_locked(journal.path.parent, TURN_FILE):
+            tasks = [asyncio.create_task(writer.submit_planned(planned(f"job {number}"))) for number in range(10)]
+            await behind(writer, 10)
+            for task in tasks[1:]:
+                task.cancel()
+            await asyncio.sleep(0)
+        return await tasks[0]
+
+    assert with_plans(journal, work, batches) == "job 0"
+    assert batches == [1] and notes(journal) == {"job 0"}
 
 
 def test_closing_finishes_what_is_waiting_and_takes_no_more(journal: CountingJournal) -> None:

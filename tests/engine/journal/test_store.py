@@ -127,6 +127,22 @@ def test_whoever_is_next_in_line_writes_before_those_who_came_later(journal: Jou
     assert order == ["next", "later", "as ever"]
 
 
+def test_another_thread_of_whoever_is_next_in_line_does_not_take_that_turn(journal: Journal) -> None:
+    order: list[str] = []
+
+    def write(name: str) -> None:
+        with journal.transaction():
+            order.append(name)
+
+    with journal.next_in_line():
+        other = threading.Thread(target=write, args=("other",))
+        other.start()
+        other.join(0.1)  # enough for one that need not wait
+        write("next")
+    other.join()
+    assert order == ["next", "other"]
+
+
 def test_it_is_durable_by_its_own_settings(journal: Journal) -> None:
     assert journal.synchronous() == 2
     assert journal.connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)

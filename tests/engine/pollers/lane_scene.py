@@ -152,13 +152,13 @@ class Core:
 
     # --- reading ------------------------------------------------------------------------------------------------------------
 
-    def read(self) -> None:
-        """Take everything off the FIFO and execute it."""
+    def read(self, most: int = 1 << 30) -> None:
+        """Take everything, or so many bytes, off the FIFO and execute it."""
         assert self._reader is not None
         data = b""
-        while True:
+        while len(data) < most:
             try:
-                chunk = os.read(self._reader, 1 << 16)
+                chunk = os.read(self._reader, min(1 << 16, most - len(data)))
             except BlockingIOError:
                 break
             if not chunk:

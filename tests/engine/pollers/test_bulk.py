@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tempfile
 from collections import Counter
@@ -18,6 +19,7 @@ from msgspec.structs import fields
 
 from engine import faults
 from engine.commands.lifecycle import State
+from engine.errors import PipeFull
 from engine.journal.calls import CallRow, Counts, Failure, Payload, calls_of, failures_of, insert_call, prune_calls, withdraw_call
 from engine.pollers import local
 from engine.pollers.command_file import CommandFile, room
@@ -139,11 +141,53 @@ def test_results_leave_people_room_in_the_command_file_of_a_core_that_hangs(scen
     call(scene, many(scene, 5000))
     for _ in range(20):
         scene.step()
-    left = room(scene.poller.command_file)
+    left = room(scene.poller.command_file).free
     assert left >= 4 * 4096, "all of people's, whatever else they ask at once"
     made = scene.accept("ADD_HOST_COMMENT", "other")
     scene.step()
-    assert scene.state(made) in (State.WRITING, State.WRITTEN) and room(scene.poller.command_file) < left
+    assert scene.state(made) in (State.WRITING, State.WRITTEN) and room(scene.poller.command_file).free < left
+
+
+@pytest.mark.parametrize("pages", [1, 2, 4, 64])
+def test_a_command_file_of_another_size_takes_results_and_commands(scene: LaneScene, pages: int) -> None:
+    """Linux gives a user who has many pipes new ones of a page or two: results must get through there, and leave people room."""
+    fcntl.fcntl(scene.core.reader, fcntl.F_SETPIPE_SZ, pages * 4096)
+    call(scene, many(scene, 1000))
+    for _ in range(5):
+        scene.step()
+    left = room(scene.poller.command_file)
+    assert left.whole > left.free >= min(pages // 2, 4) * 4096
+    made = scene.accept("ADD_HOST_COMMENT", "other")
+    scene.step()
+    assert (scene.state(made) is State.ACCEPTED) is (pages == 1)
+    for _ in range(20):
+        scene.turn()
+    assert executed(scene) == [f"result {n}" for n in range(1000)] and stands(scene).counts.processed == 1000
+    assert scene.state(made) is State.REFUSED, "in the core's words: it knows no such host"
+
+
+def test_where_others_write_between_us_people_get_the_pages_that_come_free(scene: LaneScene) -> None:
+    """A short line behind one of our writes takes a page of its own: there is less room than bytes, at times none."""
+    call(scene, many(scene, 3000))
+    theirs = CommandFile.open(scene.poller.command_file)
+    most_free: list[int] = []
+    for _ in range(20):
+        for _ in range(2):
+            with suppress(PipeFull):
+                theirs.write(b"[1795476000] ADD_HOST_COMMENT;web;0;other;theirs\n" * 3)
+            scene.step()
+            most_free.append(room(scene.poller.command_file).free)
+            scene.core.read(4096)
+        made = scene.accept("ADD_HOST_COMMENT", "other")
+        scene.step()
+        scene.core.read(4096)
+        scene.step()
+        assert scene.state(made) is not State.ACCEPTED
+    theirs.close()
+    assert 0 in most_free
+    for _ in range(20):
+        scene.turn()
+    assert executed(scene) == [f"result {n}" for n in range(3000)]
 
 
 def test_of_what_a_core_reads_and_does_not_log_there_is_no_more_than_so_much(scene: LaneScene) -> None:
@@ -256,6 +300,20 @@ def test_what_waited_too_long_is_given_up_as_one_range(scene: LaneScene) -> None
     scene.core.start()
     scene.settle(2)
     assert not executed(scene)
+
+
+def test_what_is_ready_when_its_time_runs_out_is_given_up_with_the_rest(scene: LaneScene) -> None:
+    """Its batch row is durable, but nothing of it went to the core, which hangs: results of an hour ago must not follow."""
+    call(scene, many(scene, 5000), ttl_s=60)
+    call(scene, [result(n, scene.clock.at, "db", "disk") for n in range(5000, 5010)], "later", ttl_s=900)
+    for _ in range(62):
+        scene.step()
+        scene.clock.at += 1
+    scene.crash()
+    written = stands(scene).counts.written
+    assert 0 < written < 1000 and stands(scene).counts.expired == 5000 - written
+    scene.settle(5)
+    assert executed(scene) == [f"result {n}" for n in [*range(written), *range(5000, 5010)]]
 
 
 def test_a_core_killed_before_a_status_file_showed_them_gets_them_again(scene: LaneScene) -> None:

@@ -102,7 +102,7 @@ def test_a_command_withdrawn_at_the_last_moment_is_not_written(scene: LaneScene,
 def test_a_full_command_file_costs_no_steps_until_its_core_is_called_stalled_then_what_waits_is_held(scene: LaneScene) -> None:
     scene.step()
     dirt = b"[1795476000] ADD_HOST_COMMENT;web;0;other;theirs\n" * 80
-    while room(scene.poller.command_file):
+    while room(scene.poller.command_file).free:
         scene.dirt(dirt[: 50 * 80])
     made = scene.accept("SCHEDULE_HOST_DOWNTIME")
     for _ in range(15):
