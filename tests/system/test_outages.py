@@ -122,6 +122,9 @@ def test_a_held_acknowledgement_is_overtaken_by_another_problem(nagios: tuple[Na
         now = int(time.time())
         other.write_bytes(b"[%d] PROCESS_SERVICE_CHECK_RESULT;web01;HTTP;%d;%s\n" % (now, code, output.encode()))
         cores.wait_for_state(core, "web01", "HTTP", code)
+    # What Signalbox has not seen it cannot judge by.
+    shown = "/v1/hosts/web01/services/HTTP"
+    until(lambda: box.api.get(shown).json()["plugin_output"] == "the second problem", "the view shows the second problem")
     until(lambda: time.monotonic() > rechecked_from, "it waited more than 5 s")
     core.stop()
     core.extra = ""
