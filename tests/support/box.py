@@ -43,6 +43,7 @@ class Box:
     token: str = ""
     process: subprocess.Popen[bytes] | None = None
     _clients: list[httpx.Client] = field(default_factory=list)
+    _place: socket.socket | None = None
 
     @property
     def data(self) -> Path:
@@ -82,8 +83,12 @@ class Box:
     def prepare(self) -> None:
         """Make the folder, the configuration and the first admin."""
         self.data.mkdir(parents=True, exist_ok=True)  # a test may have mounted something there
-        self.port = _free_port()
-        (self.folder / "signalbox.toml").write_text(self.settings + "\n" + signalbox_config(self.cores), encoding="utf-8")
+        self._place = reserved()
+        self.port = int(self._place.getsockname()[1])
+        # Who asks waits as long as a slow minute lasts, unless the wait is what a test is about.
+        waits = [f"{name} = {PATIENCE_S}" for name in ("cgi_wait_s", "centreon_wait_s") if name not in self.settings]
+        config = "\n".join([*waits, self.settings, signalbox_config(self.cores)])
+        (self.folder / "signalbox.toml").write_text(config, encoding="utf-8")
         self.token = self.add_user("admin", "admin")
 
     def start(self, **environment: str) -> None:
@@ -154,6 +159,8 @@ class Box:
         finally:
             for client in self._clients:
                 client.close()
+            if self._place is not None:
+                self._place.close()
 
     # --- its processes ----------------------------------------------------------------------------------------------------
     def pids(self, role: str) -> list[int]:
@@ -265,10 +272,15 @@ def boxed(folder: Path, *cores: Core, settings: str = "", workers: int = 1, **en
         box.close()
 
 
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+def reserved() -> socket.socket:
+    """A port for a server that is started, perhaps again and again: nobody else is given it while this one is open.
+
+    The server may bind it all the same, as long as it says SO_REUSEADDR.
+    """
+    place = socket.socket()
+    place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    place.bind(("127.0.0.1", 0))
+    return place
 
 
 def _words(pid: int) -> list[str]:

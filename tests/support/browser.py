@@ -47,7 +47,7 @@ class Browser:
             message["sessionId"] = self._session
         os.write(self.write, json.dumps(message).encode() + b"\0")
         while True:
-            told = self._next(20)
+            told = self._next(PATIENCE_S)
             if told.get("id") == number:
                 assert "error" not in told, (method, told)
                 return told["result"]

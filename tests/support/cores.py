@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -33,7 +34,9 @@ from contrib.demo_cores import (
 )
 from tests.support import oracle
 
-__all__ = ["DIRT", "PATIENCE_S", "Core", "Host", "Icinga2Core", "NagiosCore", "Service", "has_reader", "until"]
+__all__ = ["DIRT", "PATIENCE_S", "Core", "Host", "Icinga2Core", "NagiosCore", "Service", "has_reader", "until", "until_same"]
+
+T = TypeVar("T")
 
 
 def require_cores() -> None:
@@ -178,6 +181,25 @@ def rotate_log(core: Core, number: int) -> None:
     """Rotate as logrotate does without a signal the core would take: copy, then truncate (Nagios 4 keeps its descriptor)."""
     shutil.copyfile(core.log_file, core.folder / "archives" / f"{core.log_file.name}.{number}")
     os.truncate(core.log_file, 0)
+
+
+def until_same(look: Callable[[], tuple[T, T]], what: str) -> T:
+    """Look at both sides until they say the same, and return that: a core may write its files between the two looks of one pair.
+
+    What is wrong never agrees, and is shown as (wanted, found) in the AssertionError that it ends with.
+    """
+    seen: list[tuple[T, T]] = []
+
+    def agree() -> bool:
+        seen[:] = [look()]
+        return seen[0][0] == seen[0][1]
+
+    try:
+        until(agree, what)
+    except TimeoutError:
+        ((wanted, found),) = seen
+        assert found == wanted, what
+    return seen[0][0]
 
 
 # --- waiting for what a core wrote --------------------------------------------------------------------------------------------

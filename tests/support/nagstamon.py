@@ -21,7 +21,7 @@ SYSTEM_PYTHON = "/usr/bin/python3"  # the one Debian's package is for
 def driven(home: Path, **asked: Any) -> dict[str, Any]:
     """What it shows, in a process of its own: `type`, `url`, `cgi_url`, `user`, `password` and `steps`, see the module."""
     run = subprocess.run(
-        [SYSTEM_PYTHON, __file__], input=json.dumps(asked), capture_output=True, text=True, timeout=120, check=False,
+        [SYSTEM_PYTHON, __file__], input=json.dumps(asked), capture_output=True, text=True, timeout=240, check=False,
         env={"PATH": os.environ["PATH"], "QT_QPA_PLATFORM": "offscreen", "HOME": str(home)},
     )  # fmt: skip
     assert run.returncode == 0, f"Debian's package nagstamon must be installed\n{run.stderr[-4000:]}"
@@ -43,6 +43,7 @@ def main() -> None:
         settings.name, settings.type = "box", asked["type"]
         settings.monitor_url, settings.monitor_cgi_url = asked["url"], asked["cgi_url"]
         settings.username, settings.password, settings.save_password = asked["user"], asked["password"], True
+        settings.timeout = 60  # its 10 s would end what a busy machine is slow with
         conf.servers["box"] = settings
         server = create_server(settings)
         answers = _answers(server)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ import httpx
 
 from contrib.demo_cores import ordinary_user
 from tests.support import plain_http
+from tests.support.box import reserved
 from tests.support.cgi_core import PROGRAMS
 from tests.support.cores import PATIENCE_S, until
 
@@ -112,7 +112,8 @@ def nginx(folder: Path, behind: int, more: str = "") -> Iterator[WebServer]:
 def _running(folder: Path, text: str, command: list[str]) -> Iterator[WebServer]:
     folder.mkdir()
     user = ordinary_user()
-    server = WebServer(folder, _free_port())
+    place = reserved()
+    server = WebServer(folder, int(place.getsockname()[1]))
     (folder / "server.conf").write_text(text.replace("@FOLDER@", str(folder)).replace("@PORT@", str(server.port)))
     identity = {}
     if os.geteuid() == 0:
@@ -137,12 +138,7 @@ def _running(folder: Path, text: str, command: list[str]) -> Iterator[WebServer]
     finally:
         process.terminate()
         process.wait(PATIENCE_S)
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+        place.close()
 
 
 def cgis_in(text: str) -> set[str]:

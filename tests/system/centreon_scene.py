@@ -14,7 +14,7 @@ import httpx
 
 from tests.support import cores, oracle
 from tests.support.box import Box
-from tests.support.cores import Core, until
+from tests.support.cores import PATIENCE_S, Core, until
 
 SERVICE = "Ping"
 GROUP, SERVICEGROUP = "central", "pings"
@@ -79,7 +79,7 @@ def prepare(box: Box, core: Core, prefix: str) -> Scene:
         acknowledged = {"host": scene.host, "comment": "contract", "sticky": True, "notify": False, "persistent": True}
         more = {"service": service_name} if service_name else {}
         for path, asked in (("/v1/downtimes", body), ("/v1/acknowledgements", acknowledged)):
-            answer = box.api.post(path, json=asked | more, params={"wait": 10})
+            answer = box.api.post(path, json=asked | more, params={"wait": PATIENCE_S})
             assert answer.status_code in (200, 201), answer.text
     cores.wait_for_generation(core)
     until(lambda: len(_entries(scene)) == 4, "entries are confirmed")

@@ -8,6 +8,7 @@ from typing import Any
 from tests.support import cores, oracle
 from tests.support.box import PASSWORD, command_ids
 from tests.support.centreon_reference import operations, wrong
+from tests.support.cores import PATIENCE_S, until
 from tests.system.centreon_scene import SERVICE, Scene, moment, window
 
 Carried = Callable[[Scene], None]
@@ -58,8 +59,7 @@ def _acknowledgements_taken_back_and_given(scene: Scene) -> None:
     """Take back what stands, ask for it again as the reference says, look at the core each time."""
     _done(scene, "DELETE", "/acknowledgments/hosts/{host_id}")
     _done(scene, "DELETE", "/acknowledgments/hosts/{host_id}/services/{service_id}")
-    cores.wait_for_generation(scene.core)
-    assert [scene.block(service)["problem_has_been_acknowledged"] for service in KINDS.values()] == ["0", "0"]
+    until(lambda: _acknowledged(scene) == (["0", "0"], [False, False]), "the core shows neither, nor does the view")
     flags = {"is_notify_contacts": False, "is_persistent_comment": True, "is_sticky": True}
     asked = {}
     for kind in KINDS:
@@ -67,14 +67,23 @@ def _acknowledgements_taken_back_and_given(scene: Scene) -> None:
         body |= {"service_id": scene.ids["service_id"]} if kind == "services" else {}
         assert set(operations()[f"POST /acknowledgments/{kind}"]["body"]) == set(body)
         asked[kind] = _done(scene, "POST", f"/acknowledgments/{kind}", json=body)
+    try:
+        until(lambda: _acknowledged(scene)[0] == ["1", "1"], "the core shows both")
+    except TimeoutError as error:
+        raise AssertionError((str(error), [scene.box.life(command) for kind in KINDS for command in asked[kind]])) from None
     cores.wait_for_generation(scene.core)
     for kind, service in KINDS.items():
-        lives = [scene.box.life(command) for command in asked[kind]]
-        assert scene.block(service)["problem_has_been_acknowledged"] == "1", (kind, lives)
         (comment,) = oracle.comments(scene.core.status_file, f"contract of {kind}")
         assert (comment["host_name"], comment["service_description"]) == (scene.host, service)
         mine = [row for row in scene.rows(f"/acknowledgments/{kind}") if row["host_id"] == scene.ids["host_id"]]
         assert [row["comment"] for row in mine] == [f"contract of {kind}"], "the latest of each object and no other"
+
+
+def _acknowledged(scene: Scene) -> tuple[list[str], list[bool]]:
+    """Of the host and its service: what the status file says, and what is shown."""
+    host = scene.call("GET", "/monitoring/hosts/{host_id}").json()["acknowledged"]
+    service = scene.call("GET", "/monitoring/hosts/{host_id}/services/{service_id}").json()["is_acknowledged"]
+    return [scene.block(service)["problem_has_been_acknowledged"] for service in KINDS.values()], [host, service]
 
 
 @carries_out("POST /monitoring/hosts/{host_id}/downtimes")
@@ -86,17 +95,19 @@ def _downtimes_and_their_end(scene: Scene) -> None:
         body = window(author_id=1, **({} if service else {"with_services": False}))
         assert set(operations()[f"POST {path}"]["body"]) == set(body)
         _done(scene, "POST", path, json=body)
-    cores.wait_for_generation(scene.core)
-    blocks = {block["service_description"]: block for block in oracle.downtimes(scene.core.status_file, "asked by contract")}
+
+    def standing() -> dict[str, dict[str, str]]:
+        return {one["service_description"]: one for one in oracle.downtimes(scene.core.status_file, "asked by contract")}
+
+    until(lambda: set(standing()) == set(paths), "the core shows both")
+    blocks = standing()
     assert {block["host_name"] for block in blocks.values()} == {scene.host}
-    assert set(blocks) == set(paths)
     for service, path in paths.items():
         (row,) = [row for row in scene.rows(path) if row["comment"] == "asked by contract" and not row["is_cancelled"]]
         block = blocks[service]
         assert (moment(row["start_time"]), moment(row["end_time"])) == (float(block["start_time"]), float(block["end_time"]))
         _done(scene, "DELETE", f"/monitoring/downtimes/{row['id']}")
-    cores.wait_for_generation(scene.core)
-    assert oracle.downtimes(scene.core.status_file, "asked by contract") == []
+    until(lambda: not standing(), "the core shows neither")
 
 
 # --- requests made of a document ---------------------------------------------------------------------------------------------
@@ -119,6 +130,6 @@ def bystander(scene: Scene) -> dict[str, int]:
     host_id = scene.box.host_id(host)
     services = scene.client.get(f"/centreon/api/latest/monitoring/hosts/{host_id}/services").json()["result"]
     asked = {"host": host, "start": "now", "duration": 3600, "comment": "to be cancelled"}
-    downtime = scene.box.api.post("/v1/downtimes", json=asked, params={"wait": 10}).json()["id"]
+    downtime = scene.box.api.post("/v1/downtimes", json=asked, params={"wait": PATIENCE_S}).json()["id"]
     (service_id,) = [row["id"] for row in services if row["description"] == "HTTP"]
     return {"host_id": host_id, "service_id": service_id, "downtime_id": downtime}

@@ -19,7 +19,7 @@ from schemathesis.specs.openapi.checks import content_type_conformance, response
 from tests.support import cores, oracle
 from tests.support.box import PASSWORD
 from tests.support.centreon_reference import later, operations, wrong
-from tests.support.cores import until
+from tests.support.cores import PATIENCE_S, until
 from tests.system.centreon_keys import own_id, shown_as, sought
 from tests.system.centreon_scene import OUTPUT, SERVICE, Scene, bring, moment, prepare
 from tests.system.centreon_truth import differing
@@ -118,7 +118,7 @@ NOTHING = (
 
 def test_every_path_that_is_read_has_a_contract(scene: Scene) -> None:
     """In one of its spellings; files and what ends a login have tests of their own."""
-    said = httpx.get(f"{scene.box.url}/centreon/api/openapi.json", trust_env=False).json()["paths"]
+    said = httpx.get(f"{scene.box.url}/centreon/api/openapi.json", trust_env=False, timeout=PATIENCE_S).json()["paths"]
     read = {path.replace("acknowledgments", "acknowledgements") for path, methods in said.items() if "get" in methods}
     known = {operations()[name]["path"].replace("acknowledgments", "acknowledgements") for name in READS}
     own = {path for path in read if path.endswith(("/timeline/download", "/logout"))}
@@ -292,7 +292,7 @@ A_LOGIN: dict[str, Any] = {
 def test_any_request_of_the_document_gets_an_answer_of_the_document(scene: Scene) -> None:
     """Never a 5xx, never another shape, of any operation. What is read is the scene's, what is written is about objects nobody
     looks at: the first request of each is about what is there."""
-    said = httpx.get(f"{scene.box.url}/centreon/api/openapi.json", trust_env=False).json()
+    said = httpx.get(f"{scene.box.url}/centreon/api/openapi.json", trust_env=False, timeout=PATIENCE_S).json()
     document = schemathesis.openapi.from_dict(said)
     url, anybody = f"{scene.box.url}/centreon/api/latest", bystander(scene)
     token = scene.client.headers["X-AUTH-TOKEN"]
@@ -312,7 +312,7 @@ def test_any_request_of_the_document_gets_an_answer_of_the_document(scene: Scene
         for name in ("Prefer", "Idempotency-Key"):
             case.headers.pop(name, None)
         own = scene.box.centreon().headers["X-AUTH-TOKEN"] if path in ENDS_A_LOGIN else token
-        answer = case.call_and_validate(base_url=url, headers={"X-AUTH-TOKEN": own}, checks=CHECKS)
+        answer = case.call_and_validate(base_url=url, headers={"X-AUTH-TOKEN": own}, checks=CHECKS, timeout=PATIENCE_S + 10)
         operations_seen.setdefault(label, set()).add(answer.status_code)
 
     bounded = settings(

@@ -79,6 +79,12 @@ def _cancel(core: Core, host: str, service: str = "") -> None:
     core.send(f"DEL_{'SVC' if service else 'HOST'}_DOWNTIME;{found[0]}")
 
 
+def _is_told(past: Past, core: Core) -> bool:
+    """Each of the three, to its end."""
+    rows = past.rows(core)
+    return len(rows) == 3 and all(row["deletion_time"] for row in rows.values())
+
+
 @pytest.fixture(scope="module")
 def past() -> Iterator[Past]:
     with cores.core_folder() as folder:
@@ -113,7 +119,7 @@ def past() -> Iterator[Past]:
             time.sleep(max(0.0, max(logged(core, "web01", "", "CANCELLED") for core in both) + 2 * LATE_S - time.time()))
             box.start()
             box.wait_ready()
-            until(lambda: all(len(made.rows(core)) == 3 for core in both), "what the logs tell is listed")
+            until(lambda: all(_is_told(made, core) for core in both), "what the logs tell is listed")
             yield made
 
 
@@ -160,6 +166,7 @@ def test_acknowledgements_that_nobody_saw_are_listed_whole(past: Past, number: i
     """Set, and ended by a recovery: who, when, how, and until when. What the core took no notice of is none."""
     core = past.cores[number]
     until(lambda: len(past.acknowledgements(core)) == 2, "what the log tells")
+    until(lambda: past.acknowledgements(core)["while nobody looked; really"]["deletion_time"], "to its end")
     row = past.acknowledgements(core)["while nobody looked; really"]
     assert (row["author_name"], row["author_id"], row["type"], row["state"]) == ("night", None, 1, 2)
     assert (row["is_sticky"], row["is_notify_contacts"], row["is_persistent_comment"]) == (True, True, False)

@@ -176,7 +176,7 @@ def test_a_client_cannot_make_its_name_vanish(naming: WebServer) -> None:
 
 def test_only_named_addresses_may_say_who_it_is(scene: Scene) -> None:
     assert commit(scene.box.url, headers={"X-Remote-User": ADMIN}).status_code == 401
-    with httpx.Client(transport=httpx.HTTPTransport(local_address=PROXY)) as there:
+    with httpx.Client(transport=httpx.HTTPTransport(local_address=PROXY), timeout=PATIENCE_S) as there:
         answer = there.get(f"{scene.box.url}/nagios/cgi-bin/statusjson.cgi?query=hostcount", headers={"X-Remote-User": ADMIN})
     assert answer.json()["result"]["user"] == ADMIN
 
@@ -184,10 +184,14 @@ def test_only_named_addresses_may_say_who_it_is(scene: Scene) -> None:
 def test_centreons_dialect_takes_the_same_word(scene: Scene) -> None:
     """Over HTTP: a web server's from its address only, a password from anywhere; what another site sends changes nothing."""
     url, me = f"{scene.box.url}/centreon/api/latest", "/configuration/users/current/parameters"
-    named = {"X-Remote-User": ADMIN}
+    named, patient = {"X-Remote-User": ADMIN}, httpx.Timeout(PATIENCE_S + 10)
     assert plain_http.get(url + me, headers=named).json()["message"] == "Authentication Required"
     assert plain_http.get(url + me, auth=(ADMIN, "wrong")).json()["message"] == "Invalid credentials"
-    with httpx.Client(transport=httpx.HTTPTransport(local_address=PROXY), headers=named) as there, httpx.Client(auth=BASIC) as here:
+    from_proxy = httpx.HTTPTransport(local_address=PROXY)
+    with (
+        httpx.Client(transport=from_proxy, headers=named, timeout=patient) as there,
+        httpx.Client(auth=BASIC, timeout=patient) as here,
+    ):
         for number, client in enumerate((there, here)):
             assert client.get(url + me).json()["name"] == ADMIN
             (host,) = client.get(f"{url}/monitoring/hosts", params={"search": '{"host.name":"web01"}'}).json()["result"]
@@ -203,7 +207,7 @@ def test_centreons_dialect_takes_the_same_word(scene: Scene) -> None:
 def test_the_forms_cookie_is_for_tls_where_a_proxy_took_it_off(scene: Scene, there: str, is_secure: bool) -> None:
     """A proxy that is not named is not believed."""
     url = f"{scene.box.url}/nagios/cgi-bin/cmd.cgi?cmd_typ=24&host=web01"
-    with httpx.Client(transport=httpx.HTTPTransport(local_address=there)) as client:
+    with httpx.Client(transport=httpx.HTTPTransport(local_address=there), timeout=PATIENCE_S) as client:
         cookie = client.get(url, auth=BASIC, headers={"X-Forwarded-Proto": "https"}).headers["Set-Cookie"].lower()
     assert (re.findall(r"; (secure|httponly|samesite=\w+)", cookie).count("secure") == 1) == is_secure
     assert "httponly" in cookie and "samesite=strict" in cookie
@@ -238,7 +242,11 @@ def test_events_reach_those_with_limited_rights(scene: Scene, by: str) -> None:
     headers = {"Authorization": f"Bearer {scene.box.add_user('ann', 'operator')}"} if by == "token" else {}
     auth = None if headers else ("ann", PASSWORD)
     url = f"{scene.box.url}/v1/events?type=state"
-    with httpx.stream("GET", url, headers=headers, auth=auth, timeout=PATIENCE_S) as stream:
+    quiet = httpx.HTTPTransport(local_address="127.0.0.9")  # from where no test guesses passwords
+    with (
+        httpx.Client(transport=quiet, timeout=PATIENCE_S) as client,
+        client.stream("GET", url, headers=headers, auth=auth) as stream,
+    ):
         lines = stream.iter_lines()
         assert stream.status_code == 200 and next(lines)
         scene.core.set_state("lonely", "Nobody looks", 1, f"not for her, {by}")
@@ -273,6 +281,7 @@ def test_nagstamon_lists_acknowledges_sets_downtimes_and_rechecks(scene: Scene) 
     core.send("ENABLE_SVC_CHECK;web02;HTTP")  # it has no service checked again that shows the icon of passive ones
     cores.wait_for_state(core, "web02", "HTTP", 2)
     until(lambda: scene.box.api.get("/v1/hosts/web02/services/HTTP").json()["checks_enabled"], "the view shows it")
+    until(lambda: scene.box.api.get("/v1/hosts/web02").json()["state"] == 1, "the view shows the host down, too")
     start, end = (time.strftime("%m-%d-%Y %H:%M:%S", time.localtime(now + more)) for more in (0, 7200))
     flags = {"sticky": True, "notify": False, "persistent": True, "acknowledge_all_services": False, "all_services": []}
     window = {"fixed": 1, "start_time": start, "end_time": end, "hours": 2, "minutes": 0}
@@ -304,10 +313,10 @@ def test_nagstamon_lists_acknowledges_sets_downtimes_and_rechecks(scene: Scene) 
     ]
 
     def is_seen() -> bool:
-        thing = scene.box.api.get("/v1/hosts/web02/services/HTTP").json()
-        return bool(thing["acknowledged"]) and thing["scheduled_downtime_depth"] > 0
+        things = [scene.box.api.get(f"/v1/hosts/web02{more}").json() for more in ("", "/services/HTTP")]
+        return all(thing["acknowledged"] and thing["scheduled_downtime_depth"] > 0 for thing in things)
 
-    until(is_seen, "the view shows it acknowledged and in downtime")
+    until(is_seen, "the view shows both acknowledged and in downtime")
     things = _nagstamon(scene, [])["shown"][0]
     for thing in (things["hosts"]["web02"], things["services"]["web02;HTTP"]):
         assert (thing["acknowledged"], thing["scheduled_downtime"]) == (True, True)

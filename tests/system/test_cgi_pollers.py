@@ -23,7 +23,7 @@ from tests.support.box import Box
 from tests.support.cgi_core import ADMIN, HOSTS, CgiCore
 from tests.support.cgi_differences import FAILED, REFUSED, SUCCESS, Difference, differences
 from tests.support.cgi_programs import Original, message_of, query_of
-from tests.support.cores import PATIENCE_S, until
+from tests.support.cores import PATIENCE_S, until, until_same
 
 pytestmark = pytest.mark.core
 
@@ -97,7 +97,7 @@ def world(_cores_are_there: None) -> Iterator[World]:
             for side in sides:
                 side.original.prepare(CGI_CFG)
             cgi_cfg = sides[0].original.folder / "cgi.cfg"
-            settings = f'cgi_cfg = "{cgi_cfg}"\nhtpasswd = "{users}"\ndangerous_commands = {dangerous}\n'
+            settings = f'cgi_cfg = "{cgi_cfg}"\nhtpasswd = "{users}"\ndangerous_commands = {dangerous}\ncgi_wait_s = {PATIENCE_S}\n'
             box = Box(folder / "box", (north, south))
             box.prepare()
             # As most have it: what a core says of itself is read from its own configuration.
@@ -160,10 +160,14 @@ def test_one_cores_answers_are_its_originals(world: World, poller: str) -> None:
         ("objectjson.cgi", "query=hostgroupcount"),
         ("objectjson.cgi", "query=servicecount&hostgroup=web"),
     ):  # fmt: skip
-        theirs, ours = json.loads(side.original.run(cgi, query)), json.loads(world.get(cgi, f"{query}&poller={poller}"))
-        ours["data"].get("selectors", {}).pop("poller", None)
-        assert ours["data"] == theirs["data"], query
-        assert ours["result"]["type_code"] == theirs["result"]["type_code"]
+
+        def look(cgi: str = cgi, query: str = query) -> tuple[object, object]:
+            theirs, ours = json.loads(side.original.run(cgi, query)), json.loads(world.get(cgi, f"{query}&poller={poller}"))
+            ours["data"].get("selectors", {}).pop("poller", None)
+            wanted, found = ((answer["data"], answer["result"]["type_code"]) for answer in (theirs, ours))
+            return wanted, found
+
+        until_same(look, query)
 
 
 @pytest.mark.parametrize(("user", "may"), [("bob", {"north": False, "south": True}), ("carl", {"north": False, "south": False})])
@@ -171,14 +175,15 @@ def test_rights_are_each_cores_own(world: World, user: str, may: dict[str, bool]
     """A contact group that may only read has other members on the other core; what one core refuses, the other takes."""
     host, service = ("web01", "") if user == "bob" else ("web02", "Load")
     asked = [("cmd_typ", "22" if service else "24"), ("host", host), ("service", service)]
-    with httpx.Client(base_url=world.box.url, auth=(user, "pass"), timeout=PATIENCE_S) as native:
+    with httpx.Client(base_url=world.box.url, auth=(user, "pass"), timeout=PATIENCE_S + 10) as native:
         for side in (world.north, world.south):
             name = side.core.folder.name
             assert (side.original.commit(asked, user).message == SUCCESS) == may[name]
             before = world.counts()
             assert (SUCCESS in world.commit([*asked, ("poller", name)], user).text) == may[name]
             path = f"/v1/hosts/{host}/services/{service}" if service else f"/v1/hosts/{host}"
-            answer = native.patch(path, params={"poller": name}, json={"notifications_enabled": True})
+            # To its end: a line that comes later would be taken for one of what is asked next.
+            answer = native.patch(path, params={"poller": name, "wait": PATIENCE_S}, json={"notifications_enabled": True})
             assert (answer.status_code < 300) == may[name], answer.text
             assert (world.since(before) == ([], [])) != may[name]
 
@@ -266,7 +271,9 @@ def test_acknowledgements_are_taken_back(world: World) -> None:
             core.send(*[f"PROCESS_SERVICE_CHECK_RESULT;web02;{service};{state};broken"] * 3)
     for service, state, _, _ in objects:
         cores.wait_for_state(core, "web02", service, state)
-    until(lambda: world.box.api.get("/v1/hosts/web02/services/HTTP?poller=south").json()["state"] == 2, "it is seen")
+    for path, state in (("", 1), ("/services/HTTP", 2)):
+        asked_for = f"/v1/hosts/web02{path}?poller=south"
+        until(lambda of=asked_for, state=state: world.box.api.get(of).json()["state"] == state, "it is seen")  # type: ignore[misc]
 
     def is_acknowledged(service: str, word: str) -> bool:
         return oracle.status_of(core.status_file, "web02", service)["problem_has_been_acknowledged"] == word
@@ -281,9 +288,11 @@ def test_acknowledgements_are_taken_back(world: World) -> None:
 
 def test_an_acknowledgement_ends_when_icingas_form_says(world: World) -> None:
     """`use_ack_end_time`: this core knows no such thing, so Signalbox takes it back; the end is by the clock of the core."""
-    core, at = world.south.core, datetime.now(ZoneInfo(ZONE))
+    core = world.south.core
     asked = [("cmd_typ", "34"), ("host", "web02"), ("service", "HTTP"), ("com_data", "for a moment"), ("poller", "south")]
-    for end, is_taken in ((at - timedelta(hours=1), False), (at + timedelta(seconds=4), True)):
+    # Long enough that it is not over before it is asked for, however busy the machine.
+    for lasts, is_taken in ((timedelta(hours=-1), False), (timedelta(seconds=8), True)):
+        end = datetime.now(ZoneInfo(ZONE)) + lasts
         given = [*asked, ("use_ack_end_time", "on"), ("end_time", f"{end:%Y-%m-%d %H:%M:%S}")]
         assert (SUCCESS in (answer := world.commit(given)).text) == is_taken, answer.text
     assert (
@@ -308,6 +317,13 @@ def test_the_core_is_restarted_and_stopped(world: World) -> None:
     until(lambda: oracle.program_start(core.status_file) > started, "it runs anew")
     until(lambda: "RESTART_PROCESS" in world.south.commands(), "its log says so")
     cores.wait_for_generation(core)
+    until(lambda: cores.has_reader(core.command_file), "it reads commands again")
+
+    def is_known() -> bool:
+        pollers = {one["name"]: one["command_file"] for one in world.box.api.get("/v1/pollers").json()["items"]}
+        return bool(pollers["south"] == "reading")
+
+    until(is_known, "that is seen")
     answer = world.commit([("cmd_typ", "14"), ("poller", "south")])
     assert core.process is not None
     assert core.process.wait(PATIENCE_S) == 0

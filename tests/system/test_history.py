@@ -11,7 +11,7 @@ import pytest
 
 from tests.support import cores, oracle
 from tests.support.box import Box, boxed
-from tests.support.cores import Core, Host, Icinga2Core, NagiosCore, Service, until
+from tests.support.cores import PATIENCE_S, Core, Host, Icinga2Core, NagiosCore, Service, until
 
 pytestmark = pytest.mark.core
 
@@ -64,7 +64,7 @@ def test_every_line_once_over_rotation_and_restarts(north_and_east: tuple[Box, N
         core.set_state("web01", "HTTP", 2, "down")
         core.set_state("Größe", "#1?", 1, "odd; output")
         core.set_state("web01", "", 1, "gone")
-    assert box.downtime("web01", "work", poller="north", wait=10).status_code == 201
+    assert box.downtime("web01", "work", poller="north", wait=PATIENCE_S).status_code == 201
     until(lambda: oracle.events(north.log_file.read_bytes().split(b"\n")), "the core tells")
     _agree(box, north, east)
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support import cores, oracle
 from tests.support.box import Box, boxed
-from tests.support.cores import Core, Host, Icinga2Core, NagiosCore, Service, until
+from tests.support.cores import PATIENCE_S, Core, Host, Icinga2Core, NagiosCore, Service, until
 
 pytestmark = pytest.mark.core
 
@@ -32,7 +32,7 @@ def test_a_host_appears_gets_its_downtimes_and_goes(pair: tuple[Core, Box]) -> N
 
     cores.reload(core, [*HOSTS, INSTANCE])
     reloaded = time.monotonic()
-    created = box.downtime("instance-7", "instance stops", wait=10)
+    created = box.downtime("instance-7", "instance stops", wait=PATIENCE_S)
     asked_after_s = time.monotonic() - reloaded
     assert created.status_code == 201, created.text
     assert asked_after_s <= SOON_S
@@ -46,7 +46,7 @@ def test_a_host_appears_gets_its_downtimes_and_goes(pair: tuple[Core, Box]) -> N
         "end": "+2h",
         "comment": "Security updates",
     }
-    services = box.api.post("/v1/downtimes", json=body, params={"wait": 10})
+    services = box.api.post("/v1/downtimes", json=body, params={"wait": PATIENCE_S})
     assert services.status_code == 201, services.text
     found = [block["service_description"] for block in oracle.downtimes(core.status_file, "Security updates")]
     assert sorted(found) == ["CPU utilization", "Memory"]
@@ -54,25 +54,26 @@ def test_a_host_appears_gets_its_downtimes_and_goes(pair: tuple[Core, Box]) -> N
 
     old = {box.host_id("instance-7"), *_service_ids(box, "instance-7")}
     cores.reload(core, HOSTS)
-    until(lambda: box.api.get("/v1/hosts/instance-7").status_code == 404, "the host is unknown", SOON_S)
+    until(lambda: box.api.get("/v1/hosts/instance-7").status_code == 404, "the host is unknown")
     gone = box.downtime("instance-7", "too late")
     assert gone.status_code == 404, gone.text
 
     cores.reload(core, [*HOSTS, Host("instance-8", INSTANCE.services)])
-    cores.wait_for_generation(core)
+    until(lambda: len(_service_ids(box, "instance-8")) == 3, "the next one is seen")
     new = {box.host_id("instance-8"), *_service_ids(box, "instance-8")}
     assert len(new) == 4
     assert not new & old
 
 
 def _service_ids(box: Box, host: str) -> list[int]:
-    return [item["id"] for item in box.api.get("/v1/services", params={"host": host}).json()["items"]]
+    """None while the host is not known."""
+    return [item["id"] for item in box.api.get("/v1/services", params={"host": host}).json().get("items", ())]
 
 
 def test_the_same_in_the_centreon_dialect(pair: tuple[Core, Box]) -> None:
     core, box = pair
     cores.reload(core, [*HOSTS, INSTANCE])
-    cores.wait_for_generation(core)
+    until(lambda: box.api.get("/v1/hosts/instance-7").status_code == 200, "the host is seen")
     client, host_id = box.centreon(), box.host_id("instance-7")
     now = time.time()
     stamp = "%Y-%m-%dT%H:%M:%S+00:00"
@@ -83,6 +84,7 @@ def test_the_same_in_the_centreon_dialect(pair: tuple[Core, Box]) -> None:
     }
     answer = client.post(f"/monitoring/hosts/{host_id}/downtimes", json=body)
     assert answer.status_code == 204, answer.text
+    until(lambda: oracle.downtimes(core.status_file, "without duration"), "the core shows it")
     cores.wait_for_generation(core)
     assert len(oracle.downtimes(core.status_file, "without duration")) == 1
     flexible = client.post(f"/monitoring/hosts/{host_id}/downtimes", json=body | {"is_fixed": False})

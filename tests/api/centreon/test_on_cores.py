@@ -12,7 +12,7 @@ import pytest
 
 from tests.support import cores, oracle
 from tests.support.box import Box, boxed, command_ids
-from tests.support.cores import Core, Host, Icinga2Core, NagiosCore, Service, until
+from tests.support.cores import Core, Host, Icinga2Core, NagiosCore, Service, until, until_same
 
 pytestmark = pytest.mark.core
 
@@ -71,28 +71,32 @@ def window(**more: Any) -> dict[str, Any]:
 def test_documents_say_what_the_status_file_says(desk: Desk) -> None:
     desk.bring_to(2)
     cores.wait_for_generation(desk.core)
-    shown = {"": desk.shown(f"/monitoring/hosts/{desk.host}"), "HTTP": desk.shown(desk.service)}
-    for service, document in shown.items():
-        block = oracle.status_of(desk.core.status_file, "web01", service)
-        if block["last_check"] == "-1":  # Icinga 2 always writes that; when a result came, only the times of its states tell
-            block["last_check"] = max((block[key] for key in block if key.startswith("last_time_")), key=float)
-        pairs = [
-            ("state_type", "state_type"),
-            ("max_check_attempts", "max_attempts"),
-            ("check_command", "check_command"),
-            ("scheduled_downtime_depth", "scheduled_downtime_depth"),
-            *([("check_type", "check_type")] if desk.core.kind == "nagios" else []),  # Icinga 2 does not write it
-        ]
-        for key, name in pairs:
-            assert str(document[key]) == block[name], (service, key)
-        assert str(document["check_attempt"]) == block["current_attempt"]
-        assert document["output"].split("\n")[0] == block.get("plugin_output", "")  # Icinga 2 writes none before the first check
-        for key in ("last_check", "last_state_change", "last_hard_state_change"):
-            epoch = max(int(float(block[key])), 0)  # Icinga 2 writes -1 for never
-            assert document[key] == (time.strftime(STAMP, time.gmtime(epoch)) + "Z" if epoch else None), (service, key)
-    assert shown["HTTP"]["status"] == {"code": 2, "name": "CRITICAL", "severity_code": 1}
+    for service in ("", "HTTP"):  # the view may be of the file before
+        until_same(lambda service=service: _said_and_shown(desk, service), f"what the status file says of web01 {service}")  # type: ignore[misc]
+    assert desk.shown(desk.service)["status"] == {"code": 2, "name": "CRITICAL", "severity_code": 1}
     quiet = desk.shown(f"/monitoring/hosts/{desk.box.host_id('quiet')}")
     assert (quiet["state"], quiet["checked"]) == (4, False) if not quiet["checked"] else (0, True)
+
+
+def _said_and_shown(desk: Desk, service: str) -> tuple[dict[str, object], dict[str, object]]:
+    """By the core's status file, in the document."""
+    document = desk.shown(desk.service if service else f"/monitoring/hosts/{desk.host}")
+    block = oracle.status_of(desk.core.status_file, "web01", service)
+    if block["last_check"] == "-1":  # Icinga 2 always writes that; when a result came, only the times of its states tell
+        block["last_check"] = max((block[key] for key in block if key.startswith("last_time_")), key=float)
+    names = {"state_type": "state_type", "max_check_attempts": "max_attempts", "check_command": "check_command",
+             "scheduled_downtime_depth": "scheduled_downtime_depth", "check_attempt": "current_attempt"}  # fmt: skip
+    if desk.core.kind == "nagios":  # Icinga 2 does not write it
+        names["check_type"] = "check_type"
+    said: dict[str, object] = {key: block[name] for key, name in names.items()}
+    shown: dict[str, object] = {key: str(document[key]) for key in names}
+    said["output"] = block.get("plugin_output", "")  # Icinga 2 writes none before the first check
+    shown["output"] = document["output"].split("\n")[0]
+    for key in ("last_check", "last_state_change", "last_hard_state_change"):
+        epoch = max(int(float(block[key])), 0)  # Icinga 2 writes -1 for never
+        said[key] = time.strftime(STAMP, time.gmtime(epoch)) + "Z" if epoch else None
+        shown[key] = document[key]
+    return said, shown
 
 
 def test_a_downtime_with_services_and_back(desk: Desk) -> None:
@@ -100,13 +104,15 @@ def test_a_downtime_with_services_and_back(desk: Desk) -> None:
     answer = desk.client.post(path, json=window(comment="with services", with_services=True))
     assert (answer.status_code, answer.content) == (204, b""), answer.text
     assert answer.headers["signalbox-command"]
+    until(lambda: len(oracle.downtimes(desk.core.status_file, "with services")) >= 3, "the core shows them")
     cores.wait_for_generation(desk.core)
     blocks = oracle.downtimes(desk.core.status_file, "with services")
     assert sorted(block.get("service_description", "") for block in blocks) == ["", "Disk /var", "HTTP"]
 
     rows = [row for row in desk.shown(path + "?with_services=true")["result"] if row["comment"] == "with services"]
     assert sorted(row["service_id"] for row in rows) == [0, *sorted(desk.services.values())]
-    until(lambda: desk.shown(f"/monitoring/downtimes/{rows[0]['id']}")["signalbox"]["proof"] == "confirmed", "confirmed")
+    of_rows = [f"/monitoring/downtimes/{row['id']}" for row in rows]
+    until(lambda: all(desk.shown(one)["signalbox"]["proof"] == "confirmed" for one in of_rows), "confirmed")
     shown = {row["id"]: desk.shown(f"/monitoring/downtimes/{row['id']}") for row in rows}
     for row in shown.values():
         assert (row["is_fixed"], row["is_cancelled"], row["author_name"]) == (True, False, "admin")
@@ -115,8 +121,7 @@ def test_a_downtime_with_services_and_back(desk: Desk) -> None:
 
     cancelled = [desk.client.delete(f"/monitoring/downtimes/{row['id']}") for row in rows]
     assert [each.status_code for each in cancelled] == [204] * 3
-    cores.wait_for_generation(desk.core)
-    assert oracle.downtimes(desk.core.status_file, "with services") == []
+    until(lambda: not oracle.downtimes(desk.core.status_file, "with services"), "the core shows none of them")
     until(lambda: desk.shown(f"/monitoring/downtimes/{rows[0]['id']}")["is_cancelled"], "cancelled")
     desk.box.wait_final([command for each in cancelled for command in command_ids(each)])
     again = desk.client.delete(f"/monitoring/downtimes/{rows[0]['id']}")
@@ -128,6 +133,7 @@ def test_a_flexible_downtime_of_a_service_asked_twice(desk: Desk) -> None:
     answers = [desk.client.post(desk.service + "/downtimes", json=body) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [204, 204]
     assert answers[0].headers["signalbox-entry"] == answers[1].headers["signalbox-entry"]
+    until(lambda: oracle.downtimes(desk.core.status_file, "flexible"), "the core shows it")
     cores.wait_for_generation(desk.core)
     (block,) = oracle.downtimes(desk.core.status_file, "flexible")
     assert (block["fixed"], block["duration"], block["service_description"]) == ("0", "900", "HTTP")
@@ -140,7 +146,7 @@ def test_on_whose_behalf(desk: Desk) -> None:
         desk.client.post(desk.service + "/downtimes", json=window(comment="for olga", author_id=number)) for number in (2, 99)
     ]
     assert [answer.status_code for answer in answers] == [204, 400]
-    cores.wait_for_generation(desk.core)
+    until(lambda: oracle.downtimes(desk.core.status_file, "for olga"), "the core shows it")
     (block,) = oracle.downtimes(desk.core.status_file, "for olga")
     assert block["author"] == "olga"
 
@@ -161,9 +167,11 @@ def test_acknowledged_and_taken_back(desk: Desk, add: str, cancel: str) -> None:
         body |= {"host_id": desk.host, "service_id": desk.services["HTTP"]}
     answer = desk.client.post(add.format(**numbers), json=body)
     assert (answer.status_code, answer.content) == (204, b""), answer.text
-    cores.wait_for_generation(desk.core)
-    block = oracle.status_of(desk.core.status_file, "web01", "HTTP")
-    assert block["problem_has_been_acknowledged"] == "1"
+
+    def is_acknowledged() -> str:
+        return oracle.status_of(desk.core.status_file, "web01", "HTTP")["problem_has_been_acknowledged"]
+
+    until(lambda: is_acknowledged() == "1", "the core shows it acknowledged")
     until(lambda: desk.shown(desk.service)["is_acknowledged"], "shown as acknowledged")
     shown = desk.shown(desk.service)["acknowledgement"]
     assert (shown["comment"], shown["author_name"], shown["is_sticky"], shown["state"]) == ("on it", "admin", True, 2)
@@ -171,8 +179,7 @@ def test_acknowledged_and_taken_back(desk: Desk, add: str, cancel: str) -> None:
 
     cancelled = desk.client.delete(cancel.format(**numbers))
     assert cancelled.status_code == 204, cancelled.text
-    cores.wait_for_generation(desk.core)
-    assert oracle.status_of(desk.core.status_file, "web01", "HTTP")["problem_has_been_acknowledged"] == "0"
+    until(lambda: is_acknowledged() == "0", "the core shows it no longer")
     until(lambda: not desk.shown(desk.service)["is_acknowledged"], "no longer shown as acknowledged")
     desk.box.wait_final([*command_ids(answer), *command_ids(cancelled)])  # until then a repetition joins what is under way
     again = desk.client.delete(cancel.format(**numbers))

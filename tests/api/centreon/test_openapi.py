@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import shutil
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from engine.journal.accounts import Verb
 from engine.journal.store import Journal
 from tests.api.centreon.canned import PASSWORD, CannedDesk
 from tests.api.support_desk import SetClock
+from tests.support.cores import PATIENCE_S, until
 
 EXAMPLES = 3  # of each of eighty operations
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -51,11 +51,10 @@ def served(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", lifespan="off"))
     thread = threading.Thread(target=server.run)
     thread.start()
-    while not server.started:
-        time.sleep(0.01)
+    until(lambda: server.started, "the server is up")
     url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/centreon/api/latest"
     body = {"security": {"credentials": {"login": "anna", "password": PASSWORD}}}
-    yield url, httpx.post(f"{url}/login", json=body, trust_env=False).json()["security"]["token"]
+    yield url, httpx.post(f"{url}/login", json=body, trust_env=False, timeout=PATIENCE_S).json()["security"]["token"]
     server.should_exit = True
     thread.join()
     doorkeeper.close()
@@ -74,7 +73,7 @@ def test_no_answer_is_beside_the_document(case: Any, served: tuple[str, str]) ->
         name: known[name] for name, value in (case.path_parameters or {}).items() if name in known and isinstance(value, int)
     })  # fmt: skip
     (case.headers or {}).pop("Idempotency-Key", None)  # the same for two calls would be refused, rightly
-    case.call_and_validate(base_url=url, headers={"X-AUTH-TOKEN": token}, checks=CHECKS)
+    case.call_and_validate(base_url=url, headers={"X-AUTH-TOKEN": token}, checks=CHECKS, timeout=PATIENCE_S)
 
 
 @pytest.mark.parametrize(("path", "method"), [(path, method) for path, methods in PATHS.items() for method in methods])
@@ -96,4 +95,4 @@ def test_an_answer_beside_the_document_would_be_seen(served: tuple[str, str]) ->
     wrong["components"]["schemas"]["Group"]["properties"]["id"] = {"type": "string"}
     case = schemathesis.openapi.from_dict(wrong)["/monitoring/hostgroups"]["GET"].Case()
     with pytest.raises(FailureGroup):
-        case.call_and_validate(base_url=url, headers={"X-AUTH-TOKEN": token}, checks=CHECKS)
+        case.call_and_validate(base_url=url, headers={"X-AUTH-TOKEN": token}, checks=CHECKS, timeout=PATIENCE_S)

@@ -37,7 +37,7 @@ from engine.errors import (
     UnknownService,
 )
 from engine.journal.ids import CommandIds
-from engine.pollers.command_file import has_room
+from engine.pollers.command_file import room
 from tests.engine.desk.scene import (
     ADMIN,
     ICE,
@@ -639,7 +639,7 @@ def test_a_core_that_hangs_is_away_once_its_command_file_takes_no_more(scene: Sc
     path = scene.poller(NORTH).command_file
     writing = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
     try:
-        while has_room(path):
+        while room(path).free:
             os.write(writing, b"x" * 4096)
         comment = {"comment": "c", "persistent": True, "hold": False}
         scene.set_poller(NORTH, command_file_health="stalled")
