@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import signal
 import sqlite3
@@ -9,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import pytest
@@ -141,6 +143,37 @@ def test_another_thread_of_whoever_is_next_in_line_does_not_take_that_turn(journ
         write("next")
     other.join()
     assert order == ["next", "other"]
+
+
+def test_each_turn_is_taken_once_and_let_go_once(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is kept stops everybody; one that is not taken puts us before those who wait."""
+    real, said = fcntl.flock, list[str]()
+    names = {journal._turn: "turn", journal._lock: "lock"}
+    broken = ""
+
+    def flock(descriptor: int, operation: int) -> None:
+        if operation == fcntl.LOCK_EX and names[descriptor] == broken:
+            raise OSError(errno.ENOLCK, "no locks available")
+        said.append(("+" if operation == fcntl.LOCK_EX else "-") + names[descriptor])
+        real(descriptor, operation)
+
+    def write(next_in_line: bool) -> list[str]:
+        said.clear()
+        with journal.next_in_line() if next_in_line else nullcontext(), journal.transaction():
+            pass
+        return said.copy()
+
+    monkeypatch.setattr("engine.journal.store.fcntl.flock", flock)
+    whole = ["+turn", "+lock", "-turn", "-lock"]
+    assert [write(which) for which in (False, True, True, False)] == [whole] * 4
+    for failing, left in (("lock", ["+turn", "-turn"]), ("turn", [])):
+        broken = failing
+        for which in (False, True):
+            with pytest.raises(JournalError):
+                write(which)
+            assert said == left
+    broken = ""
+    assert [write(which) for which in (False, True, False)] == [whole] * 3
 
 
 def test_it_is_durable_by_its_own_settings(journal: Journal) -> None:

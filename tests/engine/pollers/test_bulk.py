@@ -22,8 +22,9 @@ from engine.commands.lifecycle import State
 from engine.errors import PipeFull
 from engine.journal.calls import CallRow, Counts, Failure, Payload, calls_of, failures_of, insert_call, prune_calls, withdraw_call
 from engine.pollers import local
+from engine.pollers.bulk import ResultCalls
 from engine.pollers.command_file import CommandFile, room
-from engine.pollers.lane_sending import UNPROVEN_RESULTS
+from engine.pollers.lane_sending import RESULTS_AHEAD, UNPROVEN_LIMIT, UNPROVEN_RESULTS
 from tests.engine.pollers.lane_scene import POLLER, LaneScene, at_crash_points, lane_scene
 
 OBJECTS = [(host, service) for host in ("web", "db") for service in ("", "http", "disk")]
@@ -139,6 +140,8 @@ def test_people_overtake_thousands(scene: LaneScene) -> None:
 
 def test_results_leave_people_room_in_the_command_file_of_a_core_that_hangs(scene: LaneScene) -> None:
     call(scene, many(scene, 5000))
+    for number in range(100):
+        scene.accept("ADD_HOST_COMMENT", "other", comment=f"written in the same round {number}")
     for _ in range(20):
         scene.step()
     left = room(scene.poller.command_file).free
@@ -190,18 +193,32 @@ def test_where_others_write_between_us_people_get_the_pages_that_come_free(scene
     assert executed(scene) == [f"result {n}" for n in range(3000)]
 
 
+def taken(scene: LaneScene) -> bytes:
+    """What the core reads and does nothing with."""
+    read = b""
+    with suppress(BlockingIOError):
+        while some := os.read(scene.core.reader, 65536):
+            read += some
+    return read
+
+
 def test_of_what_a_core_reads_and_does_not_log_there_is_no_more_than_so_much(scene: LaneScene) -> None:
     call(scene, many(scene, 9000))
     read = b""
+    most_ready = 0
     for _ in range(40):
         scene.step()
-        with suppress(BlockingIOError):
-            while some := os.read(scene.core.reader, 65536):
-                read += some
+        read += taken(scene)
+        most_ready = max(most_ready, len(scene.lane.results.ready))
     assert UNPROVEN_RESULTS - 4096 <= len(read) <= UNPROVEN_RESULTS
-    made = scene.accept("ADD_HOST_COMMENT", "other")
-    scene.step()
-    assert scene.state(made) in (State.WRITING, State.WRITTEN)
+    assert most_ready * 4096 <= 1.5 * RESULTS_AHEAD, "what is made durable ahead is kept in memory, and no longer overtaken"
+    made = [scene.accept("ADD_HOST_COMMENT", "other", comment=f"{number} " * 100) for number in range(400)]
+    read = b""
+    for _ in range(40):
+        scene.step()
+        read += taken(scene)
+    assert scene.state(made[0]) in (State.WRITING, State.WRITTEN) and scene.state(made[-1]) is State.ACCEPTED
+    assert UNPROVEN_LIMIT - 2 * 4096 <= len(read) <= UNPROVEN_LIMIT, "nor of commands, which results do not take this from"
 
 
 def test_a_command_for_an_object_comes_behind_the_results_that_were_there_before(scene: LaneScene) -> None:
@@ -302,11 +319,27 @@ def test_what_waited_too_long_is_given_up_as_one_range(scene: LaneScene) -> None
     assert not executed(scene)
 
 
-def test_what_is_ready_when_its_time_runs_out_is_given_up_with_the_rest(scene: LaneScene) -> None:
+@pytest.mark.parametrize("dies", [False, True])
+def test_what_is_ready_when_its_time_runs_out_is_given_up_with_the_rest(
+    scene: LaneScene, monkeypatch: pytest.MonkeyPatch, dies: bool
+) -> None:
     """Its batch row is durable, but nothing of it went to the core, which hangs: results of an hour ago must not follow."""
+
+    def die(calls: ResultCalls, now: float) -> None:
+        raise Died
+
     call(scene, many(scene, 5000), ttl_s=60)
     call(scene, [result(n, scene.clock.at, "db", "disk") for n in range(5000, 5010)], "later", ttl_s=900)
-    for _ in range(62):
+    for _ in range(60):
+        scene.step()
+        scene.clock.at += 1
+    assert scene.lane.results.ready
+    if dies:  # when it was taken back, before it is given up
+        with monkeypatch.context() as patched, pytest.raises(Died):
+            patched.setattr(ResultCalls, "expire", die)
+            scene.step()
+        scene.crash()
+    for _ in range(3):
         scene.step()
         scene.clock.at += 1
     scene.crash()
