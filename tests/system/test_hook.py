@@ -54,7 +54,7 @@ def test_a_host_appears_gets_its_downtimes_and_goes(pair: tuple[Core, Box]) -> N
 
     old = {box.host_id("instance-7"), *_service_ids(box, "instance-7")}
     cores.reload(core, HOSTS)
-    until(lambda: box.api.get("/v1/hosts/instance-7").status_code == 404, "the host is unknown")
+    until(lambda: box.api.get("/v1/hosts/instance-7").status_code == 404, "the host is unknown", SOON_S)
     gone = box.downtime("instance-7", "too late")
     assert gone.status_code == 404, gone.text
 
