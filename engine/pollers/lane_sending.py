@@ -18,8 +18,6 @@ from engine.pollers.sending import Situation, batches, in_sending_order, plan, r
 from engine.state.views import Reader
 
 UNPROVEN_LIMIT = 64 * 1024  # bytes of commands
-UNPROVEN_RESULTS = 192 * 1024  # bytes of results: what keeps a core busy while their batch rows become durable
-FOR_COMMANDS = 4 * WRITE_LIMIT  # bytes that results leave free in the command file: people's commands find room at once
 RESULTS_AHEAD = 64 * WRITE_LIMIT  # journalled in one commit, before it is their turn to be written
 AT_ONCE = 5000  # commands held or given up in one step
 LOOK_EVERY_S = 0.5  # pokes are hints and may be lost
@@ -58,17 +56,15 @@ class LaneSending(LaneWriting):
             self._hold_accepted()
             return
         found = self.health.room()
-        flying = [sum(flight.size for flight in self._flights.values() if flight.of_results is which) for which in (False, True)]
-        room = min(found.free, UNPROVEN_LIMIT - flying[False])
-        for_results = min(found.free - _kept_for_commands(found.whole), UNPROVEN_RESULTS - flying[True])
+        room = min(found.free, UNPROVEN_LIMIT - self._flying(of_results=False))
         if room < WRITE_LIMIT:
             if self.health.is_stalled:
                 self._hold_accepted()
             return
         if self._has_enough_ready() and not is_waiting(self.journal.connection, self.poller.number):
-            self._write_results([], 0.0, for_results)
+            self._write_results([], 0.0)
         else:
-            self._send(reader, room, for_results)
+            self._send(reader, room, self._room_for_results(found))
 
     def _has_enough_ready(self) -> bool:
         """Writes of results wait to be done: no more are planned."""
@@ -131,7 +127,7 @@ class LaneSending(LaneWriting):
         if parts:
             self._write(parts, program_start)
         if self.results.ready or results:
-            self._write_results(results, program_start, left)
+            self._write_results(results, program_start)
 
     def _expire(self, expired: Sequence[tuple[CommandRow, str]]) -> None:
         with Slices(self.journal) as slices:
@@ -152,8 +148,3 @@ class LaneSending(LaneWriting):
                         move(connection, now, State.HELD, self.clock.now(), reason=self.health.reason)
                         held.append(now.id)
         self.reports.moved(held)
-
-
-def _kept_for_commands(whole: int) -> int:
-    """Bytes that results leave free in a command file that holds so many: half of a small one, nothing of a single page."""
-    return min(FOR_COMMANDS, whole // 2 // WRITE_LIMIT * WRITE_LIMIT)

@@ -18,7 +18,7 @@ from engine.journal.commands import command_by_id, move
 from engine.journal.moves import Writing, begin_writing
 from engine.journal.slices import Slices
 from engine.pollers.call import Part, stored_runs
-from engine.pollers.command_file import CommandFile
+from engine.pollers.command_file import CommandFile, Room
 from engine.pollers.lane_log import LaneLog
 from engine.pollers.lane_parts import Flight
 from engine.pollers.sending import Line
@@ -28,6 +28,8 @@ GATHER_S = 0.025  # and are gathered for this long at the least: a round has its
 GATHER_MOST_S = 0.45  # at the most, as long as more come,
 GATHER_PER_S = 8.0  # for each second of processor that the last one took: who accepts commands meanwhile needs it, too
 _JOURNALLED_TOGETHER = 8  # writes of commands
+UNPROVEN_RESULTS = 192 * 1024  # bytes of results: what keeps a core busy while their batch rows become durable
+FOR_COMMANDS = 4 * WRITE_LIMIT  # bytes that results leave free in the command file: people's commands find room at once
 
 
 class LaneWriting(LaneLog):
@@ -127,8 +129,16 @@ class LaneWriting(LaneLog):
                         move(connection, now, State.ACCEPTED, at, reason=reason, batch=None, line=None, epoch=None)
         self.reports.moved([command_id for row in rows for command_id in row.command_ids])
 
-    def _write_results(self, parts: list[Part], program_start: float, room: int) -> None:
-        """Make these parts' batch rows durable, then write what is ready, as far as `room` allows."""
+    def _flying(self, *, of_results: bool) -> int:
+        """Bytes that were written and are not proven."""
+        return sum(flight.size for flight in self._flights.values() if flight.of_results is of_results)
+
+    def _room_for_results(self, found: Room) -> int:
+        """How many bytes of results may be written now."""
+        return min(found.free - _kept_for_commands(found.whole), UNPROVEN_RESULTS - self._flying(of_results=True))
+
+    def _write_results(self, parts: list[Part], program_start: float) -> None:
+        """Make these parts' batch rows durable, then write what is ready, as far as there is room: the core reads meanwhile."""
         command_file = self.health.opened()
         if command_file is None:
             self._look = True
@@ -137,7 +147,12 @@ class LaneWriting(LaneLog):
             if parts:
                 self._journal_results(parts, command_file.identity, program_start)
                 crash_point(AFTER_BATCH_ROW)
-            while self.results.ready and room >= WRITE_LIMIT:
+            room = 0
+            while self.results.ready:
+                if room < WRITE_LIMIT:
+                    room = self._room_for_results(command_file.room())
+                if room < WRITE_LIMIT:
+                    return
                 batch = self.results.ready[0]
                 data = self._framed(batch.token, batch.lines.text)
                 try:
@@ -172,3 +187,8 @@ class LaneWriting(LaneLog):
                 self.results.launch(of_call, row)
             moved = self._store_results(connection)
         self.reports.moved(moved)
+
+
+def _kept_for_commands(whole: int) -> int:
+    """Bytes that results leave free in a command file that holds so many: half of a small one, nothing of a single page."""
+    return min(FOR_COMMANDS, whole // 2 // WRITE_LIMIT * WRITE_LIMIT)

@@ -24,7 +24,8 @@ from engine.journal.calls import CallRow, Counts, Failure, Payload, calls_of, fa
 from engine.pollers import local
 from engine.pollers.bulk import ResultCalls
 from engine.pollers.command_file import CommandFile, room
-from engine.pollers.lane_sending import RESULTS_AHEAD, UNPROVEN_LIMIT, UNPROVEN_RESULTS
+from engine.pollers.lane_sending import RESULTS_AHEAD, UNPROVEN_LIMIT
+from engine.pollers.lane_writing import UNPROVEN_RESULTS
 from tests.engine.pollers.lane_scene import POLLER, LaneScene, at_crash_points, lane_scene
 
 OBJECTS = [(host, service) for host in ("web", "db") for service in ("", "http", "disk")]
