@@ -20,7 +20,7 @@ Where the 0.86 ms of CPU of a POST once were, in milliseconds (processes by the 
     core    about 0.1, reads, schedules, logs
     client  0.04
 
-A commit has its price, whatever it carries: of 14 POSTs it writes 62 pages in about 0.9 ms, of 8 it writes 41 in 0.7. Most is won by
+A commit has its price, whatever it carries: of 14 POSTs it writes 62 pages in some 0.9 ms, of 8 it writes 41 in 0.7. Most is won by
 storing more at once: the requests of one turn of the loop share a commit, and so does what comes until it is our turn to write.
 """
 
