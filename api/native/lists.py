@@ -318,7 +318,7 @@ class _Reading(msgspec.Struct, frozen=True):
         written = [self._item(section, fresh) for section in chosen.sections]
         found = merged(self.reader, listings, *chosen.keys, self.query.limit or ALL, self.first)
         for at, group in groupby(found, key=itemgetter(0)):
-            yield from self._at(listings[at], lambda piece, at=at: written[at], (rowid for _, rowid in group))  # type: ignore[misc]
+            yield from self._at(listings[at], _always(written[at]), (rowid for _, rowid in group))
 
     def _at(self, listing: Listing, item: Callable[[Sequence[int]], Expression], rowids: Iterator[int]) -> Iterator[Piece]:
         for piece in _pieces(rowids):
@@ -342,6 +342,11 @@ class _Reading(msgspec.Struct, frozen=True):
         if section.beside is not None and not section.late.isdisjoint(self.wanted):
             members = {**members, **section.beside(self.reader, rowids)}
         return item_of(members, self.wanted, fresh, self.call.clock.now(), with_gaps=self.is_kept)
+
+
+def _always(item: Expression) -> Callable[[Sequence[int]], Expression]:
+    """The same for whichever rows."""
+    return lambda rowids: item
 
 
 def _sizes() -> Iterator[int]:

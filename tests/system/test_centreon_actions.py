@@ -144,7 +144,7 @@ def test_resources_are_acknowledged_and_that_is_taken_back(acting: Acting) -> No
     }, ["1", "1", "0"])  # fmt: skip
     for version, one in hosts.items():
         assert one.block("HTTP")["acknowledgement_type"] == "2", "sticky"
-        until(lambda of=f"seen {version}": commented(of) == [("", "admin"), ("HTTP", "admin")], "their comments")  # type: ignore[misc]
+        until(lambda of=f"seen {version}": commented(of) == [("", "admin"), ("HTTP", "admin")], "their comments")
 
     rest = {"comment": "the rest", "is_notify_contacts": False, "with_services": True}
     each("POST", path, {
@@ -165,7 +165,7 @@ def test_resources_are_acknowledged_and_that_is_taken_back(acting: Acting) -> No
         return row
 
     for version, one in hosts.items():
-        until(lambda version=version: past(version)["deletion_time"], "it is listed as taken back")  # type: ignore[misc]
+        until(lambda version=version: past(version)["deletion_time"], "it is listed as taken back")
         assert moment(past(version)["deletion_time"]) >= moment(past(version)["entry_time"]) > 0
         latest = [row["comment"] for row in acting.shown("/acknowledgments/services") if row["host_id"] == one.ids[one.host]]
         assert len(latest) == 2, "the latest of each service and no other"

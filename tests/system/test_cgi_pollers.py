@@ -273,7 +273,7 @@ def test_acknowledgements_are_taken_back(world: World) -> None:
         cores.wait_for_state(core, "web02", service, state)
     for path, state in (("", 1), ("/services/HTTP", 2)):
         asked_for = f"/v1/hosts/web02{path}?poller=south"
-        until(lambda of=asked_for, state=state: world.box.api.get(of).json()["state"] == state, "it is seen")  # type: ignore[misc]
+        until(lambda of=asked_for, state=state: world.box.api.get(of).json()["state"] == state, "it is seen")
 
     def is_acknowledged(service: str, word: str) -> bool:
         return oracle.status_of(core.status_file, "web02", service)["problem_has_been_acknowledged"] == word

@@ -87,7 +87,7 @@ def test_every_list_is_searched_sorted_and_tagged(site: Site) -> None:
         """By two ways: a state may change between them."""
         web = next(group for group in found("hostgroups", {"host": "n-web1"}))
         assert web["name"] == "web"
-        return [web], found("hostgroups", {"hosts.total": web["hosts"]["total"], "name": "web"})  # type: ignore[index]
+        return [web], found("hostgroups", {"hosts.total": web["hosts"]["total"], "name": "web"})
 
     until_same(look, "the group by its host and by its size")
     periods = {item["name"] for item in found("timeperiods", {"ranges.hours": {"$lk": "00:00%24:00%"}}, poller="north")}

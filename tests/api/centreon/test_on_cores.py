@@ -72,7 +72,7 @@ def test_documents_say_what_the_status_file_says(desk: Desk) -> None:
     desk.bring_to(2)
     cores.wait_for_generation(desk.core)
     for service in ("", "HTTP"):  # the view may be of the file before
-        until_same(lambda service=service: _said_and_shown(desk, service), f"what the status file says of web01 {service}")  # type: ignore[misc]
+        until_same(lambda service=service: _said_and_shown(desk, service), f"what the status file says of web01 {service}")
     assert desk.shown(desk.service)["status"] == {"code": 2, "name": "CRITICAL", "severity_code": 1}
     quiet = desk.shown(f"/monitoring/hosts/{desk.box.host_id('quiet')}")
     assert (quiet["state"], quiet["checked"]) == (4, False) if not quiet["checked"] else (0, True)

@@ -146,8 +146,8 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
 
 def _told(number: int, config: object, contact: str) -> bool:
     groups = {group.name: group.members for group in CACHES[number].groups if group.kind == "contactgroup"}
-    named = config.contact_groups if config else ()  # type: ignore[attr-defined]
-    return bool(config) and (contact in config.contacts or any((contact, None) in groups[name] for name in named))  # type: ignore[attr-defined]
+    named = config.contact_groups if config else ()
+    return bool(config) and (contact in config.contacts or any((contact, None) in groups[name] for name in named))
 
 
 def _config(number: int, host: str, service: str = "") -> object:
@@ -178,8 +178,8 @@ def _services(scope: Scope) -> list[tuple[int, object]]:
 
 
 def _seen_configs(scope: Scope) -> list[tuple[int, object]]:
-    hosts = [(n, _config(n, row.name)) for n, row in _hosts(scope)]  # type: ignore[attr-defined]
-    return [*hosts, *((n, _config(n, row.host_name, row.description)) for n, row in _services(scope))]  # type: ignore[attr-defined]
+    hosts = [(n, _config(n, row.name)) for n, row in _hosts(scope)]
+    return [*hosts, *((n, _config(n, row.host_name, row.description)) for n, row in _services(scope))]
 
 
 def _used(scope: Scope, kind: str, number: int, name: str) -> bool:
@@ -191,11 +191,11 @@ def _used(scope: Scope, kind: str, number: int, name: str) -> bool:
     if kind == "contact":
         return any(n == number and _told(n, config, name) for n, config in _seen_configs(scope))
     if kind == "contactgroup":
-        return any(n == number and config and name in config.contact_groups for n, config in _seen_configs(scope))  # type: ignore[attr-defined]
+        return any(n == number and config and name in config.contact_groups for n, config in _seen_configs(scope))
     rows = [row for n, row in (*_hosts(scope), *_services(scope)) if n == number]
     if kind == "timeperiod":
-        return any(name in (row.check_period, row.notification_period) for row in rows)  # type: ignore[attr-defined]
-    return any(row.check_command.split("!")[0] == name for row in rows)  # type: ignore[attr-defined]
+        return any(name in (row.check_period, row.notification_period) for row in rows)
+    return any(row.check_command.split("!")[0] == name for row in rows)
 
 
 def _of_poller(number: int) -> Values:
@@ -220,7 +220,7 @@ def _contacts(scope: Scope) -> dict[object, Values]:
                 "contactgroups": [name for name in groups if _used(scope, "contactgroup", number, name)],
                 "_ROOM": variables.get("ROOM"), "_desk": variables.get("DESK"),
             }  # fmt: skip
-    return {key: values for key, values in rows.items() if _used(scope, "contact", key[1], key[0])}  # type: ignore[index]
+    return {key: values for key, values in rows.items() if _used(scope, "contact", key[1], key[0])}
 
 
 def _timeperiods(scope: Scope) -> dict[object, Values]:
@@ -244,27 +244,27 @@ def _commands(scope: Scope) -> dict[object, Values]:
 
 
 def _row(rows: dict[int, tuple[object, ...]], number: int, *names: str) -> object:
-    return next((row for row in rows[number] if row[: len(names)] == names), None)  # type: ignore[index]
+    return next((row for row in rows[number] if row[: len(names)] == names), None)
 
 
 def _is_problem(row: object) -> bool:
-    return bool(row.has_been_checked and row.state)  # type: ignore[attr-defined]
+    return bool(row.has_been_checked and row.state)
 
 
 def _is_handled(row: object) -> bool:
-    return bool(row.acknowledged or row.scheduled_downtime_depth)  # type: ignore[attr-defined]
+    return bool(row.acknowledged or row.scheduled_downtime_depth)
 
 
 def _counts(hosts: list[object], services: list[tuple[object, object]]) -> Values:
     bad = [(row, host) for row, host in services if _is_problem(row)]
     return {
         "hosts.total": len(hosts),
-        "hosts.down": sum(_is_problem(row) and row.state == 1 for row in hosts),  # type: ignore[attr-defined]
-        "hosts.pending": sum(not row.has_been_checked for row in hosts),  # type: ignore[attr-defined]
+        "hosts.down": sum(_is_problem(row) and row.state == 1 for row in hosts),
+        "hosts.pending": sum(not row.has_been_checked for row in hosts),
         "hosts.handled": sum(_is_problem(row) and _is_handled(row) for row in hosts),
-        "hosts.checks_disabled": sum(not row.checks_enabled for row in hosts),  # type: ignore[attr-defined]
+        "hosts.checks_disabled": sum(not row.checks_enabled for row in hosts),
         "services.total": len(services),
-        "services.critical": sum(row.state == 2 for row, _ in bad),  # type: ignore[attr-defined]
+        "services.critical": sum(row.state == 2 for row, _ in bad),
         "services.unhandled": sum(not (_is_handled(row) or _is_handled(host)) for row, host in bad),
         "services.hidden": sum(_is_problem(host) for _, host in bad),
     }
@@ -301,24 +301,19 @@ def _of_members(kind: str, scope: Scope, members: list[tuple[int, str, str]], pa
     of_group = [(n, h, s or "") for n, group in parts.items() for h, s in group.members]
     if kind == "hostgroup":
         hosts = [(n, _row(HOSTS, n, h)) for n, h, _ in members]
-        services = [
-            (n, row)
-            for n, h, _ in of_group
-            for m, row in _services(scope)
-            if (m, row.host_name) == (n, h)  # type: ignore[attr-defined]
-        ]
+        services = [(n, row) for n, h, _ in of_group for m, row in _services(scope) if (m, row.host_name) == (n, h)]
         of_seen_hosts = [(n, row) for n, h, _ in members for row in SERVICES[n] if row.host_name == h]
     else:
         hosts = [(n, _row(HOSTS, n, h)) for n, h in sorted({(n, h) for n, h, _ in of_group if sees(scope, n, h)})]
         services = of_seen_hosts = [(n, _row(SERVICES, n, h, s)) for n, h, s in members]
-    with_host = [(row, _row(HOSTS, n, row.host_name)) for n, row in services]  # type: ignore[union-attr]
-    beside = {row.name for _, row in hosts} | {row.host_name for _, row in of_seen_hosts}  # type: ignore[union-attr]
+    with_host = [(row, _row(HOSTS, n, row.host_name)) for n, row in services]
+    beside = {row.name for _, row in hosts} | {row.host_name for _, row in of_seen_hosts}
     return {
         "host": sorted(beside),
-        "host.plugin_output": [row.plugin_output for _, row in hosts],  # type: ignore[union-attr]
-        "host._RACK": [v for v in (json.loads(row.custom_variables).get("RACK") for _, row in hosts) if v],  # type: ignore[union-attr]
-        "service": [row.description for _, row in of_seen_hosts],  # type: ignore[union-attr]
-        "service.acknowledged": [bool(row.acknowledged) for _, row in of_seen_hosts],  # type: ignore[union-attr]
+        "host.plugin_output": [row.plugin_output for _, row in hosts],
+        "host._RACK": [v for v in (json.loads(row.custom_variables).get("RACK") for _, row in hosts) if v],
+        "service": [row.description for _, row in of_seen_hosts],
+        "service.acknowledged": [bool(row.acknowledged) for _, row in of_seen_hosts],
     } | _counts([row for _, row in hosts], with_host)
 
 
@@ -338,10 +333,10 @@ def _entries(kind: str, scope: Scope) -> dict[object, Values]:
             "deleted_at": one.deleted_at, "core_id": one.core_id, "state": one.object_state, "reference": one.reference,
             "is_in_effect": _flag(one.is_in_effect), "actual_start": one.actual_start, "command_id": one.command_id,
             "hostgroup": [group.name for group in cached] if host else [],
-            "host.has_been_checked": bool(host.has_been_checked) if host else None,  # type: ignore[attr-defined]
-            "host.plugin_output": seen_host.plugin_output if seen_host else None,  # type: ignore[attr-defined]
-            "host._RACK": json.loads(seen_host.custom_variables).get("RACK") if seen_host else None,  # type: ignore[attr-defined]
-            "service.plugin_output": service.plugin_output if service else None,  # type: ignore[attr-defined]
+            "host.has_been_checked": bool(host.has_been_checked) if host else None,
+            "host.plugin_output": seen_host.plugin_output if seen_host else None,
+            "host._RACK": json.loads(seen_host.custom_variables).get("RACK") if seen_host else None,
+            "service.plugin_output": service.plugin_output if service else None,
         }  # fmt: skip
     return found
 
@@ -439,7 +434,7 @@ def test_every_value_is_found_where_it_stands(reader: Reader, kind: str, scope: 
     """Also what stands where the caller does not see it, and so is not to be found."""
     rows, all_rows = rows_of(kind, scope), rows_of(kind, "everything").values()
     for name in next(iter(all_rows)):
-        for value in {one for row in all_rows for one in (row[name] if isinstance(row[name], list) else [row[name]])}:  # type: ignore[attr-defined]
+        for value in {one for row in all_rows for one in (row[name] if isinstance(row[name], list) else [row[name]])}:
             expected = {key for key, values in rows.items() if naive(values, {name: value})}
             assert set(found(reader, kind, scope, {name: value})) == expected, (name, value)
 
@@ -448,7 +443,7 @@ def _key(value: object) -> object:
     """What a row is sorted by: the smallest of its values, letters of ASCII without case."""
     several = value if isinstance(value, list) else [] if value is None else [value]
     keys = [one.lower().encode() if isinstance(one, str) and one.isascii() else _folded(one) for one in several]
-    return min(keys) if keys else None  # type: ignore[type-var]
+    return min(keys) if keys else None
 
 
 def _folded(one: object) -> object:
@@ -463,12 +458,12 @@ def _sorted_by(name: str, values: Values) -> object:
 @pytest.mark.parametrize(("kind", "scope"), CASES)
 def test_every_field_sorts_with_no_value_last_and_pages_add_up(reader: Reader, kind: str, scope: str) -> None:
     rows = rows_of(kind, scope)
-    tied = sorted(rows, reverse=LISTS[kind] is ENTRY_ROWS)  # type: ignore[type-var]
+    tied = sorted(rows, reverse=LISTS[kind] is ENTRY_ROWS)
     assert found(reader, kind, scope) == tied
     for name in next(iter(rows.values()), {}):
         for descending in (False, True):
             keyed = {key: value for key in tied if (value := _key(_sorted_by(name, rows[key]))) is not None}
-            values = sorted(set(keyed.values()), reverse=descending)  # type: ignore[type-var]
+            values = sorted(set(keyed.values()), reverse=descending)
             some = [key for value in values for key in keyed if keyed[key] == value]  # ties stay as they are
             expected = [*some, *(key for key in tied if key not in keyed)]
             sort = f"-{name}" if descending else name

@@ -129,14 +129,14 @@ def test_of_two_downtimes_that_no_file_has_shown_one_is_cancelled(both: list[Fol
     for one, offset in zip(both, offsets, strict=True):
         _cancel(one, "goes")
         if one.core.kind == "icinga2":
-            until(lambda core=one.core, offset=offset: _cancelled(core, offset) == 1, "its log tells")  # type: ignore[misc]
+            until(lambda core=one.core, offset=offset: _cancelled(core, offset) == 1, "its log tells")
         one.mirror.log_events(1, _events(one.core, offset))
         assert _rows(one.reader)["web01"].scheduled_downtime_depth == 1, one.core.kind
         assert oracle.status_of(one.core.status_file, "web01")["scheduled_downtime_depth"] == "1"
     for one, offset in zip(both, offsets, strict=True):
         heard = len(_events(one.core, offset))
         _cancel(one, "stays")
-        until(lambda one=one, offset=offset, heard=heard: len(_events(one.core, offset)) > heard, "its log tells")  # type: ignore[misc]
+        until(lambda one=one, offset=offset, heard=heard: len(_events(one.core, offset)) > heard, "its log tells")
         one.mirror.log_events(1, _events(one.core, offset)[heard:])
         assert _rows(one.reader)["web01"].scheduled_downtime_depth == 0, one.core.kind
 
